@@ -1,0 +1,21 @@
+# Every target is one line that can be typed as it stands, on Windows too (there `python` is often `py`).
+PYTHON ?= python3
+UNIVERSAL = --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate
+
+repro:            ## set up the environment if needed, then run what has changed
+	$(PYTHON) bootstrap.py dvc repro
+
+test:             ## set up the environment if needed, then run the tests
+	$(PYTHON) bootstrap.py pytest
+
+lint:             ## style, types, lock files
+	$(PYTHON) bootstrap.py pre-commit run --all-files
+
+pins:             ## resolve the exact versions anew after a change in pyproject.toml
+	$(PYTHON) bootstrap.py uv pip compile -q $(UNIVERSAL) pyproject.toml -o constraints.txt
+	$(PYTHON) bootstrap.py uv pip compile -q $(UNIVERSAL) --extra dvc --extra dev -c constraints.txt pyproject.toml -o constraints-dev.txt
+
+show:             ## compare experiments: only what differs between them
+	$(PYTHON) bootstrap.py dvc exp show --only-changed --drop ".*\.(py|csv|json|txt|parquet|j2)$$|^conf$$|^src.*|^data/.*|^models.*|^predictions.*"
+
+.PHONY: repro test lint pins show
