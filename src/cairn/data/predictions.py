@@ -1,0 +1,36 @@
+"""Row-level predictions as a table: one row per example, one column per predictor (and class)."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cairn.config.data import Task
+
+Floats = NDArray[np.float64]
+SEPARATOR = "|"
+
+
+def as_columns(name: str, prediction: Floats, classes: list[str]) -> dict[str, Floats]:
+    """Return the columns that hold one predictor's output.
+
+    Args:
+        name: of the predictor, say "carrier_hour".
+        prediction: shape (n,) for a probability or a value, (n, k) for class probabilities.
+        classes: the k class names; not looked at for shape (n,).
+    """
+    if prediction.ndim == 1:
+        return {name: prediction}
+    return {f"{name}{SEPARATOR}{label}": column for label, column in zip(classes, prediction.T, strict=True)}
+
+
+def from_columns(table: pd.DataFrame, name: str, task: Task, classes: list[str]) -> Floats:
+    """Return what as_columns was given: (n, k) for multiclass, (n,) otherwise."""
+    if task != "multiclass":
+        return table[name].to_numpy(dtype=np.float64)
+    return table[[f"{name}{SEPARATOR}{label}" for label in classes]].to_numpy(dtype=np.float64)
+
+
+def predictors(table: pd.DataFrame) -> list[str]:
+    """Return the names of the predictors in a table of predictions, in order."""
+    columns = [name for name in table.columns if name not in ("row_id", "part", "target")]
+    return list(dict.fromkeys(name.split(SEPARATOR)[0] for name in columns))

@@ -1,0 +1,106 @@
+"""From raw data to the one table that everything else works on.
+
+reads: the raw data (data.source), its contract (data.contract)
+writes: data/prepared/table.parquet, data/prepared/contract.json, metrics/data.json
+
+The contract holds or the run stops here with every violation listed, and earlier results stay where they are.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cairn.config.base import ConfigError
+from cairn.config.contract import Contract, read_contract
+from cairn.config.data import DataConfig
+from cairn.data.contract import surviving, violations
+from cairn.data.files import write_json, write_table
+from cairn.data.load import load
+
+TABLE = Path("data/prepared/table.parquet")
+CONTRACT = Path("data/prepared/contract.json")
+METRICS = Path("metrics/data.json")
+
+
+def clean(table: pd.DataFrame, data: DataConfig) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Drop the rows that data.drop_where names and those without a target; count each reason.
+
+    Returns:
+        The rows left, their position in the source as int64 `row_id`, and rows dropped by reason.
+
+    Raises:
+        ConfigError: a drop_where expression that pandas cannot evaluate on the table.
+    """
+    table = table.assign(row_id=range(len(table)))
+    dropped = {}
+    for reason, expression in data.drop_where.items():
+        try:
+            going = table.eval(expression)
+        except Exception as error:
+            raise ConfigError(f"data.drop_where.{reason}: '{expression}': {error}") from error
+        table, dropped[reason] = table[~going.astype(bool)], int(going.sum())
+    no_target = table[data.target].isna()
+    return table[~no_target].reset_index(drop=True), {**dropped, "no_target": int(no_target.sum())}
+
+
+def encode_target(target: pd.Series, data: DataConfig) -> pd.Series:
+    """Return the target as int8 (1 is the event) for a binary task, str labels for multiclass, float64 else.
+
+    Raises:
+        ConfigError: a target whose values do not fit the task, or whose event is not named.
+    """
+    if data.task == "regression":
+        return target.astype("float64")
+    labels = sorted(target.unique().tolist(), key=str)
+    if len(labels) < 2:
+        raise ConfigError(
+            f"data.target: {data.target} has one value only ({labels}): there is nothing to learn"
+        )
+    if data.task == "multiclass":
+        return target.astype("str")
+    if len(labels) > 2:
+        raise ConfigError(
+            f"data.task: binary, but {data.target} has {len(labels)} values: set task: multiclass"
+        )
+    positive = data.positive if data.positive is not None else True
+    if positive not in labels:
+        raise ConfigError(f"data.positive: the event is one of {labels}, not {positive!r}")
+    return (target == positive).astype("int8")
+
+
+def summary(
+    rows_in: int, dropped: dict[str, int], table: pd.DataFrame, contract: Contract, target: str
+) -> dict[str, Any]:
+    """Count what came in, what went and why, and what is missing in what stayed."""
+    missing = table.isna().mean()
+    return {
+        "rows_in": rows_in,
+        "dropped": dropped,
+        "rows_out": len(table),
+        "features": sum(column.group is not None for column in contract.columns.values()),
+        "missing": {name: share for name, share in missing.items() if share > 0},
+        "target": target,
+    }
+
+
+def main(*, data: DataConfig) -> None:
+    """Load, check, clean, and write the table."""
+    contract = read_contract(Path(data.contract))
+    table = load(data)
+    broken = violations(table, contract)
+    if broken:
+        lines = [f"{data.contract}: {violation}" for violation in broken]
+        raise ConfigError(
+            "\n".join([*lines, f"the contract is violated ({len(broken)} rules): nothing was changed"])
+        )
+    kept, dropped = clean(table, data)
+    if kept.empty:
+        raise ConfigError(f"data.drop_where: no row is left of {len(table):,} ({dropped})")
+    contract = surviving(contract, data.target)
+    kept[data.target] = encode_target(kept[data.target], data)
+    kept = kept[["row_id", *contract.columns]]
+    write_table(kept, TABLE)
+    write_json(contract.model_dump(exclude_defaults=True), CONTRACT)
+    write_json(summary(len(table), dropped, kept, contract, data.target), METRICS)
+    print(f"prepare: {len(kept):,} of {len(table):,} rows kept, {len(contract.columns)} columns")

@@ -1,0 +1,94 @@
+"""Planted leaks are found on train alone, and honest columns are left in peace."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_deal import DATA
+
+from cairn.config.contract import Contract
+from cairn.data.leakage import leaks
+
+
+def contract(*categorical, **more):
+    kinds = dict.fromkeys(("a", "b", "planted"), "numeric") | dict.fromkeys(categorical, "categorical") | more
+    return Contract.model_validate(
+        {"columns": {n: {"kind": k, "group": "g", "nullable": True} for n, k in kinds.items()}}
+    )
+
+
+def honest(rows=4000, seed=0):
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=(2, rows))
+    return pd.DataFrame(
+        {"a": a, "b": b, "planted": rng.normal(size=rows), "y": a + b + rng.normal(size=rows) > 0}
+    )
+
+
+def named(lines):
+    return [line.split(":")[0] for line in lines]
+
+
+def test_honest_columns_are_no_suspects():
+    table = honest()
+    table.loc[::3, "b"] = np.nan
+    assert leaks(table, contract(), DATA, 0) == []
+
+
+def test_a_copy_of_the_target_is_found_as_number_text_and_boolean():
+    table = honest()
+    for copy, kind in (
+        (table["y"] * 2.0 - 5, "numeric"),
+        (table["y"].map({True: "ja", False: "nein"}), "categorical"),
+    ):
+        assert named(leaks(table.assign(planted=copy), contract(planted=kind), DATA, 0)) == ["planted"]
+    assert named(leaks(table.assign(planted=table["y"]), contract(planted="boolean"), DATA, 0)) == ["planted"]
+
+
+def test_a_column_recorded_afterwards_is_found_though_it_is_no_copy():
+    table = honest()
+    late = np.where(table["y"], 30.0, 0.0) + np.random.default_rng(1).normal(0, 8, len(table))
+    assert named(leaks(table.assign(planted=late), contract(), DATA, 0)) == ["planted"]
+
+
+def test_a_relation_that_is_not_monotone_is_found():
+    table = honest()
+    folded = np.where(table["y"], 0.0, np.random.default_rng(1).choice([-3.0, 3.0], len(table)))
+    assert named(leaks(table.assign(planted=folded), contract(), DATA, 0)) == ["planted"]
+
+
+@pytest.mark.parametrize("missing_when", [True, False])
+def test_a_null_pattern_that_tells_the_answer_is_found_even_in_few_rows(missing_when):
+    table = honest()
+    gone = table.index[table["y"] == missing_when][:60]
+    table.loc[gone, "planted"] = np.nan
+    assert leaks(table, contract(), DATA, 0) == [
+        "planted: the target is always the same where it is missing (60 rows)"
+    ]
+
+
+def test_gaps_that_are_pure_by_chance_are_no_suspects():
+    rng = np.random.default_rng(0)
+    table = honest().assign(y=rng.random(4000) < 0.002)
+    table.loc[table.index[~table["y"]][:20], "planted"] = np.nan
+    assert leaks(table, contract(), DATA, 0) == []
+
+
+def test_a_trusted_column_is_left_alone():
+    table = honest().assign(planted=lambda t: t["y"] * 1.0)
+    trusting = DATA.model_copy(update={"leakage": DATA.leakage.model_copy(update={"trusted": ["planted"]})})
+    assert leaks(table, contract(), trusting, 0) == []
+
+
+@pytest.mark.parametrize("task", ["regression", "multiclass"])
+def test_copies_are_found_in_other_tasks_too(task):
+    table = honest()
+    table["y"] = (
+        table["a"] * 3 + table["b"]
+        if task == "regression"
+        else pd.cut(table["a"], 3, labels=list("uvw")).astype(str)
+    )
+    table["a"] = 0.0
+    data = DATA.model_copy(update={"task": task})
+    assert leaks(table, contract(), data, 0) == []
+    copy = table["y"] * 2 if task == "regression" else table["y"].map({"u": 1.0, "v": 5.0, "w": 2.0})
+    assert named(leaks(table.assign(planted=copy), contract(), data, 0)) == ["planted"]
