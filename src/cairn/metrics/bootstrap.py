@@ -1,0 +1,237 @@
+"""The paired bootstrap: every model is scored on the same resamples, so differences are paired too.
+
+Rows that share a cause (the flights of one day) are drawn together as a block; drawing them one by
+one would make the intervals too narrow (Efron and Tibshirani 1993, chapter 8).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+from cairn.config.data import Task
+from cairn.metrics.decisions import Floats
+from cairn.metrics.scores import METRICS, checked, metric_names
+from cairn.metrics.weighted import RANKED, Ranking, RowSums, block_sums, weighted_sums
+
+Blocks = NDArray[np.int64] | None
+Draws = dict[str, NDArray[np.float64]]
+"""By metric, its value in each resample, shape (resamples,)."""
+
+# Cells of one (rows, draws) table of counts at a time: 8 MB of int32, about what a CPU cache holds.
+CHUNK_CELLS = 2_000_000
+MOST_DRAWS_AT_ONCE = 64
+
+
+class Estimate(NamedTuple):
+    """A value and its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def draw_counts(blocks: ArrayLike, resamples: int, seed: int) -> NDArray[np.int32]:
+    """Draws blocks with replacement, as many as there are.
+
+    Args:
+        blocks: block code per row, 0..b-1, shape (n,).
+        resamples: how many times.
+        seed: the same seed gives the same draws.
+
+    Returns:
+        How often each block was drawn, shape (resamples, b); each row sums to b.
+    """
+    n_blocks = int(np.max(np.asarray(blocks))) + 1
+    chunks = [counts.T for _, counts in _draws(n_blocks, n_blocks, resamples, seed, "")]
+    return np.concatenate(chunks)
+
+
+def _draws(
+    n_blocks: int, n_rows: int, resamples: int, seed: int, progress: str
+) -> Iterator[tuple[slice, NDArray[np.int32]]]:
+    """Yields the draws in chunks (where they belong, counts (n_blocks, draws)) that fit in memory.
+
+    The numbers do not depend on the size of the chunks.
+    """
+    from tqdm import tqdm
+
+    rng = np.random.default_rng(seed)
+    step = min(MOST_DRAWS_AT_ONCE, max(1, CHUNK_CELLS // n_rows))
+    with tqdm(total=resamples, desc=progress, unit="draw", delay=2, disable=None, leave=False) as bar:
+        for start in range(0, resamples, step):
+            stop = min(start + step, resamples)
+            counts = np.empty((n_blocks, stop - start), dtype=np.int32)
+            for column in range(stop - start):
+                drawn = rng.integers(0, n_blocks, size=n_blocks)
+                counts[:, column] = np.bincount(drawn, minlength=n_blocks)
+            yield slice(start, stop), counts
+            bar.update(stop - start)
+
+
+def bootstrap(
+    task: Task,
+    y: ArrayLike,
+    predictions: Mapping[str, ArrayLike],
+    *,
+    resamples: int,
+    seed: int,
+    blocks: Blocks = None,
+    n_blocks: int | None = None,
+    metrics: Iterable[str] | None = None,
+    thresholds: Mapping[str, float] | float = 0.5,
+) -> dict[str, Draws]:
+    """Scores every model on the same resamples of the rows.
+
+    Args:
+        task: binary, multiclass or regression.
+        y: class codes or values, shape (n,), see `scores.score`.
+        predictions: by model, its predictions of these rows.
+        resamples: number of draws.
+        seed: the same seed, blocks and n_blocks give the same resamples, whatever else is asked.
+        blocks: block code per row, 0.., shape (n,); None draws every row by itself.
+        n_blocks: how many blocks there are, where these rows are a part of a table and touch only some.
+        metrics: names from `METRICS`; all of the task's when None.
+        thresholds: of binary decisions, one for all or by model.
+
+    Returns:
+        By model and metric, the values in each resample, shape (resamples,); NaN where undefined.
+
+    Raises:
+        ValueError: unknown metric, or inputs that `scores.checked` refuses.
+    """
+    names = metric_names(task, metrics)
+    codes = _codes(blocks)
+    models: dict[str, _Resampled] = {}
+    n = 0
+    for model, prediction in predictions.items():
+        target, predicted = checked(task, y, prediction)
+        n = len(target)
+        threshold = thresholds[model] if isinstance(thresholds, Mapping) else thresholds
+        models[model] = _Resampled(task, target, predicted, threshold=threshold, blocks=codes, names=names)
+    if codes is not None and n_blocks is None:
+        n_blocks = int(codes.max()) + 1
+    draws = {model: {name: np.empty(resamples) for name in names} for model in models}
+    for where, counts in _draws(n_blocks or n, n, resamples, seed, "bootstrap"):
+        for model, resampled in models.items():
+            for name, values in resampled.scores(counts).items():
+                draws[model][name][where] = values
+    return draws
+
+
+class _Resampled:
+    """One model's predictions, prepared once for the metrics asked of every chunk of draws."""
+
+    def __init__(
+        self,
+        task: Task,
+        y: NDArray[Any],
+        prediction: Floats,
+        *,
+        threshold: float,
+        blocks: Blocks,
+        names: list[str],
+    ) -> None:
+        self.task, self.y, self.prediction, self.threshold, self.blocks = (
+            task,
+            y,
+            prediction,
+            threshold,
+            blocks,
+        )
+        self.sums = RowSums(task, y, prediction, threshold, blocks)
+        self.summed = [name for name in names if name in self.sums.values]
+        self.ranked = [name for name in names if name in RANKED]
+        self.other = [name for name in names if name not in self.sums.values and name not in RANKED]
+        self.rankings = self._rankings() if self.ranked else []
+
+    def _rankings(self) -> list[Ranking]:
+        if self.prediction.ndim == 1:
+            return [Ranking(self.y == 1, self.prediction, self.blocks)]
+        return [Ranking(self.y == k, self.prediction[:, k], self.blocks) for k in np.unique(self.y)]
+
+    def scores(self, counts: NDArray[np.int32]) -> Draws:
+        """The metrics under counts (blocks, draws)."""
+        sums = self.sums.weighted(counts) if self.summed else {}
+        draws = {name: self.sums.values[name](sums) for name in self.summed}
+        if self.ranked:
+            areas = np.array([ranking.areas(counts) for ranking in self.rankings])
+            # A class that a draw misses is left out of its mean; one with all rows leaves nothing.
+            defined = ~np.isnan(areas)
+            with np.errstate(invalid="ignore"):
+                means = np.where(defined, areas, 0).sum(axis=0) / defined.sum(axis=0)
+            draws |= {name: means[RANKED.index(name)] for name in self.ranked}
+        return draws | {name: self._recomputed(name, counts) for name in self.other}
+
+    def _recomputed(self, name: str, counts: NDArray[np.int32]) -> Floats:
+        """A metric that is neither a sum nor a ranking, computed on the copied rows of every draw."""
+        function, values = METRICS[name].functions[self.task], []
+        for copies in (counts if self.blocks is None else counts[self.blocks]).T:
+            rows = np.repeat(np.arange(len(self.y)), copies)
+            empty = len(rows) == 0
+            values.append(np.nan if empty else function(self.y[rows], self.prediction[rows], self.threshold))
+        return np.array(values)
+
+
+def _codes(blocks: ArrayLike | None) -> Blocks:
+    """Block codes as int64.
+
+    Raises:
+        ValueError: a code is negative, as pandas codes a missing value.
+    """
+    if blocks is None:
+        return None
+    codes = np.asarray(blocks, dtype=np.int64)
+    if codes.min() < 0:
+        raise ValueError(f"{(codes < 0).sum()} rows belong to no block (is their time missing?)")
+    return codes
+
+
+def bootstrap_sums(rows: Floats, *, resamples: int, seed: int, blocks: Blocks = None) -> NDArray[np.float64]:
+    """Sums columns over the resamples that `bootstrap` draws with the same seed and blocks.
+
+    Args:
+        rows: values per row, shape (n, c).
+        resamples: number of draws.
+        seed: as in `bootstrap`.
+        blocks: as in `bootstrap`.
+
+    Returns:
+        Sums, shape (resamples, c).
+    """
+    codes = _codes(blocks)
+    matrix = block_sums(sparse.csr_array(np.asarray(rows, dtype=np.float64)), codes)
+    sums = np.empty((resamples, rows.shape[1]))
+    for where, counts in _draws(matrix.shape[0], len(rows), resamples, seed, "bootstrap"):
+        sums[where] = weighted_sums(matrix, counts).T
+    return sums
+
+
+def interval(draws: Floats, confidence: float = 0.95) -> tuple[float, float]:
+    """The percentile interval of draws (resamples,); draws in which the metric is undefined are left out."""
+    defined = draws[~np.isnan(draws)]
+    if len(defined) == 0:
+        return float("nan"), float("nan")
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(defined, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def estimate(value: float, draws: Floats, confidence: float = 0.95) -> Estimate:
+    """A value of the whole part with the interval of its draws."""
+    return Estimate(float(value), *interval(draws, confidence))
+
+
+def p_value(differences: Floats) -> float:
+    """Two-sided bootstrap p-value of paired differences (resamples,) against no difference.
+
+    Twice the smaller share of draws on either side of 0, each counted with one draw more so that it is
+    never 0 (Davison and Hinkley 1997, section 4.2); NaN when no difference is defined.
+    """
+    defined = differences[~np.isnan(differences)]
+    if len(defined) == 0:
+        return float("nan")
+    side = min((defined <= 0).sum(), (defined >= 0).sum())
+    return float(min(1.0, 2 * (side + 1) / (len(defined) + 1)))

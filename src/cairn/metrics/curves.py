@@ -1,0 +1,158 @@
+"""Curves and tables as frames: what the plots show and DVC keeps. All have at most some 200 rows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from cairn.config.data import Task
+from cairn.metrics.decisions import Floats, confusion
+
+DIGITS = 6
+"""Decimals kept in files: far below any interval, above what differs between machines."""
+
+
+def rounded(frame: pd.DataFrame, digits: int = DIGITS) -> pd.DataFrame:
+    """Rounds the float columns; a negative zero becomes a plain one, so that files have stable bytes."""
+    floats = frame.select_dtypes("floating").columns
+    return frame.assign(**{str(name): frame[name].round(digits) + 0.0 for name in floats})
+
+
+def _thinned(frame: pd.DataFrame, points: int) -> pd.DataFrame:
+    """Keeps at most `points` rows, evenly spaced along the length of the curve in its first two columns.
+
+    Length is the sum of steps in x and y, so that steep parts keep as many points as flat ones.
+    """
+    if len(frame) <= points:
+        return frame
+    steps = np.abs(np.diff(frame.iloc[:, :2].to_numpy(dtype=np.float64), axis=0)).sum(axis=1)
+    length = np.append(0.0, steps.cumsum())
+    kept = np.unique(np.searchsorted(length, np.linspace(0, length[-1], points)).clip(max=len(frame) - 1))
+    return frame.iloc[np.union1d(kept[: points - 2], [0, len(frame) - 1])]
+
+
+def roc_curve_points(y: ArrayLike, prediction: ArrayLike, points: int = 200) -> pd.DataFrame:
+    """The ROC curve, thinned.
+
+    Args:
+        y: 0 or 1, shape (n,).
+        prediction: P(positive), shape (n,).
+        points: at most so many rows.
+
+    Returns:
+        Columns fpr, tpr, from (0, 0) to (1, 1); empty when only one class occurs.
+    """
+    from sklearn.metrics import roc_curve
+
+    if len(np.unique(y)) < 2:
+        return pd.DataFrame({"fpr": [], "tpr": []}, dtype=np.float64)
+    fpr, tpr, _ = roc_curve(y, prediction)
+    return rounded(_thinned(pd.DataFrame({"fpr": fpr, "tpr": tpr}), points)).reset_index(drop=True)
+
+
+def pr_curve_points(y: ArrayLike, prediction: ArrayLike, points: int = 200) -> pd.DataFrame:
+    """The precision-recall curve, thinned.
+
+    Args:
+        y: 0 or 1, shape (n,).
+        prediction: P(positive), shape (n,).
+        points: at most so many rows.
+
+    Returns:
+        Columns recall, precision, with recall rising to 1, without the points where it is 0 (a convention
+        or a matter of one row); empty when only one class occurs.
+    """
+    from sklearn.metrics import precision_recall_curve
+
+    if len(np.unique(y)) < 2:
+        return pd.DataFrame({"recall": [], "precision": []}, dtype=np.float64)
+    precision, recall, _ = precision_recall_curve(y, prediction, drop_intermediate=True)
+    curve = pd.DataFrame({"recall": recall[::-1], "precision": precision[::-1]})
+    curve = curve[curve["recall"] > 0]
+    return rounded(_thinned(curve, points)).reset_index(drop=True)
+
+
+def quantile_bins(prediction: Floats, bins: int) -> Floats:
+    """Codes 0.. of at most `bins` groups of about equal size, shape (n,); equal predictions stay together."""
+    return pd.qcut(pd.Series(prediction), bins, labels=False, duplicates="drop").fillna(0).to_numpy(dtype=int)
+
+
+def calibration_table(
+    y: ArrayLike, prediction: ArrayLike, bins: int = 10, confidence: float = 0.95
+) -> pd.DataFrame:
+    """Predicted against observed rates in quantile bins.
+
+    Args:
+        y: 0 or 1, shape (n,).
+        prediction: P(positive), shape (n,).
+        bins: at most so many; bins without an own range (ties) are merged.
+        confidence: of the Wilson interval of the observed rate (rows taken as independent).
+
+    Returns:
+        Columns rows, predicted (mean), observed (rate), low, high; by rising prediction.
+    """
+    from scipy.stats import binomtest
+
+    p = np.asarray(prediction, dtype=np.float64)
+    frame = pd.DataFrame({"predicted": p, "observed": np.asarray(y, dtype=np.float64)})
+    groups = frame.groupby(quantile_bins(p, bins))
+    table = groups.mean().assign(rows=groups.size())
+    intervals = [
+        binomtest(round(rate * rows), int(rows)).proportion_ci(confidence, method="wilson")
+        for rate, rows in zip(table["observed"], table["rows"], strict=True)
+    ]
+    table = table.assign(low=[ci.low for ci in intervals], high=[ci.high for ci in intervals])
+    return rounded(table[["rows", "predicted", "observed", "low", "high"]].reset_index(drop=True))
+
+
+def regression_table(y: ArrayLike, prediction: ArrayLike, bins: int = 20) -> pd.DataFrame:
+    """Actual against predicted values in quantile bins of the prediction.
+
+    Args:
+        y: values, shape (n,).
+        prediction: values, shape (n,).
+        bins: at most so many.
+
+    Returns:
+        Columns rows, predicted (mean), actual (mean), low and high (10 % and 90 % quantile of the actual).
+    """
+    p = np.asarray(prediction, dtype=np.float64)
+    frame = pd.DataFrame({"predicted": p, "actual": np.asarray(y, dtype=np.float64)})
+    groups = frame.groupby(quantile_bins(p, bins))
+    table = groups.mean().assign(
+        rows=groups.size(), low=groups["actual"].quantile(0.1), high=groups["actual"].quantile(0.9)
+    )
+    return rounded(table[["rows", "predicted", "actual", "low", "high"]].reset_index(drop=True))
+
+
+def confusion_per_thousand(
+    task: Task,
+    y: ArrayLike,
+    prediction: ArrayLike,
+    *,
+    threshold: float = 0.5,
+    classes: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """The confusion matrix as 1,000 rows (actual, predicted): DVC's confusion template counts rows.
+
+    The cells are rounded so that they sum to exactly 1,000 (largest remainders).
+
+    Args:
+        task: binary or multiclass.
+        y: class codes, shape (n,).
+        prediction: see `decisions.confusion`.
+        threshold: see `decisions.confusion`.
+        classes: names of the codes in order.
+
+    Returns:
+        Columns actual, predicted (names of classes); 1,000 rows, sorted by code.
+    """
+    codes, probabilities = np.asarray(y, dtype=np.int64), np.asarray(prediction, dtype=np.float64)
+    table = confusion(task, codes, probabilities, threshold=threshold, classes=classes)
+    exact = 1000 * table.to_numpy().ravel() / len(codes)
+    whole = np.floor(exact).astype(int)
+    order = np.argsort(whole - exact, kind="stable")
+    whole[order[: 1000 - whole.sum()]] += 1
+    cells = pd.MultiIndex.from_product([table.index, table.columns], names=["actual", "predicted"])
+    return cells.repeat(whole).to_frame(index=False)

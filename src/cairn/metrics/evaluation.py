@@ -1,0 +1,152 @@
+"""What may be claimed of one part of the table: scores, differences and money, all with intervals."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cairn.config.base import ConfigError
+from cairn.config.data import Task
+from cairn.config.evaluate import EvaluateConfig
+from cairn.config.kpi import CostKpi, KpiConfig
+from cairn.metrics.bootstrap import bootstrap, estimate, p_value
+from cairn.metrics.decisions import decide
+from cairn.metrics.kpi import kpi_report
+from cairn.metrics.scores import METRICS, score
+from cairn.metrics.threshold import best_f1_threshold
+
+Floats = NDArray[np.float64]
+MODEL = "model"
+PRIMARY: dict[Task, str] = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
+
+
+def primary_metric(task: Task, evaluate: EvaluateConfig) -> str:
+    """Return the metric that ranks baselines: evaluate.primary, or the usual one of the task.
+
+    Raises:
+        ConfigError: a metric that the task does not have.
+    """
+    name = evaluate.primary or PRIMARY[task]
+    for key, asked in (("primary", [name]), ("ceiling", list(evaluate.ceiling))):
+        unknown = [metric for metric in asked if metric not in METRICS or task not in METRICS[metric].tasks]
+        if unknown:
+            raise ConfigError(f"evaluate.{key}: {', '.join(unknown)}: no such metric of a {task} task")
+    return name
+
+
+def best_baseline(task: Task, y: NDArray[Any], baselines: Mapping[str, Floats], metric: str) -> str:
+    """Return the baseline with the best value of the metric on these rows, which are validation's."""
+    sign = 1 if METRICS[metric].greater_is_better else -1
+    values = {name: sign * score(task, y, p, metrics=[metric])[metric] for name, p in baselines.items()}
+    return max(values, key=lambda name: -np.inf if np.isnan(values[name]) else values[name])
+
+
+def thresholds(
+    task: Task, y: NDArray[Any], predictions: Mapping[str, Floats], kpi: KpiConfig
+) -> dict[str, float]:
+    """Return where each predictor's decision turns: by the costs if there are any, else by F1 on these rows.
+
+    The rows are validation's; see CostKpi.threshold and best_f1_threshold. Tasks without a decision get 0.5.
+    """
+    if task != "binary":
+        return dict.fromkeys(predictions, 0.5)
+    if isinstance(kpi, CostKpi):
+        return dict.fromkeys(predictions, kpi.threshold)
+    return {name: best_f1_threshold(y, prediction) for name, prediction in predictions.items()}
+
+
+def time_blocks(time: pd.Series | None, block: str | None) -> NDArray[np.int64] | None:
+    """Number the blocks of time that the bootstrap draws as one; None when rows are drawn one by one."""
+    if time is None or block is None:
+        return None
+    return pd.factorize(time.dt.floor(block))[0].astype(np.int64)
+
+
+def scores_with_intervals(
+    task: Task,
+    y: NDArray[Any],
+    predictions: Mapping[str, Floats],
+    cut: Mapping[str, float],
+    *,
+    evaluate: EvaluateConfig,
+    blocks: NDArray[np.int64] | None,
+    seed: int,
+) -> dict[str, Any]:
+    """Score every predictor, and the model's paired gain over every other, on the same resamples.
+
+    A gain is positive where the model is better, whatever the metric's direction.
+
+    Returns:
+        `scores[predictor][metric]` and `gains[baseline][metric]`, each with value, low, high (a gain also p).
+    """
+    draws = bootstrap(
+        task, y, predictions, resamples=evaluate.resamples, seed=seed, blocks=blocks, thresholds=cut
+    )
+    points = {name: score(task, y, p, threshold=cut[name]) for name, p in predictions.items()}
+
+    def with_interval(value: float, drawn: Floats) -> dict[str, float]:
+        return estimate(value, drawn, evaluate.confidence)._asdict()
+
+    scores = {
+        name: {metric: with_interval(value, draws[name][metric]) for metric, value in points[name].items()}
+        for name in predictions
+    }
+    gains: dict[str, dict[str, dict[str, float]]] = {}
+    for name in predictions:
+        if name == MODEL:
+            continue
+        gains[name] = {}
+        for metric, value in points[name].items():
+            sign = 1 if METRICS[metric].greater_is_better else -1
+            drawn = sign * (draws[MODEL][metric] - draws[name][metric])
+            gain = with_interval(sign * (points[MODEL][metric] - value), drawn)
+            gains[name][metric] = {**gain, "p": p_value(drawn)}
+    return {"scores": scores, "gains": gains}
+
+
+def money(
+    y: NDArray[Any],
+    predictions: Mapping[str, Floats],
+    cut: Mapping[str, float],
+    *,
+    kpi: KpiConfig,
+    evaluate: EvaluateConfig,
+    blocks: NDArray[np.int64] | None,
+    seed: int,
+) -> dict[str, Any] | None:
+    """Price every predictor's decisions, per 1,000 rows and with intervals; None without a cost model."""
+    if not isinstance(kpi, CostKpi):
+        return None
+    decisions = {name: decide(prediction, cut[name]) for name, prediction in predictions.items()}
+    report = kpi_report(
+        y,
+        decisions,
+        kpi,
+        resamples=evaluate.resamples,
+        seed=seed,
+        blocks=blocks,
+        confidence=evaluate.confidence,
+    )
+    return {
+        "currency": kpi.currency,
+        "policies": {name: _plain(quantities) for name, quantities in report.policies.items()},
+        "savings_of_model": _plain(report.savings[MODEL]),
+    }
+
+
+def _plain(estimates: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    return {name: value._asdict() for name, value in estimates.items()}
+
+
+def too_good(scores: Mapping[str, Mapping[str, float]], ceiling: Mapping[str, float]) -> list[str]:
+    """Name the metrics of the model that are better than evaluate.ceiling says anything honest can be."""
+    found = []
+    for metric, bound in ceiling.items():
+        value, greater = scores[metric]["value"], METRICS[metric].greater_is_better
+        if value > bound if greater else value < bound:
+            found.append(
+                f"{metric} {value:.3f} is better than {bound:g}, which evaluate.ceiling calls a leak"
+            )
+    return found

@@ -1,0 +1,139 @@
+"""What decisions are worth in money under a cost model, beside doing nothing, always acting and knowing.
+
+A row costs y x loss when nothing is done, and action + y x loss x (1 - share_saved) when it is acted
+on, with y = 1 where the event happens.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cairn.config.kpi import CostKpi
+from cairn.metrics.bootstrap import Blocks, Estimate, bootstrap_sums, estimate
+from cairn.metrics.decisions import Floats, ratio
+
+PER_ROWS = 1000
+"""Money is reported per this many rows."""
+
+NOTHING, ALWAYS, ORACLE = "nothing", "always", "oracle"
+
+
+@dataclass(frozen=True)
+class KpiReport:
+    """Policies compared.
+
+    Attributes:
+        policies: by policy, its `cost` and `spent` on acting, its `saving` against doing nothing (all
+            per 1,000 rows), `share_of_oracle` (of the saving that knowing the future would bring), `roi`
+            (saving per unit spent: what acting prevents, less what it costs, over what it costs), the
+            share `acted` on, `precision` and `recall`. NaN where undefined (roi when nothing is spent).
+        savings: savings[a][b] is how much less policy a costs than policy b per 1,000 rows.
+    """
+
+    policies: dict[str, dict[str, Estimate]]
+    savings: dict[str, dict[str, Estimate]]
+
+
+def row_cost(y: ArrayLike, acted: ArrayLike, costs: CostKpi) -> Floats:
+    """What each row costs, in the currency of `costs`.
+
+    Args:
+        y: 1 where the event happens, shape (n,).
+        acted: 1 where it was acted on, shape (n,).
+        costs: the cost model.
+
+    Returns:
+        Costs, shape (n,).
+    """
+    event, act = np.asarray(y, dtype=np.float64), np.asarray(acted, dtype=np.float64)
+    return act * costs.action + event * costs.loss * (1 - act * costs.share_saved)
+
+
+def kpi_report(
+    y: ArrayLike,
+    decisions: Mapping[str, ArrayLike],
+    costs: CostKpi,
+    *,
+    resamples: int,
+    seed: int,
+    blocks: Blocks = None,
+    confidence: float = 0.95,
+) -> KpiReport:
+    """Compares decision policies, with intervals over the resamples that `bootstrap` draws as well.
+
+    Args:
+        y: 1 where the event happens, shape (n,).
+        decisions: by policy, 1 where it acts, shape (n,), see `decisions.decide`.
+        costs: the cost model.
+        resamples: number of bootstrap draws.
+        seed: of the draws.
+        blocks: block code per row, see `bootstrap`.
+        confidence: of the intervals.
+
+    Returns:
+        The given policies and, always, `nothing`, `always` and `oracle` (acts on exactly the events).
+
+    Raises:
+        ValueError: a policy has the name of one of these three, or another number of rows than y.
+    """
+    event = np.asarray(y, dtype=np.float64)
+    policies = {name: np.asarray(acts, dtype=np.float64) for name, acts in decisions.items()}
+    for name, acts in policies.items():
+        if name in {NOTHING, ALWAYS, ORACLE}:
+            raise ValueError(f"a policy cannot be called '{name}', which the report adds itself")
+        if acts.shape != event.shape:
+            raise ValueError(f"policy '{name}' decides on {acts.shape} rows, the target has {event.shape}")
+    policies = {NOTHING: np.zeros_like(event), ALWAYS: np.ones_like(event)} | policies | {ORACLE: event}
+
+    # Per policy only two sums matter: how often it acted, and how often it did so on an event.
+    columns = [np.ones_like(event), event]
+    for acts in policies.values():
+        columns += [acts, acts * event]
+    rows = np.stack(columns, axis=1)
+    drawn = bootstrap_sums(rows, resamples=resamples, seed=seed, blocks=blocks)
+    sums = np.concatenate([rows.sum(axis=0, keepdims=True), drawn])
+    n, events = sums[:, 0], sums[:, 1]
+    values = {
+        name: _quantities(n, events, acted=sums[:, 2 + 2 * i], caught=sums[:, 3 + 2 * i], costs=costs)
+        for i, name in enumerate(policies)
+    }
+    for quantities in values.values():
+        quantities["share_of_oracle"] = ratio(quantities["saving"], values[ORACLE]["saving"], np.nan)
+    return KpiReport(
+        policies={
+            name: {key: _estimate(series, confidence) for key, series in quantities.items()}
+            for name, quantities in values.items()
+        },
+        savings={
+            one: {
+                other: _estimate(values[other]["cost"] - values[one]["cost"], confidence)
+                for other in values
+                if other not in {one, ORACLE}
+            }
+            for one in decisions
+        },
+    )
+
+
+def _quantities(
+    n: Floats, events: Floats, *, acted: Floats, caught: Floats, costs: CostKpi
+) -> dict[str, NDArray[np.float64]]:
+    """The quantities of one policy from its sums; the first element is the whole part, the rest are draws."""
+    spent = acted * costs.action
+    saving = caught * costs.loss * costs.share_saved - spent
+    scale = PER_ROWS / n
+    return {
+        "cost": (events * costs.loss - saving) * scale,
+        "spent": spent * scale,
+        "saving": saving * scale,
+        "roi": ratio(saving, spent, np.nan),
+        "acted": acted / n,
+        "precision": ratio(caught, acted, np.nan),
+        "recall": ratio(caught, events, np.nan),
+    }
+
+
+def _estimate(series: Floats, confidence: float) -> Estimate:
+    return estimate(series[0], series[1:], confidence)

@@ -1,0 +1,209 @@
+"""Metrics of weighted rows, for many weightings at once: what the bootstrap is made of.
+
+A bootstrap draw is a whole number of copies per block of rows. Most metrics are functions of sums
+over rows, so all draws together are one matrix product (`RowSums`); the two ranking metrics need the
+rows in order once, and cumulative sums of the counts after that (`Ranking`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from cairn.config.data import Task
+from cairn.metrics import decisions
+from cairn.metrics.decisions import Floats, ratio
+from cairn.metrics.formulas import ECE_BINS, row_brier, row_log_loss
+
+Sums = Mapping[str, Floats]
+"""By term, the weighted sums over rows; shape (size of the term, draws)."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """A sum over rows, kept apart by code: `size` sums of `values` where `codes` says which."""
+
+    values: NDArray[Any]
+    codes: NDArray[np.int64] | None = None
+    size: int = 1
+
+    def matrix(self) -> sparse.csr_array:
+        """One row per example with its value in the column of its code, shape (n, size)."""
+        n = len(self.values)
+        codes = np.zeros(n, dtype=np.int64) if self.codes is None else self.codes
+        values = self.values.astype(np.float64)
+        return sparse.csr_array((values, codes, np.arange(n + 1)), shape=(n, self.size))
+
+
+def class_terms(y: NDArray[np.int64], prediction: Floats, threshold: float) -> dict[str, Term]:
+    """The sums behind the metrics of binary and multiclass predictions."""
+    k = 2 if prediction.ndim == 1 else prediction.shape[1]
+    decided = decisions.decide(prediction, threshold)
+    if prediction.ndim == 1:
+        believed, came_true = prediction, y
+    else:
+        believed, came_true = prediction.max(axis=1), (decided == y)
+    # A probability of exactly 1 is a bin of its own, as in torchmetrics.
+    bins = np.floor(believed * ECE_BINS).astype(np.int64)
+    return {
+        "cells": Term(np.ones(len(y)), y * k + decided, k * k),
+        "log_loss": Term(row_log_loss(y, prediction)),
+        "brier": Term(row_brier(y, prediction)),
+        "gaps": Term(believed - came_true, bins, ECE_BINS + 1),
+    }
+
+
+def value_terms(y: Floats, prediction: Floats, threshold: float) -> dict[str, Term]:
+    """The sums behind the metrics of predicted values; the target is centred first, for its variance."""
+    error, centred, nonzero = prediction - y, y - y.mean(), y != 0
+    return {
+        "rows": Term(np.ones(len(y))),
+        "squared": Term(error**2),
+        "absolute": Term(np.abs(error)),
+        "relative": Term(np.abs(ratio(error, y))),
+        "nonzero": Term(nonzero),
+        "target": Term(centred),
+        "target_squared": Term(centred**2),
+    }
+
+
+def _cells(sums: Sums) -> Floats:
+    k = round(len(sums["cells"]) ** 0.5)
+    return sums["cells"].reshape(k, k, -1)
+
+
+def _per_class(formula: Callable[[Floats], Floats]) -> Callable[[Sums], Floats]:
+    """Binary: the positive class; multiclass: the mean over classes."""
+
+    def value(sums: Sums) -> Floats:
+        cells = _cells(sums)
+        return formula(cells)[1] if len(cells) == 2 else decisions.macro(formula(cells), cells)
+
+    return value
+
+
+def _mean(term: str, over: str) -> Callable[[Sums], Floats]:
+    return lambda sums: ratio(sums[term][0], sums[over].sum(axis=0), np.nan)
+
+
+def _r2(sums: Sums) -> Floats:
+    """1 - Σw·e² / Σw·(y - ȳ)², with Σw·(y - ȳ)² = Σw·y² - (Σw·y)²/Σw."""
+    spread = sums["target_squared"][0] - ratio(sums["target"][0] ** 2, sums["rows"][0])
+    # What is left of the difference of equals after rounding is no variance.
+    constant = spread <= 1e-12 * sums["target_squared"][0]
+    return np.where(constant, np.nan, 1 - ratio(sums["squared"][0], spread))
+
+
+CLASS_VALUES: dict[str, Callable[[Sums], Floats]] = {
+    "accuracy": lambda sums: decisions.accuracy(_cells(sums)),
+    "precision": _per_class(decisions.precision),
+    "recall": _per_class(decisions.recall),
+    "f1": _per_class(decisions.f1),
+    "balanced_accuracy": lambda sums: decisions.balanced_accuracy(_cells(sums)),
+    "mcc": lambda sums: decisions.mcc(_cells(sums)),
+    "log_loss": _mean("log_loss", over="cells"),
+    "brier": _mean("brier", over="cells"),
+    "ece": lambda sums: ratio(np.abs(sums["gaps"]).sum(axis=0), sums["cells"].sum(axis=0)),
+}
+VALUE_VALUES: dict[str, Callable[[Sums], Floats]] = {
+    "rmse": lambda sums: np.sqrt(ratio(sums["squared"][0], sums["rows"][0])),
+    "mae": _mean("absolute", over="rows"),
+    "mape": _mean("relative", over="nonzero"),
+    "r2": _r2,
+}
+RANKED = ("roc_auc", "pr_auc")
+
+
+class RowSums:
+    """The summable metrics of one model's predictions, ready to be weighted."""
+
+    def __init__(
+        self,
+        task: Task,
+        y: NDArray[Any],
+        prediction: Floats,
+        threshold: float,
+        blocks: NDArray[np.int64] | None,
+    ) -> None:
+        terms = (value_terms if task == "regression" else class_terms)(y, prediction, threshold)
+        self.values = VALUE_VALUES if task == "regression" else CLASS_VALUES
+        self.sizes = {name: term.size for name, term in terms.items()}
+        self.matrix = block_sums(
+            sparse.hstack([term.matrix() for term in terms.values()], format="csr"), blocks
+        )
+
+    def weighted(self, counts: NDArray[np.int32]) -> dict[str, Floats]:
+        """The sums under counts (blocks, draws), by term."""
+        sums = weighted_sums(self.matrix, counts)
+        edges = np.cumsum([0, *self.sizes.values()])
+        return {name: sums[edges[i] : edges[i + 1]] for i, name in enumerate(self.sizes)}
+
+
+def block_sums(rows: sparse.csr_array, blocks: NDArray[np.int64] | None) -> sparse.csr_array:
+    """Adds up rows (n, c) by block code, shape (largest code + 1, c); the rows themselves without blocks."""
+    if blocks is None:
+        return rows
+    n = len(blocks)
+    member = sparse.csr_array((np.ones(n), (blocks, np.arange(n))), shape=(int(blocks.max()) + 1, n))
+    return sparse.csr_array(member @ rows)
+
+
+def weighted_sums(matrix: sparse.csr_array, counts: NDArray[np.int32]) -> Floats:
+    """Sums under each draw, shape (c, draws), from matrix (b, c) and counts (at least b, draws).
+
+    The sparse product adds in one fixed order; BLAS would make the last bits depend on its threads.
+    """
+    return np.asarray(matrix.T @ counts[: matrix.shape[0]].astype(np.float64))
+
+
+class Ranking:
+    """One binary ranking, sorted once, whose ROC AUC and average precision follow for any weights.
+
+    With weights w, a positive row i, and the rows ordered by score:
+
+    ROC AUC = Σᵢ wᵢ (N⁻(below i) + ½ N⁻(tied with i)) / (W⁺ W⁻)
+    average precision = Σᵢ wᵢ TPᵢ / (TPᵢ + FPᵢ) / W⁺, where TPᵢ and FPᵢ count the positive and negative
+    rows whose score is at least that of i
+
+    N⁻, TP and FP are differences of cumulative weights at positions that do not depend on the weights.
+    """
+
+    def __init__(
+        self, positive: NDArray[np.bool_], prediction: Floats, blocks: NDArray[np.int64] | None
+    ) -> None:
+        order = np.argsort(prediction, kind="stable")
+        codes = order if blocks is None else blocks[order]
+        ranked, is_positive = prediction[order], positive[order]
+        self.positive_codes, self.negative_codes = codes[is_positive], codes[~is_positive]
+        above, below = ranked[is_positive], ranked[~is_positive]
+        self.negatives_below = np.searchsorted(below, above, side="left")
+        self.negatives_to_tie = np.searchsorted(below, above, side="right")
+        self.positives_below = np.searchsorted(above, above, side="left")
+
+    def areas(self, counts: NDArray[np.int32]) -> tuple[Floats, Floats]:
+        """ROC AUC and average precision under counts (blocks, draws), two arrays of shape (draws,).
+
+        NaN for a draw that has only one class.
+        """
+        weights = counts[self.positive_codes]
+        positives, negatives = _cumulative(weights), _cumulative(counts[self.negative_codes])
+        all_positive, all_negative = positives[-1].astype(np.float64), negatives[-1].astype(np.float64)
+        below = negatives[self.negatives_below]
+        wins = (weights * (below + negatives[self.negatives_to_tie]).astype(np.float64)).sum(axis=0) / 2
+        true = positives[-1] - positives[self.positives_below]
+        called = true + negatives[-1] - below
+        precision = np.divide(true, called, out=np.zeros(true.shape), where=called > 0)
+        roc_auc = ratio(wins, all_positive * all_negative, np.nan)
+        pr_auc = ratio((weights * precision).sum(axis=0), all_positive, np.nan)
+        pr_auc[all_negative == 0] = np.nan
+        return roc_auc, pr_auc
+
+
+def _cumulative(weights: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Running totals down the rows after a first row of zeros; whole numbers, so no digit is lost."""
+    total = np.zeros((len(weights) + 1, weights.shape[1]), dtype=np.int32)
+    np.cumsum(weights, axis=0, out=total[1:])
+    return total

@@ -1,0 +1,219 @@
+"""The bootstrap: every draw is the metric of that draw's rows, and intervals cover what they say."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from cairn.metrics import bootstrap as module
+from cairn.metrics.bootstrap import bootstrap, bootstrap_sums, draw_counts, interval, p_value
+from cairn.metrics.scores import METRICS, score
+from cairn.metrics.slices import MISSING, slice_levels, slice_scores
+from cairn.metrics.weighted import Ranking
+
+
+def example(task, n=240, seed=0):
+    rng = np.random.default_rng(seed)
+    if task == "regression":
+        y = 1e6 + rng.normal(0, 5, n).round(1)
+        return y, y + rng.normal(0, 2, n)
+    if task == "binary":
+        p = rng.integers(0, 33, n) / 32
+        return (rng.random(n) < p).astype(int), p
+    p = rng.dirichlet([1, 1, 1], n)
+    return np.where(rng.random(n) < 0.6, p.argmax(axis=1), rng.integers(0, 3, n)), p
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("blocked", [True, False])
+def test_every_draw_is_the_metric_of_the_rows_drawn(task, blocked):
+    y, p = example(task)
+    blocks = np.random.default_rng(9).integers(0, 12, len(y)) if blocked else None
+    draws = bootstrap(task, y, {"m": p}, resamples=6, seed=3, blocks=blocks, thresholds={"m": 0.4})["m"]
+    codes = np.arange(len(y)) if blocks is None else blocks
+    for draw, counts in enumerate(draw_counts(codes, 6, 3)):
+        rows = np.repeat(np.arange(len(y)), counts[codes])
+        expected = score(task, y[rows], p[rows], threshold=0.4)
+        assert {name: values[draw] for name, values in draws.items()} == pytest.approx(expected, rel=1e-6)
+
+
+weighted_row = st.tuples(st.booleans(), st.integers(0, 6), st.integers(0, 3))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(weighted_row, min_size=2, max_size=25))
+def test_weighted_areas_with_ties_agree_with_scikit_learn(rows):
+    y, p, w = (np.array(column, dtype=int) for column in zip(*rows, strict=True))
+    roc_auc, pr_auc = Ranking(y == 1, p.astype(float), None).areas(w[:, None].astype(np.int32))
+    if len(set(y[w > 0])) < 2:
+        assert np.isnan([roc_auc[0], pr_auc[0]]).all()
+    else:
+        assert roc_auc[0] == pytest.approx(roc_auc_score(y, p, sample_weight=w))
+        assert pr_auc[0] == pytest.approx(average_precision_score(y, p, sample_weight=w))
+
+
+def test_a_draw_without_a_class_leaves_that_class_out_of_the_mean():
+    y, p = np.array([0, 1, 2, 0, 1, 1]), np.random.default_rng(0).dirichlet([1, 1, 1], 6)
+    draws = bootstrap("multiclass", y, {"m": p}, resamples=60, seed=0)["m"]
+    for draw, counts in enumerate(draw_counts(np.arange(6), 60, 0)):
+        rows = np.repeat(np.arange(6), counts)
+        found = {name: values[draw] for name, values in draws.items()}
+        assert found == pytest.approx(score("multiclass", y[rows], p[rows]), nan_ok=True, abs=1e-6)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
+    y, p = example("binary")
+    runs = [bootstrap("binary", y, {"m": p}, resamples=20, seed=seed)["m"] for seed in (1, 1, 2)]
+    for name in runs[0]:
+        assert runs[0][name].tobytes() == runs[1][name].tobytes()
+        assert runs[0][name].tobytes() != runs[2][name].tobytes()
+
+
+def test_the_draws_do_not_depend_on_how_much_memory_they_are_cut_into(monkeypatch):
+    y, p = example("binary")
+    whole = bootstrap("binary", y, {"m": p}, resamples=20, seed=1)["m"]
+    monkeypatch.setattr(module, "CHUNK_CELLS", 3 * len(y))
+    cut = bootstrap("binary", y, {"m": p}, resamples=20, seed=1)["m"]
+    assert all(whole[name].tobytes() == cut[name].tobytes() for name in whole)
+
+
+def test_a_draw_takes_as_many_blocks_as_there_are():
+    counts = draw_counts(np.arange(50) % 7, 30, 0)
+    assert counts.shape == (30, 7)
+    assert (counts.sum(axis=1) == 7).all()
+
+
+def test_a_model_differs_from_itself_by_exactly_nothing():
+    y, p = example("binary")
+    draws = bootstrap("binary", y, {"a": p, "b": p.copy()}, resamples=30, seed=0)
+    for name in draws["a"]:
+        difference = draws["a"][name] - draws["b"][name]
+        assert (difference == 0).all()
+        assert p_value(difference) == 1
+
+
+def test_models_are_resampled_together():
+    y, p = example("binary", n=2000)
+    noise = np.random.default_rng(1).normal(0, 0.01, len(p))
+    draws = bootstrap("binary", y, {"a": p, "b": (p + noise).clip(0, 1)}, resamples=200, seed=0)
+    difference = draws["a"]["roc_auc"] - draws["b"]["roc_auc"]
+    assert difference.std() < 0.2 * draws["a"]["roc_auc"].std()
+
+
+def covers(metric, make, truth, repeats=300):
+    """The share of simulated samples whose 90 % interval holds the truth."""
+    rng, inside = np.random.default_rng(11), 0
+    for repeat in range(repeats):
+        task, y, p = make(rng)
+        draws = bootstrap(task, y, {"m": p}, resamples=300, seed=repeat, metrics=[metric])["m"][metric]
+        low, high = interval(draws, 0.9)
+        inside += low <= truth <= high
+    return inside / repeats
+
+
+# 300 samples have a Monte-Carlo error of 1.7 points; the percentile interval of 150 rows is a little narrow.
+def test_the_90_percent_interval_covers_a_known_auc():
+    def make(rng):
+        y = np.repeat([0, 1], [100, 50])
+        return "binary", y, norm.cdf(rng.normal(size=150) + y)
+
+    assert 0.84 <= covers("roc_auc", make, norm.cdf(1 / np.sqrt(2))) <= 0.95
+
+
+def test_the_90_percent_interval_covers_a_known_mean():
+    def make(rng):
+        return "regression", np.zeros(150) + 1, 1 + rng.normal(size=150)
+
+    assert 0.84 <= covers("mae", make, np.sqrt(2 / np.pi)) <= 0.95
+
+
+def test_drawing_days_gives_a_wider_interval_than_drawing_rows_where_rows_of_a_day_are_alike():
+    rng = np.random.default_rng(0)
+    day = np.repeat(np.arange(40), 50)
+    error = rng.normal(size=40)[day] + 0.3 * rng.normal(size=2000)
+    width = {}
+    for name, blocks in {"days": day, "rows": None}.items():
+        draws = bootstrap("regression", np.ones(2000), {"m": 1 + error}, resamples=300, seed=0, blocks=blocks)
+        low, high = interval(draws["m"]["mae"])
+        width[name] = high - low
+    assert width["days"] > 3 * width["rows"]
+
+
+def test_sums_are_drawn_from_the_same_resamples_as_scores():
+    y, p = example("regression")
+    blocks = np.arange(len(y)) // 7
+    columns = np.column_stack([np.abs(p - y), np.ones(len(y))])
+    for codes in (blocks, None):
+        drawn = bootstrap_sums(columns, resamples=25, seed=4, blocks=codes)
+        mae = bootstrap("regression", y, {"m": p}, resamples=25, seed=4, blocks=codes, metrics=["mae"])["m"][
+            "mae"
+        ]
+        assert drawn[:, 0] / drawn[:, 1] == pytest.approx(mae)
+
+
+def test_a_metric_the_bootstrap_has_no_formula_for_is_recomputed_on_the_rows(monkeypatch):
+    y, p = example("binary", n=60)
+    plain = METRICS["accuracy"]
+    monkeypatch.setitem(METRICS, "mine", plain)
+    draws = bootstrap("binary", y, {"m": p}, resamples=5, seed=0, blocks=np.arange(60) // 4)["m"]
+    assert draws["mine"] == pytest.approx(draws["accuracy"])
+
+
+def test_a_row_without_a_block_is_refused():
+    y, p = example("binary", n=4)
+    with pytest.raises(ValueError, match="1 rows belong to no block"):
+        bootstrap("binary", y, {"m": p}, resamples=5, seed=0, blocks=np.array([0, -1, 1, 1]))
+
+
+def test_undefined_draws_are_left_out_of_the_interval():
+    draws = np.append(np.arange(101.0), [np.nan] * 50)
+    assert interval(draws, 0.9) == pytest.approx((5, 95))
+    assert np.isnan(interval(np.full(3, np.nan))).all()
+
+
+def test_the_p_value_is_small_when_all_draws_agree_and_large_when_they_do_not():
+    assert p_value(np.full(999, 0.1)) == pytest.approx(2 / 1000)
+    assert p_value(np.random.default_rng(0).normal(size=999)) > 0.5
+
+
+def test_slices_see_the_same_days_as_the_whole():
+    y, p = example("binary", n=600)
+    days = np.arange(600) // 20
+    other = np.full(600, y.mean())
+    models = {"m": p, "base": other}
+    frame = pd.DataFrame({"part": np.where(days % 2 == 0, "even", "odd")})
+    found = slice_scores(
+        "binary",
+        y,
+        models,
+        frame,
+        model="m",
+        reference="base",
+        min_rows=10,
+        resamples=40,
+        seed=5,
+        blocks=days,
+    ).set_index(["level", "metric"])
+    rows = days % 2 == 0
+    counts = draw_counts(days, 40, 5)
+    losses = -np.log(np.where(y == 1, p, 1 - p).clip(2.3e-16, 1)) + np.log(np.where(y == 1, other, 1 - other))
+    gains = [-np.average(losses[rows], weights=w[days][rows]) for w in counts]
+    even = found.loc[("even", "log_loss")]
+    assert (even["low"], even["high"]) == pytest.approx(interval(np.array(gains)))
+    assert even["gain"] == pytest.approx(-losses[rows].mean())
+    assert even["mean"] == pytest.approx(y[rows].mean())
+    assert found.loc[("odd", "roc_auc"), "value"] == pytest.approx(roc_auc_score(y[~rows], p[~rows]))
+
+
+def test_levels_of_a_column():
+    strings = pd.Series(["b", "a", None, "b", "a", "c"], index=[5, 5, 1, 0, 2, 3])
+    assert {level: rows.tolist() for level, rows in slice_levels(strings, 1).items()} == {
+        "a": [1, 4], "b": [0, 3], "c": [5], MISSING: [2],
+    }  # fmt: skip
+    assert list(slice_levels(strings, 2)) == ["a", "b"]
+    assert list(slice_levels(pd.Series([10, 9, 10, 9]), 1)) == ["9", "10"]
+    quartiles = slice_levels(pd.Series(np.arange(400.0)), 1)
+    assert [len(rows) for rows in quartiles.values()] == [100] * 4
