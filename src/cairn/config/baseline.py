@@ -1,0 +1,33 @@
+"""Section `baseline`: what a model has to beat: today's rules and a simple linear model."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from cairn.config.base import Section
+from cairn.config.model import ModelConfig
+
+
+class RateRule(Section):
+    """The target's mean (or class shares) per combination of columns on train, drawn to the overall one."""
+
+    kind: Literal["rate"]
+    by: list[str] = Field(min_length=1)
+    smoothing: float = Field(ge=0)
+
+
+class ColumnRule(Section):
+    """A column known in time, taken as the prediction as it stands; the prior where it is missing."""
+
+    kind: Literal["column"]
+    column: str
+
+
+Rule = Annotated[RateRule | ColumnRule, Field(discriminator="kind")]
+
+
+class BaselineConfig(Section):
+    """Rules by name, and the linear model beside them; the prior is always there."""
+
+    rules: dict[str, Rule]
+    linear: ModelConfig

@@ -1,0 +1,231 @@
+"""What sections say of each other: combinations that cannot work, found before anything is computed.
+
+A check is a generator whose parameters are the sections it compares, by name; it runs where all of them are
+valid.
+"""
+
+import ast
+import inspect
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from cairn.config.base import ConfigError
+from cairn.config.baseline import BaselineConfig, RateRule
+from cairn.config.calibration import CalibrationConfig
+from cairn.config.compose import nearest
+from cairn.config.contract import Contract
+from cairn.config.cross_validation import CrossValidationConfig
+from cairn.config.data import DataConfig
+from cairn.config.errors import Problem
+from cairn.config.evaluate import EvaluateConfig
+from cairn.config.features import FeaturesConfig
+from cairn.config.kpi import CostKpi, KpiConfig
+from cairn.config.model import ModelConfig
+from cairn.config.signatures import parameters
+from cairn.config.split import GroupSplit, SplitConfig, TimeSplit
+
+DURATION = re.compile(r"\d+(\.\d+)?\s?(W|D|h|min|s)")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?")
+MAX_BINS = 255
+
+
+def cross_checks(valid: Mapping[str, Any]) -> list[Problem]:
+    """Run every check whose sections (and contract) are among the valid ones."""
+    return [
+        problem
+        for check in CHECKS
+        if (wanted := inspect.signature(check).parameters.keys()) <= valid.keys()
+        for problem in check(**{name: valid[name] for name in wanted})
+    ]
+
+
+def _split_has_its_column(split: SplitConfig, data: DataConfig) -> Iterator[Problem]:
+    if isinstance(split, TimeSplit) and data.time is None:
+        yield ("split", "kind"), f"a time split needs data.time, which '{data.name}' does not have"
+    if isinstance(split, GroupSplit) and data.group is None:
+        yield ("split", "kind"), f"a group split needs data.group, which '{data.name}' does not have"
+
+
+def _dates_are_dates(split: SplitConfig) -> Iterator[Problem]:
+    """Dates are YYYY-MM-DD, with HH:MM or HH:MM:SS if need be; spans a number and W, D, h, min or s."""
+    if not isinstance(split, TimeSplit):
+        return
+    in_order = []
+    for key in ("train_from", "validation_from", "test_from", "test_until"):
+        value = getattr(split, key)
+        if isinstance(value, str):
+            if moment := _moment(value):
+                in_order.append((key, value, moment))
+            else:
+                yield ("split", key), f"'{value}' is not a date such as 2013-09-01 or 2013-09-01 06:00"
+    for (earlier, first, before), (later, second, after) in pairwise(in_order):
+        if before >= after:
+            yield ("split", later), f"{second} is not after {earlier} {first}"
+    if not DURATION.fullmatch(split.gap):
+        yield ("split", "gap"), f"'{split.gap}' is not a span of time such as 1D, 36h or 0D"
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if MOMENT.fullmatch(text) else None
+    except ValueError:
+        return None
+
+
+def _kpi_fits(kpi: KpiConfig, data: DataConfig) -> Iterator[Problem]:
+    if isinstance(kpi, CostKpi) and data.task != "binary":
+        yield ("kpi", "kind"), f"a cost model needs a binary task, '{data.name}' is {data.task}"
+
+
+def _calibration_fits(calibration: CalibrationConfig, data: DataConfig) -> Iterator[Problem]:
+    if calibration.method != "none" and data.task == "regression":
+        yield ("calibration", "method"), f"'{data.name}' is a regression: no probabilities to calibrate"
+
+
+def _folds_fit(cross_validation: CrossValidationConfig, data: DataConfig) -> Iterator[Problem]:
+    if cross_validation.kind == "rolling" and data.time is None:
+        yield ("cross_validation", "kind"), f"rolling needs data.time, which '{data.name}' does not have"
+
+
+def _blocks_fit(evaluate: EvaluateConfig, data: DataConfig) -> Iterator[Problem]:
+    if evaluate.block is None:
+        return
+    if not DURATION.fullmatch(evaluate.block):
+        yield ("evaluate", "block"), f"'{evaluate.block}' is not a span of time such as 1D or 6h"
+    if data.time is None:
+        yield ("evaluate", "block"), f"blocks of time need data.time, which '{data.name}' does not have"
+
+
+def _model_fits(model: ModelConfig, data: DataConfig) -> Iterator[Problem]:
+    yield from _estimator(("model",), model, data)
+
+
+def _linear_fits(baseline: BaselineConfig, data: DataConfig) -> Iterator[Problem]:
+    yield from _estimator(("baseline", "linear"), baseline.linear, data)
+
+
+def _estimator(path: tuple[str, ...], model: ModelConfig, data: DataConfig) -> Iterator[Problem]:
+    """The class for this task exists and takes the parameters it is given."""
+    kind = "regressor" if data.task == "regression" else "classifier"
+    chosen = model.regressor if data.task == "regression" else model.classifier
+    if chosen is None:
+        yield (*path, kind), f"'{model.name}' has none, but the task of '{data.name}' is {data.task}"
+        return
+    try:
+        takes = parameters(chosen["_target_"])
+    except ConfigError as error:
+        yield (*path, kind, "_target_"), str(error)
+        return
+    if takes is None:
+        return
+    name = chosen["_target_"].rpartition(".")[2]
+    for where, keys in (((*path, "params"), model.params), ((*path, kind), chosen)):
+        for key in keys:
+            if key not in (*takes, "_target_"):
+                yield (*where, key), f"{name} has no such parameter{nearest(key, takes)}"
+    encoding = model.encoding
+    codes = "HistGradientBoosting" in name and encoding.categorical == "ordinal"
+    if codes and encoding.max_categories > MAX_BINS:
+        yield (*path, "encoding", "max_categories"), f"{name} takes {MAX_BINS} codes per column at most"
+
+
+def _loader_fits(data: DataConfig) -> Iterator[Problem]:
+    """The function that builds the table exists; it is given the source first, the other keys by name."""
+    if data.load is None:
+        return
+    try:
+        takes = parameters(data.load["_target_"])
+    except ConfigError as error:
+        yield ("data", "load", "_target_"), str(error)
+        return
+    if takes is not None:
+        for key in data.load:
+            if key not in (*takes[1:], "_target_"):
+                yield (
+                    ("data", "load", key),
+                    f"{data.load['_target_']} has no such parameter{nearest(key, takes[1:])}",
+                )
+
+
+def _data_is_in_the_contract(data: DataConfig, contract: Contract) -> Iterator[Problem]:
+    columns = contract.columns
+    yield from _declared(("data", "target"), [data.target], columns)
+    if data.target in columns and columns[data.target].known != "after":
+        yield ("data", "target"), f"{data.contract} must say that '{data.target}' is known: after"
+    for role in ("time", "group"):
+        if (name := getattr(data, role)) is not None:
+            yield from _known_before(("data", role), [name], contract)
+    for reason, expression in data.drop_where.items():
+        yield from _declared(("data", "drop_where", reason), _names(expression), columns)
+    yield from _declared(("data", "leakage", "trusted"), data.leakage.trusted, columns)
+
+
+def _names(expression: str) -> list[str]:
+    """Return the names of columns in an expression for pandas.eval; none where it is not plain Python."""
+    try:
+        tree = ast.parse(expression.strip(), mode="eval")
+    except SyntaxError:
+        return []
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    names = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called]
+    return list(dict.fromkeys(names))
+
+
+def _slices_are_known(evaluate: EvaluateConfig, contract: Contract) -> Iterator[Problem]:
+    yield from _known_before(("evaluate", "slices"), evaluate.slices, contract)
+
+
+def _rules_are_known(baseline: BaselineConfig, contract: Contract) -> Iterator[Problem]:
+    for name, rule in baseline.rules.items():
+        key, used = ("by", rule.by) if isinstance(rule, RateRule) else ("column", [rule.column])
+        yield from _known_before(("baseline", "rules", name, key), used, contract)
+
+
+def _features_are_there(features: FeaturesConfig, contract: Contract) -> Iterator[Problem]:
+    groups = {name: column.group for name, column in contract.columns.items() if column.group is not None}
+    names = sorted(set(groups.values()))
+    wanted = names if features.groups is None else features.groups
+    unknown = [group for group in wanted if group not in names]
+    for group in unknown:
+        known = f" (groups: {', '.join(names)})"
+        yield ("features", "groups"), f"the contract has no group '{group}'{nearest(group, names)}{known}"
+    yield from _declared(("features", "exclude"), features.exclude, groups, "feature")
+    if not unknown and not any(
+        group in wanted and name not in features.exclude for name, group in groups.items()
+    ):
+        yield ("features",), "no column is left to learn from"
+
+
+def _declared(
+    path: tuple[str, ...], used: list[str], columns: Collection[str], what: str = "column"
+) -> Iterator[Problem]:
+    for name in used:
+        if name not in columns:
+            yield path, f"the contract has no {what} '{name}'{nearest(name, list(columns))}"
+
+
+def _known_before(path: tuple[str, ...], used: list[str], contract: Contract) -> Iterator[Problem]:
+    yield from _declared(path, used, contract.columns)
+    for name in used:
+        if name in contract.columns and contract.columns[name].known == "after":
+            yield path, f"'{name}' is known: after, too late for any use but as the target"
+
+
+CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
+    _split_has_its_column,
+    _dates_are_dates,
+    _kpi_fits,
+    _calibration_fits,
+    _folds_fit,
+    _blocks_fit,
+    _model_fits,
+    _linear_fits,
+    _loader_fits,
+    _data_is_in_the_contract,
+    _slices_are_known,
+    _rules_are_known,
+    _features_are_there,
+)

@@ -1,0 +1,117 @@
+"""Compose conf/ with Hydra: from options and overrides to the values of every section."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cairn.config.base import ConfigError
+
+EXPERIMENT = "experiment"
+
+
+@dataclass(frozen=True)
+class Composed:
+    """What conf/ says under some overrides.
+
+    Attributes:
+        overrides: in Hydra's words: `model=mlp`, `train.lr=1`, `+k=1`, `~k`.
+        values: the sections, interpolations resolved.
+        choices: the option in force for each config group, in the order of the defaults list; a group that
+            fills another place than its own is called group@place, as in an override.
+    """
+
+    overrides: tuple[str, ...]
+    values: dict[str, Any]
+    choices: dict[str, str | None]
+
+
+def compose(conf: Path, overrides: Sequence[str] = ()) -> Composed:
+    """Compose conf/config.yaml under overrides.
+
+    Raises:
+        ConfigError: one line on an option, a key, a value or a file that Hydra does not take.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        with initialize_config_dir(str(conf.resolve()), version_base=None):
+            config = hydra_compose("config", list(overrides), return_hydra_config=True)
+        chosen = config.hydra.runtime.choices
+        choices = {str(group): option for group, option in chosen.items() if not group.startswith("hydra/")}
+        sections = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+        values: Any = OmegaConf.to_container(sections, resolve=True)
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        raise ConfigError(_in_one_line(error, conf, overrides)) from error
+    return Composed(tuple(overrides), values, choices)
+
+
+def options(conf: Path, group: str) -> list[str]:
+    """Return the names of the options of a config group (`model` or `model@baseline.linear`), sorted."""
+    return sorted(path.stem for path in (conf / group.partition("@")[0]).glob("*.yaml"))
+
+
+def place(group: str) -> str:
+    """Return the dotted place that a group fills: `baseline.linear` for model@baseline.linear."""
+    name, _, package = group.partition("@")
+    return package or name.replace("/", ".")
+
+
+def within(key: str, other: str) -> bool:
+    """Whether a dotted key is another one or stands below it."""
+    return f"{key}.".startswith(f"{other}.")
+
+
+def nearest(name: object, names: Sequence[str]) -> str:
+    """Return `, did you mean X?` for the name most like the given one, or an empty string."""
+    by_case = {known.lower(): known for known in names}
+    near = difflib.get_close_matches(str(name).lower(), by_case, n=1, cutoff=0.5)
+    return f", did you mean {by_case[near[0]]}?" if near else ""
+
+
+def leaves(values: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """Return what is not a mapping with keys, by its path; lists and empty mappings are leaves."""
+    if not isinstance(values, dict) or not values:
+        return {path: values}
+    return {p: leaf for key, value in values.items() for p, leaf in leaves(value, (*path, key)).items()}
+
+
+def not_yaml(file: str, error: Exception) -> str:
+    """Return `FILE:LINE: not valid YAML: why` for what a reader of YAML raised."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    line = f":{mark.line + 1}" if mark else ""
+    return f"{file}{line}: not valid YAML: {problem or ' '.join(str(error).split())}"
+
+
+def _in_one_line(error: Exception, conf: Path, overrides: Sequence[str]) -> str:
+    """Say what Hydra said as one line: where, what, and the nearest name that would do."""
+    from hydra.errors import MissingConfigException, OverrideParseException
+    from yaml import MarkedYAMLError
+
+    if isinstance(error, MarkedYAMLError) and error.problem_mark:
+        return not_yaml(_shown(Path(error.problem_mark.name), conf), error)
+    if isinstance(error, OverrideParseException):
+        return f"override {error.override}: cannot be read; quote what is not a plain word or number"
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        names = options(conf, group)
+        known = f" (options: {', '.join(names)})" if names else ""
+        return f"conf/{group}: no option '{option}'{nearest(option, names)}{known}"
+    said = " ".join(str(error).splitlines()[0].split())
+    key = getattr(error.__cause__, "full_key", None)
+    by = next((o for o in overrides if key and within(str(key), o.lstrip("+~").partition("=")[0])), None)
+    if by is None:
+        return said if any(override in said for override in overrides) else f"conf/: {said}"
+    near = nearest(key, [".".join(path) for path in leaves(compose(conf).values)])
+    return f"override {by}: no key {key}{near} (+{key}=... adds one)"
+
+
+def _shown(path: Path, conf: Path) -> str:
+    path = path.resolve()
+    return f"conf/{path.relative_to(conf.resolve())}" if path.is_relative_to(conf.resolve()) else str(path)

@@ -1,0 +1,39 @@
+"""Section `model`: any estimator with scikit-learn's interface, and how columns are encoded for it."""
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from cairn.config.base import Section
+
+
+class Encoding(Section):
+    """How columns become numbers; fitted on train and saved inside the model."""
+
+    numeric: Literal["passthrough", "standard", "quantile"]
+    categorical: Literal["ordinal", "onehot"]
+    min_frequency: int = Field(ge=1)
+    max_categories: int = Field(ge=2)
+
+
+class ModelConfig(Section):
+    """One candidate: its estimator for either kind of task, their shared parameters, its encoding."""
+
+    name: str
+    classifier: dict[str, Any] | None
+    regressor: dict[str, Any] | None
+    params: dict[str, Any]
+    encoding: Encoding
+
+    @field_validator("classifier", "regressor")
+    @classmethod
+    def _names_a_class(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        if value is not None and not isinstance(value.get("_target_"), str):
+            raise ValueError("needs the key _target_, the dotted name of an estimator class")
+        return value
+
+    @property
+    def libraries(self) -> list[str]:
+        """The packages that its classes come from: what loading the saved model has to trust."""
+        named = [block["_target_"] for block in (self.classifier, self.regressor) if block is not None]
+        return sorted({target.split(".")[0] for target in named})
