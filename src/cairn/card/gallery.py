@@ -1,0 +1,54 @@
+"""The figures of a run, ready to stand together in one page."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+FIGURES = {
+    "roc": "ROC curve: the share of events caught against the share of false alarms, at every threshold.",
+    "pr": "Precision over recall: how many warnings are right, for every share of events caught.",
+    "calibration": "Calibration: predicted against observed rates; on the diagonal a 30% means 30%.",
+    "regression": "Predicted against actual values; rows on the line are exactly right.",
+    "residuals": "Errors: actual less predicted values.",
+    "confusion": "Confusion matrix: test rows by actual and predicted class, with shares of the actual one.",
+    "training": "Training: the score after each iteration, higher is better.",
+}
+"""What is shown first, in this order; other figures follow under their own names."""
+
+IN_TABLES = {"gain", "slices"}
+"""Figures that the page draws into its tables."""
+
+
+def figures(images: Path, training: Path) -> list[dict[str, Any]]:
+    """Return the figures there are, each with its name, caption and SVG, those of FIGURES first."""
+    from markupsafe import Markup
+
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(images.glob("*.svg"))}
+    curve = pd.read_csv(training)
+    if curve["train"].notna().any():
+        texts["training"] = training_svg(curve)
+    captions = FIGURES | {name: f"{name.replace('_', ' ')}." for name in texts if name not in FIGURES}
+    return [
+        {"name": name, "caption": caption, "svg": Markup(embedded(texts[name], name))}
+        for name, caption in captions.items()
+        if name in texts.keys() - IN_TABLES
+    ]
+
+
+def training_svg(curve: pd.DataFrame) -> str:
+    """Draw the scores of training: columns iteration, train, validation (NaN where there was none)."""
+    from cairn.metrics.canvas import to_svg
+    from cairn.metrics.figures import training_figure
+
+    # Iteration 0 is the constant that boosting starts from: far below the rest, it would flatten the curve.
+    steps = curve[curve["iteration"] > 0]
+    return to_svg(training_figure(steps["train"].tolist(), steps["validation"].dropna().tolist()))
+
+
+def embedded(svg: str, prefix: str) -> str:
+    """Fit one SVG into a page with others: its ids become its own, its styles and metadata go."""
+    svg = re.sub(r"<metadata>.*?</metadata>|<style\b.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
+    return re.sub(r"[ \t]*\n[ \t\n]*", "\n", svg)

@@ -1,0 +1,211 @@
+"""What a model is not good for, as far as the numbers of its run can tell."""
+
+from collections.abc import Iterable
+
+from cairn.card.words import (
+    MODEL,
+    Interval,
+    Record,
+    estimate,
+    metric_name,
+    number,
+    percent,
+    places,
+    tone,
+)
+
+Limit = tuple[str, str]
+"""A subject and a sentence."""
+
+NAMED = 3
+MOSTLY_MISSING = 0.5
+NOTABLE_SHIFT = 0.1
+
+
+def limits(record: Record, parts: Record, data: Record, calibration: Iterable[Record]) -> list[Limit]:
+    """Return what to know before relying on the model, most important first.
+
+    Args:
+        record: metrics/evaluation.json.
+        parts: metrics/split.json.
+        data: metrics/data.json.
+        calibration: rows of plots/curves/calibration.csv (rows, predicted, observed, low, high); empty
+            for tasks without one.
+    """
+    found = [
+        _proof(record),
+        _other_metrics(record),
+        _slices(record),
+        _weak_class(record),
+        _calibration(record, list(calibration)),
+        _worse_than_on_validation(record),
+        _shift(parts),
+        _period(parts),
+        _dropped(data),
+        _missing(data),
+        _prices(record),
+    ]
+    return [limit for limit in found if limit]
+
+
+def _proof(record: Record) -> Limit | None:
+    gain = record["gains"][record["best_baseline"]][record["primary"]]
+    if tone(gain) == "better":
+        return None
+    return "Proof", (
+        f"The gain over {record['best_baseline']} is {estimate(gain)}: these rows do not show that the model"
+        f" is worth more than {record['best_baseline']}, which is simpler."
+    )
+
+
+def _other_metrics(record: Record) -> Limit | None:
+    gains = record["gains"][record["best_baseline"]]
+    lost = [name for name, gain in gains.items() if tone(gain) == "worse" and name != record["primary"]]
+    if not lost:
+        return None
+    losses = ", ".join(f"{metric_name(name)} (gain {estimate(gains[name])})" for name in lost)
+    return "Other metrics", f"{record['best_baseline']} is better in {losses}."
+
+
+def primary_slices(record: Record) -> list[Record]:
+    """Return the slices' records of one metric: the primary one, or the first that slices have."""
+    rows = record["slices"]
+    names = list(dict.fromkeys(row["metric"] for row in rows))
+    chosen = record["primary"] if record["primary"] in names else next(iter(names), None)
+    return [row for row in rows if row["metric"] == chosen]
+
+
+def worst_slices(record: Record, rows: Iterable[Record], count: int = NAMED) -> list[Record]:
+    """Return the slices with the worst scores, worst first; those without a score are left out."""
+    known = [row for row in rows if row["value"] is not None]
+    higher = {row["metric"]: record["better"][row["metric"]] == "higher" for row in known}
+    return sorted(known, key=lambda row: row["value"] if higher[row["metric"]] else -row["value"])[:count]
+
+
+def slice_name(row: Record) -> str:
+    """Name a slice, `carrier = HA`."""
+    return f"{row['column']} = {row['level']}"
+
+
+def _slices(record: Record) -> Limit:
+    rows = primary_slices(record)
+    if not rows:
+        return "Slices", "No part of the table was scored on its own (evaluate.slices)."
+    metric, reference = rows[0]["metric"], record["best_baseline"]
+    worst = worst_slices(record, rows)
+    digits = places({"value": row["value"]} for row in worst)
+    weakest = ", ".join(
+        f"{slice_name(row)} ({number(row['value'], digits)}, {row['rows']:,} rows)" for row in worst
+    )
+    proved = {
+        key: [row for row in rows if tone(slice_gain(row)) == key] for key in ("better", "unclear", "worse")
+    }
+    says = f"{metric_name(metric)} is weakest in {weakest}. The model is shown to be better than {reference}"
+    says += f" in {len(proved['better'])} of {len(rows)} slices"
+    for key, words in (("unclear", "not shown to be in"), ("worse", "worse in")):
+        if proved[key]:
+            says += f", {words} {_some([slice_name(row) for row in proved[key]])}"
+    chance = (1 - record["confidence"]) * len(rows)
+    looks = f"{len(rows)} slices were looked at: about {number(chance, 1)} of their intervals miss by chance."
+    return "Slices", f"{says}. {looks}"
+
+
+def _some(names: list[str]) -> str:
+    """List the first few names, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more}"
+
+
+def slice_gain(row: Record) -> Interval:
+    """Return the model's gain in a slice with its interval."""
+    return {"value": row["gain"], "low": row["low"], "high": row["high"]}
+
+
+def _weak_class(record: Record) -> Limit | None:
+    if record["task"] != "multiclass" or not record["confusion"]:
+        return None
+    actual: dict[str, int] = {}
+    right: dict[str, int] = {}
+    for cell in record["confusion"]:
+        actual[cell["actual"]] = actual.get(cell["actual"], 0) + cell["rows"]
+        if cell["actual"] == cell["predicted"]:
+            right[cell["actual"]] = cell["rows"]
+    recall = {name: right.get(name, 0) / rows for name, rows in actual.items() if rows}
+    name = min(recall, key=lambda label: recall[label])
+    return "Classes", (
+        f"It finds {name} least often: {percent(recall[name])} of its {actual[name]:,} test rows are"
+        " called so."
+    )
+
+
+def _calibration(record: Record, bins: list[Record]) -> Limit | None:
+    error = record["scores"][MODEL].get("ece")
+    if error is None:
+        return None
+    says = f"Probabilities are off by {estimate(error)} on average (calibration error)"
+    if bins:
+        widest = max(bins, key=lambda row: abs(row["predicted"] - row["observed"]))
+        says += (
+            f"; the widest gap of {len(bins)} groups: where it says {percent(widest['predicted'])} on"
+            f" average, {percent(widest['observed'])} of {widest['rows']:,.0f} rows come true"
+        )
+    return "Calibration", f"{says}."
+
+
+def _worse_than_on_validation(record: Record) -> Limit | None:
+    metric = record["primary"]
+    before, now = record["validation"][MODEL][metric], record["scores"][MODEL][metric]
+    if None in (before, now["low"], now["high"]):
+        return None
+    worse = before > now["high"] if record["better"][metric] == "higher" else before < now["low"]
+    if not worse:
+        return None
+    return "Steadiness", (
+        f"{metric_name(metric)} was {number(before, places([now]))} on validation, outside the interval on"
+        f" test, {estimate(now)}: the choices were made on easier rows, and the next ones may differ again."
+    )
+
+
+def _shift(parts: Record) -> Limit | None:
+    train, test = parts["parts"]["train"], parts["parts"]["test"]
+    key = next((key for key in ("rate", "mean") if key in train), None)
+    if key is None or not train[key] or abs(test[key] / train[key] - 1) < NOTABLE_SHIFT:
+        return None
+    digits = places([{"value": train[key]}, {"value": test[key]}])
+    both = [percent(p[key]) if key == "rate" else number(p[key], digits) for p in (train, test)]
+    return "Shift", f"The target's {key} was {both[0]} in train and {both[1]} in test: it moves."
+
+
+def _period(parts: Record) -> Limit | None:
+    test = parts["parts"]["test"]
+    if "from" not in test:
+        return None
+    return (
+        "Time",
+        f"Scored on rows from {test['from']} to {test['until']}; nothing is known about later ones.",
+    )
+
+
+def _dropped(data: Record) -> Limit | None:
+    reasons = {reason: rows for reason, rows in data["dropped"].items() if rows}
+    if not reasons:
+        return None
+    listed = ", ".join(f"{reason.replace('_', ' ')} ({rows:,})" for reason, rows in reasons.items())
+    return "Left out", f"It says nothing about rows like those that were dropped: {listed}."
+
+
+def _missing(data: Record) -> Limit | None:
+    empty = {name: share for name, share in data["missing"].items() if share > MOSTLY_MISSING}
+    if not empty:
+        return None
+    worst = sorted(empty, key=lambda name: (-empty[name], name))
+    named = [f"{name} ({percent(empty[name], 0)})" for name in worst]
+    return "Missing", f"Missing in most rows: {_some(named)}."
+
+
+def _prices(record: Record) -> Limit | None:
+    if not record["kpi"]:
+        return None
+    oracle = record["kpi"]["policies"][MODEL]["share_of_oracle"]["value"]
+    share = "" if oracle is None else f" It reaches {percent(oracle)} of what knowing the future would."
+    return "Money", f"The savings hold for the prices in the settings below (kpi) and no others.{share}"

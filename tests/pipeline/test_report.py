@@ -1,0 +1,267 @@
+"""The model card says what the records say, loads nothing, and is the same bytes every time."""
+
+import copy
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from card_inputs import Page, record_of, sections, write_inputs
+from closure import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cairn.card.words import estimate as in_words
+from cairn.card.words import number
+from cairn.metrics.canvas import to_svg
+from cairn.metrics.figures import roc_figure, training_figure
+from cairn.pipeline import report
+
+CARD = Path("reports/model_card.html")
+AWKWARD = '<b>&"'
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Work in an empty folder, and fill it with what the stage reads."""
+    monkeypatch.chdir(tmp_path)
+    return write_inputs
+
+
+def page_of(task, **options):
+    report.main(**sections(task, **options))
+    return Page(CARD.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("task", "priced"), [("binary", True), ("binary", False), ("multiclass", False), ("regression", False)]
+)
+def test_every_task_has_a_page_of_balanced_tags_and_unique_ids_that_loads_nothing(run, task, priced):
+    run(record_of(task, priced=priced))
+    curve = pd.DataFrame({"fpr": [0.0, 1.0], "tpr": [0.0, 1.0]})
+    Path("plots/images/roc.svg").write_text(to_svg(roc_figure({"forest": curve})))
+    Path("plots/images/confusion.svg").write_text(to_svg(training_figure([0.1, 0.2])))
+    page = page_of(task, priced=priced)
+    assert len(page.ids) == len(set(page.ids))
+    assert all(load.startswith(("#", "data:")) for load in page.loads)
+    text = CARD.read_text(encoding="utf-8")
+    assert all(address.startswith("#") for address in re.findall(r"url\(([^)]*)\)", text))
+    assert "@import" not in text
+    assert page.tags.count("figure") == 3
+    assert ("EUR" in page.text) == priced
+    assert CARD.stat().st_size < 1_000_000
+
+
+def test_the_anchors_of_the_page_lead_somewhere(run):
+    run(record_of("binary", priced=True), folds=[{"fit": 10, "rows": 5, "roc_auc": 0.7}] * 2)
+    page = page_of("binary", priced=True)
+    anchors = {
+        load[1:] for load in page.loads if load.startswith("#") and not load[1:].startswith("training-")
+    }
+    assert {"scores", "money", "slices", "folds", "identity"} <= anchors <= set(page.ids)
+
+
+def test_the_numbers_of_the_page_are_those_of_the_record(run):
+    record = record_of("binary", priced=True)
+    run(record)
+    text = page_of("binary", priced=True).text
+    for name, scores in record["scores"].items():
+        e = scores["roc_auc"]
+        assert f"{e['value']:.3f} [{e['low']:.3f}, {e['high']:.3f}]" in text, name
+    assert "The model is better by 0.021 [0.016, 0.026]." in text
+    assert "23,456 EUR [22,956 to 23,956] against doing nothing" in text
+    assert "−150 EUR [−650, 350] against the best other policy, logistic (may be chance)" in text
+    assert "12,345" in text
+    assert "cancelled 321 0.64%" in text
+    assert "81.00%" in text
+    assert "HA weak 900 20.0% 0.531 0.680 −0.040" in text
+
+
+@pytest.mark.parametrize(
+    ("gain", "tone", "words"),
+    [
+        (0.0213, "better", "Better than the best baseline, logistic."),
+        (0.0013, "unclear", "Not shown to be better than the best baseline, logistic."),
+        (-0.0213, "worse", "Worse than the best baseline, logistic."),
+    ],
+)
+def test_the_verdict_follows_the_interval_of_the_gain_and_not_its_value(run, gain, tone, words):
+    run(record_of("binary", gain=gain))
+    text = page_of("binary").text
+    assert words in text
+    assert f'<div class="verdict {tone}">' in CARD.read_text(encoding="utf-8")
+    assert ("these rows do not show" in text) == (tone != "better")
+
+
+def test_slices_where_the_baseline_is_better_are_named_among_the_limits(run):
+    run(record_of("binary"))
+    assert (
+        "in 2 of 4 slices, not shown to be in carrier = UA, worse in carrier = HA." in page_of("binary").text
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "weak", "strong"), [("binary", "HA weak", "DL 900"), ("regression", "DL weak", "HA 900")]
+)
+def test_a_slice_is_weak_by_the_direction_of_its_metric(run, task, weak, strong):
+    run(record_of(task))
+    text = page_of(task).text
+    assert weak in text
+    assert strong in text
+
+
+def test_the_best_value_of_a_metric_is_bold_whichever_direction_is_better(run):
+    run(record_of("binary"))
+    page_of("binary")
+    rows = re.findall(r"<tr[^>]*><th>[^<]+ <span class=\"soft\">.*?</tr>", CARD.read_text(encoding="utf-8"))
+    bold = [re.findall(r'class="stack top">([\d.]+) ', row) for row in rows]
+    assert bold == [["1.000"], ["0.710"], ["0.720"]]
+
+
+def test_the_class_found_least_often_is_named(run):
+    run(record_of("multiclass"))
+    assert "It finds a least often: 60.0% of its 100 test rows" in page_of("multiclass").text
+
+
+def test_names_that_look_like_markup_are_shown_and_not_obeyed(run):
+    record = record_of("binary")
+    record["target"] = AWKWARD
+    record["model"] = "<script>alert(1)</script>"
+    record["slices"][0]["level"] = AWKWARD
+    run(record, target=AWKWARD)
+    page = page_of("binary", target=AWKWARD)
+    assert page.text.count(AWKWARD) >= 5
+    assert "b" not in page.tags
+    assert page.tags.count("script") == 1
+
+
+def test_a_value_that_is_undefined_is_a_dash(run):
+    record = record_of("binary", priced=True)
+    nothing = {"value": None, "low": None, "high": None}
+    record["kpi"]["policies"]["nothing"] = {**record["kpi"]["policies"]["nothing"], "roi": nothing}
+    record["scores"]["prior"]["roc_auc"] = nothing
+    record["gains"]["prior"]["roc_auc"] = {**nothing, "p": None}
+    record["slices"][1] |= {"value": None, "gain": None, "low": None, "high": None}
+    run(record)
+    text = page_of("binary", priced=True).text
+    assert "– [–, –]" in text
+    assert "nan" not in text.lower().split()
+    assert "None" not in text
+
+
+def test_a_model_named_like_a_baseline_is_told_apart(run):
+    record = record_of("binary")
+    record["model"] = "logistic"
+    run(record)
+    assert "logistic (model) reaches ROC AUC 0.700 [0.688, 0.712], logistic 1.000" in page_of("binary").text
+
+
+def test_the_contract_says_which_columns_the_model_takes(run):
+    run(record_of("binary"))
+    text = page_of("binary").text
+    assert "carrier schedule categorical before airline" in text
+    assert "gust not used numeric mph before from 0 81.0%" in text
+    assert "late target boolean after later than 15 minutes" in text
+    assert "schedule 1 1 weather 1 0" in text
+
+
+def test_folds_are_shown_with_their_mean_and_spread(run):
+    folds = [{"fit": 2000, "rows": 500, "roc_auc": value} for value in (0.70, 0.74, 0.78)]
+    run(record_of("binary"), folds=folds)
+    text = page_of("binary").text
+    assert "1 2,000 500 0.700" in text
+    assert "mean 0.740" in text
+    assert "standard deviation 0.040" in text
+
+
+def test_a_model_without_a_training_curve_has_no_figure_of_it(run):
+    run(record_of("binary"))
+    Path("plots/training.csv").write_text("iteration,train,validation\n0,,\n")
+    assert "figure" not in page_of("binary").tags
+
+
+def test_the_hashes_are_those_of_the_files(run):
+    run(record_of("binary"))
+    text = page_of("binary").text
+    for name in ("models/model/model.skops", "metrics/evaluation.json", "data/prepared/contract.json"):
+        assert (
+            f"{name} {Path(name).stat().st_size:,} {hashlib.sha256(Path(name).read_bytes()).hexdigest()}"
+            in text
+        )
+
+
+def test_two_processes_write_the_same_bytes(run, tmp_path):
+    record = record_of("binary", priced=True)
+    run(record)
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import card_inputs as c;"
+        "c.report.main(**c.sections('binary', priced=True))"
+    )
+    written = []
+    for seed in ("1", "2"):
+        environment = {
+            **os.environ,
+            "PYTHONHASHSEED": seed,
+            "PYTHONPATH": str(ROOT / "src"),
+            "TZ": f"Etc/GMT+{seed}",
+        }
+        command = [sys.executable, "-c", program, str(Path(__file__).parent)]
+        subprocess.run(command, check=True, env=environment, cwd=tmp_path, capture_output=True)
+        written.append(CARD.read_bytes())
+    assert written[0] == written[1]
+    assert str(tmp_path).encode() not in written[0]
+
+
+def test_the_terminal_gets_a_few_plain_lines_with_intervals_and_where_to_look_next(run, capsys):
+    run(record_of("binary", priced=True))
+    page_of("binary", priced=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert 6 <= len(lines) <= 9
+    assert all(line.isascii() and line.isprintable() and len(line) <= 100 for line in lines)
+    said = " ".join(" ".join(lines).split())
+    for told in (
+        "roc_auc 0.700 [0.688, 0.712]",
+        "best baseline 1.000 [0.988, 1.012] logistic",
+        "gain 0.021 [0.016, 0.026] (better",
+        "saves 23,456 [22,956 to 23,956] EUR per 1,000 rows against doing nothing",
+        "saves -150 [-650, 350] EUR per 1,000 rows against logistic",
+        "reports/model_card.html",
+        "dvc exp show --only-changed",
+    ):
+        assert told in said
+
+
+def test_the_record_is_read_and_never_changed():
+    record = record_of("binary", priced=True)
+    before = copy.deepcopy(record)
+    report.predictor_rows(record), report.metric_rows(record), report.policy_rows(record)
+    report.slice_rows(record), report.verdict(record)
+    assert record == before
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text"),
+    [
+        (0.7412, 0.7281, 0.7547, "0.741 [0.728, 0.755]"),
+        (0.00104, -0.0009, 0.00298, "0.0010 [−0.0009, 0.0030]"),
+        (32815.4, 27359.5, 38376.0, "32,815 [27,360 to 38,376]"),
+        (-0.00001, -0.02, 0.02, "0.000 [−0.020, 0.020]"),
+        (0.5, 0.5, 0.5, "0.500 [0.500, 0.500]"),
+        (None, None, None, "– [–, –]"),
+    ],
+)
+def test_an_interval_is_written_with_two_digits_of_its_width(value, low, high, text):
+    assert in_words({"value": value, "low": low, "high": high}) == text
+
+
+@given(st.floats(-1e9, 1e9), st.integers(0, 9))
+def test_a_number_in_words_reads_back_as_the_rounded_number(value, digits):
+    text = number(value, digits)
+    assert float(text.replace(",", "").replace("−", "-")) == pytest.approx(
+        value, rel=1e-14, abs=0.51 * 10**-digits
+    )
+    assert not re.fullmatch(r"−0(\.0*)?", text)
