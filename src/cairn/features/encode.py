@@ -1,0 +1,142 @@
+"""Columns to numbers: one scikit-learn ColumnTransformer, fitted on train and saved inside the model.
+
+The output is float64, numbers first, then categories. Not float32: boosting and linear models compute in
+float64 (and would copy anything else), and large integers keep their last digits.
+"""
+
+from typing import Any, Literal, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import (
+    OneHotEncoder,
+    OrdinalEncoder,
+    QuantileTransformer,
+    StandardScaler,
+)
+from sklearn.utils.validation import validate_data
+
+from cairn.config.contract import Contract
+from cairn.config.model import Encoding
+
+MISSING = "(missing)"
+UNSEEN = -1
+"""The code of a category not seen in train: HistGradientBoosting takes it as missing, our MLP as unknown."""
+
+
+class _Cells(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """A transformer without anything to learn but the names of its columns."""
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
+        """Remember the columns."""
+        validate_data(self, X, skip_check_array=True)
+        return self
+
+
+class ToNumbers(_Cells):
+    """Numeric and boolean columns to float64: False and True become 0 and 1, missing and infinite NaN."""
+
+    def transform(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        """Return the values, shape (n, columns)."""
+        numbers = np.array(X.to_numpy(dtype=np.float64, na_value=np.nan), order="C")
+        numbers[np.isinf(numbers)] = np.nan
+        return numbers
+
+
+class ToText(_Cells):
+    """Categories of any type to text, so that 1, 1.0 and "1" are one category wherever the row comes from."""
+
+    def transform(self, X: pd.DataFrame) -> NDArray[np.object_]:
+        """Return str objects, shape (n, columns); what is missing becomes a category of its own."""
+        columns = [_text(X.iloc[:, position]) for position in range(X.shape[1])]
+        return np.column_stack(columns) if columns else np.empty((len(X), 0), dtype=object)
+
+
+def build_encoder(
+    contract: Contract, features: list[str], encoding: Encoding, *, sparse: bool = False
+) -> ColumnTransformer:
+    """Describe how the features become a float64 matrix; fit it on train only.
+
+    Numbers come first, booleans after them, as encoding.numeric says: passthrough keeps NaN; standard and
+    quantile put the median of train for NaN, and add one column 0/1 for each that had NaN in train. Then
+    categories, "missing" being one of them: ordinal gives codes 0..K-1, K <= max_categories, rare ones
+    sharing one code and unseen ones getting UNSEEN; onehot gives 0/1 columns, unseen counting as rare.
+
+    Args:
+        contract: says which features are categorical; all others are numbers.
+        features: columns to read, by name: their order in the frame does not matter.
+        encoding: see the config section.
+        sparse: return a scipy CSR matrix where few values are not 0, for estimators that take one.
+    """
+    kinds = {name: contract.columns[name].kind for name in features}
+    categorical = [name for name in features if kinds[name] == "categorical"]
+    boolean = [name for name in features if kinds[name] == "boolean"]
+    numeric = [name for name in features if kinds[name] not in ("categorical", "boolean")]
+    missing = make_pipeline(ToNumbers(), MissingIndicator(error_on_new=False))
+    blocks = [
+        ("numeric", _numbers(encoding.numeric), numeric),
+        # Two values have no quantiles worth spreading: they would come out as -5.2 and 5.2.
+        ("boolean", _numbers("passthrough" if encoding.numeric == "passthrough" else "standard"), boolean),
+        ("missing", missing, [] if encoding.numeric == "passthrough" else [*numeric, *boolean]),
+        ("categorical", _categories(encoding), categorical),
+    ]
+    return ColumnTransformer(
+        [block for block in blocks if block[2]],
+        sparse_threshold=0.3 if sparse else 0,
+        verbose_feature_names_out=False,
+    )
+
+
+def categorical_positions(encoder: ColumnTransformer) -> list[int]:
+    """Return the positions of the columns of codes in the fitted encoder's output; none for one-hot."""
+    block = encoder.named_transformers_.get("categorical")
+    if block is None or not isinstance(block[-1], OrdinalEncoder):
+        return []
+    return list(range(*encoder.output_indices_["categorical"].indices(encoder_width(encoder))))
+
+
+def encoder_width(encoder: ColumnTransformer) -> int:
+    """Return the number of columns of the fitted encoder's output."""
+    return max(place.stop for place in encoder.output_indices_.values())
+
+
+def _numbers(scaling: Literal["passthrough", "standard", "quantile"]) -> Pipeline:
+    if scaling == "passthrough":
+        return make_pipeline(ToNumbers())
+    scaler = (
+        StandardScaler()
+        if scaling == "standard"
+        else QuantileTransformer(output_distribution="normal", subsample=100_000, random_state=0)
+    )
+    return make_pipeline(ToNumbers(), SimpleImputer(strategy="median", keep_empty_features=True), scaler)
+
+
+def _categories(encoding: Encoding) -> Pipeline:
+    rare: dict[str, Any] = {
+        "min_frequency": encoding.min_frequency,
+        "max_categories": encoding.max_categories,
+    }
+    if encoding.categorical == "onehot":
+        return make_pipeline(ToText(), OneHotEncoder(handle_unknown="infrequent_if_exist", **rare))
+    codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=UNSEEN, **rare)
+    return make_pipeline(ToText(), codes)
+
+
+def _text(column: pd.Series) -> NDArray[np.object_]:
+    values = column.astype(object).to_numpy()
+    missing = column.isna().to_numpy()
+    text = np.empty(len(values), dtype=object)
+    text[:] = [_word(value) for value in values]
+    text[missing] = MISSING
+    return text
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

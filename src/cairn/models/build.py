@@ -1,0 +1,222 @@
+"""From config to fitted model: any estimator with scikit-learn's interface, named by its class."""
+
+import difflib
+import importlib
+import inspect
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils import get_tags
+
+from cairn.config.base import ConfigError
+from cairn.config.contract import Contract
+from cairn.config.data import Task
+from cairn.config.model import ModelConfig
+from cairn.config.train import TrainConfig
+from cairn.features.encode import build_encoder, categorical_positions
+from cairn.models.labels import Label, class_labels
+from cairn.models.package import Package
+
+
+def build_estimator(
+    model: ModelConfig, task: Task, *, seed: int, threads: int, device: str, categorical: list[int]
+) -> Any:
+    """Make the unfitted estimator that the config names.
+
+    Beside the parameters of the config it gets, where its constructor takes them and the config is silent,
+    random_state, n_jobs, device (left at its own default for auto) and categorical_features.
+
+    Args:
+        model: class and parameters.
+        task: chooses between model.classifier and model.regressor.
+        seed: for random_state.
+        threads: for n_jobs.
+        device: auto, cpu or cuda.
+        categorical: positions of the columns of codes in its input.
+
+    Raises:
+        ConfigError: no class for the task, a class that is not there, or a parameter it does not have.
+    """
+    role = "regressor" if task == "regression" else "classifier"
+    block = getattr(model, role)
+    if block is None:
+        raise ConfigError(
+            f"model '{model.name}' has no {role} for a {task} task; choose another with model=NAME"
+        )
+    where = f"model.{role}._target_"
+    made = _class(where, block["_target_"])
+    if role == "classifier":
+        _needs_probabilities(made, where, made.__name__)
+    given = model.params | {key: value for key, value in block.items() if key != "_target_"}
+    known = inspect.signature(made).parameters
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+    for name in given:
+        if name not in known and not open_ended:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}"
+            raise ConfigError(f"model.params: {made.__name__} has no parameter '{name}': {hint}")
+    ours = {"random_state": seed, "n_jobs": threads, "categorical_features": categorical or None}
+    if device != "auto":
+        ours["device"] = device
+    try:
+        return made(**{name: value for name, value in ours.items() if name in known} | given)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where}: {made.__name__}: {error}") from error
+
+
+def fit_model(
+    train: pd.DataFrame,
+    validation: pd.DataFrame | None,
+    *,
+    contract: Contract,
+    features: list[str],
+    task: Task,
+    target: str,
+    positive: Label | None,
+    model: ModelConfig,
+    settings: TrainConfig,
+    seed: int,
+    threads: int,
+    classes: list[Label] | None = None,
+    snapshot: Path | None = None,
+) -> Package:
+    """Fit encoder and estimator on train; validation rows only ever say when to stop.
+
+    They are given to an estimator whose fit takes X_val and y_val, if train.early_stopping is true. If it
+    is false such an estimator does not stop early at all: the rows it would set aside by itself are a
+    random part of train, which tells little about the future. Validation rows of a class that train lacks
+    are left out.
+
+    Args:
+        train: rows to learn from, with the features and the target.
+        validation: rows to stop on, or None.
+        contract: says what kind each feature is.
+        features: columns to use, see cairn.features.select.
+        task: what is asked.
+        target: column that is predicted.
+        positive: label of the event in a binary task.
+        model: what is fitted.
+        settings: device and early stopping.
+        seed: for the estimator.
+        threads: for the estimator.
+        classes: the labels where train may lack some (folds); None: those of train.
+        snapshot: file for an estimator that can go on after a kill, see cairn.models.resume.
+
+    Returns:
+        The model, its classes, a threshold of 0.5 and no config yet.
+
+    Raises:
+        ConfigError: see build_estimator and class_labels, or what the estimator does not like.
+    """
+    if classes is None:
+        classes = class_labels(train[target], task, positive)
+    inputs = Contract(columns={name: contract.columns[name] for name in features})
+    choice = {"seed": seed, "threads": threads, "device": settings.device}
+    sparse = _takes_sparse(build_estimator(model, task, **choice, categorical=[]))
+    encoder = build_encoder(inputs, features, model.encoding, sparse=sparse)
+    with _quiet():
+        X = encoder.fit_transform(train[features])
+    estimator = build_estimator(model, task, **choice, categorical=categorical_positions(encoder))
+    package = Package(encoder, estimator, inputs, task, target, classes)
+    held_out = None
+    if validation is not None and task != "regression":
+        validation = validation[validation[target].isin(train[target].unique())]
+    if validation is not None and len(validation):
+        held_out = (encoder.transform(validation[features]), package.encode(validation[target]))
+    try:
+        _fit(
+            estimator,
+            X,
+            package.encode(train[target]),
+            held_out=held_out,
+            early_stopping=settings.early_stopping,
+            snapshot=snapshot,
+        )
+    except (ValueError, FloatingPointError) as error:
+        raise ConfigError(f"model '{model.name}': {str(error).splitlines()[0]}") from error
+    if task != "regression":
+        _needs_probabilities(estimator, "model.classifier", type(estimator).__name__)
+    return package
+
+
+def training_curve(estimator: Any) -> pd.DataFrame:
+    """Return one row per iteration with the scores on train and validation, higher being better.
+
+    An estimator has a curve if it has both train_score_ and validation_score_, as HistGradientBoosting and
+    our networks do (elsewhere in scikit-learn train_score_ alone is a loss).
+
+    Returns:
+        Columns iteration (0 is the constant that boosting starts from), train, validation (NaN where there is
+        none); a single row of NaN for an estimator without a curve.
+    """
+    has_curve = hasattr(estimator, "train_score_") and hasattr(estimator, "validation_score_")
+    train = np.asarray(estimator.train_score_ if has_curve else [], dtype=np.float64)
+    validation = np.asarray(estimator.validation_score_ if has_curve else [], dtype=np.float64)
+    rows = max(len(train), len(validation), 1)
+    first = estimator.n_iter_ - rows + 1 if len(train) else 0
+    table = pd.DataFrame({"iteration": np.arange(first, first + rows), "train": np.nan, "validation": np.nan})
+    table.loc[: len(train) - 1, "train"] = train
+    table.loc[: len(validation) - 1, "validation"] = validation
+    return table
+
+
+def _fit(
+    estimator: Any,
+    X: Any,
+    y: NDArray[Any],
+    *,
+    held_out: tuple[Any, NDArray[Any]] | None,
+    early_stopping: bool,
+    snapshot: Path | None,
+) -> None:
+    taken = inspect.signature(estimator.fit).parameters
+    extra: dict[str, Any] = {}
+    if "X_val" in taken:
+        stops = early_stopping and held_out is not None
+        if "early_stopping" in estimator.get_params():
+            estimator.set_params(early_stopping=stops)
+        if stops:
+            extra["X_val"], extra["y_val"] = held_out
+    if snapshot is not None and "snapshot" in taken:
+        extra["snapshot"] = snapshot
+    with _quiet():
+        estimator.fit(X, y, **extra)
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Silence what is no fault of the user's: a table of fewer rows than quantiles, n_jobs given in vain."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="n_quantiles", category=UserWarning)
+        warnings.filterwarnings("ignore", message="'n_jobs' has no effect", category=FutureWarning)
+        yield
+
+
+def _class(where: str, target: str) -> Any:
+    module_name, _, name = target.rpartition(".")
+    try:
+        module = importlib.import_module(module_name)
+    except (ImportError, ValueError) as error:
+        raise ConfigError(
+            f"{where}: no module '{module_name}' for {target}; is it installed? ({error})"
+        ) from error
+    if not inspect.isclass(getattr(module, name, None)):
+        near = difflib.get_close_matches(name, dir(module), n=1)
+        hint = f", did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"{where}: {module_name} has no class '{name}'{hint}")
+    return getattr(module, name)
+
+
+def _needs_probabilities(candidate: Any, where: str, name: str) -> None:
+    if not hasattr(candidate, "predict_proba"):
+        raise ConfigError(f"{where}: {name} gives no probabilities (predict_proba); choose one that does")
+
+
+def _takes_sparse(estimator: Any) -> bool:
+    return hasattr(estimator, "__sklearn_tags__") and get_tags(estimator).input_tags.sparse

@@ -1,0 +1,107 @@
+"""One model, one sequence of bytes: what skops writes of addresses, times and stray memory is taken out.
+
+It leans on the layout of skops files (protocol 2, skops 0.16): a zip of schema.json, a tree of nodes with
+`__id__` (the address of the object) and `file` (named by an address), and these files. The pins hold skops
+there, and tests/code/test_package.py tells when a new one differs.
+"""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
+
+import numpy as np
+
+SCHEMA = "schema.json"
+FIRST_DATE = (1980, 1, 1, 0, 0, 0)
+UNIX = 3
+
+
+def canonical(content: bytes) -> bytes:
+    """Rewrite a skops file so that equal models have equal bytes in every process.
+
+    Objects are numbered in the order of the tree; numbers and text, which Python shares or not as it
+    pleases, get no number; equal arrays are stored once, under their hash, and the gaps in records are 0;
+    sets are sorted; dates, flags and compression (which differs between versions of zlib) are fixed.
+
+    Args:
+        content: what skops.io.dumps returned.
+
+    Returns:
+        A file that skops.io.loads reads to the same object.
+    """
+    with ZipFile(io.BytesIO(content)) as source:
+        schema = json.loads(source.read(SCHEMA))
+        kept = {name: _without_gaps(source.read(name)) for name in source.namelist() if name != SCHEMA}
+    names = {name: f"{hashlib.sha256(kept[name]).hexdigest()[:32]}{Path(name).suffix}" for name in kept}
+    tree = _number(_sort_sets(_rename(schema, names)), {})
+    text = json.dumps(tree, separators=(",", ":"), ensure_ascii=False).encode()
+    entries = {names[name]: kept[name] for name in kept}
+    buffer = io.BytesIO()
+    with ZipFile(buffer, "w") as target:
+        for name, part in [(SCHEMA, text), *sorted(entries.items())]:
+            target.writestr(_entry(name), part)
+    return buffer.getvalue()
+
+
+def _without_gaps(content: bytes) -> bytes:
+    """Put 0 between the fields of records, where scikit-learn's trees hold whatever was in memory before."""
+    if not content.startswith(np.lib.format.MAGIC_PREFIX):
+        return content
+    array = np.load(io.BytesIO(content), allow_pickle=False)
+    if array.dtype.names is None:
+        return content
+    clean = np.zeros_like(array)
+    for name in array.dtype.names:
+        clean[name] = array[name]
+    buffer = io.BytesIO()
+    np.save(buffer, clean, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _rename(node: Any, files: dict[str, str]) -> Any:
+    """Return the tree with the new names of the files, and no ids on numbers and text."""
+    if isinstance(node, list):
+        return [_rename(item, files) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("__loader__") == "JsonNode":
+        return {key: value for key, value in node.items() if key != "__id__"}
+    return {
+        key: files[value] if key == "file" and "__loader__" in node else _rename(value, files)
+        for key, value in node.items()
+    }
+
+
+def _sort_sets(node: Any) -> Any:
+    """Return the tree with the members of each set in the order of their text, not of their hashes."""
+    if isinstance(node, list):
+        return [_sort_sets(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    fresh = {key: _sort_sets(value) for key, value in node.items()}
+    if fresh.get("__loader__") == "SetNode":
+        fresh["content"].sort(key=lambda item: json.dumps(_number(item, {})))
+    return fresh
+
+
+def _number(node: Any, ids: dict[int, int]) -> Any:
+    """Return the tree with ids counted from 1 by first occurrence."""
+    if isinstance(node, list):
+        return [_number(item, ids) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: ids.setdefault(value, len(ids) + 1) if key == "__id__" else _number(value, ids)
+        for key, value in node.items()
+    }
+
+
+def _entry(name: str) -> ZipInfo:
+    entry = ZipInfo(name, FIRST_DATE)
+    entry.compress_type = ZIP_STORED
+    entry.create_system = UNIX
+    entry.external_attr = 0o644 << 16
+    return entry

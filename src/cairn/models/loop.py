@@ -1,0 +1,271 @@
+"""The training loop of torch networks: the table lives on the device, a batch is a slice of a permutation.
+
+Everything that decides the next step is in the snapshot written after each epoch, so that a killed run which
+goes on ends in the same bits as one that was never interrupted (same machine, device and thread count).
+"""
+
+import math
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+EVALUATION_ROWS = 8192
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+Weights = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows on one device: inputs (each with rows first, passed to the network in order) and targets."""
+
+    inputs: tuple[Tensor, ...]
+    target: Tensor
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def rows(self, index: Tensor | slice) -> "Table":
+        """Return the rows at these positions."""
+        return Table(tuple(values[index] for values in self.inputs), self.target[index])
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a network is trained; the names are those of the estimators' parameters."""
+
+    learning_rate: float
+    weight_decay: float
+    schedule: Literal["cosine", "constant"]
+    batch_size: int
+    max_epochs: int
+    patience: int
+    precision: Literal["float32", "bfloat16"]
+    seed: int
+
+
+@dataclass
+class State:
+    """What a run has come to after some whole epochs; losses are means over rows."""
+
+    train: list[float] = field(default_factory=list)
+    validation: list[float] = field(default_factory=list)
+    best_epoch: int = 0
+    best: Weights = field(default_factory=dict)
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs done."""
+        return len(self.train)
+
+
+@dataclass
+class _Run:
+    """One training under way: what learns, what decides its steps, and how far it has come."""
+
+    network: nn.Module
+    loss: Loss
+    table: Table
+    validation: Table | None
+    settings: Settings
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    state: State = field(default_factory=State)
+
+    @property
+    def device(self) -> torch.device:
+        return self.table.target.device
+
+    @property
+    def finished(self) -> bool:
+        """All epochs are done, or the last `patience` of them brought no better validation loss."""
+        state, settings = self.state, self.settings
+        waited = bool(state.validation) and state.epochs - state.best_epoch >= settings.patience
+        return state.epochs >= settings.max_epochs or waited
+
+
+def train(
+    network: nn.Module,
+    loss: Loss,
+    *,
+    table: Table,
+    validation: Table | None,
+    settings: Settings,
+    snapshot: Path | None = None,
+) -> State:
+    """Train with AdamW (Loshchilov & Hutter 2019) and leave the network with its best weights.
+
+    With validation rows the best weights are those of the epoch with the lowest validation loss, and training
+    stops when `patience` epochs in a row are no better; without them all epochs count and the last is best.
+
+    Args:
+        network: on the same device as the tables; called with the table's inputs.
+        loss: mean loss of (network output, target), a scalar tensor.
+        table: rows to learn from.
+        validation: rows to stop on, never learnt from.
+        settings: see Settings.
+        snapshot: file to go on from when it is there, replaced after each epoch; the caller removes it.
+
+    Returns:
+        The losses of every epoch and the number of the best one, counted from 1.
+
+    Raises:
+        FloatingPointError: the training loss is no longer a number.
+    """
+    with _repeatable(settings.seed, table.target.device):
+        optimizer = torch.optim.AdamW(
+            network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        )
+        generator = torch.Generator().manual_seed(settings.seed)
+        run = _Run(network, loss, table, validation, settings, optimizer, generator)
+        if snapshot is not None and snapshot.exists():
+            _restore(run, snapshot)
+        with _progress(settings.max_epochs, run.state.epochs) as bar:
+            while not run.finished:
+                _learn(run)
+                _judge(run)
+                if snapshot is not None:
+                    _store(run, snapshot)
+                losses = run.state.validation or run.state.train
+                bar.set_postfix(loss=f"{losses[-1]:.5g}", best=f"{min(losses):.5g}")
+                bar.update()
+    network.load_state_dict(run.state.best)
+    return run.state
+
+
+@torch.inference_mode()
+def outputs(network: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
+    """Apply the network to all rows without dropout, in batches; shape (n, outputs), float32."""
+    network.eval()
+    count = len(inputs[0])
+    parts = [
+        network(*(values[start : start + EVALUATION_ROWS] for values in inputs))
+        for start in range(0, max(count, 1), EVALUATION_ROWS)
+    ]
+    return torch.cat(parts).float()
+
+
+def pick_device(name: str) -> torch.device:
+    """Turn auto, cpu or cuda into a device; auto takes the GPU when there is one.
+
+    Raises:
+        ValueError: cuda is asked for and no GPU can be used, or the name is another one.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device '{name}' is none of auto, cpu, cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        built = torch.version.cuda
+        why = "torch sees no GPU" if built else f"torch {torch.__version__} is built without CUDA"
+        raise ValueError(f"device cuda: {why}; set device: auto or cpu")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def _learn(run: _Run) -> None:
+    """Pass over all rows once, in a new order."""
+    settings, rows, device = run.settings, len(run.table), run.device
+    run.network.train()
+    steps = math.ceil(rows / settings.batch_size)
+    order = torch.randperm(rows, generator=run.generator).to(device)
+    total = torch.zeros((), dtype=torch.float64, device=device)
+    for step in range(steps):
+        batch = run.table.rows(order[step * settings.batch_size : (step + 1) * settings.batch_size])
+        share = (run.state.epochs * steps + step) / (settings.max_epochs * steps)
+        for group in run.optimizer.param_groups:
+            group["lr"] = settings.learning_rate * _rate(settings.schedule, share)
+        # Stays on the device: reading the number at every step would make the GPU wait for it.
+        total += _step(run, batch) * len(batch)
+    mean = float(total) / rows
+    if not math.isfinite(mean):
+        raise FloatingPointError(
+            f"the training loss is {mean} in epoch {run.state.epochs + 1}: lower learning_rate, or scale the"
+            " inputs (encoding.numeric: standard or quantile)"
+        )
+    run.state.train.append(mean)
+
+
+def _step(run: _Run, batch: Table) -> Tensor:
+    """Take one step of the optimizer, and return the loss before it."""
+    mixed = run.settings.precision == "bfloat16" and run.device.type == "cuda"
+    with torch.autocast(run.device.type, torch.bfloat16, enabled=mixed):
+        output = run.network(*batch.inputs)
+    value = run.loss(output.float(), batch.target)
+    run.optimizer.zero_grad(set_to_none=True)
+    value.backward()
+    run.optimizer.step()
+    return value.detach()
+
+
+def _rate(schedule: str, share: float) -> float:
+    """Return the factor of the learning rate at this share of all steps (Loshchilov & Hutter 2017)."""
+    return 0.5 * (1 + math.cos(math.pi * share)) if schedule == "cosine" else 1.0
+
+
+def _judge(run: _Run) -> None:
+    """Note the validation loss, and keep the weights when they are the best so far."""
+    state = run.state
+    if run.validation is not None:
+        found = outputs(run.network, run.validation.inputs)
+        state.validation.append(float(run.loss(found, run.validation.target)))
+    if run.validation is None or state.validation[-1] == min(state.validation):
+        state.best_epoch = state.epochs
+        state.best = {name: values.detach().clone() for name, values in run.network.state_dict().items()}
+
+
+@contextmanager
+def _repeatable(seed: int, device: torch.device) -> Generator[None]:
+    """Make dropout and kernels repeatable, and leave the caller's random state and switches as they were."""
+    # cuBLAS reads it when it starts: without a fixed workspace its sums may differ from run to run.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled()
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        torch.use_deterministic_algorithms(True)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before)
+
+
+def _store(run: _Run, path: Path) -> None:
+    """Replace the snapshot in one step: a kill at any time leaves the old one or the new one."""
+    cuda = run.device.type == "cuda"
+    content = {
+        "network": run.network.state_dict(),
+        "optimizer": run.optimizer.state_dict(),
+        "order": run.generator.get_state(),
+        "dropout": torch.cuda.get_rng_state(run.device) if cuda else torch.get_rng_state(),
+        "state": vars(run.state),
+    }
+    fresh = path.with_name(path.name + ".new")
+    with fresh.open("wb") as file:
+        torch.save(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def _restore(run: _Run, path: Path) -> None:
+    content = torch.load(path, weights_only=True, map_location="cpu")
+    run.network.load_state_dict(content["network"])
+    run.optimizer.load_state_dict(content["optimizer"])
+    run.generator.set_state(content["order"])
+    if run.device.type == "cuda":
+        torch.cuda.set_rng_state(content["dropout"], run.device)
+    else:
+        torch.set_rng_state(content["dropout"])
+    run.state = State(**content["state"])
+
+
+def _progress(epochs: int, done: int) -> Any:
+    """Draw a bar on stderr where a person watches (DVC hands its terminal on), and nothing in a log file."""
+    from tqdm import tqdm
+
+    return tqdm(total=epochs, initial=done, unit="epoch", disable=None, dynamic_ncols=True)

@@ -1,0 +1,269 @@
+"""The one saved form of a model: a folder that predicts without anything else of this repository's files.
+
+model.skops     encoder and estimator, never a pickle; equal models have equal bytes
+package.json    what goes in (contract), what comes out (task, classes, threshold), config and versions
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api import types
+
+from cairn.config.base import ConfigError
+from cairn.config.contract import Column, Contract
+from cairn.config.data import Task
+from cairn.models.labels import Label, label_codes
+
+Floats = NDArray[np.float64]
+
+NUMBERS = (bool, int, float, np.bool_, np.number)
+MODEL, RECORD = "model.skops", "package.json"
+FORMAT = 1
+
+TILE = 64
+"""Rows are predicted in multiples of this many: BLAS then uses the same instructions for every row."""
+BLOCK = 1024 * TILE
+"""Rows encoded at a time, so that a large table needs little memory."""
+
+TRUSTED = frozenset(
+    {
+        "cairn.features.encode.ToNumbers",
+        "cairn.features.encode.ToText",
+        "cairn.models.mlp.MLPClassifier",
+        "cairn.models.mlp.MLPRegressor",
+        "collections.OrderedDict",
+        "collections.defaultdict",
+        "functools.partial",
+        "numpy.dtype",
+        "scipy.sparse._csr.csr_matrix",
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.calibration._TemperatureScaling",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+        "sklearn.tree._tree.Tree",
+        "sklearn.utils.validation.check_array",
+    }
+)
+"""What a file may hold beside skops' own list (estimators of scikit-learn, arrays, plain Python). Names, not
+prefixes: a whole library always has functions that nobody wants called."""
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that decide the numbers, without the device they are built for."""
+    names = ("numpy", "pandas", "scikit-learn", "scipy", "skops", "torch")
+    return {name: version(name).partition("+")[0] for name in names}
+
+
+@dataclass(frozen=True)
+class Package:
+    """A fitted model with all it takes to predict rows and to judge them.
+
+    Args:
+        encoder: fitted ColumnTransformer, see cairn.features.encode.
+        estimator: fitted classifier (on codes 0..k-1) or regressor.
+        contract: the inputs and nothing else, in the order of the features.
+        task: binary, multiclass or regression.
+        target: the column that is predicted.
+        classes: labels in the order of their codes, the event last when binary; empty for a regression.
+        threshold: a binary decision is positive where the probability is above it.
+        config: the sections of the config it was made with.
+        metrics: what was measured when it was made.
+        versions: of the libraries that fitted it.
+    """
+
+    encoder: Any
+    estimator: Any
+    contract: Contract
+    task: Task
+    target: str
+    classes: list[Label] = field(default_factory=list)
+    threshold: float = 0.5
+    config: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=library_versions)
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the inputs, in order."""
+        return list(self.contract.columns)
+
+    @property
+    def class_names(self) -> list[str]:
+        """The classes as text, for columns and pictures."""
+        return [str(label) for label in self.classes]
+
+    def encode(self, target: pd.Series) -> NDArray[Any]:
+        """Return the target as metrics take it, shape (n,): int64 codes, or float64 for a regression.
+
+        Raises:
+            ValueError: a label the model does not know.
+        """
+        if self.task == "regression":
+            return target.to_numpy(dtype=np.float64)
+        return label_codes(target, self.classes)
+
+    def scores(self, frame: pd.DataFrame) -> Floats:
+        """Predict rows, each to the same bits whatever rows are with it.
+
+        Args:
+            frame: has the columns of the contract, in any order, among others.
+
+        Returns:
+            P(event), shape (n,), for binary; (n, k) for multiclass; values (n,) for regression.
+
+        Raises:
+            ValueError: one line that names the columns missing or of another type.
+        """
+        check_inputs(frame, self.contract)
+        inputs = frame[self.features]
+        parts = [self._block(inputs.iloc[start : start + BLOCK]) for start in range(0, len(inputs), BLOCK)]
+        if parts:
+            return np.concatenate(parts)
+        return np.empty((0, len(self.classes)) if self.task == "multiclass" else 0)
+
+    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Predict rows as a table with the index of the frame.
+
+        Returns:
+            binary: probability (of the event) and decision (bool); multiclass: probability_CLASS for each
+            class and prediction (the likeliest label); regression: prediction.
+
+        Raises:
+            ValueError: as for scores.
+        """
+        found = self.scores(frame)
+        if self.task == "binary":
+            columns = {"probability": found, "decision": found > self.threshold}
+        elif self.task == "multiclass":
+            columns = {f"probability_{name}": found[:, k] for k, name in enumerate(self.class_names)}
+            columns["prediction"] = pd.Series(self.classes).to_numpy()[found.argmax(axis=1)]
+        else:
+            columns = {"prediction": found}
+        return pd.DataFrame(columns, index=frame.index)
+
+    def _block(self, inputs: pd.DataFrame) -> Floats:
+        rows = len(inputs)
+        padded = inputs.iloc[np.minimum(np.arange(-(-rows // TILE) * TILE), rows - 1)]
+        matrix = self.encoder.transform(padded)
+        if isinstance(matrix, np.ndarray):
+            matrix = np.ascontiguousarray(matrix)
+        if self.task == "regression":
+            return np.asarray(self.estimator.predict(matrix), dtype=np.float64)[:rows]
+        found = np.zeros((len(padded), len(self.classes)))
+        found[:, self.estimator.classes_] = self.estimator.predict_proba(matrix)
+        return found[:rows, 1] if self.task == "binary" else found[:rows]
+
+
+def check_inputs(frame: pd.DataFrame, contract: Contract) -> None:
+    """Raise ValueError with one line when columns of the contract are missing or of another kind."""
+    missing = [name for name in contract.columns if name not in frame.columns]
+    wrong = [
+        f"{name} ({frame[name].dtype}, the model takes {column.kind})"
+        for name, column in contract.columns.items()
+        if name not in missing and not _is_kind(frame[name], column)
+    ]
+    if missing:
+        raise ValueError(f"missing columns: {', '.join(missing)}")
+    if wrong:
+        raise ValueError(f"columns of another type: {', '.join(wrong)}")
+
+
+def save(package: Package, folder: Path) -> None:
+    """Write the package in place of an older one, never half of one.
+
+    A kill between the two renames at the end leaves the older one beside it, as .NAME.old-PID.
+
+    Raises:
+        TypeError: the estimator holds something that skops cannot write.
+    """
+    from skops.io import dumps
+
+    from cairn.models.canonical import canonical
+
+    model = {"encoder": package.encoder, "estimator": package.estimator}
+    text = json.dumps(_record(package), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    content = canonical(dumps(model))
+    fresh, old = (folder.with_name(f".{folder.name}.{kind}-{os.getpid()}") for kind in ("new", "old"))
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    (fresh / MODEL).write_bytes(content)
+    (fresh / RECORD).write_text(text + "\n", encoding="utf-8", newline="\n")
+    if folder.exists():
+        folder.replace(old)
+    fresh.replace(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load(folder: Path, trust: Sequence[str] = ()) -> Package:
+    """Read a package; nothing in it is run, and types that are not expected are refused.
+
+    Args:
+        folder: what save wrote.
+        trust: further types to accept, by dotted prefix: "lightgbm" or "my.module.MyModel".
+
+    Raises:
+        ConfigError: no package there, one of another format, or types that are not trusted.
+    """
+    from skops.io import get_untrusted_types
+    from skops.io import load as read
+
+    if not (folder / MODEL).exists() or not (folder / RECORD).exists():
+        raise ConfigError(f"{folder}: no model saved there; run `dvc repro` or `dvc pull`")
+    record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    if record.pop("format") != FORMAT:
+        raise ConfigError(f"{folder}: saved by another version of cairn; run `dvc repro`")
+    needed = get_untrusted_types(file=folder / MODEL)
+    strange = [name for name in needed if name not in TRUSTED and not _under(name, trust)]
+    if strange:
+        raise ConfigError(
+            f"{folder}: holds types that are not trusted: {', '.join(strange)};"
+            f" if you know where the model comes from, trust them: load(..., trust={sorted(_roots(strange))})"
+        )
+    model = read(folder / MODEL, trusted=needed)
+    columns = {name: Column.model_validate(record["inputs"][name]) for name in record.pop("features")}
+    del record["inputs"]
+    return Package(**model, contract=Contract(columns=columns), **record)
+
+
+def _record(package: Package) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "features": package.features,
+        "inputs": {name: column.model_dump() for name, column in package.contract.columns.items()},
+        "task": package.task,
+        "target": package.target,
+        "classes": package.classes,
+        "threshold": package.threshold,
+        "config": package.config,
+        "metrics": package.metrics,
+        "versions": package.versions,
+    }
+
+
+def _is_kind(values: pd.Series, column: Column) -> bool:
+    """Tell whether the encoder can read the values; a column without any value is of every kind."""
+    if column.kind == "categorical":
+        return not types.is_datetime64_any_dtype(values)
+    present = values.dropna()
+    if not types.is_numeric_dtype(values) and not all(isinstance(v, NUMBERS) for v in present):
+        return False
+    return column.kind == "numeric" or bool(present.isin([0, 1]).all())
+
+
+def _under(name: str, prefixes: Sequence[str]) -> bool:
+    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+def _roots(names: Sequence[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}

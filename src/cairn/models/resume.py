@@ -1,0 +1,87 @@
+"""Where training leaves its snapshots: outside the outs that DVC wipes, found by what decides the run."""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from cairn.config.base import ConfigError
+
+KEPT_SECONDS = 7 * 24 * 3600
+
+
+def resume_key(paths: Iterable[Path], values: Mapping[str, Any]) -> str:
+    """Name a run by everything that decides its result; a snapshot is only ever taken up by the same run.
+
+    Args:
+        paths: files and folders of code and data. Their contents and names below the folder count; where they
+            lie does not, so that a second checkout finds the snapshot of the first. Byte code is left out.
+        values: settings, as plain JSON types.
+
+    Returns:
+        sha256 in hexadecimal.
+
+    Raises:
+        FileNotFoundError: one of the paths is not there.
+    """
+    total = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
+    for path in paths:
+        files = [path] if not path.is_dir() else sorted(p for p in path.rglob("*") if p.is_file())
+        for file in files:
+            if "__pycache__" in file.parts:
+                continue
+            with file.open("rb") as content:
+                digest = hashlib.file_digest(content, "sha256").hexdigest()
+            total.update(f"{file.relative_to(path.parent).as_posix()}:{digest}\n".encode())
+    return total.hexdigest()
+
+
+@contextmanager
+def snapshot_folder(root: Path, key: str) -> Generator[Path]:
+    """Hold the folder for one run's snapshots; it goes when the run succeeds and stays when it does not.
+
+    The lock is the operating system's, so a killed process leaves none behind. Folders that no run took up
+    for seven days are removed.
+
+    Args:
+        root: folder of all runs' snapshots, say .dvc/tmp/resume.
+        key: see resume_key.
+
+    Raises:
+        ConfigError: the very same run is under way in another process.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    _remove_stale(root, keep=key)
+    lock = FileLock(root / f"{key}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ConfigError(
+            f"this very training run is under way in another process (it holds {lock.lock_file});"
+            " wait for it: its result will be the same"
+        ) from error
+    with lock:
+        folder = root / key
+        folder.mkdir(exist_ok=True)
+        yield folder
+        shutil.rmtree(folder)
+
+
+def _remove_stale(root: Path, keep: str) -> None:
+    oldest = time.time() - KEPT_SECONDS
+    for lock_file in root.glob("*.lock"):
+        if lock_file.stem == keep or lock_file.stat().st_mtime > oldest:
+            continue
+        lock = FileLock(lock_file, timeout=0)
+        try:
+            with lock:
+                shutil.rmtree(root / lock_file.stem, ignore_errors=True)
+        except Timeout:
+            continue
+        lock_file.unlink(missing_ok=True)

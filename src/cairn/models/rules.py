@@ -1,0 +1,75 @@
+"""Rules without a model: the prior, a smoothed rate per group, a column taken as it stands."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cairn.config.base import ConfigError
+from cairn.config.baseline import ColumnRule, RateRule, Rule
+from cairn.config.data import Task
+
+Floats = NDArray[np.float64]
+
+
+def one_hot(target: pd.Series, task: Task, classes: list[str]) -> Floats:
+    """Return the target as columns to average: shape (n, k) of 0/1 for k classes, (n, 1) otherwise."""
+    if task == "multiclass":
+        return (target.to_numpy()[:, None] == np.array(classes)[None, :]).astype(np.float64)
+    return target.to_numpy(dtype=np.float64)[:, None]
+
+
+def prior(outcome: Floats, rows: int) -> Floats:
+    """Predict the mean of train everywhere, shape (rows, k)."""
+    return np.tile(outcome.mean(axis=0), (rows, 1))
+
+
+def predict_rule(
+    name: str, rule: Rule, task: Task, *, train: pd.DataFrame, outcome: Floats, table: pd.DataFrame
+) -> Floats:
+    """Predict `table` by a rule whose numbers come from train alone.
+
+    Args:
+        name: of the rule, for messages.
+        rule: a rate per group of columns, or a column taken as the prediction.
+        task: what is predicted.
+        train: rows the rates are counted on, n of them.
+        outcome: the target of train as columns, shape (n, k), see `one_hot`.
+        table: rows to predict, m of them.
+
+    Returns:
+        Predictions of shape (m, k).
+
+    Raises:
+        ConfigError: a column that is not in the table, or a column that cannot be the prediction.
+    """
+    columns = rule.by if isinstance(rule, RateRule) else [rule.column]
+    absent = [column for column in columns if column not in table.columns]
+    if absent:
+        raise ConfigError(f"baseline.rules.{name}: no column {', '.join(absent)} in the prepared table")
+    if isinstance(rule, RateRule):
+        return _rates(rule, train, outcome, table)
+    return _column(name, rule, task, outcome, table)
+
+
+def _rates(rule: RateRule, train: pd.DataFrame, outcome: Floats, table: pd.DataFrame) -> Floats:
+    """Shrink each group's mean to the overall one: (sum + smoothing x overall) / (rows + smoothing)."""
+    overall = outcome.mean(axis=0)
+    keys = pd.concat([train[rule.by], table[rule.by]], ignore_index=True)
+    codes = keys.groupby(rule.by, dropna=False, sort=False).ngroup().to_numpy()
+    seen, asked = codes[: len(train)], codes[len(train) :]
+    rows = np.bincount(seen, minlength=codes.max() + 1)[:, None]
+    sums = np.stack([np.bincount(seen, weights=column, minlength=len(rows)) for column in outcome.T], axis=1)
+    weight = rows + rule.smoothing
+    rates = np.where(weight > 0, (sums + rule.smoothing * overall) / np.where(weight > 0, weight, 1), overall)
+    return rates[asked]
+
+
+def _column(name: str, rule: ColumnRule, task: Task, outcome: Floats, table: pd.DataFrame) -> Floats:
+    if outcome.shape[1] > 1:
+        raise ConfigError(f"baseline.rules.{name}: a column cannot predict {outcome.shape[1]} classes")
+    values = table[rule.column].to_numpy(dtype=np.float64)
+    if task == "binary" and (np.nanmin(values, initial=0) < 0 or np.nanmax(values, initial=0) > 1):
+        raise ConfigError(
+            f"baseline.rules.{name}: {rule.column} is no probability: it leaves the range 0 to 1"
+        )
+    return np.where(np.isnan(values), outcome.mean(), values)[:, None]

@@ -1,0 +1,181 @@
+"""The network as a scikit-learn estimator: it learns, it stops in time, it repeats itself."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import load_digits, make_moons
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss, mean_squared_error
+from sklearn.model_selection import GridSearchCV, train_test_split
+
+from cairn.models import loop
+from cairn.models.mlp import MLPClassifier, MLPRegressor
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+def moons(rows=1200):
+    X, y = make_moons(rows, noise=0.2, random_state=0)
+    return train_test_split(X, y, random_state=0)
+
+
+def per_category(rows=4000):
+    """Numbers that hang on a category alone, coded 0..19, beside a column of noise."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 20, rows)
+    return np.column_stack([rng.normal(size=rows), codes]), 50 + 10 * rng.normal(size=20)[codes]
+
+
+def small(**params):
+    return MLPClassifier(
+        **{"hidden": [32], "batch_size": 64, "max_epochs": 30, "learning_rate": 0.005} | params
+    )
+
+
+def test_it_bends_where_a_linear_model_cannot():
+    X, X_test, y, y_test = moons()
+    assert small(hidden=[64, 64], max_epochs=60).fit(X, y).score(X_test, y_test) > 0.95
+    assert LogisticRegression().fit(X, y).score(X_test, y_test) < 0.9
+
+
+def test_it_reads_digits_as_well_as_is_known_for_a_plain_network():
+    X, y = load_digits(return_X_y=True)
+    X, X_test, y, y_test = train_test_split(X / 16, y, random_state=0)
+    assert small(hidden=[64]).fit(X, y).score(X_test, y_test) > 0.96
+
+
+def test_it_learns_a_number_for_each_category():
+    X, y = per_category()
+    model = MLPRegressor(categorical_features=[1], batch_size=64, max_epochs=15).fit(X[:3000], y[:3000])
+    assert model.score(X[3000:], y[3000:]) > 0.99
+    assert abs(model.predict(X).mean() - 50) < 10
+
+
+def test_an_unseen_category_a_negative_one_and_nan_are_the_same_unknown():
+    X, y = per_category(500)
+    model = MLPRegressor(categorical_features=[1], max_epochs=2).fit(X, y)
+    unknown = np.column_stack([np.zeros(4), [20, -1, np.nan, 1e6]])
+    assert len(set(model.predict(unknown))) == 1
+    table = model.weights_["embeddings.weight"]
+    assert not table[-1].any()
+    assert table[:-1].any(axis=1).all()
+
+
+def test_a_category_missing_among_the_codes_keeps_a_vector_of_zeros():
+    X, y = per_category(500)
+    keep = X[:, 1] != 7
+    model = MLPRegressor(categorical_features=[1], max_epochs=2).fit(X[keep], y[keep])
+    zero = ~model.weights_["embeddings.weight"].any(axis=1)
+    assert np.flatnonzero(zero).tolist() == [7, 20]
+
+
+def test_the_weights_kept_are_those_with_the_best_validation_loss():
+    X, X_val, y, y_val = moons(200)
+    y = np.where(np.random.default_rng(0).random(len(y)) < 0.3, 1 - y, y)
+    model = small(max_epochs=200, patience=6, schedule="constant", dropout=0, learning_rate=0.02)
+    model.fit(X, y, X_val, y_val)
+    assert model.n_iter_ < 200
+    assert model.n_iter_ == model.best_iteration_ + 6
+    assert model.best_iteration_ == model.validation_score_.argmax() + 1
+    assert log_loss(y_val, model.predict_proba(X_val)) == pytest.approx(
+        -model.validation_score_.max(), rel=1e-5
+    )
+
+
+def test_the_regression_curve_is_in_units_of_the_target():
+    X, y = per_category(1000)
+    model = MLPRegressor(categorical_features=[1], max_epochs=3, batch_size=64)
+    model.fit(X[:700], y[:700], X[700:], y[700:])
+    assert mean_squared_error(y[700:], model.predict(X[700:])) == pytest.approx(
+        -model.validation_score_[model.best_iteration_ - 1], rel=1e-4
+    )
+
+
+def test_without_validation_rows_every_epoch_counts():
+    X, _, y, _ = moons(200)
+    model = small(max_epochs=4).fit(X, y)
+    assert (model.n_iter_, model.best_iteration_, len(model.validation_score_)) == (4, 4, 0)
+
+
+def test_the_seed_decides_the_bits_and_nothing_else_does():
+    X, X_test, y, _ = moons(300)
+    first = small(max_epochs=3).fit(X, y).predict_proba(X_test)
+    torch.manual_seed(99)
+    np.random.default_rng().random()
+    again = small(max_epochs=3).fit(X, y).predict_proba(X_test)
+    other = small(max_epochs=3, random_state=1).fit(X, y).predict_proba(X_test)
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).all()
+
+
+def test_the_callers_random_numbers_and_switches_stay_as_they_were():
+    X, _, y, _ = moons(100)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    small(max_epochs=2).fit(X, y)
+    assert torch.equal(torch.rand(3), expected)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_labels_come_back_as_they_were_given():
+    X, _, y, _ = moons(200)
+    words = np.where(y == 1, "später", "früh")
+    model = small(max_epochs=2).fit(X, words, X, words)
+    assert set(model.predict(X)) <= {"früh", "später"}
+    with pytest.raises(ValueError, match="nie"):
+        model.fit(X, words, X, np.full(len(y), "nie"))
+
+
+def test_it_is_cloned_and_searched_like_any_estimator():
+    X, _, y, _ = moons(200)
+    fitted = small(max_epochs=2).fit(X, y)
+    assert not hasattr(clone(fitted), "weights_")
+    assert clone(fitted).get_params() == fitted.get_params()
+    search = GridSearchCV(small(max_epochs=2), {"hidden": [(8,), (16,)], "dropout": [0.0]}, cv=2)
+    assert search.fit(X, y).best_params_["dropout"] == 0
+
+
+def test_missing_numbers_are_refused_with_the_way_out():
+    X, _, y, _ = moons(100)
+    X[0, 0] = np.nan
+    with pytest.raises(ValueError, match=r"encoding\.numeric"):
+        small().fit(X, y)
+
+
+def test_a_loss_that_runs_away_is_an_error_and_not_a_model():
+    X, _, y, _ = moons(200)
+    with pytest.raises(FloatingPointError, match="lower learning_rate"):
+        small(learning_rate=1e30).fit(X, y)
+
+
+def test_one_class_alone_is_no_question():
+    with pytest.raises(ValueError, match="one class only"):
+        small().fit(np.zeros((4, 1)), np.zeros(4))
+
+
+def test_auto_is_the_cpu_where_there_is_no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert loop.pick_device("auto").type == "cpu"
+    with pytest.raises(ValueError, match=r"device cuda: .*set device: auto or cpu"):
+        loop.pick_device("cuda")
+
+
+@needs_gpu
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_gpu_learns_the_same_and_repeats_itself(precision):
+    X, X_test, y, y_test = moons()
+    first, again = (
+        small(hidden=[64, 64], max_epochs=60, device="cuda", precision=precision).fit(X, y) for _ in range(2)
+    )
+    assert first.score(X_test, y_test) > 0.95
+    np.testing.assert_array_equal(first.predict_proba(X_test), again.predict_proba(X_test))
+
+
+@needs_gpu
+def test_a_gpu_takes_categories_and_repeats_itself():
+    X, y = per_category()
+    fits = [MLPRegressor(categorical_features=[1], device="cuda", max_epochs=3).fit(X, y) for _ in range(2)]
+    for name, values in fits[0].weights_.items():
+        np.testing.assert_array_equal(values, fits[1].weights_[name])

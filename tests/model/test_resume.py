@@ -1,0 +1,116 @@
+"""A run that is killed goes on where it was, and ends in the very same model."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cairn.config.base import ConfigError
+from cairn.models.mlp import MLPClassifier
+from cairn.models.resume import resume_key, snapshot_folder
+
+EPOCHS = 12
+
+
+def train(root: Path) -> None:
+    """Fit with snapshots, then print how far the snapshot had come and the hash of the weights."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=(4000, 8)), rng.integers(0, 30, 4000)])
+    y = (X[:, 0] * X[:, 1] + 0.3 * (X[:, 8] % 3) + 0.3 * rng.normal(size=4000)) > 0.3
+    model = MLPClassifier(hidden=[128, 128], batch_size=64, max_epochs=EPOCHS, categorical_features=[8])
+    with snapshot_folder(root, "key") as folder:
+        file = folder / "snapshot.pt"
+        done = len(torch.load(file, weights_only=True)["state"]["train"]) if file.exists() else 0
+        model.fit(X[:3000], y[:3000], X[3000:], y[3000:], snapshot=file)
+    arrays = [model.weights_[name].tobytes() for name in sorted(model.weights_)]
+    scores = [model.train_score_.tobytes(), model.validation_score_.tobytes()]
+    print(done, hashlib.sha256(b"".join(arrays + scores)).hexdigest())
+
+
+def start(root: Path) -> subprocess.Popen[str]:
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, __file__, str(root)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> list[str]:
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    return out.split()
+
+
+def kill_after(process: subprocess.Popen[str], snapshot: Path, versions: int) -> None:
+    """Kill -9 once the snapshot has been replaced often enough."""
+    seen, limit = set(), time.monotonic() + 120
+    while len(seen) < versions:
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < limit
+        if snapshot.exists():
+            seen.add(snapshot.stat().st_mtime_ns)
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+def test_killed_half_way_it_ends_in_the_same_bits_as_undisturbed(tmp_path):
+    root = tmp_path / "killed"
+    undisturbed = start(tmp_path / "calm")
+    kill_after(start(root), root / "key/snapshot.pt", versions=3)
+    done, digest = finish(start(root))
+    assert 2 <= int(done) < EPOCHS
+    assert finish(undisturbed) == ["0", digest]
+    assert not (root / "key").exists()
+
+
+def test_the_same_run_twice_at_once_is_refused(tmp_path):
+    with snapshot_folder(tmp_path, "key"):
+        with pytest.raises(ConfigError, match="under way"), snapshot_folder(tmp_path, "key"):
+            pass
+        with snapshot_folder(tmp_path, "another"):
+            pass
+
+
+def test_a_failed_run_keeps_its_snapshot_and_lets_go_of_the_lock(tmp_path):
+    with pytest.raises(RuntimeError), snapshot_folder(tmp_path, "key") as folder:
+        (folder / "snapshot.pt").write_text("half way")
+        raise RuntimeError
+    with snapshot_folder(tmp_path, "key") as folder:
+        assert (folder / "snapshot.pt").read_text() == "half way"
+
+
+def test_what_nobody_took_up_for_a_week_goes_and_younger_stays(tmp_path):
+    for key, days in (("old", 8), ("young", 6)):
+        with pytest.raises(RuntimeError), snapshot_folder(tmp_path, key):
+            raise RuntimeError
+        then = time.time() - days * 86400
+        os.utime(tmp_path / f"{key}.lock", (then, then))
+    with snapshot_folder(tmp_path, "key"):
+        assert not (tmp_path / "old").exists()
+        assert (tmp_path / "young").exists()
+
+
+def test_the_key_follows_code_data_and_settings_and_not_the_place(tmp_path):
+    for checkout in ("a", "b"):
+        (tmp_path / checkout / "code/__pycache__").mkdir(parents=True)
+        (tmp_path / checkout / "code/model.py").write_text("x = 1")
+        (tmp_path / checkout / "code/__pycache__/model.pyc").write_text(checkout)
+        (tmp_path / checkout / "train.parquet").write_bytes(b"rows")
+    a, b = ([tmp_path / c / "code", tmp_path / c / "train.parquet"] for c in ("a", "b"))
+    key = resume_key(a, {"seed": 1, "model": "mlp"})
+    assert key == resume_key(b, {"model": "mlp", "seed": 1})
+    assert key != resume_key(a, {"seed": 2, "model": "mlp"})
+    (tmp_path / "b/code/model.py").write_text("x = 2")
+    assert key != resume_key(b, {"seed": 1, "model": "mlp"})
+
+
+if __name__ == "__main__":
+    train(Path(sys.argv[1]))
