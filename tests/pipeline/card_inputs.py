@@ -134,6 +134,7 @@ def write_inputs(record, *, target="late", folds=()):
         "metrics/evaluation.json": record,
         "metrics/data.json": {
             "rows_in": 50321,
+            "cleaned": {"impossible wind readings": 1},
             "dropped": {"cancelled": 321, "no_target": 0},
             "rows_out": 50000,
             "features": 2,

@@ -70,12 +70,19 @@ def encode_target(target: pd.Series, data: DataConfig) -> pd.Series:
 
 
 def summary(
-    rows_in: int, dropped: dict[str, int], table: pd.DataFrame, contract: Contract, target: str
+    rows_in: int,
+    cleaned: dict[str, int],
+    dropped: dict[str, int],
+    *,
+    table: pd.DataFrame,
+    contract: Contract,
+    target: str,
 ) -> dict[str, Any]:
-    """Count what came in, what went and why, and what is missing in what stayed."""
+    """Count what came in, what was cleaned, what went and why, and what is missing in what stayed."""
     missing = table.isna().mean()
     return {
         "rows_in": rows_in,
+        "cleaned": cleaned,
         "dropped": dropped,
         "rows_out": len(table),
         "features": sum(column.group is not None for column in contract.columns.values()),
@@ -88,6 +95,8 @@ def main(*, data: DataConfig) -> None:
     """Load, check, clean, and write the table."""
     contract = read_contract(Path(data.contract))
     table = load(data)
+    # A loader says in attrs how many values it took as missing because they cannot be.
+    cleaned = table.attrs.pop("cleaned", {})
     broken = violations(table, contract)
     if broken:
         lines = [f"{data.contract}: {violation}" for violation in broken]
@@ -102,5 +111,7 @@ def main(*, data: DataConfig) -> None:
     kept = kept[["row_id", *contract.columns]]
     write_table(kept, TABLE)
     write_json(contract.model_dump(exclude_defaults=True), CONTRACT)
-    write_json(summary(len(table), dropped, kept, contract, data.target), METRICS)
+    write_json(
+        summary(len(table), cleaned, dropped, table=kept, contract=contract, target=data.target), METRICS
+    )
     print(f"prepare: {len(kept):,} of {len(table):,} rows kept, {len(contract.columns)} columns")

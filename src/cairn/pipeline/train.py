@@ -1,0 +1,73 @@
+"""Fit the chosen model on train; validation only says when to stop.
+
+reads: data/prepared/contract.json, data/splits/train.parquet, data/splits/validation.parquet
+writes: models/fitted, plots/training.csv
+
+A torch model that is killed goes on from its last epoch when the same run is started again.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from cairn.config.contract import Contract
+from cairn.config.data import DataConfig
+from cairn.config.features import FeaturesConfig
+from cairn.config.model import ModelConfig
+from cairn.config.train import TrainConfig
+from cairn.data.files import read_json, read_table
+from cairn.features.select import select_features
+from cairn.models.build import fit_model, training_curve
+from cairn.models.package import save
+from cairn.models.resume import resume_key, snapshot_folder
+
+CAIRN = Path(__file__).parents[1]
+DECIDES = (
+    Path("data/prepared/contract.json"),
+    Path("data/splits/train.parquet"),
+    Path("data/splits/validation.parquet"),
+    CAIRN / "features",
+    CAIRN / "models",
+    CAIRN.parents[1] / "constraints.txt",
+)
+CURVE = Path("plots/training.csv")
+
+
+def main(
+    *,
+    data: DataConfig,
+    features: FeaturesConfig,
+    model: ModelConfig,
+    train: TrainConfig,
+    seed: int,
+    threads: int,
+) -> None:
+    """Write the fitted model, not yet calibrated, and its training curve."""
+    contract = Contract.model_validate(read_json(Path("data/prepared/contract.json")))
+    rows = {name: read_table(Path(f"data/splits/{name}.parquet")) for name in ("train", "validation")}
+    sections = {"data": data, "features": features, "model": model, "train": train}
+    config: dict[str, Any] = {"seed": seed, "threads": threads}
+    config |= {name: section.model_dump() for name, section in sections.items()}
+    # DVC wipes the outs before a stage runs, and in a temporary folder DVC_ROOT is still the main checkout.
+    root = Path(os.environ.get("DVC_ROOT", ".")) / ".dvc/tmp/resume"
+    with snapshot_folder(root, resume_key(DECIDES, config)) as folder:
+        package = fit_model(
+            rows["train"],
+            rows["validation"],
+            contract=contract,
+            features=select_features(contract, data.target, features),
+            task=data.task,
+            target=data.target,
+            positive=None,
+            model=model,
+            settings=train,
+            seed=seed,
+            threads=threads,
+            snapshot=folder / "snapshot.pt",
+        )
+        package.config.update(config)
+        save(package, Path("models/fitted"))
+    CURVE.parent.mkdir(exist_ok=True)
+    curve = training_curve(package.estimator)
+    curve.to_csv(CURVE, index=False, float_format="%.6g", lineterminator="\n")
+    print(f"train: {model.name} on {len(rows['train']):,} rows and {len(package.features)} features")

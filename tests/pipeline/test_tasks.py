@@ -1,0 +1,175 @@
+"""Every stage from prepare to evaluate works for every task, model and split, on small real tables."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from closure import ROOT
+from sklearn import datasets
+
+from cairn.config.base import ConfigError
+from cairn.config.compose import compose
+from cairn.config.schema import Config
+from cairn.pipeline import baseline, calibrate, cross_validate, evaluate, prepare, split, train
+
+TABLES = {
+    "binary": (datasets.load_breast_cancer, {"task": "binary"}),
+    "multiclass": (datasets.load_wine, {"task": "multiclass"}),
+    "regression": (datasets.load_diabetes, {"task": "regression"}),
+}
+GENERIC = ["baseline=default", "evaluate=default", "kpi=none", "split=random", "features=all"]
+
+
+def settings(task, folder, *overrides):
+    """Compose conf/ for a table that is written into the folder, with its contract."""
+    loaded = TABLES[task][0](as_frame=True)
+    frame = loaded.frame.rename(columns=lambda name: name.replace(" ", "_"))
+    if task == "multiclass":
+        frame["target"] = frame["target"].map({0: "Barolo", 1: "Grignolino", 2: "Barbéra"})
+    frame["kind"] = pd.cut(frame.iloc[:, 0], 4, labels=["ä", "b", "c", "d"]).astype("str")
+    frame.to_parquet(folder / "table.parquet")
+    kinds = {name: "categorical" if frame[name].dtype == "str" else "numeric" for name in frame}
+    columns = {name: {"kind": kind, "group": "main"} for name, kind in kinds.items() if name != "target"}
+    columns["target"] = {"kind": kinds["target"], "known": "after"}
+    (folder / "contract.yaml").write_text(
+        json.dumps({"columns": columns}, ensure_ascii=False), encoding="utf-8"
+    )
+    values = compose(ROOT / "conf", [*GENERIC, *overrides]).values
+    values["data"] |= {
+        "name": task,
+        "source": str(folder / "table.parquet"),
+        "contract": str(folder / "contract.yaml"),
+        "load": None,
+        "target": "target",
+        "positive": 1 if task == "binary" else None,
+        "time": None,
+        "drop_where": {},
+        "leakage": {"max_single_score": 0.999, "min_null_rows": 50, "trusted": []},
+        **TABLES[task][1],
+    }
+    values["evaluate"] |= {"resamples": 100, "slices": ["kind"], "min_slice_rows": 10}
+    values["threads"] = 1
+    return Config.model_validate(values)
+
+
+def run(config, *stages):
+    for stage in stages:
+        names = stage.main.__kwdefaults__ or {}
+        wanted = [name for name in stage.main.__annotations__ if name != "return"]
+        assert not names
+        stage.main(**{name: getattr(config, name) for name in wanted})
+
+
+ALL = (prepare, split, baseline, train, calibrate, cross_validate, evaluate)
+
+
+@pytest.mark.parametrize("model", ["hist_gbdt", "logistic", "mlp", "extra_trees"])
+@pytest.mark.parametrize("task", TABLES)
+def test_every_model_runs_through_every_stage_and_beats_the_prior(task, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small = ["model.params.min_samples_leaf=5", "model.params.max_iter=60"] if model == "hist_gbdt" else []
+    run(settings(task, tmp_path, f"model={model}", *small), *ALL)
+    record = json.loads(Path("metrics/evaluation.json").read_text())
+    gain = record["gains"]["prior"][record["primary"]]
+    assert gain["low"] > 0
+    headline = json.loads(Path("metrics/test.json").read_text())
+    assert headline[record["primary"]] == record["scores"]["model"][record["primary"]]["value"]
+    predictions = pd.read_parquet("predictions/model.parquet")
+    assert predictions.groupby("part").size().to_dict() == {
+        part: json.loads(Path("metrics/split.json").read_text())["parts"][part]["rows"]
+        for part in ("test", "validation")
+    }
+
+
+@pytest.mark.parametrize("kind", ["kfold", "rolling"])
+def test_cross_validation_scores_every_fold_without_test(kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = settings(
+        "binary", tmp_path, f"cross_validation={kind}", "cross_validation.folds=3", "model=logistic"
+    )
+    if kind == "rolling":
+        config = config.model_copy(update={"data": config.data.model_copy(update={"time": "row_id"})})
+    run(config, prepare, split)
+    Path("data/splits/test.parquet").unlink()
+    run(config, cross_validate)
+    record = json.loads(Path("metrics/cross_validation.json").read_text())
+    assert len(record["folds"]) == 3
+    assert all(fold["roc_auc"] > 0.9 for fold in record["folds"])
+    rows = [len(pd.read_parquet(f"data/splits/{part}.parquet")) for part in ("train", "validation")]
+    if kind == "kfold":
+        assert sum(fold["rows"] for fold in record["folds"]) == sum(rows)
+    else:
+        assert [fold["fit"] for fold in record["folds"]] == sorted(fold["fit"] for fold in record["folds"])
+
+
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
+def test_calibration_and_costs_need_no_new_training(method, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(settings("binary", tmp_path, "model=logistic"), prepare, split, baseline, train)
+    fitted = Path("models/fitted/model.skops").read_bytes()
+    run(
+        settings("binary", tmp_path, "model=logistic", f"calibration={method}", "kpi=flights"),
+        calibrate,
+        evaluate,
+    )
+    assert Path("models/fitted/model.skops").read_bytes() == fitted
+    record = json.loads(Path("metrics/evaluation.json").read_text())
+    assert record["thresholds"]["model"] == 0.25
+    policies = record["kpi"]["policies"]
+    assert policies["oracle"]["saving"]["value"] >= policies["model"]["saving"]["value"] > 0
+    assert record["kpi"]["savings_of_model"]["always"]["value"] > 0
+
+
+def test_a_score_that_is_too_good_to_be_true_stops_the_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = settings("binary", tmp_path, "model=logistic", "+evaluate.ceiling.roc_auc=0.8")
+    run(config, prepare, split, baseline, train, calibrate)
+    with pytest.raises(ConfigError, match=r"roc_auc 0\.9\d* is better than 0\.8"):
+        run(config, evaluate)
+    assert not Path("metrics/test.json").exists()
+
+
+def test_baseline_predictions_of_other_rows_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = settings("binary", tmp_path, "model=logistic")
+    run(config, prepare, split, baseline, train, calibrate)
+    run(config.model_copy(update={"seed": 1}), split)
+    with pytest.raises(ConfigError, match="is about other rows of validation"):
+        run(config, evaluate)
+
+
+def test_a_copy_of_the_target_stops_the_run_before_any_training(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = settings("binary", tmp_path)
+    table = pd.read_parquet("table.parquet").assign(kind=lambda t: t["target"].astype(str))
+    table.to_parquet("table.parquet")
+    with pytest.raises(ConfigError, match="looks like a leak: kind: alone it reaches ROC-AUC 1"):
+        run(config, prepare, split)
+    assert not Path("data/splits").exists()
+
+
+def test_rows_dropped_are_counted_by_reason(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = settings("regression", tmp_path)
+    table = pd.read_parquet("table.parquet")
+    table.loc[:4, "target"] = None
+    table.to_parquet("table.parquet")
+    text = Path("contract.yaml").read_text(encoding="utf-8")
+    Path("contract.yaml").write_text(
+        text.replace('"known": "after"', '"known": "after", "nullable": true'), encoding="utf-8"
+    )
+    older = config.data.model_copy(update={"drop_where": {"old": "age > 0.05", "odd": "nowhere > 1"}})
+    with pytest.raises(ConfigError, match=r"data\.drop_where\.odd: 'nowhere > 1'"):
+        prepare.main(data=older)
+    older = config.data.model_copy(update={"drop_where": {"old": "age > 0.05"}})
+    prepare.main(data=older)
+    record = json.loads(Path("metrics/data.json").read_text())
+    old = int((table["age"] > 0.05).sum())
+    gone = int((table.loc[:4, "age"] <= 0.05).sum())
+    assert record["dropped"] == {"old": old, "no_target": gone}
+    assert (
+        record["rows_out"]
+        == record["rows_in"] - old - gone
+        == len(pd.read_parquet("data/prepared/table.parquet"))
+    )
