@@ -42,8 +42,10 @@ def test_missing_is_a_group_of_its_own():
 
 def test_a_column_rule_is_the_column_and_the_prior_where_it_is_missing():
     table = pd.DataFrame({"s": [0.2, np.nan]})
-    values = predict_rule("live", ColumnRule(kind="column", column="s"), "binary", **given(table))
+    values = predict_rule("live", ColumnRule(kind="column", column="s", missing=None), "binary", **given(table))
     assert values[:, 0].tolist() == [0.2, 0.6]
+    rule = ColumnRule(kind="column", column="s", missing=0.0)
+    assert predict_rule("live", rule, "binary", **given(table))[:, 0].tolist() == [0.2, 0.0]
 
 
 def test_rates_of_classes_sum_to_one():
@@ -65,7 +67,7 @@ def test_an_unknown_column_gives_a_line_that_names_the_rule():
 
 
 def test_a_column_that_is_no_probability_is_refused_for_a_binary_target():
-    rule = ColumnRule(kind="column", column="s")
+    rule = ColumnRule(kind="column", column="s", missing=None)
     table = pd.DataFrame({"s": [0.5, 3.0]})
     with pytest.raises(ConfigError, match=r"baseline\.rules\.live: s is no probability"):
         predict_rule("live", rule, "binary", **given(table))

@@ -220,7 +220,7 @@ def test_the_terminal_gets_a_few_plain_lines_with_intervals_and_where_to_look_ne
     run(record_of("binary", priced=True))
     page_of("binary", priced=True)
     lines = capsys.readouterr().out.splitlines()
-    assert 6 <= len(lines) <= 9
+    assert 6 <= len(lines) <= 16
     assert all(line.isascii() and line.isprintable() and len(line) <= 100 for line in lines)
     said = " ".join(" ".join(lines).split())
     for told in (

@@ -174,25 +174,27 @@ def summary(record: Record, name: str, page: str) -> list[str]:
         page: where the whole report is.
     """
     metric, best = record["primary"], record["best_baseline"]
-    gain = record["gains"][best][metric]
+    gains = {name: gain[metric] for name, gain in record["gains"].items()}
     digits = places([record["scores"][MODEL][metric], record["scores"][best][metric]])
     lines = [
         (metric, f"{estimate(record['scores'][MODEL][metric], digits)} ({confidence(record)} interval)"),
-        ("best baseline", f"{estimate(record['scores'][best][metric], digits)} {best}"),
-        ("gain", f"{estimate(gain)} {_PROOF[tone(gain)]}"),
+        ("best baseline", f"{best}, {estimate(record['scores'][best][metric], digits)}"),
+        *((f"gain over {name}", f"{estimate(gain)} {_PROOF[tone(gain)]}") for name, gain in gains.items()),
     ]
     if record["kpi"]:
-        rival = best_other_policy(record["kpi"])
-        savings, currency = record["kpi"]["savings_of_model"], record["kpi"]["currency"]
-        for policy in dict.fromkeys(["nothing", rival]):
-            saved = f"{estimate(savings[policy])} {currency} per 1,000 rows"
-            lines.append(("saves", f"{saved} against {label(policy, record)}"))
+        lines += [
+            (f"saves against {label(policy, record)}", estimate(saved))
+            for policy, saved in record["kpi"]["savings_of_model"].items()
+            if policy != "prior"
+        ]
+        lines[-1] = (lines[-1][0], f"{lines[-1][1]} ({record['kpi']['currency']} per 1,000 rows)")
     lines += [
         ("read", page),
         ("compare", "dvc exp show --only-changed, dvc metrics diff"),
     ]
     title = f"{name}: {record['target']} by {record['model']}, {record['rows']:,} test rows"
-    told = [title, *(f"  {subject:<14} {text}" for subject, text in lines)]
+    width = max(len(subject) for subject, _ in lines)
+    told = [title, *(f"  {subject:<{width}}  {text}" for subject, text in lines)]
     return [line.replace(MINUS, "-").replace(ABSENT, "-") for line in told]
 
 

@@ -17,10 +17,11 @@ class RateRule(Section):
 
 
 class ColumnRule(Section):
-    """A column known in time, taken as the prediction as it stands; the prior where it is missing."""
+    """A column known in time, taken as the prediction; where it is missing, a given value or the prior."""
 
     kind: Literal["column"]
     column: str
+    missing: float | None
 
 
 Rule = Annotated[RateRule | ColumnRule, Field(discriminator="kind")]

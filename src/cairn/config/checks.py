@@ -159,7 +159,8 @@ def _data_is_in_the_contract(data: DataConfig, contract: Contract) -> Iterator[P
         if (name := getattr(data, role)) is not None:
             yield from _known_before(("data", role), [name], contract)
     for reason, expression in data.drop_where.items():
-        yield from _declared(("data", "drop_where", reason), _names(expression), columns)
+        if expression is not None:
+            yield from _declared(("data", "drop_where", reason), _names(expression), columns)
     yield from _declared(("data", "leakage", "trusted"), data.leakage.trusted, columns)
 
 

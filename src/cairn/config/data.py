@@ -29,7 +29,7 @@ class DataConfig(Section):
     positive: str | int | bool | None
     time: str | None
     group: str | None
-    drop_where: dict[str, str]
+    drop_where: dict[str, str | None]
     leakage: Leakage
 
     @field_validator("load")

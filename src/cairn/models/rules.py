@@ -68,8 +68,9 @@ def _column(name: str, rule: ColumnRule, task: Task, outcome: Floats, table: pd.
     if outcome.shape[1] > 1:
         raise ConfigError(f"baseline.rules.{name}: a column cannot predict {outcome.shape[1]} classes")
     values = table[rule.column].to_numpy(dtype=np.float64)
-    if task == "binary" and (np.nanmin(values, initial=0) < 0 or np.nanmax(values, initial=0) > 1):
+    values = np.where(np.isnan(values), outcome.mean() if rule.missing is None else rule.missing, values)
+    if task == "binary" and (values.min(initial=0) < 0 or values.max(initial=0) > 1):
         raise ConfigError(
             f"baseline.rules.{name}: {rule.column} is no probability: it leaves the range 0 to 1"
         )
-    return np.where(np.isnan(values), outcome.mean(), values)[:, None]
+    return values[:, None]

@@ -35,6 +35,8 @@ def clean(table: pd.DataFrame, data: DataConfig) -> tuple[pd.DataFrame, dict[str
     table = table.assign(row_id=range(len(table)))
     dropped = {}
     for reason, expression in data.drop_where.items():
+        if expression is None:
+            continue
         try:
             going = table.eval(expression)
         except Exception as error:
