@@ -130,7 +130,7 @@ def test_an_edit_of_conf_is_taken_and_the_overrides_stay(tmp_path):
     conf = make_toy_conf(tmp_path)
     old = compose(conf, ["model=mlp", "train.device=cpu"])
     found = found_in(params_file.text_of(old.values, old.overrides), tmp_path)
-    edit(conf / "model/mlp.yaml", "dropout: 0.1", "dropout: 0.3")
+    edit(conf / "model/mlp.yaml", "dropout: 0.3", "dropout: 0.2")
     composed, _ = settle(conf, found)
     assert composed.overrides == old.overrides
     assert differing(old.values, composed.values) == ["model.params.dropout"]
@@ -167,7 +167,7 @@ def test_comments_line_endings_and_options_not_chosen_do_not_count_as_edits_of_c
     text = params_file.text_of(compose(conf).values, [])
     for path in conf.rglob("*.yaml"):
         path.write_bytes(b"# a comment\r\n" + path.read_bytes().replace(b"\n", b"\r\n"))
-    edit(conf / "model/mlp.yaml", "dropout: 0.1", "dropout: 0.3")
+    edit(conf / "model/mlp.yaml", "dropout: 0.3", "dropout: 0.2")
     composed, _ = settle(conf, found_in(text, tmp_path))
     assert params_file.text_of(composed.values, composed.overrides) == text
     hand_edited, _ = settle(conf, found_in(text.replace("seed: 2013", "seed: 7"), tmp_path))

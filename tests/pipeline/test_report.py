@@ -225,10 +225,10 @@ def test_the_terminal_gets_a_few_plain_lines_with_intervals_and_where_to_look_ne
     said = " ".join(" ".join(lines).split())
     for told in (
         "roc_auc 0.700 [0.688, 0.712]",
-        "best baseline 1.000 [0.988, 1.012] logistic",
-        "gain 0.021 [0.016, 0.026] (better",
-        "saves 23,456 [22,956 to 23,956] EUR per 1,000 rows against doing nothing",
-        "saves -150 [-650, 350] EUR per 1,000 rows against logistic",
+        "best baseline logistic, 1.000 [0.988, 1.012]",
+        "gain over logistic 0.021 [0.016, 0.026] (better",
+        "saves against doing nothing 23,456 [22,956 to 23,956]",
+        "saves against logistic -150 [-650, 350] (EUR per 1,000 rows)",
         "reports/model_card.html",
         "dvc exp show --only-changed",
     ):

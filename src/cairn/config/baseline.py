@@ -21,7 +21,7 @@ class ColumnRule(Section):
 
     kind: Literal["column"]
     column: str
-    missing: float | None
+    missing: float | None = None
 
 
 Rule = Annotated[RateRule | ColumnRule, Field(discriminator="kind")]

@@ -25,7 +25,7 @@ BANDS = {0: "before 09", 9: "09 to 12", 12: "12 to 15", 15: "15 to 18", 18: "18 
 def load_flights(
     source: Path, *, lead_minutes: int = 120, clock: Clock = "utc", until: str | None = None
 ) -> pd.DataFrame:
-    """Build the table from the raw files of one year.
+    """Read the raw files of one year and build the table.
 
     Args:
         source: folder with flights, weather, planes and airports, each .parquet, .csv.zip or .csv.
@@ -34,31 +34,47 @@ def load_flights(
         until: leave out flights scheduled on or after this date (New York), as if they did not exist.
 
     Returns:
+        What build_table returns.
+
+    Raises:
+        ConfigError: a missing or unreadable file, an impossible option, a destination without a time zone.
+    """
+    if not 0 <= lead_minutes <= LONGEST_LEAD:
+        raise ConfigError(f"data.load.lead_minutes: {lead_minutes} is not between 0 and {LONGEST_LEAD}")
+    if clock not in ("utc", "local"):
+        raise ConfigError(f"data.load.clock: '{clock}' is neither utc nor local")
+    raw = read_tables(source)
+    raw["flights"] = _scheduled_before(raw["flights"], until)
+    return build_table(raw, lead_minutes, clock)
+
+
+def build_table(raw: dict[str, pd.DataFrame], lead_minutes: int, clock: Clock) -> pd.DataFrame:
+    """Describe every flight by what was known `lead_minutes` before its scheduled departure.
+
+    Args:
+        raw: the tables flights, weather, planes and airports as published.
+        lead_minutes: from the prediction to the scheduled departure.
+        clock: what flights.time_hour is.
+
+    Returns:
         One row per scheduled flight, by scheduled departure in UTC, then carrier, flight number, origin.
         Columns, kinds, units and groups are those of conf/contract/flights.yaml. `attrs["cleaned"]` counts
         the values that were taken as missing because they cannot be.
 
     Raises:
-        ConfigError: a missing or unreadable file, an impossible option, a destination without a time zone.
+        ConfigError: a destination without a time zone.
     """
-    _check_options(lead_minutes, clock)
-    raw = read_tables(source)
-    flights = _scheduled_before(raw["flights"], until)
-    flights = on_one_clock(flights, raw["airports"], clock)
+    flights = on_one_clock(raw["flights"], raw["airports"], clock)
     order = ["scheduled", "carrier", "flight", "origin"]
     flights = flights.sort_values(order, kind="stable", ignore_index=True)
     now = flights["scheduled"].to_numpy() - lead_minutes
-    table = pd.concat(
-        [
-            identity(flights),
-            pd.DataFrame(schedule_features(flights)),
-            weather_features(flights, hourly_weather(raw["weather"]), now),
-            pd.DataFrame(live_features(flights, now)),
-            pd.DataFrame(tail_features(flights, raw["planes"], now)),
-            outcomes(flights),
-        ],
-        axis=1,
+    features = (
+        schedule_features(flights),
+        weather_features(flights, hourly_weather(raw["weather"]), now),
+        live_features(flights, now),
+        tail_features(flights, raw["planes"], now),
     )
+    table = pd.concat([identity(flights), *map(pd.DataFrame, features), outcomes(flights)], axis=1)
     table.attrs["cleaned"] = {
         "impossible wind readings": impossible_readings(raw["weather"]),
         "impossible scheduled durations": int(flights["block"].isna().sum()),
@@ -114,13 +130,6 @@ def outcomes(flights: pd.DataFrame) -> pd.DataFrame:
             "disrupted": late | ~completed,
         }
     )
-
-
-def _check_options(lead_minutes: int, clock: str) -> None:
-    if not 0 <= lead_minutes <= LONGEST_LEAD:
-        raise ConfigError(f"data.load.lead_minutes: {lead_minutes} is not between 0 and {LONGEST_LEAD}")
-    if clock not in ("utc", "local"):
-        raise ConfigError(f"data.load.clock: '{clock}' is neither utc nor local")
 
 
 def _scheduled_before(flights: pd.DataFrame, until: str | None) -> pd.DataFrame:
