@@ -90,6 +90,4 @@ def test_codes_number_combinations_and_tell_a_missing_value_from_the_others():
 
 
 def test_a_share_of_nothing_is_missing_and_no_warning_is_raised():
-    np.testing.assert_array_equal(
-        ratio(np.array([1, 0, 2]), np.array([3, 0, 2])), [0.333, np.nan, 1.0]
-    )
+    np.testing.assert_array_equal(ratio(np.array([1, 0, 2]), np.array([3, 0, 2])), [0.333, np.nan, 1.0])

@@ -51,7 +51,7 @@ WEATHER = {
 
 @pytest.fixture(scope="module")
 def events(raw):
-    """The flights with the moments of their events, on UTC; the arrival's date is found on the dest's clock."""
+    """The flights with the moments of their events, on UTC; arrival dates by the clock at the destination."""
     flights = raw["flights"].copy()
     flights["scheduled"] = pd.to_datetime(flights["time_hour"]) + pd.to_timedelta(flights["minute"], "min")
     zones = dict(raw["airports"].set_index("faa")["tzone"])
@@ -129,7 +129,7 @@ def test_the_mean_of_every_window_is_that_of_its_events(events, sample, features
         for name in names:
             scope, measure, window = MEAN.fullmatch(name).groups()
             when = "departed" if measure in ("departure_delay", "late_share") else "arrived"
-            inside = rest[(rest[when] <= now) & (rest[when] > now - pd.Timedelta(window))]
+            inside = rest[(rest[when] <= now) & (rest[when] > now - pd.Timedelta(window.replace("d", "D")))]
             values = same(inside, own, SCOPES[scope])[columns[measure]].astype(float)
             if measure.endswith("_delay"):
                 values = values.clip(-60, 180)
@@ -204,7 +204,9 @@ def test_the_weather_is_the_record_of_the_whole_hour_before(raw, sample):
         angle = np.deg2rad(float(record["wind_dir"]))
         calm = record["wind_speed"] == 0
         for name, part in (("wind_from_north", np.cos(angle)), ("wind_from_east", np.sin(angle))):
-            assert row[name] == pytest.approx(0 if calm else record["wind_speed"] * part, nan_ok=True, abs=0.01)
+            assert row[name] == pytest.approx(
+                0 if calm else record["wind_speed"] * part, nan_ok=True, abs=0.01
+            )
         last = here.loc[hour - pd.Timedelta("2h") : hour]
         check(row, "precipitation_3h", last["precip"].sum(min_count=1))
         check(row, "visibility_min_3h", last["visib"].min())
@@ -232,7 +234,7 @@ def test_the_schedule_is_that_of_the_timetable(events, sample):
         }
         for name, (columns, near) in crowd.items():
             check(row, name, len(same(rest[near], own, columns)))
-        check(row, "day_of_week", local.dayofweek)
+        check(row, "day_of_week", local.day_of_week)
         check(row, "departure_minute", local.hour * 60 + local.minute)
         check(row, "arrival_minute", own["sched_arr_time"] // 100 * 60 + own["sched_arr_time"] % 100)
         check(row, "block_minutes", own["block"])
