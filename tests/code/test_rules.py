@@ -42,7 +42,9 @@ def test_missing_is_a_group_of_its_own():
 
 def test_a_column_rule_is_the_column_and_the_prior_where_it_is_missing():
     table = pd.DataFrame({"s": [0.2, np.nan]})
-    values = predict_rule("live", ColumnRule(kind="column", column="s", missing=None), "binary", **given(table))
+    values = predict_rule(
+        "live", ColumnRule(kind="column", column="s", missing=None), "binary", **given(table)
+    )
     assert values[:, 0].tolist() == [0.2, 0.6]
     rule = ColumnRule(kind="column", column="s", missing=0.0)
     assert predict_rule("live", rule, "binary", **given(table))[:, 0].tolist() == [0.2, 0.0]

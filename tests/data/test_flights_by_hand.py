@@ -112,8 +112,8 @@ def check(row, name, wanted):
 
 
 def test_the_mean_of_every_window_is_that_of_its_events(events, sample, features):
-    names = [name for name in features["live"] if MEAN.fullmatch(name)]
-    assert len(names) > 30
+    means = {name: match.groups() for name in features["live"] if (match := MEAN.fullmatch(name))}
+    assert len(means) > 30
     columns = {
         "departure_delay": "dep_delay",
         "late_share": "late_out",
@@ -126,8 +126,7 @@ def test_the_mean_of_every_window_is_that_of_its_events(events, sample, features
         rest, own = others(events, row)
         now = own["scheduled"] - LEAD
         rest = rest[rest["scheduled"].between(now - pd.Timedelta("31D"), now + pd.Timedelta("1D"))]
-        for name in names:
-            scope, measure, window = MEAN.fullmatch(name).groups()
+        for name, (scope, measure, window) in means.items():
             when = "departed" if measure in ("departure_delay", "late_share") else "arrived"
             inside = rest[(rest[when] <= now) & (rest[when] > now - pd.Timedelta(window.replace("d", "D")))]
             values = same(inside, own, SCOPES[scope])[columns[measure]].astype(float)

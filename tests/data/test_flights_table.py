@@ -87,7 +87,9 @@ def test_an_impossible_option_is_told_in_one_line(folder, options, said):
 
 
 def test_a_missing_file_and_a_broken_one_are_named(folder, tmp_path):
-    with pytest.raises(ConfigError, match=r"has no flights\.parquet or \.csv\.zip or \.csv; `dvc repro` brings it"):
+    with pytest.raises(
+        ConfigError, match=r"has no flights\.parquet or \.csv\.zip or \.csv; `dvc repro` brings it"
+    ):
         load_flights(tmp_path)
     (tmp_path / "flights.parquet").write_bytes(b"not a table")
     with pytest.raises(ConfigError, match=r"flights\.parquet cannot be read"):
@@ -125,3 +127,11 @@ def test_conf_names_a_function_that_builds_the_table(folder):
     assert data.load is not None
     short = data.model_copy(update={"source": str(folder), "load": {**data.load, "until": "2013-01-03"}})
     assert len(load(short)) == 842 + 943
+
+
+@pytest.mark.skipif(not (ROOT / "data/raw/flights_2023").exists(), reason="`dvc repro` brings it")
+def test_the_flights_of_2023_keep_the_same_contract_once_their_clock_is_repaired(contract):
+    later = load_flights(ROOT / "data/raw/flights_2023", clock="local")
+    assert len(later) == 435_352
+    assert [str(violation) for violation in violations(later, contract)] == []
+    assert later["late"].mean() == pytest.approx(0.207, abs=5e-4)
