@@ -31,6 +31,8 @@ UV_NAME_OF = {
     "extra-index-url": ("UV_INDEX", " "),
     "trusted-host": ("UV_INSECURE_HOST", " "),
     "cert": ("SSL_CERT_FILE", " "),
+    "no-index": ("UV_NO_INDEX", " "),
+    "proxy": ("ALL_PROXY", " "),
 }
 
 
@@ -55,8 +57,8 @@ def main(command: list[str]) -> int:
 def _set_up() -> None:
     started = time.monotonic()
     print("Setting up .venv from constraints.txt (once) ...", flush=True)
-    if not (BIN / "python").exists() and not (BIN / "python.exe").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
+    if not STAMP.exists() or not STAMP.read_text(encoding="utf-8").startswith(str(sys.version_info[:3])):
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
     python = str(BIN / "python")
     subprocess.run([python, "-m", "pip", "install", "--quiet", f"uv=={_pinned('uv')}"], check=True)
     constraints = [word for file in PINS for word in ("--constraint", str(ROOT / file))]

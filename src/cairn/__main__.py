@@ -49,6 +49,8 @@ def run(stage: str = "", *arguments: str) -> None:
     sections = _sections(declared["params"])
     if "threads" in sections:
         os.environ.update(dict.fromkeys(THREADS, str(sections["threads"])))
+        # On a busy machine threads that spin while they wait take ten times as long.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if "constraints.txt" in declared["deps"]:
         from cairn.pins import stop_on_other_versions
 

@@ -116,6 +116,7 @@ def test_a_column_known_afterwards_cannot_be_declared_a_feature(tmp_path):
         ("columns: {a: {kind: numerik}}", "columns.a.kind"),
         ("columns: {a: {kind: numeric, mni: 3}}", "columns.a.mni"),
         ("columns: {a: {kind: numeric, min: 3, max: 2}}", "min 3.0 is above max 2.0"),
+        ("columns: {a: {kind: datetime, group: main}}", "a date is no feature"),
         ("columns: {a: {kind: categorical, max: 2}}", "this one is categorical"),
         ("key: [b]\ncolumns: {a: {kind: numeric}}", "key names columns that are not declared: b"),
         ("columns: [", "c.yaml: "),

@@ -148,6 +148,16 @@ def test_the_proof_refuses_copies_on_two_sides():
         proof(table, part, RANDOM, DATA, CONTRACT)
 
 
+def test_equal_values_at_another_time_or_of_another_group_are_no_copies():
+    table = made(400).assign(x=0.0, y=0)
+    keyed = Contract.model_validate(
+        {"key": ["at", "who"], "columns": {"at": {"kind": "datetime"}, "who": {"kind": "numeric"}}}
+    )
+    for split in (TIME, GROUP):
+        part = deal(table, split, DATA, keyed, 1)
+        assert proof(table, part, split, DATA, keyed)["shared"]["copies"] == 0
+
+
 def test_the_proof_refuses_a_row_and_a_group_on_two_sides():
     table = made(200)
     part, _ = parts(table, GROUP)

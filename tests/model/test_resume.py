@@ -27,7 +27,8 @@ def train(root: Path) -> None:
     model = MLPClassifier(hidden=[128, 128], batch_size=64, max_epochs=EPOCHS, categorical_features=[8])
     with snapshot_folder(root, "key") as folder:
         file = folder / "snapshot.pt"
-        done = len(torch.load(file, weights_only=True)["state"]["train"]) if file.exists() else 0
+        written = folder / "snapshot-cpu.pt"
+        done = len(torch.load(written, weights_only=True)["state"]["train"]) if written.exists() else 0
         model.fit(X[:3000], y[:3000], X[3000:], y[3000:], snapshot=file)
     arrays = [model.weights_[name].tobytes() for name in sorted(model.weights_)]
     scores = [model.train_score_.tobytes(), model.validation_score_.tobytes()]
@@ -64,7 +65,7 @@ def kill_after(process: subprocess.Popen[str], snapshot: Path, versions: int) ->
 def test_killed_half_way_it_ends_in_the_same_bits_as_undisturbed(tmp_path):
     root = tmp_path / "killed"
     undisturbed = start(tmp_path / "calm")
-    kill_after(start(root), root / "key/snapshot.pt", versions=3)
+    kill_after(start(root), root / "key/snapshot-cpu.pt", versions=3)
     done, digest = finish(start(root))
     assert 2 <= int(done) < EPOCHS
     assert finish(undisturbed) == ["0", digest]

@@ -87,5 +87,15 @@ def snapshot(tmp_path_factory) -> Checkout:
 def tiny(snapshot, tmp_path_factory) -> Checkout:
     """A clone in which the tiny preset has run as an experiment and is applied to the workspace."""
     checkout = snapshot.clone(tmp_path_factory.mktemp("tiny") / "repository", share_cache=False)
+    before = os.times()
     checkout.dvc("exp", "run", "-n", "tiny", "-S", "experiment=tiny")
+    after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    (checkout.path.parent / "seconds").write_text(str(used), encoding="utf-8")
     return checkout
+
+
+@pytest.fixture(scope="session")
+def seconds_of_tiny(tiny) -> float:
+    """CPU seconds that the tiny preset took, which do not depend on what else the machine does."""
+    return float((tiny.path.parent / "seconds").read_text(encoding="utf-8"))

@@ -32,7 +32,7 @@ def test_every_option_of_every_group_composes_and_is_valid(group, option):
 
 @pytest.mark.parametrize("option", options(CONF, "model"))
 def test_every_model_serves_a_regression_as_well(option):
-    config = valid(f"model={option}", "data.task=regression", "kpi=none", "calibration=none")
+    config = valid(f"model={option}", "data=flights_delay")
     assert config.model.regressor is not None
 
 

@@ -10,6 +10,8 @@ import pytest
 from closure import ROOT, SRC, closure, file_of, imported_by
 from omegaconf import OmegaConf
 
+from cairn.config.evaluate import METRICS_OF
+from cairn.metrics.scores import METRICS
 from cairn.models.package import TRUSTED
 
 PIPELINE = OmegaConf.to_container(OmegaConf.load(ROOT / "dvc.yaml"))
@@ -139,10 +141,24 @@ def test_a_stage_that_loads_a_model_depends_on_every_class_a_model_may_hold(stag
 
 
 def test_imports_run_downward_only():
-    rank = {"config": 0, "pins": 1, "data": 1, "features": 2, "metrics": 2, "models": 3, "card": 3}
+    rank = {
+        "config": 0,
+        "progress": 0,
+        "pins": 1,
+        "data": 1,
+        "features": 2,
+        "metrics": 2,
+        "models": 3,
+        "card": 3,
+    }
     rank |= {"pipeline": 4, "__main__": 5, "cli": 5}
     for path in (SRC / "cairn").rglob("*.py"):
         room = path.relative_to(SRC / "cairn").parts[0].removesuffix(".py")
         for other in imported_by(path):
             target = other.relative_to(SRC / "cairn").parts[0].removesuffix(".py")
             assert room == target or rank[room] > rank[target], f"{path.name} imports {other.name}"
+
+
+def test_the_metrics_that_settings_may_name_are_those_that_are_computed():
+    for task, names_of_task in METRICS_OF.items():
+        assert set(names_of_task) == {name for name, metric in METRICS.items() if task in metric.tasks}

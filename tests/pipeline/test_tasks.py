@@ -10,7 +10,10 @@ from sklearn import datasets
 
 from cairn.config.base import ConfigError
 from cairn.config.compose import compose
+from cairn.config.contract import Contract
 from cairn.config.schema import Config
+from cairn.data.contract import violations
+from cairn.data.load import with_dates
 from cairn.pipeline import baseline, calibrate, cross_validate, evaluate, prepare, split, train
 
 TABLES = {
@@ -173,3 +176,46 @@ def test_rows_dropped_are_counted_by_reason(tmp_path, monkeypatch):
         == record["rows_in"] - old - gone
         == len(pd.read_parquet("data/prepared/table.parquet"))
     )
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"drop_where": {"odd": "age"}}, "data.drop_where.odd: 'age' is not true or false but float64"),
+        (
+            {"task": "regression", "target": "kind"},
+            "data.task: regression, but kind holds str: it needs numbers",
+        ),
+    ],
+)
+def test_a_mistake_about_the_table_gives_one_line(changed, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = settings("regression", tmp_path)
+    with pytest.raises(ConfigError) as error:
+        prepare.main(data=config.data.model_copy(update=changed))
+    assert str(error.value) == message
+
+
+def test_a_column_called_row_id_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = settings("regression", tmp_path)
+    with pytest.raises(ConfigError, match="row_id: the table has a column of this name"):
+        prepare.clean(pd.read_parquet("table.parquet").assign(row_id=1), config.data)
+
+
+def test_dates_of_a_csv_are_read_as_the_contract_says(tmp_path):
+    contract = Contract.model_validate({"columns": {"at": {"kind": "datetime"}, "x": {"kind": "numeric"}}})
+    table = pd.DataFrame({"at": ["2020-01-02", "2020-01-03 04:05"], "x": [1, 2]})
+    assert violations(with_dates(table, contract), contract) == []
+    odd = table.assign(at=["2020-01-02", "soon"])
+    (violation,) = violations(with_dates(odd, contract), contract)
+    assert violation.column == "at"
+
+
+def test_without_early_stopping_cross_validation_learns_from_every_other_fold(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folds = ["cross_validation=kfold", "cross_validation.folds=5"]
+    config = settings("binary", tmp_path, *folds, "model=logistic")
+    run(config, prepare, split, cross_validate)
+    for fold in json.loads(Path("metrics/cross_validation.json").read_text())["folds"]:
+        assert fold["fit"] / fold["rows"] == pytest.approx(4, rel=0.05)

@@ -20,6 +20,10 @@ def test_a_run_leaves_lock_params_and_metrics_in_step(tiny):
     assert "Data and pipelines are up to date." in tiny.dvc("repro", "--dry", "--allow-missing")
 
 
+def test_the_tiny_preset_takes_less_than_a_minute_of_computing(tiny, seconds_of_tiny):
+    assert seconds_of_tiny < 60
+
+
 def test_forcing_every_stage_again_changes_no_byte(tiny, tmp_path):
     again = tiny.clone(tmp_path / "again", share_cache=True)
     again.git("fetch", "--quiet", "origin", "refs/exps/*:refs/exps/*")
@@ -102,3 +106,15 @@ def test_a_violated_contract_stops_the_run_and_leaves_earlier_results_alone(tiny
     assert "Traceback" not in said
     assert {p: p.read_bytes() for p in checkout.path.glob("data/prepared/*")} == before
     assert (checkout.path / "models/model/package.json").exists()
+
+
+def test_other_pins_rerun_the_stages_and_stop_where_something_else_is_installed(tiny, tmp_path):
+    checkout = tiny.clone(tmp_path / "pins", share_cache=True)
+    checkout.git("fetch", "--quiet", "origin", "refs/exps/*:refs/exps/*")
+    checkout.dvc("exp", "apply", "tiny")
+    checkout.replace("constraints.txt", "scikit-learn==", "scikit-learn==0.")
+    said = checkout.dvc("repro", fails=True)
+    assert "Running stage 'prepare'" in said
+    assert "scikit-learn" in said
+    assert "is installed, the pin is 0." in said
+    assert "Traceback" not in said

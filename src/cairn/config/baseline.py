@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from cairn.config.base import Section
 from cairn.config.model import ModelConfig
@@ -24,6 +24,8 @@ class ColumnRule(Section):
     missing: float | None = None
 
 
+TAKEN = frozenset({"model", "linear", "prior", "nothing", "always", "oracle", "row_id", "part", "target"})
+
 Rule = Annotated[RateRule | ColumnRule, Field(discriminator="kind")]
 
 
@@ -32,3 +34,13 @@ class BaselineConfig(Section):
 
     rules: dict[str, Rule]
     linear: ModelConfig
+
+    @field_validator("rules")
+    @classmethod
+    def _names_are_free(cls, rules: dict[str, Rule]) -> dict[str, Rule]:
+        taken = [name for name in rules if name in TAKEN or "|" in name]
+        if taken:
+            raise ValueError(
+                f"{', '.join(taken)}: this name means something else in the results, choose another"
+            )
+        return rules

@@ -5,11 +5,13 @@ valid.
 """
 
 import ast
+import importlib.util
 import inspect
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from cairn.config.base import ConfigError
@@ -20,7 +22,7 @@ from cairn.config.contract import Contract
 from cairn.config.cross_validation import CrossValidationConfig
 from cairn.config.data import DataConfig
 from cairn.config.errors import Problem
-from cairn.config.evaluate import EvaluateConfig
+from cairn.config.evaluate import METRICS_OF, EvaluateConfig
 from cairn.config.features import FeaturesConfig
 from cairn.config.kpi import CostKpi, KpiConfig
 from cairn.config.model import ModelConfig
@@ -30,6 +32,7 @@ from cairn.config.split import GroupSplit, SplitConfig, TimeSplit
 DURATION = re.compile(r"\d+(\.\d+)?\s?(W|D|h|min|s)")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?")
 MAX_BINS = 255
+CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 def cross_checks(valid: Mapping[str, Any]) -> list[Problem]:
@@ -99,6 +102,14 @@ def _blocks_fit(evaluate: EvaluateConfig, data: DataConfig) -> Iterator[Problem]
         yield ("evaluate", "block"), f"blocks of time need data.time, which '{data.name}' does not have"
 
 
+def _metrics_exist(evaluate: EvaluateConfig, data: DataConfig) -> Iterator[Problem]:
+    known = METRICS_OF[data.task]
+    for key, named in (("primary", [evaluate.primary]), ("ceiling", list(evaluate.ceiling))):
+        for metric in named:
+            if metric is not None and metric not in known:
+                yield ("evaluate", key), f"a {data.task} task has no metric {metric}{nearest(metric, known)}"
+
+
 def _model_fits(model: ModelConfig, data: DataConfig) -> Iterator[Problem]:
     yield from _estimator(("model",), model, data)
 
@@ -119,6 +130,8 @@ def _estimator(path: tuple[str, ...], model: ModelConfig, data: DataConfig) -> I
     except ConfigError as error:
         yield (*path, kind, "_target_"), str(error)
         return
+    if outside := _outside(chosen["_target_"], "models"):
+        yield (*path, kind, "_target_"), outside
     if takes is None:
         return
     name = chosen["_target_"].rpartition(".")[2]
@@ -132,6 +145,18 @@ def _estimator(path: tuple[str, ...], model: ModelConfig, data: DataConfig) -> I
         yield (*path, "encoding", "max_categories"), f"{name} takes {MAX_BINS} codes per column at most"
 
 
+def _outside(target: str, room: str) -> str | None:
+    """Say where code of this checkout has to be for DVC to see its changes; None where it is right."""
+    module = target.rpartition(".")[0]
+    if module.startswith(f"cairn.{room}."):
+        return None
+    found = importlib.util.find_spec(module.partition(".")[0])
+    places = [found.origin or "", *(found.submodule_search_locations or [])] if found else []
+    if not any(Path(place).resolve().is_relative_to(CHECKOUT / "src") for place in places):
+        return None
+    return f"{target} is where DVC would not see a change; put it into src/cairn/{room}/"
+
+
 def _loader_fits(data: DataConfig) -> Iterator[Problem]:
     """The function that builds the table exists; it is given the source first, the other keys by name."""
     if data.load is None:
@@ -141,6 +166,8 @@ def _loader_fits(data: DataConfig) -> Iterator[Problem]:
     except ConfigError as error:
         yield ("data", "load", "_target_"), str(error)
         return
+    if outside := _outside(data.load["_target_"], "data"):
+        yield ("data", "load", "_target_"), outside
     if takes is not None:
         for key in data.load:
             if key not in (*takes[1:], "_target_"):
@@ -158,6 +185,11 @@ def _data_is_in_the_contract(data: DataConfig, contract: Contract) -> Iterator[P
     for role in ("time", "group"):
         if (name := getattr(data, role)) is not None:
             yield from _known_before(("data", role), [name], contract)
+    target, time = columns.get(data.target), columns.get(data.time or "")
+    if target is not None and data.task == "regression" and target.kind not in ("numeric", "boolean"):
+        yield ("data", "task"), f"a regression needs a numeric target, '{data.target}' is {target.kind}"
+    if time is not None and time.kind != "datetime":
+        yield ("data", "time"), f"'{data.time}' is {time.kind} in {data.contract}, it must be a datetime"
     for reason, expression in data.drop_where.items():
         if expression is not None:
             yield from _declared(("data", "drop_where", reason), _names(expression), columns)
@@ -222,6 +254,7 @@ CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _calibration_fits,
     _folds_fit,
     _blocks_fit,
+    _metrics_exist,
     _model_fits,
     _linear_fits,
     _loader_fits,

@@ -1,6 +1,7 @@
 """Compose conf/ with Hydra: from options and overrides to the values of every section."""
 
 import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,10 @@ def _in_one_line(error: Exception, conf: Path, overrides: Sequence[str]) -> str:
     said = " ".join(str(error).splitlines()[0].split())
     key = getattr(error.__cause__, "full_key", None)
     by = next((o for o in overrides if key and within(str(key), o.lstrip("+~").partition("=")[0])), None)
+    wrong = re.fullmatch(r"Could not override '([\w.@/]+)'\..*", said)
+    if wrong and by is None:
+        known = [".".join(path[: i + 1]) for path in leaves(compose(conf).values) for i in range(len(path))]
+        return f"override {wrong[1]}: no such option or key{nearest(wrong[1], known)}"
     if by is None:
         return said if any(override in said for override in overrides) else f"conf/: {said}"
     near = nearest(key, [".".join(path) for path in leaves(compose(conf).values)])

@@ -29,6 +29,10 @@ class Column(Section):
             raise ValueError(
                 f"group '{self.group}' makes it a feature, but known: after says it comes too late"
             )
+        if self.kind == "datetime" and self.group is not None:
+            raise ValueError(
+                "a date is no feature: derive numbers from it (hour, weekday), or take its group away"
+            )
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min} is above max {self.max}")
         if self.kind != "numeric" and (self.min is not None or self.max is not None):

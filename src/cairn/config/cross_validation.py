@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cairn.config.base import Section
 
@@ -12,3 +12,11 @@ class CrossValidationConfig(Section):
 
     kind: Literal["none", "kfold", "rolling"]
     folds: int = Field(ge=2)
+
+    @model_validator(mode="after")
+    def _leave_a_fold_to_fit_on(self) -> "CrossValidationConfig":
+        if self.kind == "kfold" and self.folds < 3:
+            raise ValueError(
+                "kfold needs 3 folds or more: one is scored, one is stopped on, the others are fitted on"
+            )
+        return self

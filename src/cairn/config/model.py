@@ -33,7 +33,10 @@ class ModelConfig(Section):
         return value
 
     @property
-    def libraries(self) -> list[str]:
-        """The packages that its classes come from: what loading the saved model has to trust."""
+    def trusted(self) -> list[str]:
+        """What loading the saved model has to trust beside scikit-learn: a library, or a class of our own."""
         named = [block["_target_"] for block in (self.classifier, self.regressor) if block is not None]
-        return sorted({target.split(".")[0] for target in named})
+        return sorted(
+            {target if target.startswith("cairn.") else target.split(".")[0] for target in named}
+            - {"sklearn"}
+        )

@@ -77,7 +77,7 @@ def _at_random(
     table: pd.DataFrame, split: RandomSplit, data: DataConfig, contract: Contract, rng: np.random.Generator
 ) -> np.ndarray:
     """Deal copies as one: the first of each is dealt, stratum by stratum, and the others follow it."""
-    copy_of = contents(table, contract) if split.copies_together else np.arange(len(table))
+    copy_of = contents(table, contract, data) if split.copies_together else np.arange(len(table))
     _, first, which = np.unique(copy_of, return_index=True, return_inverse=True)
     if not split.stratify:
         strata = np.zeros(len(first), dtype=np.int64)
@@ -108,9 +108,12 @@ def _cut(share: np.ndarray, validation: float, test: float) -> np.ndarray:
     return np.select([share < test, share < test + validation], ("test", "validation"), "train")
 
 
-def contents(table: pd.DataFrame, contract: Contract) -> np.ndarray:
-    """Return a uint64 hash per row of all it holds but its name: equal hashes mean copies."""
-    named = {"row_id", *contract.key} & set(table.columns)
+def contents(table: pd.DataFrame, contract: Contract, data: DataConfig) -> np.ndarray:
+    """Return a uint64 hash per row of all it holds but its name: equal hashes mean copies.
+
+    The same values at another time or of another group are no copy.
+    """
+    named = ({"row_id", *contract.key} - {data.time, data.group}) & set(table.columns)
     kept = table.drop(columns=list(named)) if len(named) < table.shape[1] else table
     return hash_pandas_object(kept, index=False).to_numpy()
 
@@ -126,7 +129,7 @@ def proof(
     parts = {name: table[part == name] for name in PARTS}
     shared = {"rows": _shared([frame["row_id"] for frame in parts.values()])}
     if not (isinstance(split, RandomSplit) and not split.copies_together):
-        whole = contents(table, contract)
+        whole = contents(table, contract, data)
         shared["copies"] = _shared([pd.Series(whole[(part == name).to_numpy()]) for name in PARTS])
     if isinstance(split, GroupSplit):
         shared["groups"] = _shared([frame[data.group] for frame in parts.values()])

@@ -1,11 +1,15 @@
 """Turn a raw source into one table: by its file extension, or by the function that data.load names."""
 
 import importlib
+import inspect
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
+from pandas.api import types
 
 from cairn.config.base import ConfigError
+from cairn.config.contract import Contract
 from cairn.config.data import DataConfig
 from cairn.data.files import read_raw
 
@@ -30,6 +34,19 @@ def load(data: DataConfig) -> pd.DataFrame:
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"data.load._target_: {data.load['_target_']}: {error}") from error
     try:
-        return build(source, **options)
+        inspect.signature(build).bind(source, **options)
     except TypeError as error:
-        raise ConfigError(f"data.load: {error}") from error
+        raise ConfigError(f"data.load: {data.load['_target_']}: {error}") from error
+    return build(source, **options)
+
+
+def with_dates(table: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    """Return the table with the text of columns that the contract calls datetime read as dates.
+
+    A CSV has no dates of its own. A column with text that is no date stays as it is: the contract names it.
+    """
+    for name, column in contract.columns.items():
+        if column.kind == "datetime" and name in table.columns and types.is_string_dtype(table[name]):
+            with suppress(ValueError):
+                table = table.assign(**{name: pd.to_datetime(table[name], format="ISO8601")})
+    return table

@@ -19,7 +19,7 @@ def select_features(contract: Contract, target: str, features: FeaturesConfig) -
         features: groups to take (None: all) and columns to leave out.
 
     Raises:
-        ConfigError: an unknown group or column, a date among the features, or nothing left.
+        ConfigError: an unknown group or column, or nothing left.
     """
     groups = {column.group for column in contract.columns.values() if column.group is not None}
     for name in features.groups or []:
@@ -41,12 +41,6 @@ def select_features(contract: Contract, target: str, features: FeaturesConfig) -
         and name != target
         and name not in features.exclude
     ]
-    dates = [name for name in chosen if contract.columns[name].kind == "datetime"]
-    if dates:
-        raise ConfigError(
-            f"features: {', '.join(dates)}: a date is no feature; derive numbers from it in the function that"
-            " data.load names (hour, weekday, days since), or take its group away in the contract"
-        )
     if not chosen:
         raise ConfigError(
             "features: nothing left to learn from; give columns a group in the contract,"

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cairn.config.base import ConfigError
+from cairn.config.baseline import ColumnRule, Rule
 from cairn.config.data import Task
 from cairn.config.evaluate import EvaluateConfig
 from cairn.config.kpi import CostKpi, KpiConfig
@@ -15,25 +15,10 @@ from cairn.metrics.bootstrap import bootstrap, estimate, p_value
 from cairn.metrics.decisions import decide
 from cairn.metrics.kpi import kpi_report
 from cairn.metrics.scores import METRICS, score
-from cairn.metrics.threshold import best_f1_threshold
+from cairn.metrics.threshold import decision_threshold
 
 Floats = NDArray[np.float64]
 MODEL = "model"
-PRIMARY: dict[Task, str] = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
-
-
-def primary_metric(task: Task, evaluate: EvaluateConfig) -> str:
-    """Return the metric that ranks baselines: evaluate.primary, or the usual one of the task.
-
-    Raises:
-        ConfigError: a metric that the task does not have.
-    """
-    name = evaluate.primary or PRIMARY[task]
-    for key, asked in (("primary", [name]), ("ceiling", list(evaluate.ceiling))):
-        unknown = [metric for metric in asked if metric not in METRICS or task not in METRICS[metric].tasks]
-        if unknown:
-            raise ConfigError(f"evaluate.{key}: {', '.join(unknown)}: no such metric of a {task} task")
-    return name
 
 
 def best_baseline(task: Task, y: NDArray[Any], baselines: Mapping[str, Floats], metric: str) -> str:
@@ -44,17 +29,19 @@ def best_baseline(task: Task, y: NDArray[Any], baselines: Mapping[str, Floats], 
 
 
 def thresholds(
-    task: Task, y: NDArray[Any], predictions: Mapping[str, Floats], kpi: KpiConfig
+    task: Task, y: NDArray[Any], baselines: Mapping[str, Floats], kpi: KpiConfig, rules: Mapping[str, Rule]
 ) -> dict[str, float]:
-    """Return where each predictor's decision turns: by the costs if there are any, else by F1 on these rows.
+    """Return where each baseline's decision turns, see decision_threshold; 0.5 for tasks without one.
 
-    The rows are validation's; see CostKpi.threshold and best_f1_threshold. Tasks without a decision get 0.5.
+    The rows are validation's. A column taken as it stands is no probability, and gets the threshold that does
+    best for it.
     """
     if task != "binary":
-        return dict.fromkeys(predictions, 0.5)
-    if isinstance(kpi, CostKpi):
-        return dict.fromkeys(predictions, kpi.threshold)
-    return {name: best_f1_threshold(y, prediction) for name, prediction in predictions.items()}
+        return dict.fromkeys(baselines, 0.5)
+    return {
+        name: decision_threshold(y, p, kpi, probability=not isinstance(rules.get(name), ColumnRule))
+        for name, p in baselines.items()
+    }
 
 
 def time_blocks(time: pd.Series | None, block: str | None) -> NDArray[np.int64] | None:

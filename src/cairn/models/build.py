@@ -5,7 +5,7 @@ import importlib
 import inspect
 import warnings
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from cairn.config.train import TrainConfig
 from cairn.features.encode import build_encoder, categorical_positions
 from cairn.models.labels import Label, class_labels
 from cairn.models.package import Package
+from cairn.progress import elapsed
 
 
 def build_estimator(
@@ -145,6 +146,13 @@ def fit_model(
     return package
 
 
+def stops_early(model: ModelConfig, task: Task, settings: TrainConfig) -> bool:
+    """Tell whether fitting looks at validation rows; if not, they may as well be learnt from."""
+    block = model.regressor if task == "regression" else model.classifier
+    fit = getattr(_class("model", block["_target_"]), "fit", None) if block else None
+    return settings.early_stopping and fit is not None and "X_val" in inspect.signature(fit).parameters
+
+
 def training_curve(estimator: Any) -> pd.DataFrame:
     """Return one row per iteration with the scores on train and validation, higher being better.
 
@@ -186,6 +194,8 @@ def _fit(
     if snapshot is not None and "snapshot" in taken:
         extra["snapshot"] = snapshot
     with _quiet():
+        shows_progress_itself = "snapshot" in taken
+    with nullcontext() if shows_progress_itself else elapsed(f"fitting {type(estimator).__name__}"):
         estimator.fit(X, y, **extra)
 
 

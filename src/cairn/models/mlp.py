@@ -90,7 +90,8 @@ class _MLP(BaseEstimator):
             table=table,
             validation=validation,
             settings=loop.Settings(seed=seed, **{f.name: getattr(self, f.name) for f in FROM_PARAMETERS}),
-            snapshot=snapshot,
+            # A run on another device ends in other bits, so it may not go on from there.
+            snapshot=snapshot and snapshot.with_stem(f"{snapshot.stem}-{device.type}"),
         )
         self.weights_ = {name: values.cpu().numpy() for name, values in network.state_dict().items()}
         self.n_iter_ = state.epochs

@@ -78,7 +78,6 @@ class Package:
         classes: labels in the order of their codes, the event last when binary; empty for a regression.
         threshold: a binary decision is positive where the probability is above it.
         config: the sections of the config it was made with.
-        metrics: what was measured when it was made.
         versions: of the libraries that fitted it.
     """
 
@@ -90,7 +89,6 @@ class Package:
     classes: list[Label] = field(default_factory=list)
     threshold: float = 0.5
     config: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=library_versions)
 
     @property
@@ -246,7 +244,6 @@ def _record(package: Package) -> dict[str, Any]:
         "classes": package.classes,
         "threshold": package.threshold,
         "config": package.config,
-        "metrics": package.metrics,
         "versions": package.versions,
     }
 

@@ -13,21 +13,20 @@ import pandas as pd
 
 from cairn.config.calibration import CalibrationConfig
 from cairn.config.data import DataConfig
-from cairn.config.kpi import CostKpi, KpiConfig
+from cairn.config.kpi import KpiConfig
 from cairn.config.model import ModelConfig
 from cairn.data.files import read_table
-from cairn.metrics.threshold import best_f1_threshold
+from cairn.metrics.threshold import decision_threshold
 from cairn.models.calibration import calibrate
 from cairn.models.package import Package, load, save
 
 
 def choose_threshold(package: Package, rows: pd.DataFrame, kpi: KpiConfig) -> float:
-    """Return where the decision turns: by the costs if there are any, else by the best F1 on these rows."""
+    """Return where the decision turns, see decision_threshold; tasks without one keep what they have."""
     if package.task != "binary":
         return package.threshold
-    if isinstance(kpi, CostKpi):
-        return kpi.threshold
-    return best_f1_threshold(package.encode(rows[package.target]), package.scores(rows))
+    y = package.encode(rows[package.target])
+    return decision_threshold(y, package.scores(rows), kpi, probability=True)
 
 
 def main(
@@ -35,7 +34,7 @@ def main(
 ) -> None:
     """Write the model as it is used from here on."""
     rows = read_table(Path("data/splits/validation.parquet"))
-    package = calibrate(load(Path("models/fitted"), trust=model.libraries), rows, calibration.method)
+    package = calibrate(load(Path("models/fitted"), trust=model.trusted), rows, calibration.method)
     threshold = choose_threshold(package, rows, kpi)
     config = {**package.config, "calibration": calibration.model_dump(), "kpi": kpi.model_dump()}
     save(replace(package, threshold=threshold, config=config), Path("models/model"))

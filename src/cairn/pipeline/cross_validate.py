@@ -21,7 +21,7 @@ from cairn.config.train import TrainConfig
 from cairn.data.files import read_json, read_table, write_json
 from cairn.features.select import select_features
 from cairn.metrics.scores import METRICS, score
-from cairn.models.build import fit_model
+from cairn.models.build import fit_model, stops_early
 
 Rows = NDArray[np.int64]
 METRICS_FILE = Path("metrics/cross_validation.json")
@@ -63,10 +63,6 @@ def fold_rows(
 def _numbered(table: pd.DataFrame, folds: int, data: DataConfig, seed: int) -> Rows:
     from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
-    if folds < 3:
-        raise ConfigError(
-            f"cross_validation.folds: {folds} leave no fold to fit on: one is stopped on, one scored"
-        )
     groups = table[data.group] if data.group else None
     if groups is not None:
         splitter = GroupKFold(folds, shuffle=True, random_state=seed)
@@ -103,9 +99,10 @@ def main(
     metrics = [name for name, m in METRICS.items() if data.task in m.tasks and m.needs != "decision"]
     classes = sorted(table[data.target].unique().tolist()) if data.task != "regression" else None
     folds = []
-    for fit, stop, held_out in tqdm(
+    for first, stop, held_out in tqdm(
         fold_rows(table, kind, cross_validation.folds, data, seed), desc=f"cross_validate {kind}", unit="fold"
     ):
+        fit = first if stops_early(model, data.task, train) else np.concatenate([first, stop])
         package = fit_model(
             table.iloc[fit],
             table.iloc[stop],

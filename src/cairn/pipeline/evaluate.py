@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cairn.config.base import ConfigError
+from cairn.config.baseline import BaselineConfig
 from cairn.config.data import DataConfig, Task
 from cairn.config.evaluate import EvaluateConfig
 from cairn.config.kpi import KpiConfig
@@ -28,7 +29,6 @@ from cairn.metrics.evaluation import (
     MODEL,
     best_baseline,
     money,
-    primary_metric,
     scores_with_intervals,
     thresholds,
     time_blocks,
@@ -92,18 +92,25 @@ def table_of_predictions(
 
 
 def main(
-    *, data: DataConfig, model: ModelConfig, evaluate: EvaluateConfig, kpi: KpiConfig, seed: int, threads: int
+    *,
+    baseline: BaselineConfig,
+    data: DataConfig,
+    model: ModelConfig,
+    evaluate: EvaluateConfig,
+    kpi: KpiConfig,
+    seed: int,
+    threads: int,
 ) -> None:
     """Write scores, curves, pictures and predictions; stop when a score is too good to be true."""
-    task, primary = data.task, primary_metric(data.task, evaluate)
-    package = load(Path("models/model"), trust=model.libraries)
-    baseline = read_table(Path("predictions/baseline.parquet"))
+    task, primary = data.task, evaluate.primary_of(data.task)
+    package = load(Path("models/model"), trust=model.trusted)
+    others = read_table(Path("predictions/baseline.parquet"))
     parts = {name: read_table(Path(f"data/splits/{name}.parquet")) for name in ("validation", "test")}
-    predictions = {name: all_predictions(rows, name, package, baseline) for name, rows in parts.items()}
+    predictions = {name: all_predictions(rows, name, package, others) for name, rows in parts.items()}
     targets = {name: package.encode(rows[data.target]) for name, rows in parts.items()}
 
     rivals = {name: p for name, p in predictions["validation"].items() if name != MODEL}
-    cut = {MODEL: package.threshold} | thresholds(task, targets["validation"], rivals, kpi)
+    cut = {MODEL: package.threshold} | thresholds(task, targets["validation"], rivals, kpi, baseline.rules)
     rows, y, on_test = parts["test"], targets["test"], predictions["test"]
     blocks = time_blocks(rows[data.time] if data.time else None, evaluate.block)
     record: dict[str, Any] = {

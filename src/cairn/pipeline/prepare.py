@@ -16,7 +16,8 @@ from cairn.config.contract import Contract, read_contract
 from cairn.config.data import DataConfig
 from cairn.data.contract import surviving, violations
 from cairn.data.files import write_json, write_table
-from cairn.data.load import load
+from cairn.data.load import load, with_dates
+from cairn.progress import elapsed
 
 TABLE = Path("data/prepared/table.parquet")
 CONTRACT = Path("data/prepared/contract.json")
@@ -32,16 +33,25 @@ def clean(table: pd.DataFrame, data: DataConfig) -> tuple[pd.DataFrame, dict[str
     Raises:
         ConfigError: a drop_where expression that pandas cannot evaluate on the table.
     """
+    if "row_id" in table.columns:
+        raise ConfigError(
+            "row_id: the table has a column of this name, which Cairn needs for itself: rename it"
+        )
     table = table.assign(row_id=range(len(table)))
     dropped = {}
     for reason, expression in data.drop_where.items():
         if expression is None:
             continue
         try:
-            going = table.eval(expression)
+            going = pd.Series(table.eval(expression), index=table.index)
         except Exception as error:
             raise ConfigError(f"data.drop_where.{reason}: '{expression}': {error}") from error
-        table, dropped[reason] = table[~going.astype(bool)], int(going.sum())
+        if not pd.api.types.is_bool_dtype(going):
+            raise ConfigError(
+                f"data.drop_where.{reason}: '{expression}' is not true or false but {going.dtype}"
+            )
+        going = going.fillna(False).astype(bool)
+        table, dropped[reason] = table[~going], int(going.sum())
     no_target = table[data.target].isna()
     return table[~no_target].reset_index(drop=True), {**dropped, "no_target": int(no_target.sum())}
 
@@ -53,6 +63,10 @@ def encode_target(target: pd.Series, data: DataConfig) -> pd.Series:
         ConfigError: a target whose values do not fit the task, or whose event is not named.
     """
     if data.task == "regression":
+        if not pd.api.types.is_numeric_dtype(target):
+            raise ConfigError(
+                f"data.task: regression, but {data.target} holds {target.dtype}: it needs numbers"
+            )
         return target.astype("float64")
     labels = sorted(target.unique().tolist(), key=str)
     if len(labels) < 2:
@@ -96,7 +110,8 @@ def summary(
 def main(*, data: DataConfig) -> None:
     """Load, check, clean, and write the table."""
     contract = read_contract(Path(data.contract))
-    table = load(data)
+    with elapsed(f"building the table of {data.name}"):
+        table = with_dates(load(data), contract)
     # A loader says in attrs how many values it took as missing because they cannot be.
     cleaned = table.attrs.pop("cleaned", {})
     broken = violations(table, contract)

@@ -26,8 +26,11 @@ DECIDES = (
     Path("data/prepared/contract.json"),
     Path("data/splits/train.parquet"),
     Path("data/splits/validation.parquet"),
+    CAIRN / "config",
+    CAIRN / "data" / "files.py",
     CAIRN / "features",
     CAIRN / "models",
+    CAIRN / "pipeline" / "train.py",
     CAIRN.parents[1] / "constraints.txt",
 )
 CURVE = Path("plots/training.csv")
