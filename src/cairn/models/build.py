@@ -65,6 +65,8 @@ def build_estimator(
     ours = {"random_state": seed, "n_jobs": threads, "categorical_features": categorical or None}
     if device != "auto":
         ours["device"] = device
+    if made.__module__.startswith("sklearn.linear_model"):
+        del ours["n_jobs"]  # scikit-learn warns that it has no effect there
     try:
         return made(**{name: value for name, value in ours.items() if name in known} | given)
     except (TypeError, ValueError) as error:
