@@ -1,5 +1,6 @@
 """The saved model: the same bytes everywhere, the same numbers after loading, nothing run on the way."""
 
+import io
 import json
 import os
 import subprocess
@@ -22,7 +23,7 @@ from cairn.config.train import TrainConfig
 from cairn.models import package as package_module
 from cairn.models.build import fit_model
 from cairn.models.calibration import calibrate
-from cairn.models.canonical import canonical
+from cairn.models.canonical import _without_gaps, canonical
 from cairn.models.package import Package, load, save
 
 CONTRACT = Contract(
@@ -264,6 +265,20 @@ def test_a_new_save_replaces_the_old_one_and_leaves_nothing_beside_it(saved, tmp
 def test_the_package_holds_plain_python_classes_and_no_numpy(saved):
     assert isinstance(load(saved / "mlp-none"), Package)
     assert all(type(label) is bool for label in load(saved / "mlp-none").classes)
+
+
+def test_stray_memory_between_the_fields_of_records_is_not_stored():
+    record = np.dtype({"names": ["a", "b"], "formats": ["<f8", "u1"], "offsets": [0, 8], "itemsize": 64})
+    stored = []
+    for seed in (0, 1):
+        memory = np.random.default_rng(seed).integers(0, 255, 64 * 500, dtype=np.uint8)
+        records = memory.view(record)
+        records["a"], records["b"] = np.arange(500), 1
+        file = io.BytesIO()
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(records))
+        stored.append(_without_gaps(file.getvalue() + memory.tobytes()))
+    assert stored[0] == stored[1]
+    np.testing.assert_array_equal(np.load(io.BytesIO(stored[0]))["a"], np.arange(500))
 
 
 if __name__ == "__main__":

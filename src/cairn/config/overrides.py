@@ -99,7 +99,8 @@ def key_overrides(now: dict[str, Any], wanted: dict[str, Any], prefix: str = "")
         before, after = now.get(key), wanted[key]
         if isinstance(after, dict) and (after or isinstance(before, dict)):
             if key in now and not isinstance(before, dict):
-                found.append(f"{name}={{}}")
+                # Hydra puts no mapping in the place of a list, but takes a number there.
+                found += [f"{name}=0", f"{name}={{}}"] if isinstance(before, list) else [f"{name}={{}}"]
             found += key_overrides(before if isinstance(before, dict) else {}, after, f"{name}.")
         elif key not in now:
             found.append(f"+{name}={written(after)}")

@@ -53,11 +53,14 @@ def _without_gaps(content: bytes) -> bytes:
     array = np.load(io.BytesIO(content), allow_pickle=False)
     if array.dtype.names is None:
         return content
-    clean = np.zeros_like(array)
+    # np.zeros_like and np.save copy records field by field, and so leave stray memory in the gaps again.
+    memory = np.zeros(array.nbytes, dtype=np.uint8)
+    clean = memory.view(array.dtype).reshape(array.shape)
     for name in array.dtype.names:
         clean[name] = array[name]
     buffer = io.BytesIO()
-    np.save(buffer, clean, allow_pickle=False)
+    np.lib.format.write_array_header_1_0(buffer, np.lib.format.header_data_from_array_1_0(clean))
+    buffer.write(memory.tobytes())
     return buffer.getvalue()
 
 
