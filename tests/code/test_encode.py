@@ -17,7 +17,7 @@ from cairn.features.select import select_features
 
 CONTRACT = Contract(
     columns={
-        "size": Column(kind="numeric", group="body"),
+        "size": Column(kind="numeric", group="body", nullable=True),
         "city": Column(kind="categorical", group="place"),
         "open": Column(kind="boolean", group="place"),
         "code": Column(kind="categorical", group="place"),

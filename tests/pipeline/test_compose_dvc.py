@@ -86,7 +86,7 @@ def test_repro_follows_conf_and_keeps_the_overrides_of_the_last_experiment(scrat
     assert in_step(scratch)
 
     commit(scratch)
-    scratch.replace("conf/model/mlp.yaml", "dropout: 0.1", "dropout: 0.25")
+    scratch.replace("conf/model/mlp.yaml", "dropout: 0.3", "dropout: 0.25")
     said = scratch.dvc("repro")
     assert now(said) == "conf/ + model=mlp train.device=cpu"
     assert "dropout: 0.25" in scratch.read("trained.txt")
@@ -161,7 +161,7 @@ def test_experiments_in_the_queue_and_in_temporary_folders_keep_their_overrides(
 
     scratch.dvc("exp", "apply", "queued")
     assert in_step(scratch)
-    scratch.replace("conf/model/mlp.yaml", "dropout: 0.1", "dropout: 0.25")
+    scratch.replace("conf/model/mlp.yaml", "dropout: 0.3", "dropout: 0.25")
     assert now(scratch.dvc("repro")) == "conf/ + model=mlp ~model.params.patience"
     assert "dropout: 0.25" in scratch.read("trained.txt")
 

@@ -196,6 +196,15 @@ def test_a_mistake_about_the_table_gives_one_line(changed, message, tmp_path, mo
     assert str(error.value) == message
 
 
+def test_features_without_a_gap_and_text_alone_are_encoded_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(settings("binary", tmp_path, "model=logistic"), prepare, split, baseline, train)
+    config = settings("binary", tmp_path, "model=logistic")
+    only = [name for name in pd.read_parquet("table.parquet") if name not in ("kind", "target")]
+    text_alone = config.features.model_copy(update={"exclude": only})
+    run(config.model_copy(update={"features": text_alone}), baseline, train)
+
+
 def test_a_column_called_row_id_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = settings("regression", tmp_path)

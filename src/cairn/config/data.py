@@ -12,9 +12,9 @@ Task = Literal["binary", "multiclass", "regression"]
 class Leakage(Section):
     """When a single column predicts so well on train that it must be a leak; the run then stops."""
 
-    max_single_score: float = Field(gt=0, le=1)
-    min_null_rows: int = Field(ge=1)
-    trusted: list[str]
+    max_single_score: float = Field(default=0.99, gt=0, le=1)
+    min_null_rows: int = Field(default=50, ge=1)
+    trusted: list[str] = Field(default_factory=list)
 
 
 class DataConfig(Section):
@@ -23,14 +23,14 @@ class DataConfig(Section):
     name: str
     source: str
     contract: str
-    load: dict[str, Any] | None
+    load: dict[str, Any] | None = None
     task: Task
     target: str
-    positive: str | int | bool | None
-    time: str | None
-    group: str | None
-    drop_where: dict[str, str | None]
-    leakage: Leakage
+    positive: str | int | bool | None = None
+    time: str | None = None
+    group: str | None = None
+    drop_where: dict[str, str | None] = Field(default_factory=dict)
+    leakage: Leakage = Field(default_factory=Leakage)
 
     @field_validator("load")
     @classmethod

@@ -97,10 +97,12 @@ def key_overrides(now: dict[str, Any], wanted: dict[str, Any], prefix: str = "")
             found += [f"{name}=0", f"~{name}"] if now[key] is None else [f"~{name}"]
             continue
         before, after = now.get(key), wanted[key]
+        if isinstance(before, list) and isinstance(after, dict):
+            # Hydra puts no mapping in the place of a list, but takes a number there.
+            found.append(f"{name}=0")
         if isinstance(after, dict) and (after or isinstance(before, dict)):
             if key in now and not isinstance(before, dict):
-                # Hydra puts no mapping in the place of a list, but takes a number there.
-                found += [f"{name}=0", f"{name}={{}}"] if isinstance(before, list) else [f"{name}={{}}"]
+                found.append(f"{name}={{}}")
             found += key_overrides(before if isinstance(before, dict) else {}, after, f"{name}.")
         elif key not in now:
             found.append(f"+{name}={written(after)}")

@@ -63,7 +63,7 @@ def build_encoder(
     """Describe how the features become a float64 matrix; fit it on train only.
 
     Numbers come first, booleans after them, as encoding.numeric says: passthrough keeps NaN; standard and
-    quantile put the median of train for NaN, and add one column 0/1 for each that had NaN in train. Then
+    quantile put the median of train for NaN, and add one column 0/1 for each that is nullable. Then
     categories, "missing" being one of them: ordinal gives codes 0..K-1, K <= max_categories, rare ones
     sharing one code and unseen ones getting UNSEEN; onehot gives 0/1 columns, unseen counting as rare.
 
@@ -77,12 +77,13 @@ def build_encoder(
     categorical = [name for name in features if kinds[name] == "categorical"]
     boolean = [name for name in features if kinds[name] == "boolean"]
     numeric = [name for name in features if kinds[name] not in ("categorical", "boolean")]
-    missing = make_pipeline(ToNumbers(), MissingIndicator(error_on_new=False))
+    nullable = [name for name in [*numeric, *boolean] if contract.columns[name].nullable]
+    missing = make_pipeline(ToNumbers(), MissingIndicator(features="all"))
     blocks = [
         ("numeric", _numbers(encoding.numeric), numeric),
         # Two values have no quantiles worth spreading: they would come out as -5.2 and 5.2.
         ("boolean", _numbers("passthrough" if encoding.numeric == "passthrough" else "standard"), boolean),
-        ("missing", missing, [] if encoding.numeric == "passthrough" else [*numeric, *boolean]),
+        ("missing", missing, [] if encoding.numeric == "passthrough" else nullable),
         ("categorical", _categories(encoding), categorical),
     ]
     return ColumnTransformer(
