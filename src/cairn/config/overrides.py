@@ -97,8 +97,8 @@ def key_overrides(now: dict[str, Any], wanted: dict[str, Any], prefix: str = "")
             found += [f"{name}=0", f"~{name}"] if now[key] is None else [f"~{name}"]
             continue
         before, after = now.get(key), wanted[key]
-        if isinstance(before, list) and isinstance(after, dict):
-            # Hydra puts no mapping in the place of a list, but takes a number there.
+        if {type(before), type(after)} == {list, dict}:
+            # Hydra puts no mapping in the place of a list, nor the other way round, but takes a number there.
             found.append(f"{name}=0")
         if isinstance(after, dict) and (after or isinstance(before, dict)):
             if key in now and not isinstance(before, dict):
