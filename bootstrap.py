@@ -63,7 +63,7 @@ def _set_up() -> None:
     subprocess.run([python, "-m", "pip", "install", "--quiet", f"uv=={_pinned('uv')}"], check=True)
     constraints = [word for file in PINS for word in ("--constraint", str(ROOT / file))]
     subprocess.run(
-        [str(BIN / "uv"), "pip", "install", "--quiet", *constraints, "--editable", f"{ROOT}[dvc,dev]"],
+        [str(BIN / "uv"), "pip", "install", "--quiet", *constraints, "--editable", f"{ROOT}[dvc,search,dev]"],
         env={**os.environ, **_uv_settings(_pip_settings(python)), "VIRTUAL_ENV": str(VENV)},
         check=True,
     )

@@ -1,8 +1,8 @@
-"""`python src/cairn STAGE`: run one stage with the code of the checkout this file stands in.
+"""`python src/cairn NAME`: run one stage or command with the code of the checkout this file stands in.
 
-The stage's main() says by its keyword-only parameters which sections of params.yaml it reads; it is given
+A stage's main() says by its keyword-only parameters which sections of params.yaml it reads; it is given
 exactly these, validated, and dvc.yaml must name the same ones under `params:`. What is positional comes from
-the command line.
+the command line. A command (cairn/commands) gets all words of the command line as they are.
 """
 
 import difflib
@@ -23,7 +23,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXP
 
 
 def main(argv: list[str]) -> int:
-    """Run the stage named first in argv; return 0, or 1 after printing what is wrong."""
+    """Run the stage or command named first in argv; return 0, or 1 after printing what is wrong."""
     os.chdir(ROOT)
     try:
         run(*argv)
@@ -34,29 +34,55 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def run(stage: str = "", *arguments: str) -> None:
-    """Read what dvc.yaml lets the stage read, then call it.
+def run(name: str = "", *arguments: str) -> None:
+    """Call the stage or command of this name.
 
     Raises:
-        ConfigError: no such stage, wrong arguments, an undeclared or invalid section, or other versions.
+        ConfigError: no such name, wrong arguments, an undeclared or invalid section, or other versions.
     """
-    names = sorted(path.stem for path in (ROOT / "src/cairn/pipeline").glob("[a-z]*.py"))
-    if stage not in names:
-        near = difflib.get_close_matches(stage, names, n=1)
+    stages, commands = _modules("pipeline"), _modules("commands")
+    if name in stages:
+        _run_stage(name, arguments)
+    elif name in commands:
+        _run_command(name, arguments)
+    else:
+        near = difflib.get_close_matches(name, [*stages, *commands], n=1)
         hint = f", did you mean {near[0]}?" if near else ""
-        raise ConfigError(f"no stage '{stage}'{hint} (stages: {', '.join(names)})")
+        known = f"stages: {', '.join(stages)}; commands: {', '.join(commands)}"
+        raise ConfigError(f"no stage or command '{name}'{hint} ({known})")
+
+
+def _modules(room: str) -> list[str]:
+    return sorted(path.stem for path in (ROOT / "src/cairn" / room).glob("[a-z]*.py"))
+
+
+def _run_command(name: str, arguments: tuple[str, ...]) -> None:
+    from cairn.pins import stop_on_other_versions
+
+    if (ROOT / "params.yaml").exists():
+        _use_threads(_sections(["threads"])["threads"])
+    stop_on_other_versions(ROOT / "constraints.txt")
+    importlib.import_module(f"cairn.commands.{name}").main(*arguments)
+
+
+def _run_stage(stage: str, arguments: tuple[str, ...]) -> None:
     declared = _declared(stage)
     sections = _sections(declared["params"])
     if "threads" in sections:
-        os.environ.update(dict.fromkeys(THREADS, str(sections["threads"])))
-        # On a busy machine threads that spin while they wait take ten times as long.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        _use_threads(sections["threads"])
     if "constraints.txt" in declared["deps"]:
         from cairn.pins import stop_on_other_versions
 
         stop_on_other_versions(ROOT / "constraints.txt")
     module = importlib.import_module(f"cairn.pipeline.{stage}")
     module.main(*_positional(module, stage, arguments), **_validated(module, sections))
+
+
+def _use_threads(threads: int) -> None:
+    """Set the thread count where numpy and OpenMP look for it, before either is imported."""
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    # On a busy machine threads that spin while they wait take ten times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _declared(stage: str) -> dict[str, list[str]]:

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 from cairn.config.base import ConfigError
+from cairn.config.kpi import KpiConfig
+from cairn.metrics.threshold import decision_threshold
 from cairn.models.package import Package
 
 
@@ -44,3 +46,11 @@ def calibrate(
     # The estimator is frozen, so the folds make no difference to it; 2 is the fewest that are allowed.
     wrapped = CalibratedClassifierCV(FrozenEstimator(package.estimator), method=method, cv=2)
     return replace(package, estimator=wrapped.fit(X, y))
+
+
+def choose_threshold(package: Package, rows: pd.DataFrame, kpi: KpiConfig) -> float:
+    """Return where the decision turns, see decision_threshold; tasks without one keep what they have."""
+    if package.task != "binary":
+        return package.threshold
+    y = package.encode(rows[package.target])
+    return decision_threshold(y, package.scores(rows), kpi, probability=True)

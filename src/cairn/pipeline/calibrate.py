@@ -9,24 +9,13 @@ A stage of its own: a new price or another calibration needs no new training.
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-
 from cairn.config.calibration import CalibrationConfig
 from cairn.config.data import DataConfig
 from cairn.config.kpi import KpiConfig
 from cairn.config.model import ModelConfig
 from cairn.data.files import read_table
-from cairn.metrics.threshold import decision_threshold
-from cairn.models.calibration import calibrate
-from cairn.models.package import Package, load, save
-
-
-def choose_threshold(package: Package, rows: pd.DataFrame, kpi: KpiConfig) -> float:
-    """Return where the decision turns, see decision_threshold; tasks without one keep what they have."""
-    if package.task != "binary":
-        return package.threshold
-    y = package.encode(rows[package.target])
-    return decision_threshold(y, package.scores(rows), kpi, probability=True)
+from cairn.models.calibration import calibrate, choose_threshold
+from cairn.models.package import load, save
 
 
 def main(

@@ -1,0 +1,88 @@
+"""One training in process, on the prepared data: what search, ablate and learning curves repeat many times.
+
+The same functions in the same order as the stages train and calibrate, so it ends in the same model.
+Validation rows judge it; nothing here can read the test part.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cairn.config.base import ConfigError
+from cairn.config.contract import Contract
+from cairn.config.schema import Config
+from cairn.data.files import read_json, read_table
+from cairn.features.select import select_features
+from cairn.models.build import fit_model
+from cairn.models.calibration import calibrate, choose_threshold
+from cairn.models.package import Package
+
+CONTRACT = Path("data/prepared/contract.json")
+PARTS = {name: Path(f"data/splits/{name}.parquet") for name in ("train", "validation")}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the stages prepare and split leave for training."""
+
+    contract: Contract
+    train: pd.DataFrame
+    validation: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trained model and what it says of the validation rows.
+
+    Attributes:
+        package: calibrated, with its threshold.
+        y: validation's target as metrics take it, shape (n,).
+        prediction: see Package.scores.
+    """
+
+    package: Package
+    y: NDArray[Any]
+    prediction: NDArray[np.float64]
+
+
+def load_prepared(root: Path) -> Prepared:
+    """Read the prepared parts of a checkout.
+
+    Raises:
+        ConfigError: they are not there.
+    """
+    missing = [str(path) for path in (CONTRACT, *PARTS.values()) if not (root / path).exists()]
+    if missing:
+        raise ConfigError(f"{', '.join(missing)}: not there; run `dvc repro split`")
+    contract = Contract.model_validate(read_json(root / CONTRACT))
+    return Prepared(contract, **{name: read_table(root / path) for name, path in PARTS.items()})
+
+
+def run_trial(config: Config, prepared: Prepared) -> Trial:
+    """Fit on train, calibrate and choose the threshold on validation, predict validation.
+
+    Raises:
+        ConfigError: see fit_model and calibrate.
+    """
+    data = config.data
+    package = fit_model(
+        prepared.train,
+        prepared.validation,
+        contract=prepared.contract,
+        features=select_features(prepared.contract, data.target, config.features),
+        task=data.task,
+        target=data.target,
+        positive=None,
+        model=config.model,
+        settings=config.train,
+        seed=config.seed,
+        threads=config.threads,
+    )
+    package = calibrate(package, prepared.validation, config.calibration.method)
+    package = replace(package, threshold=choose_threshold(package, prepared.validation, config.kpi))
+    y = package.encode(prepared.validation[data.target])
+    return Trial(package, y, package.scores(prepared.validation))
