@@ -40,7 +40,7 @@ def run(name: str = "", *arguments: str) -> None:
     Raises:
         ConfigError: no such name, wrong arguments, an undeclared or invalid section, or other versions.
     """
-    stages, commands = _modules("pipeline"), _modules("commands")
+    stages, commands = _modules("pipeline"), [stem.replace("_", "-") for stem in _modules("commands")]
     if name in stages:
         _run_stage(name, arguments)
     elif name in commands:
@@ -62,7 +62,7 @@ def _run_command(name: str, arguments: tuple[str, ...]) -> None:
     if (ROOT / "params.yaml").exists():
         _use_threads(_sections(["threads"])["threads"])
     stop_on_other_versions(ROOT / "constraints.txt")
-    importlib.import_module(f"cairn.commands.{name}").main(*arguments)
+    importlib.import_module(f"cairn.commands.{name.replace('-', '_')}").main(*arguments)
 
 
 def _run_stage(stage: str, arguments: tuple[str, ...]) -> None:
