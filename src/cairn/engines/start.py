@@ -1,8 +1,8 @@
 """Start command lines side by side: on this machine, on SLURM or on Ray, by one word.
 
-Work that one machine can do and work that needs a hundred differ in this word only: a worker is a command line
-that finds what is left to do by itself (in a study, in git) and can be started again at any time. What runs it
-is an engine that exists already; nothing is sent to it but the command line.
+Work for one machine and work for a hundred differ in this word only: a worker is a command line that finds
+by itself what is left to do (in a study, in git) and can be started again at any time. What runs it is an
+engine that exists already; nothing is sent to it but the command line.
 """
 
 import difflib
