@@ -62,8 +62,8 @@ def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("cairn sweep", description=__doc__)
     parser.add_argument(
         "-S", "--set", action="append", default=[], metavar="KEY=A,B",
-        help="an override, of one value or several: a,b choice(a,b) range(1,4) (without the 4) sort() shuffle();"
-        " several -S: every combination",
+        help="an override, of one value or several: a,b choice(a,b) range(1,4) (without the 4) sort()"
+        " shuffle(); several -S: every combination",
     )  # fmt: skip
     parser.add_argument(
         "--name", default="sweep", help="of the sweep; its experiments are NAME-DIGEST (default: sweep)"

@@ -5,7 +5,7 @@ CLONES/N.lock   held by all processes that run in it: the worker, DVC, the stage
 CLONES/N.job    the name of the job that runs in it, or was left in it by a kill
 
 A job that was left in a clone goes on there: what DVC finished is published, and a training that left a
-snapshot (.dvc/tmp/resume of the clone) takes it up. While processes of a killed worker run there, it is theirs.
+snapshot (.dvc/tmp/resume of the clone) takes it up. It is theirs while processes of a killed worker run.
 """
 
 import shutil

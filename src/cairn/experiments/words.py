@@ -1,4 +1,4 @@
-"""The words of a sweep, read by Hydra as `dvc exp run --queue -S` has them read: `model=a,b`, `seed=range(1,4)`."""
+"""The words of a sweep, `model=a,b` or `seed=range(1,4)`, read by Hydra as for `dvc exp run --queue -S`."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
