@@ -47,5 +47,4 @@ def toy(template, tmp_path, monkeypatch) -> Toy:
     trace.mkdir()
     monkeypatch.setenv("TOY", str(trace))
     yield Toy(root, trace)
-    (trace / "hold").unlink(missing_ok=True)
     kill(*processes(str(tmp_path)))

@@ -1,14 +1,17 @@
 """A sweep loses nothing, whatever is killed, and leaves the user's workspace alone: with the real DVC."""
 
+import signal
 import subprocess
+import time
 
 import pytest
-from toy_repository import jobs, kill, processes, until
+from toy_repository import jobs, kill, parent, processes, until
 
 from cairn.config.base import ConfigError
 from cairn.experiments.plan import Job
 from cairn.experiments.refs import experiment_refs, git, read_file
 from cairn.experiments.sweep import run_sweep
+from cairn.experiments.worker import PAUSE_SECONDS
 
 
 def state_of(root):
@@ -58,50 +61,58 @@ def test_experiments_are_dvc_s_and_the_workspace_stays_as_it_is(toy):
 
 @pytest.mark.slow
 def test_a_job_of_a_killed_worker_ends_once_and_is_taken_over(toy):
-    toy.hold()
-    driver = toy.drive(jobs(1, 2, 3), workers=2)
-    until(lambda: len(toy.trained()) == 2)
-    worker, *_ = processes("--worker", str(toy.folder))
-    kill(worker)
-    toy.release()
-    assert finish(driver) == {"toy-1": "done", "toy-2": "done", "toy-3": "done"}
-    assert toy.trained() == ["1", "2", "3"], "its DVC went on, and nobody ran the job beside it"
+    toy.hold(1)
+    driver = toy.drive(jobs(1, 2), workers=2)
+    until(toy.trained)
+    (dvc,) = processes("-m dvc exp run", "toy-1")
+    kill(parent(dvc))
+    until(lambda: "toy-2" in toy.experiments())
+    time.sleep(3 * PAUSE_SECONDS)  # the other worker would take the job now if it were free
+    toy.release(1)
+    assert finish(driver) == {"toy-1": "done", "toy-2": "done"}
+    assert toy.trained() == ["1", "2"], "its DVC went on, and nobody ran the job beside it"
+    assert "Running stage 'train'" in (toy.folder / "jobs/toy-1.log").read_text(), "nor after it"
 
 
 @pytest.mark.slow
-def test_after_a_kill_of_the_driver_workers_end_and_the_same_call_goes_on(toy):
-    toy.hold()
-    driver = toy.drive(jobs(1, 2, 3))
+def test_workers_of_a_killed_driver_end_and_the_same_call_goes_on(toy):
+    toy.hold(1, 2)
+    first = toy.drive(jobs(1, 2, 3))
     until(toy.trained)
-    kill(driver.pid)
+    (old,) = processes("--worker", str(toy.folder))
+    kill(first.pid)
     second = toy.drive(jobs(1, 2, 3))
-    until(lambda: len(processes("--worker", str(toy.folder))) == 2)
-    toy.release()
+    until(lambda: toy.trained() == ["1", "2"])
+    toy.release(1)
+    until(lambda: old not in processes("--worker"))
+    assert toy.experiments() == {"toy-1": "x=1"}
+    assert toy.trained() == ["1", "2"], "the old worker ended and left the third job to the new one"
+    toy.release(2)
     assert finish(second) == {"toy-1": "done", "toy-2": "done", "toy-3": "done"}
     assert toy.trained() == ["1", "2", "3"]
     until(lambda: not processes(str(toy.folder)))
 
 
 @pytest.mark.slow
-def test_without_its_driver_a_worker_ends_after_the_job_it_is_at(toy):
-    toy.hold()
+def test_without_a_driver_a_worker_ends_after_the_job_it_is_at(toy):
+    toy.hold(1)
     driver = toy.drive(jobs(1, 2))
     until(toy.trained)
     kill(driver.pid)
-    toy.release()
+    toy.release(1)
     until(lambda: not processes(str(toy.folder)))
     assert toy.experiments() == {"toy-1": "x=1"}
 
 
 @pytest.mark.slow
 def test_a_kill_of_dvc_takes_its_stage_along_and_is_a_failure_that_is_tried_again(toy):
-    toy.hold()
+    toy.hold(1)
     driver = toy.drive(jobs(1, 2))
     until(toy.trained)
     kill(*processes("-m dvc exp run", "toy-1"))
-    _, _, stage = toy.begun()[0]
+    ((_, _, stage),) = toy.begun()
     until(lambda: stage not in processes("stage.py train"))
-    toy.release()
+    toy.release(1)
     assert finish(driver) == {"toy-1": "DVC was ended by SIGKILL", "toy-2": "done"}
     assert finish(toy.drive(jobs(1, 2))) == {"toy-1": "done", "toy-2": "done"}
     assert toy.trained() == ["1", "1", "2"]
@@ -111,14 +122,14 @@ def test_a_kill_of_dvc_takes_its_stage_along_and_is_a_failure_that_is_tried_agai
 
 @pytest.mark.slow
 def test_after_a_kill_of_everything_the_same_call_goes_on(toy):
-    toy.hold()
+    toy.hold(1, 2)
     driver = toy.drive(jobs(1, 2, 3), workers=2)
     until(lambda: len(toy.trained()) == 2)
     stages = [pid for stage, _, pid in toy.begun() if stage == "train"]
     kill(driver.pid, *processes("--worker", str(toy.folder)), *processes("-m dvc exp run", "toy-"), *stages)
-    driver.wait()
+    assert driver.wait() < 0
     assert toy.experiments() == {}
-    toy.release()
+    toy.release(1, 2)
     assert finish(toy.drive(jobs(1, 2, 3), workers=2)) == {"toy-1": "done", "toy-2": "done", "toy-3": "done"}
     assert toy.trained() == ["1", "1", "2", "2", "3"]
     for name in ("toy-1", "toy-2"):
@@ -126,11 +137,15 @@ def test_after_a_kill_of_everything_the_same_call_goes_on(toy):
 
 
 @pytest.mark.slow
-def test_a_second_driver_of_the_same_sweep_is_refused(toy):
-    toy.hold()
+def test_ctrl_c_ends_all_processes_and_a_second_driver_is_refused_before(toy):
+    toy.hold(1)
     driver = toy.drive(jobs(1))
     until(toy.trained)
     with pytest.raises(ConfigError, match="sweep toy is under way in another process"):
         run_sweep(toy.root, jobs(2), name="toy", workers=1)
-    toy.release()
-    assert finish(driver) == {"toy-1": "done"}
+    driver.send_signal(signal.SIGINT)
+    assert driver.wait(timeout=30) != 0
+    assert not processes(str(toy.folder))
+    assert not processes("-m dvc exp run", "toy-1")
+    ((_, _, stage),) = toy.begun()
+    assert stage not in processes("stage.py")

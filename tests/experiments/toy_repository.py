@@ -41,7 +41,7 @@ snapshot = pathlib.Path(os.environ["DVC_ROOT"], ".dvc/tmp/resume/toy/snapshot")
 print("resumed" if snapshot.exists() else "from the start", flush=True)
 snapshot.parent.mkdir(parents=True, exist_ok=True)
 snapshot.write_text(x)
-while (trace / "hold").exists():
+while (trace / f"hold-{x}").exists():
     time.sleep(0.05)
 snapshot.unlink()
 pathlib.Path("model.txt").write_text(x)
@@ -61,7 +61,7 @@ for outcome in run_sweep(Path(root), jobs, name="toy", workers=workers):
 
 @dataclass(frozen=True)
 class Toy:
-    """A repository whose stage `train` waits while the file `hold` is there."""
+    """A repository whose stage `train` waits while a file says so for its x."""
 
     root: Path
     trace: Path
@@ -84,11 +84,13 @@ class Toy:
         """Return the x of every training that began, sorted."""
         return sorted(x for stage, x, _ in self.begun() if stage == "train")
 
-    def hold(self) -> None:
-        (self.trace / "hold").touch()
+    def hold(self, *values: int) -> None:
+        for x in values:
+            (self.trace / f"hold-{x}").touch()
 
-    def release(self) -> None:
-        (self.trace / "hold").unlink()
+    def release(self, *values: int) -> None:
+        for x in values:
+            (self.trace / f"hold-{x}").unlink()
 
     def drive(self, jobs: list[Job], workers: int = 1) -> subprocess.Popen[str]:
         words = json.dumps([str(self.root), [[job.name, job.overrides] for job in jobs], workers])
@@ -125,6 +127,10 @@ def processes(*words: str) -> list[int]:
         if state != "Z" and all(word in line for word in words):
             found.append(int(folder.name))
     return found
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def kill(*pids: int) -> None:
