@@ -48,13 +48,16 @@ def main(*arguments: str) -> None:
     jobs = [job_of(combination, asked.name, revision) for combination in checked]
     if asked.dry:
         done = experiments_of(root, revision)
-        print(_table(jobs, {job.name: {"state": "done" if job.name in done else ""} for job in jobs}))
+        print(_table(jobs, {job.name: {"state": "done"} for job in jobs if job.name in done}))
         return
     threads = max(combination.config.threads for combination in checked)
     workers = _workers(asked.workers, asked.on, threads)
-    outcomes = run_sweep(
-        root, jobs, name=asked.name, workers=workers, engine=asked.on, revision=revision, threads=threads
-    )
+    try:
+        outcomes = run_sweep(
+            root, jobs, name=asked.name, workers=workers, engine=asked.on, revision=revision, threads=threads
+        )
+    except KeyboardInterrupt:
+        raise ConfigError("stopped, and the workers with it; the same command goes on") from None
     _report(root, outcomes, asked.revision)
 
 

@@ -157,5 +157,5 @@ def _watch(plan: Plan, left: dict[str, Job], started: Workers, bar: tqdm) -> Non
 def _outcome(plan: Plan, job: Job, done: Mapping[str, Experiment]) -> Outcome:
     if job.name in done:
         return Outcome(job, done[job.name].sha, None, plan.log(job))
-    ended_early = "not run: the workers ended before; the same command goes on"
+    ended_early = "the workers ended before it did; see workers/ two folders above this log"
     return Outcome(job, None, plan.error(job) or ended_early, plan.log(job))
