@@ -5,8 +5,7 @@ after a kill of anything the same command goes on.
 """
 
 import argparse
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from joblib import cpu_count
@@ -14,14 +13,11 @@ from joblib import cpu_count
 from cairn.config.base import ConfigError
 from cairn.engines.start import ENGINES
 from cairn.experiments.check import check_combinations, job_of, without_repeats
-from cairn.experiments.plan import Job
-from cairn.experiments.refs import commit_of, experiments_of, git, read_file
+from cairn.experiments.refs import commit_of, experiments_of, git
+from cairn.experiments.results import best_of, scores_of, shown, table
 from cairn.experiments.sweep import Outcome, run_sweep
 from cairn.experiments.words import combinations
 from cairn.experiments.worker import work
-from cairn.metrics.scores import METRICS
-
-METRIC = "metrics/validation.json"
 
 
 def main(*arguments: str) -> None:
@@ -48,7 +44,7 @@ def main(*arguments: str) -> None:
     jobs = [job_of(combination, asked.name, revision) for combination in checked]
     if asked.dry:
         done = experiments_of(root, revision)
-        print(_table(jobs, {job.name: {"state": "done"} for job in jobs if job.name in done}))
+        print(table(jobs, {job.name: {"state": "done"} for job in jobs if job.name in done}))
         return
     threads = max(combination.config.threads for combination in checked)
     workers = _workers(asked.workers, asked.on, threads)
@@ -58,7 +54,7 @@ def main(*arguments: str) -> None:
         )
     except KeyboardInterrupt:
         raise ConfigError("stopped, and the workers with it; the same command goes on") from None
-    _report(root, outcomes, asked.revision)
+    _report(root, outcomes, asked.revision or "HEAD")
 
 
 def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
@@ -113,57 +109,19 @@ def _workers(asked: int | None, engine: str, threads: int) -> int:
     return workers
 
 
-def _report(root: Path, outcomes: Sequence[Outcome], revision: str | None) -> None:
+def _report(root: Path, outcomes: Sequence[Outcome], baseline: str) -> None:
     """Print the results and how to go on; raise if any failed."""
-    scores = {outcome.job.name: _scores(root, outcome.sha) for outcome in outcomes if outcome.sha}
-    shown = {name: {key: f"{value:.6g}" for key, value in found.items()} for name, found in scores.items()}
-    if shown:
-        print(_table([outcome.job for outcome in outcomes if outcome.sha], shown))
-        best = _best(scores)
-        print(f"look      dvc exp show --only-changed{f' --rev {revision}' if revision else ''}")
-        print(f"compare   cairn compare HEAD {best}")
-        print(f"keep      dvc exp apply {best}, or dvc exp branch {best} NAME")
-    failed = [outcome for outcome in outcomes if not outcome.sha]
-    if failed:
-        raise ConfigError(
-            "\n".join(
-                [
-                    f"{len(failed)} of {len(outcomes)} failed; the same command tries them again",
-                    *(
-                        f"{o.job.name} ({' '.join(o.job.overrides)}): {o.error}; {o.log.relative_to(root)}"
-                        for o in failed
-                    ),
-                ]
-            )
+    done = [outcome for outcome in outcomes if outcome.sha]
+    if done:
+        scores = {outcome.job.name: scores_of(root, outcome) for outcome in done}
+        best = best_of(scores)
+        print(
+            table([outcome.job for outcome in done], {name: shown(found) for name, found in scores.items()})
         )
-
-
-def _scores(root: Path, sha: str) -> dict[str, float]:
-    content = read_file(root, sha, METRIC)
-    return json.loads(content) if content else {}
-
-
-def _best(scores: Mapping[str, Mapping[str, float]]) -> str:
-    """Return the name of the best by the first metric; the first name where there is none."""
-    first = next(iter(scores))
-    if not scores[first]:
-        return first
-    key = next(iter(scores[first]))
-    metric = METRICS.get(key.removeprefix("val_"))
-    sign = 1 if metric is None or metric.greater_is_better else -1
-    return max((name for name in scores if key in scores[name]), key=lambda name: sign * scores[name][key])
-
-
-def _table(jobs: Sequence[Job], more: Mapping[str, Mapping[str, str]]) -> str:
-    """Lay out the names, the settings that differ, and more columns by name."""
-    settings = {job.name: dict(override.partition("=")[::2] for override in job.overrides) for job in jobs}
-    keys = list(dict.fromkeys(key for chosen in settings.values() for key in chosen))
-    keys = [key for key in keys if len({chosen.get(key) for chosen in settings.values()}) > 1]
-    extra = list(dict.fromkeys(key for columns in more.values() for key in columns))
-    rows = [["experiment", *keys, *extra]]
-    rows += [
-        [name, *(chosen.get(key, "") for key in keys), *(more.get(name, {}).get(key, "") for key in extra)]
-        for name, chosen in settings.items()
-    ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        print(f"look      dvc exp show --only-changed --rev {baseline}")
+        print(f"compare   cairn compare {baseline} {best}")
+        print(f"keep      dvc exp apply {best}, or dvc exp branch {best} NAME")
+    failed = [f"{o.job.name}: {o.error}; {o.log.relative_to(root)}" for o in outcomes if not o.sha]
+    if failed:
+        count = f"{len(failed)} of {len(outcomes)} failed; the same command tries them again"
+        raise ConfigError("\n".join([count, *failed]))

@@ -56,7 +56,7 @@ def check_combinations(
     """
     wrong: list[str] = []
     valid: list[Combination] = []
-    with _conf_at(root, revision) as checkout:
+    with _files_of(root, revision) as checkout:
         conf = checkout / "conf"
         wrong += traps(conf)
         for overrides in tqdm(
@@ -105,11 +105,11 @@ def job_of(combination: Combination, sweep: str, revision: str) -> Job:
 
 
 @contextmanager
-def _conf_at(root: Path, revision: str) -> Generator[Path]:
-    """Have conf/ as it is in a commit in a folder for a while."""
+def _files_of(root: Path, revision: str) -> Generator[Path]:
+    """Have the files of a commit in a folder for a while."""
     if not git(root, "ls-tree", revision, "conf"):
         raise ConfigError(f"no conf/ in {revision[:10]}: nothing to compose")
-    packed = subprocess.run(["git", "archive", revision, "conf"], cwd=root, capture_output=True, check=True)
+    packed = subprocess.run(["git", "archive", revision], cwd=root, capture_output=True, check=True)
     with TemporaryDirectory() as folder, tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
         archive.extractall(folder, filter="data")
         yield Path(folder)

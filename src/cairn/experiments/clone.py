@@ -97,13 +97,8 @@ def run_experiment(path: Path, name: str, overrides: tuple[str, ...], *, log: Pa
 
 
 def message_of(overrides: tuple[str, ...]) -> str:
-    """Return the message of an experiment's commit: what it sets."""
-    return " ".join(overrides) or "conf/ as it is"
-
-
-def has_experiment(path: Path, revision: str, name: str) -> bool:
-    """Whether an experiment has succeeded in a clone."""
-    return bool(git(path, "for-each-ref", ref_of(revision, name)))
+    """Return the message of an experiment's commit: what it sets, in one line."""
+    return " ".join(" ".join(overrides).split()) or "conf/ as it is"
 
 
 def publish(path: Path, root: Path, revision: str, name: str) -> None:

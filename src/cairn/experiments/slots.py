@@ -71,7 +71,8 @@ def remove_clones(clones: Path, keep: set[str]) -> None:
     for lock in _locks(clones):
         with lock.open("ab+") as held:
             if lock_descriptor(held.fileno(), blocking=False) and job_in(lock) not in keep:
-                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                for suffix in ("", ".new"):
+                    shutil.rmtree(lock.with_suffix(suffix), ignore_errors=True)
                 lock.with_suffix(".job").unlink(missing_ok=True)
 
 

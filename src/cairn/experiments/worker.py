@@ -8,12 +8,11 @@ import signal
 import time
 from pathlib import Path
 from types import FrameType
-from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
 from cairn.config.base import ConfigError
-from cairn.experiments.clone import has_experiment, make_clone, publish, reset, run_experiment
+from cairn.experiments.clone import make_clone, message_of, publish, reset, run_experiment
 from cairn.experiments.plan import Job, Plan, read_plan, write_in_one_step
 from cairn.experiments.refs import experiments_of
 from cairn.experiments.slots import Slot, slot_for
@@ -79,26 +78,26 @@ def _run(plan: Plan, job: Job) -> bool:
 def _attempt(plan: Plan, job: Job, slot: Slot) -> str | None:
     """Run a job to its end and publish it; return in one line why it failed."""
     try:
-        if slot.clone.exists() and has_experiment(slot.clone, plan.revision, job.name):
-            publish(slot.clone, plan.root, plan.revision, job.name)
-            return None
-        if slot.clone.exists():
-            reset(slot.clone, plan.revision)
-        else:
-            make_clone(slot.clone, plan.root, plan.revision, plan.cache)
-        code = _run_logged(plan, job, slot.clone, slot.held)
-        if code:
-            return _cause(plan.log(job), code)
+        if not _finished_in(slot.clone, plan, job):
+            if slot.clone.exists():
+                reset(slot.clone, plan.revision)
+            else:
+                make_clone(slot.clone, plan.root, plan.revision, plan.cache)
+            log = plan.log(job)
+            log.write_bytes(b"")
+            code = run_experiment(slot.clone, job.name, job.overrides, log=log, held=slot.held)
+            if code:
+                return _cause(log, code)
         publish(slot.clone, plan.root, plan.revision, job.name)
     except (ConfigError, OSError) as error:
         return " ".join(str(error).split())
     return None
 
 
-def _run_logged(plan: Plan, job: Job, clone: Path, held: BinaryIO) -> int:
-    log = plan.log(job)
-    log.write_bytes(b"")
-    return run_experiment(clone, job.name, job.overrides, log=log, held=held)
+def _finished_in(clone: Path, plan: Plan, job: Job) -> bool:
+    """Whether DVC finished a job in a clone after its worker was killed."""
+    found = experiments_of(clone, plan.revision).get(job.name) if clone.exists() else None
+    return found is not None and found.message == message_of(job.overrides)
 
 
 def _cause(log: Path, code: int) -> str:
