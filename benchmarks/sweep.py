@@ -2,9 +2,10 @@
 
     python benchmarks/sweep.py [--work FOLDER] [--values 8]
 
-A clone of HEAD runs `-S experiment=tiny` once, so that the data are prepared; then each side runs eight values
-of one setting in a copy of that clone, cache and all. The order alternates. The clock of the queue stops when
-its last experiment is in git, that of `cairn sweep` when the command has ended. Minutes on two cores.
+A clone of HEAD runs `-S experiment=tiny` once, so that the data are prepared; then each side runs eight
+values of one setting in a copy of that clone, cache and all. The order alternates. The clock of the queue
+stops when its last experiment is in git, that of `cairn sweep` when the command has ended. Minutes on two
+cores.
 """
 
 import argparse
