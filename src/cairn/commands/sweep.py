@@ -1,0 +1,127 @@
+"""Run every combination of some settings as a DVC experiment, side by side, in clones.
+
+The words are those of `dvc exp run --queue -S`; the experiments are DVC's. The workspace is not touched, and
+after a kill of anything the same command goes on.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from joblib import cpu_count
+
+from cairn.config.base import ConfigError
+from cairn.engines.start import ENGINES
+from cairn.experiments.check import check_combinations, job_of, without_repeats
+from cairn.experiments.refs import commit_of, experiments_of, git
+from cairn.experiments.results import best_of, scores_of, shown, table
+from cairn.experiments.sweep import Outcome, run_sweep
+from cairn.experiments.words import combinations
+from cairn.experiments.worker import work
+
+
+def main(*arguments: str) -> None:
+    """Run a sweep, or with --worker the jobs of one.
+
+    Raises:
+        ConfigError: words that cannot be read, a combination that is not valid, changes that are not
+            committed, or experiments that failed.
+    """
+    asked = _parsed(arguments)
+    if asked.worker:
+        work(Path(asked.worker))
+        return
+    root = Path.cwd()
+    if not asked.set:
+        raise ConfigError("say what to vary: -S model=logistic,hist_gbdt -S 'seed=range(1,4)'")
+    listed = combinations(asked.set)
+    if asked.revision is None:
+        _stop_on_changes(root)
+    revision = commit_of(root, asked.revision or "HEAD")
+    checked, dropped = without_repeats(check_combinations(root, revision, listed))
+    for line in dropped:
+        print(line)
+    jobs = [job_of(combination, asked.name, revision) for combination in checked]
+    if asked.dry:
+        done = experiments_of(root, revision)
+        print(table(jobs, {job.name: {"state": "done"} for job in jobs if job.name in done}))
+        return
+    threads = max(combination.config.threads for combination in checked)
+    workers = _workers(asked.workers, asked.on, threads)
+    try:
+        outcomes = run_sweep(
+            root, jobs, name=asked.name, workers=workers, engine=asked.on, revision=revision, threads=threads
+        )
+    except KeyboardInterrupt:
+        raise ConfigError("stopped, and the workers with it; the same command goes on") from None
+    _report(root, outcomes, asked.revision or "HEAD")
+
+
+def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("cairn sweep", description=__doc__)
+    parser.add_argument(
+        "-S", "--set", action="append", default=[], metavar="KEY=A,B",
+        help="an override, of one value or several: a,b choice(a,b) range(1,4) (without the 4) sort()"
+        " shuffle(); several -S: every combination",
+    )  # fmt: skip
+    parser.add_argument(
+        "--name", default="sweep", help="of the sweep; its experiments are NAME-DIGEST (default: sweep)"
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="how many side by side (default: cores // threads)"
+    )
+    parser.add_argument("--on", choices=ENGINES, default="local", help="what starts them (default: local)")
+    parser.add_argument(
+        "--from", dest="revision", metavar="REV",
+        help="the commit to start from (default: HEAD, and everything must be committed)",
+    )  # fmt: skip
+    parser.add_argument("--dry", action="store_true", help="list the combinations and stop")
+    parser.add_argument(
+        "--worker", metavar="FOLDER", help="run jobs of the sweep in FOLDER; engines start this"
+    )
+    return parser.parse_args(arguments)
+
+
+def _stop_on_changes(root: Path) -> None:
+    changed = [line[3:] for line in git(root, "status", "--porcelain").splitlines()]
+    if changed:
+        raise ConfigError(
+            f"not committed: {', '.join(changed)}\n"
+            "experiments start from a commit; commit these files, or leave them out: --from HEAD"
+        )
+
+
+def _workers(asked: int | None, engine: str, threads: int) -> int:
+    """Return how many workers to start; say so when they would crowd this machine."""
+    cores = cpu_count()
+    if asked is None and engine != "local":
+        raise ConfigError(
+            f"--on {engine}: say how many --workers to ask for, each of threads={threads} cores"
+        )
+    if asked is not None and asked < 1:
+        raise ConfigError(f"--workers {asked}: at least 1")
+    workers = asked or max(1, cores // threads)
+    if engine == "local" and workers * threads > cores:
+        print(
+            f"{workers} workers of {threads} threads on {cores} cores: each will be slower;"
+            " threads is part of the seed and stays as conf/ has it"
+        )
+    return workers
+
+
+def _report(root: Path, outcomes: Sequence[Outcome], baseline: str) -> None:
+    """Print the results and how to go on; raise if any failed."""
+    done = [outcome for outcome in outcomes if outcome.sha]
+    if done:
+        scores = {outcome.job.name: scores_of(root, outcome) for outcome in done}
+        best = best_of(scores)
+        print(
+            table([outcome.job for outcome in done], {name: shown(found) for name, found in scores.items()})
+        )
+        print(f"look      dvc exp show --only-changed --rev {baseline}")
+        print(f"compare   cairn compare {baseline} {best}")
+        print(f"keep      dvc exp apply {best}, or dvc exp branch {best} NAME")
+    failed = [f"{o.job.name}: {o.error}; {o.log.relative_to(root)}" for o in outcomes if not o.sha]
+    if failed:
+        count = f"{len(failed)} of {len(outcomes)} failed; the same command tries them again"
+        raise ConfigError("\n".join([count, *failed]))
