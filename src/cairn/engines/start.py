@@ -1,0 +1,62 @@
+"""Start command lines side by side: on this machine, on SLURM or on Ray, by one word.
+
+Work that one machine can do and work that needs a hundred differ in this word only: a worker is a command line
+that finds what is left to do by itself (in a study, in git) and can be started again at any time. What runs it
+is an engine that exists already; nothing is sent to it but the command line.
+"""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from cairn.config.base import ConfigError
+
+ENGINES = ("local", "slurm", "ray")
+
+
+class Workers(Protocol):
+    """Command lines under way, in the order in which they were given."""
+
+    def poll(self) -> list[int | None]:
+        """Return each worker's exit code (minus the signal that ended it), None while it runs or waits."""
+        ...
+
+    def cancel(self) -> None:
+        """End the workers that still run or wait, with the processes they started; safe to call again."""
+        ...
+
+
+def start(engine: str, commands: Sequence[Sequence[str]], *, folder: Path, threads: int) -> Workers:
+    """Start one worker for each command line, in the current folder and with the current environment.
+
+    Call `cancel()` in a `finally`: workers do not see the Ctrl-C of the driver's terminal. After kill -9 of
+    the driver, workers here and on SLURM go on to their end; Ray ends them.
+
+    Args:
+        engine: one of ENGINES.
+        commands: programs with their arguments. On a cluster the current folder and the programs must lie on
+            a file system that all nodes share.
+        folder: made if missing; takes the output of worker k as `worker-k.log`, appended to what is there.
+        threads: CPU cores asked for each worker (no limit is set by `local`).
+
+    Raises:
+        ConfigError: no such engine, its library is not installed, or there is no cluster.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    logs = [(folder / f"worker-{k}.log").resolve() for k in range(len(commands))]
+    if engine == "local":
+        from cairn.engines.local import LocalWorkers
+
+        return LocalWorkers(commands, logs)
+    if engine == "slurm":
+        from cairn.engines.slurm import SlurmWorkers
+
+        return SlurmWorkers(commands, logs, threads)
+    if engine == "ray":
+        from cairn.engines.ray import RayWorkers
+
+        return RayWorkers(commands, logs, threads)
+    near = difflib.get_close_matches(engine, ENGINES, n=1)
+    hint = f", did you mean {near[0]}?" if near else ""
+    raise ConfigError(f"no engine '{engine}'{hint} ({', '.join(ENGINES)})")
