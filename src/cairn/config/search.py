@@ -1,4 +1,4 @@
-"""Section `search`: how better values are looked for; what may be varied stands with the model, as `space`."""
+"""Section `search`: how better values are looked for; what may vary stands with the model, as `space`."""
 
 from pydantic import Field
 

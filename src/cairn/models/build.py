@@ -24,7 +24,6 @@ from cairn.models.labels import Label, class_labels
 from cairn.models.package import Package
 from cairn.progress import elapsed
 
-
 OnIteration = Callable[[int, float], None]
 """Told the number of the iteration, from 1, and the loss on validation after it; may raise to end the fit."""
 
