@@ -1,0 +1,166 @@
+"""Run every combination of some settings as a DVC experiment, side by side, in clones.
+
+The words are those of `dvc exp run --queue -S`; the experiments are DVC's. The workspace is not touched, and
+after a kill of anything the same command goes on.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from joblib import cpu_count
+
+from cairn.config.base import ConfigError
+from cairn.engines.start import ENGINES
+from cairn.experiments.check import check_combinations, job_of, without_repeats
+from cairn.experiments.plan import Job
+from cairn.experiments.refs import commit_of, experiments_of, git, read_file
+from cairn.experiments.sweep import Outcome, run_sweep
+from cairn.experiments.words import combinations
+from cairn.experiments.worker import work
+from cairn.metrics.scores import METRICS
+
+METRIC = "metrics/validation.json"
+
+
+def main(*arguments: str) -> None:
+    """Run a sweep, or with --worker the jobs of one.
+
+    Raises:
+        ConfigError: words that cannot be read, a combination that is not valid, changes that are not
+            committed, or experiments that failed.
+    """
+    asked = _parsed(arguments)
+    if asked.worker:
+        work(Path(asked.worker))
+        return
+    root = Path.cwd()
+    if not asked.set:
+        raise ConfigError("say what to vary: -S model=logistic,hist_gbdt -S 'seed=range(1,4)'")
+    listed = combinations(asked.set)
+    if asked.revision is None:
+        _stop_on_changes(root)
+    revision = commit_of(root, asked.revision or "HEAD")
+    checked, dropped = without_repeats(check_combinations(root, revision, listed))
+    for line in dropped:
+        print(line)
+    jobs = [job_of(combination, asked.name, revision) for combination in checked]
+    if asked.dry:
+        done = experiments_of(root, revision)
+        print(_table(jobs, {job.name: {"state": "done" if job.name in done else ""} for job in jobs}))
+        return
+    threads = max(combination.config.threads for combination in checked)
+    workers = _workers(asked.workers, asked.on, threads)
+    outcomes = run_sweep(
+        root, jobs, name=asked.name, workers=workers, engine=asked.on, revision=revision, threads=threads
+    )
+    _report(root, outcomes, asked.revision)
+
+
+def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("cairn sweep", description=__doc__)
+    parser.add_argument(
+        "-S", "--set", action="append", default=[], metavar="KEY=A,B",
+        help="an override, of one value or several: a,b choice(a,b) range(1,4) (without the 4) sort() shuffle();"
+        " several -S: every combination",
+    )  # fmt: skip
+    parser.add_argument(
+        "--name", default="sweep", help="of the sweep; its experiments are NAME-DIGEST (default: sweep)"
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="how many side by side (default: cores // threads)"
+    )
+    parser.add_argument("--on", choices=ENGINES, default="local", help="what starts them (default: local)")
+    parser.add_argument(
+        "--from", dest="revision", metavar="REV",
+        help="the commit to start from (default: HEAD, and everything must be committed)",
+    )  # fmt: skip
+    parser.add_argument("--dry", action="store_true", help="list the combinations and stop")
+    parser.add_argument(
+        "--worker", metavar="FOLDER", help="run jobs of the sweep in FOLDER; engines start this"
+    )
+    return parser.parse_args(arguments)
+
+
+def _stop_on_changes(root: Path) -> None:
+    changed = [line[3:] for line in git(root, "status", "--porcelain").splitlines()]
+    if changed:
+        raise ConfigError(
+            f"not committed: {', '.join(changed)}\n"
+            "experiments start from a commit; commit these files, or leave them out: --from HEAD"
+        )
+
+
+def _workers(asked: int | None, engine: str, threads: int) -> int:
+    """Return how many workers to start; say so when they would crowd this machine."""
+    cores = cpu_count()
+    if asked is None and engine != "local":
+        raise ConfigError(
+            f"--on {engine}: say how many --workers to ask for, each of threads={threads} cores"
+        )
+    if asked is not None and asked < 1:
+        raise ConfigError(f"--workers {asked}: at least 1")
+    workers = asked or max(1, cores // threads)
+    if engine == "local" and workers * threads > cores:
+        print(
+            f"{workers} workers of {threads} threads on {cores} cores: each will be slower;"
+            " threads is part of the seed and stays as conf/ has it"
+        )
+    return workers
+
+
+def _report(root: Path, outcomes: Sequence[Outcome], revision: str | None) -> None:
+    """Print the results and how to go on; raise if any failed."""
+    scores = {outcome.job.name: _scores(root, outcome.sha) for outcome in outcomes if outcome.sha}
+    shown = {name: {key: f"{value:.6g}" for key, value in found.items()} for name, found in scores.items()}
+    if shown:
+        print(_table([outcome.job for outcome in outcomes if outcome.sha], shown))
+        best = _best(scores)
+        print(f"look      dvc exp show --only-changed{f' --rev {revision}' if revision else ''}")
+        print(f"compare   cairn compare HEAD {best}")
+        print(f"keep      dvc exp apply {best}, or dvc exp branch {best} NAME")
+    failed = [outcome for outcome in outcomes if not outcome.sha]
+    if failed:
+        raise ConfigError(
+            "\n".join(
+                [
+                    f"{len(failed)} of {len(outcomes)} failed; the same command tries them again",
+                    *(
+                        f"{o.job.name} ({' '.join(o.job.overrides)}): {o.error}; {o.log.relative_to(root)}"
+                        for o in failed
+                    ),
+                ]
+            )
+        )
+
+
+def _scores(root: Path, sha: str) -> dict[str, float]:
+    content = read_file(root, sha, METRIC)
+    return json.loads(content) if content else {}
+
+
+def _best(scores: Mapping[str, Mapping[str, float]]) -> str:
+    """Return the name of the best by the first metric; the first name where there is none."""
+    first = next(iter(scores))
+    if not scores[first]:
+        return first
+    key = next(iter(scores[first]))
+    metric = METRICS.get(key.removeprefix("val_"))
+    sign = 1 if metric is None or metric.greater_is_better else -1
+    return max((name for name in scores if key in scores[name]), key=lambda name: sign * scores[name][key])
+
+
+def _table(jobs: Sequence[Job], more: Mapping[str, Mapping[str, str]]) -> str:
+    """Lay out the names, the settings that differ, and more columns by name."""
+    settings = {job.name: dict(override.partition("=")[::2] for override in job.overrides) for job in jobs}
+    keys = list(dict.fromkeys(key for chosen in settings.values() for key in chosen))
+    keys = [key for key in keys if len({chosen.get(key) for chosen in settings.values()}) > 1]
+    extra = list(dict.fromkeys(key for columns in more.values() for key in columns))
+    rows = [["experiment", *keys, *extra]]
+    rows += [
+        [name, *(chosen.get(key, "") for key in keys), *(more.get(name, {}).get(key, "") for key in extra)]
+        for name, chosen in settings.items()
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)

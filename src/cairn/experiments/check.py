@@ -1,0 +1,115 @@
+"""Compose and validate every combination of a sweep before any of them runs."""
+
+import hashlib
+import io
+import re
+import subprocess
+import tarfile
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tqdm import tqdm
+
+from cairn.config import params_file
+from cairn.config.base import ConfigError
+from cairn.config.compose import compose
+from cairn.config.origin import Origin
+from cairn.config.schema import Config, read_config
+from cairn.config.traps import traps
+from cairn.experiments.clone import message_of
+from cairn.experiments.plan import Job
+from cairn.experiments.refs import git
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Overrides that compose to a valid config.
+
+    Attributes:
+        overrides: each of one value.
+        config: what they compose to.
+        digest: of the composed values; the same for overrides that mean the same.
+    """
+
+    overrides: tuple[str, ...]
+    config: Config
+    digest: str
+
+
+def check_combinations(
+    root: Path, revision: str, combinations: Sequence[tuple[str, ...]]
+) -> list[Combination]:
+    """Compose every combination with conf/ as it is in a commit.
+
+    Args:
+        root: the repository.
+        revision: the commit.
+        combinations: of overrides.
+
+    Raises:
+        ConfigError: one line for all that is wrong with each combination, which it names.
+    """
+    wrong: list[str] = []
+    valid: list[Combination] = []
+    with _conf_at(root, revision) as checkout:
+        conf = checkout / "conf"
+        wrong += traps(conf)
+        for overrides in tqdm(
+            combinations, desc="check", unit="combination", delay=1, disable=None, leave=False
+        ):
+            try:
+                composed = compose(conf, overrides)
+                config = read_config(composed.values, checkout, Origin(conf, composed, "-S {}").of)
+            except ConfigError as error:
+                wrong += [f"{message_of(overrides)}: {line}" for line in str(error).splitlines()]
+            else:
+                valid.append(Combination(overrides, config, params_file.digest(composed.values)))
+    if wrong:
+        raise ConfigError("\n".join(dict.fromkeys(wrong)))
+    return valid
+
+
+def without_repeats(combinations: Sequence[Combination]) -> tuple[list[Combination], list[str]]:
+    """Drop combinations that compose to the values of an earlier one.
+
+    Returns:
+        Those left, and a line for each that was dropped.
+    """
+    first: dict[str, Combination] = {}
+    dropped = []
+    for combination in combinations:
+        same = first.setdefault(combination.digest, combination)
+        if same is not combination:
+            said, before = message_of(combination.overrides), message_of(same.overrides)
+            dropped.append(f"{said}: the same settings as {before}; runs once")
+    return list(first.values()), dropped
+
+
+def job_of(combination: Combination, sweep: str, revision: str) -> Job:
+    """Return the job of a combination, whose name follows from the sweep, the commit and the settings.
+
+    So the same command finds what it has run, and other words under the same name add to it.
+
+    Raises:
+        ConfigError: a name that DVC or a file system would not take.
+    """
+    if not NAME.fullmatch(sweep):
+        raise ConfigError(f"--name {sweep}: use letters, digits, _ and -")
+    digest = hashlib.sha256(f"{revision} {combination.digest}".encode()).hexdigest()[:7]
+    return Job(f"{sweep}-{digest}", combination.overrides)
+
+
+@contextmanager
+def _conf_at(root: Path, revision: str) -> Generator[Path]:
+    """Have conf/ as it is in a commit in a folder for a while."""
+    if not git(root, "ls-tree", revision, "conf"):
+        raise ConfigError(f"no conf/ in {revision[:10]}: nothing to compose")
+    packed = subprocess.run(["git", "archive", revision, "conf"], cwd=root, capture_output=True, check=True)
+    with TemporaryDirectory() as folder, tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+        yield Path(folder)

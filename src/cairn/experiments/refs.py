@@ -1,0 +1,89 @@
+"""DVC's experiments as git has them: commits under refs/exps, one ref for each experiment that succeeded.
+
+Read from git and not from `dvc exp show`, which gives a failed or running experiment its baseline's metrics.
+"""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from cairn.config.base import ConfigError
+
+EXPERIMENTS = "refs/exps"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment of DVC.
+
+    Attributes:
+        ref: its full name, refs/exps/AB/CDEF.../NAME.
+        sha: its commit.
+        baseline: the commit it started from.
+        message: of its commit.
+    """
+
+    ref: str
+    sha: str
+    baseline: str
+    message: str
+
+
+def git(root: Path, *words: str) -> str:
+    """Run git in a folder and return what it printed, without the last line's end.
+
+    Raises:
+        ConfigError: it failed; the message is its own.
+    """
+    done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip() or f"exit {done.returncode}"
+        raise ConfigError(f"git {words[0]}: {' '.join(said.split())}")
+    return done.stdout.rstrip("\n")
+
+
+def commit_of(root: Path, revision: str) -> str:
+    """Return the full hash of a revision's commit.
+
+    Raises:
+        ConfigError: there is no such revision.
+    """
+    try:
+        return git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    except ConfigError as error:
+        raise ConfigError(
+            f"no revision '{revision}' in this repository; `git log --oneline` lists them"
+        ) from error
+
+
+def ref_of(baseline: str, name: str) -> str:
+    """Return where DVC keeps the experiment of this name on a baseline's full hash."""
+    return f"{EXPERIMENTS}/{baseline[:2]}/{baseline[2:]}/{name}"
+
+
+def experiments_of(root: Path, baseline: str) -> dict[str, Experiment]:
+    """Return the experiments that started from one commit (its full hash), by name."""
+    return _listed(root, f"{EXPERIMENTS}/{baseline[:2]}/{baseline[2:]}")
+
+
+def experiment_refs(root: Path) -> dict[str, tuple[str, str]]:
+    """Return every experiment as name -> (ref, commit); of two of one name the one that was made last."""
+    return {name: (found.ref, found.sha) for name, found in _listed(root, EXPERIMENTS).items()}
+
+
+def read_file(root: Path, revision: str, path: str) -> bytes | None:
+    """Return the content of a file that git tracks, as it was at a revision; None where it was not."""
+    done = subprocess.run(["git", "show", f"{revision}:{path}"], cwd=root, capture_output=True, check=False)
+    return None if done.returncode else done.stdout
+
+
+def _listed(root: Path, below: str) -> dict[str, Experiment]:
+    form = "%(refname)%00%(objectname)%00%(contents:subject)"
+    lines = git(root, "for-each-ref", "--sort=committerdate", f"--format={form}", below).splitlines()
+    found = {}
+    for line in lines:
+        ref, sha, message = line.split("\0")
+        parts = ref.split("/")
+        if len(parts) == 5 and len(parts[2]) == 2:  # others are DVC's own: its queue, its stashes
+            found[parts[4]] = Experiment(ref, sha, parts[2] + parts[3], message)
+    return found
