@@ -3,7 +3,6 @@
 It keeps nothing that the study does not: killed at any time, the same command goes on where it was.
 """
 
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -48,16 +47,13 @@ def prepare_data() -> None:
         raise ConfigError("\n".join(["`dvc repro split`, which prepares the data, failed:", *said]))
 
 
-def make_plan(
-    words: Sequence[str], *, name: str | None, storage: str | None, trials: int | None
-) -> tuple[Plan, Space]:
+def make_plan(words: Sequence[str], *, name: str | None, storage: str | None) -> tuple[Plan, Space]:
     """Put the plan of a search together from params.yaml and the words of `-S`.
 
     Args:
         words: fix or vary values.
         name: of the search; None: that of the model.
         storage: see Plan.
-        trials: instead of search.trials.
 
     Returns:
         The plan and its space.
@@ -66,8 +62,6 @@ def make_plan(
         ConfigError: something in conf/ or the words cannot work.
     """
     fixed, varied = split_words(words)
-    if trials is not None:
-        fixed.append(f"search.trials={trials}")
     base = _base(fixed)
     config = read_config(base.values, Path(), Origin(CONF, base, "-S {}").of)
     space = read_space(CONF, base, config.data.task, fixed=fixed, varied=varied)
@@ -196,11 +190,22 @@ def _named(name: str) -> str:
     return name
 
 
-def cores() -> int:
-    """Return the number of CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def crew_size(asked: int | None, engine: str, threads: int) -> int:
+    """Return how many workers to start; by default as many as there are cores for their threads.
 
+    Raises:
+        ConfigError: less than one, or none is said for a cluster.
+    """
+    from joblib import cpu_count
 
-def default_workers(config_threads: int) -> int:
-    """Return how many workers fit on this machine without changing their threads."""
-    return max(1, cores() // config_threads)
+    if asked is None and engine != "local":
+        raise ConfigError(f"--on {engine}: say how many --workers to start, each of threads={threads} cores")
+    if asked is not None and asked < 1:
+        raise ConfigError(f"--workers {asked}: one at least")
+    crew = asked or max(1, cpu_count() // threads)
+    if engine == "local" and crew * threads > cpu_count():
+        print(
+            f"{crew} workers of {threads} threads on {cpu_count()} cores: each will be slower;"
+            " threads is part of the seed and stays as conf/ has it"
+        )
+    return crew
