@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from cairn.metrics.canvas import MODEL, OTHERS, TEXT, draw, legend
 from cairn.search.dimension import Dimension
 from cairn.search.result import shown
-from cairn.search.study import DEFAULT, EXPLORED, FOLLOWED, ORIGIN
+from cairn.search.study import DEFAULT, EXPLORED, FOLLOWED, ORIGIN, value
 
 COLUMNS = 3
 COLOURS = {EXPLORED: OTHERS[0], FOLLOWED: MODEL, DEFAULT: OTHERS[2]}
@@ -31,7 +31,7 @@ def history_figure(trials: Sequence[FrozenTrial], objective: str, *, greater: bo
     """
     figure, (axes,) = draw(6.6, 3.6)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    numbers, values = [t.number for t in complete], np.array([t.value for t in complete], dtype=np.float64)
+    numbers, values = [t.number for t in complete], np.array([value(t) for t in complete])
     best = np.maximum.accumulate(values) if greater else np.minimum.accumulate(values)
     axes.step(numbers, best, where="post", color=TEXT, linewidth=1.2, label="best so far")
     for origin, colour in COLOURS.items():
@@ -39,7 +39,7 @@ def history_figure(trials: Sequence[FrozenTrial], objective: str, *, greater: bo
         if mine:
             axes.plot(
                 [t.number for t in mine],
-                [t.value for t in mine],
+                [value(t) for t in mine],
                 MARKS[origin],
                 color=colour,
                 markersize=6,
@@ -107,7 +107,7 @@ def slices_figure(dimensions: Sequence[Dimension], best: Sequence[FrozenTrial], 
     columns = min(COLUMNS, len(dimensions))
     rows = math.ceil(len(dimensions) / columns)
     figure, all_axes = draw(2.9 * columns + 0.4, 2.5 * rows, rows=(1.0,) * rows, columns=(1.0,) * columns)
-    values = [trial.value for trial in best]
+    values = [value(trial) for trial in best]
     colours = [COLOURS.get(trial.user_attrs.get(ORIGIN), TEXT) for trial in best]
     for axes, dimension in zip(all_axes, dimensions, strict=False):
         parameters = [trial.params[dimension.key] for trial in best]

@@ -15,7 +15,7 @@ from cairn.search.dimension import Dimension
 from cairn.search.objective import greater_is_better
 from cairn.search.plan import Plan
 from cairn.search.space import Space
-from cairn.search.study import ranked
+from cairn.search.study import ranked, value
 
 EDGE = 0.05
 """Share of a dimension that counts as its end."""
@@ -42,11 +42,10 @@ def check_scientific(names: Sequence[str], space: Space) -> None:
         ConfigError: one is not in the space.
     """
     keys = [dimension.key for dimension in space.dimensions]
-    wrong = [
-        f"--scientific {name}: is not in the space{nearest(name, keys)}" for name in names if name not in keys
-    ]
+    wrong = [name for name in names if name not in keys]
     if wrong:
-        raise ConfigError("\n".join(wrong))
+        lines = [f"--scientific {name}: is not in the space{nearest(name, keys)}" for name in wrong]
+        raise ConfigError("\n".join(lines))
 
 
 def at_end(dimension: Dimension, parameter: Any) -> str | None:
@@ -71,8 +70,8 @@ def boundary(dimension: Dimension, best: Sequence[FrozenTrial]) -> str:
     end = dimension.distribution.low if low else dimension.distribution.high
     there = sum(other == first for other in ends)
     return (
-        f"at the {first} end, {end:g}, with {there} of the best {len(ends)}: search {'lower' if low else 'higher'}"
-        " too, unless nothing lies beyond"
+        f"at the {first} end, {end:g}, with {there} of the best {len(ends)}:"
+        f" search {'lower' if low else 'higher'} too, unless nothing lies beyond"
     )
 
 
@@ -103,6 +102,6 @@ def levels(dimension: Dimension, complete: Sequence[FrozenTrial], plan: Plan) ->
     found = []
     for name, trials in groups.items():
         if trials:
-            best = pick(trials, key=lambda trial: trial.value)
-            found.append(Level(name, len(trials), best.value, best.number))
+            best = pick(trials, key=value)
+            found.append(Level(name, len(trials), value(best), best.number))
     return found

@@ -145,23 +145,11 @@ def _sentence(text: str) -> str:
 def _facts(study: Study, plan: Plan) -> list[dict[str, str]]:
     best, default, done = ranked(study)[0], default_trial(study), finished(study)
     pruned = sum(trial.state == TrialState.PRUNED for trial in done)
-    facts = [
-        {
-            "name": f"best {objective_name(plan)}",
-            "value": f"{best.value:.5g}",
-            "note": f"trial {best.number}, one seed",
-        },
-        {
-            "name": "trials",
-            "value": str(len(done)),
-            "note": f"{pruned} stopped early, {len(failed(study))} failed",
-        },
-    ]
+    told = [(f"best {objective_name(plan)}", f"{best.value:.5g}", f"trial {best.number}, one seed")]
     if default is not None:
-        facts.insert(
-            1, {"name": "values in force", "value": f"{default.value:.5g}", "note": f"trial {default.number}"}
-        )
-    return facts
+        told.append(("values in force", f"{default.value:.5g}", f"trial {default.number}"))
+    told.append(("trials", str(len(done)), f"{pruned} stopped early, {len(failed(study))} failed"))
+    return [{"name": name, "value": value, "note": note} for name, value, note in told]
 
 
 def _contenders(confirmed: Confirmed) -> list[dict[str, Any]]:
@@ -200,7 +188,7 @@ def _figures(study: Study, plan: Plan, space: Space, found: Mapping[str, float])
     if found:
         made["importance"] = (
             importance_figure(found),
-            "Share of the objective's variance over the space that each hyperparameter explains by itself (fANOVA).",
+            "Share of the objective's variance over the space that each one explains by itself (fANOVA).",
         )
     return [
         {"svg": Markup(embedded(to_svg(figure), key)), "caption": caption}

@@ -70,12 +70,19 @@ def ranked(study: Study) -> list[FrozenTrial]:
     """Return the complete trials, the best first; of equal ones the earlier first."""
     sign = -1 if study.direction == StudyDirection.MAXIMIZE else 1
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return sorted(complete, key=lambda trial: (sign * _value(trial), trial.number))
+    return sorted(complete, key=lambda trial: (sign * value(trial), trial.number))
 
 
 def default_trial(study: Study) -> FrozenTrial | None:
     """Return the trial of the values in force, once it is complete."""
     return next((t for t in ranked(study) if t.user_attrs.get(ORIGIN) == DEFAULT), None)
+
+
+def value(trial: FrozenTrial) -> float:
+    """Return the objective of a complete trial."""
+    if trial.value is None:
+        raise TypeError(f"trial {trial.number} is complete and has no value")
+    return trial.value
 
 
 def asking(folder: Path) -> FileLock:
@@ -114,12 +121,6 @@ def is_held(lock: Path) -> bool:
             return False
     except Timeout:
         return True
-
-
-def _value(trial: FrozenTrial) -> float:
-    if trial.value is None:
-        raise TypeError(f"trial {trial.number} is complete and has no value")
-    return trial.value
 
 
 def _enqueue_start(study: Study, plan: Plan, space: Space) -> None:
