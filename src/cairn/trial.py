@@ -17,7 +17,7 @@ from cairn.config.contract import Contract
 from cairn.config.schema import Config
 from cairn.data.files import read_json, read_table
 from cairn.features.select import select_features
-from cairn.models.build import fit_model
+from cairn.models.build import OnIteration, fit_model
 from cairn.models.calibration import calibrate, choose_threshold
 from cairn.models.package import Package
 
@@ -62,8 +62,13 @@ def load_prepared(root: Path) -> Prepared:
     return Prepared(contract, **{name: read_table(root / path) for name, path in PARTS.items()})
 
 
-def run_trial(config: Config, prepared: Prepared) -> Trial:
+def run_trial(config: Config, prepared: Prepared, on_iteration: OnIteration | None = None) -> Trial:
     """Fit on train, calibrate and choose the threshold on validation, predict validation.
+
+    Args:
+        config: the whole config.
+        prepared: rows that go with its data and split.
+        on_iteration: see fit_model.
 
     Raises:
         ConfigError: see fit_model and calibrate.
@@ -81,6 +86,7 @@ def run_trial(config: Config, prepared: Prepared) -> Trial:
         settings=config.train,
         seed=config.seed,
         threads=config.threads,
+        on_iteration=on_iteration,
     )
     package = calibrate(package, prepared.validation, config.calibration.method)
     package = replace(package, threshold=choose_threshold(package, prepared.validation, config.kpi))

@@ -26,6 +26,7 @@ from cairn.config.evaluate import METRICS_OF, EvaluateConfig
 from cairn.config.features import FeaturesConfig
 from cairn.config.kpi import CostKpi, KpiConfig
 from cairn.config.model import ModelConfig
+from cairn.config.search import SAVING, SearchConfig
 from cairn.config.signatures import parameters
 from cairn.config.split import GroupSplit, SplitConfig, TimeSplit
 
@@ -108,6 +109,16 @@ def _metrics_exist(evaluate: EvaluateConfig, data: DataConfig) -> Iterator[Probl
         for metric in named:
             if metric is not None and metric not in known:
                 yield ("evaluate", key), f"a {data.task} task has no metric {metric}{nearest(metric, known)}"
+
+
+def _objective_exists(search: SearchConfig, data: DataConfig, kpi: KpiConfig) -> Iterator[Problem]:
+    known = [*METRICS_OF[data.task], *([SAVING] if isinstance(kpi, CostKpi) else [])]
+    if search.objective is not None and search.objective not in known:
+        if search.objective == SAVING:
+            yield ("search", "objective"), "saving needs a cost model: choose one with kpi=NAME"
+        else:
+            near = nearest(search.objective, known)
+            yield ("search", "objective"), f"a {data.task} task has no metric {search.objective}{near}"
 
 
 def _model_fits(model: ModelConfig, data: DataConfig) -> Iterator[Problem]:
@@ -255,6 +266,7 @@ CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _folds_fit,
     _blocks_fit,
     _metrics_exist,
+    _objective_exists,
     _model_fits,
     _linear_fits,
     _loader_fits,

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,9 @@ from typing import Any
 from cairn.config.base import ConfigError
 
 EXPERIMENT = "experiment"
+MODEL = "model"
+SPACE = "space"
+"""Key of a model's file for what a search may vary; it is taken out here, so that no stage ever sees it."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,13 @@ class Composed:
         values: the sections, interpolations resolved.
         choices: the option in force for each config group, in the order of the defaults list; a group that
             fills another place than its own is called group@place, as in an override.
+        space: what a search may vary of section model, in its shape, in Hydra's sweep words.
     """
 
     overrides: tuple[str, ...]
     values: dict[str, Any]
     choices: dict[str, str | None]
+    space: dict[str, Any]
 
 
 def compose(conf: Path, overrides: Sequence[str] = ()) -> Composed:
@@ -50,7 +55,33 @@ def compose(conf: Path, overrides: Sequence[str] = ()) -> Composed:
         values: Any = OmegaConf.to_container(sections, resolve=True)
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise ConfigError(_in_one_line(error, conf, overrides)) from error
-    return Composed(tuple(overrides), values, choices)
+    return Composed(tuple(overrides), without_spaces(values, choices), choices, _space(values))
+
+
+def without_spaces(values: dict[str, Any], choices: Iterable[str]) -> dict[str, Any]:
+    """Return the sections less the key `space` wherever a file of conf/model stands.
+
+    DVC writes this key into params.yaml when it composes; left there, an edit of the space would be an edit
+    of the model, and train would run again.
+    """
+    for group in choices:
+        if group.partition("@")[0] == MODEL:
+            values = _without(values, (*place(group).split("."), SPACE))
+    return values
+
+
+def _without(values: Any, path: tuple[str, ...]) -> Any:
+    if not isinstance(values, dict) or path[0] not in values:
+        return values
+    if len(path) == 1:
+        return {key: value for key, value in values.items() if key != path[0]}
+    return values | {path[0]: _without(values[path[0]], path[1:])}
+
+
+def _space(values: dict[str, Any]) -> dict[str, Any]:
+    model = values.get(MODEL)
+    space = model.get(SPACE) if isinstance(model, dict) else None
+    return space if isinstance(space, dict) else {}
 
 
 def options(conf: Path, group: str) -> list[str]:

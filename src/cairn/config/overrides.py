@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from cairn.config.base import ConfigError
-from cairn.config.compose import EXPERIMENT, Composed, compose, leaves, options, place
+from cairn.config.compose import EXPERIMENT, Composed, compose, leaves, options, place, without_spaces
 
 KEY = re.compile(r"[\w$-]+", re.ASCII)
 WORD = re.compile(r"(?!(?:null|true|false|nan|inf)\Z)[A-Za-z_][\w./-]*", re.IGNORECASE | re.ASCII)
@@ -29,6 +29,7 @@ def derive(conf: Path, wanted: dict[str, Any], leaving_out: Collection[str] = ()
         ConfigError: a section is missing, or a value cannot be had by an override.
     """
     now = compose(conf)
+    wanted = without_spaces(wanted, now.choices)
     missing = [_missing(conf, now, section) for section in now.values if section not in wanted]
     if missing:
         raise ConfigError("\n".join(missing))
@@ -73,6 +74,17 @@ def _at(values: Any, path: tuple[str, ...]) -> Any:
     for key in path:
         values = values.get(key) if isinstance(values, dict) else None
     return values
+
+
+def replaced(overrides: Sequence[str], new: Sequence[str]) -> list[str]:
+    """Return all overrides, a new one in place of an old one for the same key."""
+    keys = {key_of(override) for override in new}
+    return [*(override for override in overrides if key_of(override) not in keys), *new]
+
+
+def key_of(override: str) -> str:
+    """Return the dotted name or the group that an override sets."""
+    return override.lstrip("+~").partition("=")[0]
 
 
 def differing(one: Any, other: Any) -> list[str]:

@@ -17,15 +17,7 @@ def save_preset(conf: Path, name: str, composed: Composed) -> Path:
     Raises:
         ConfigError: no proper name, a preset of this name, or something a preset cannot say.
     """
-    path = conf / EXPERIMENT / f"{name}.yaml"
-    if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
-        raise ConfigError(
-            f"--save-as {name}: a name is lower-case letters, digits, - and _, such as best_mlp"
-        )
-    if path.exists():
-        raise ConfigError(
-            f"--save-as {name}: conf/{EXPERIMENT}/{name}.yaml is there; take another name or remove it"
-        )
+    path = check_name(conf, name)
     path.parent.mkdir(exist_ok=True)
     path.write_text(preset_text(conf, name, composed), encoding="utf-8", newline="\n")
     try:
@@ -36,6 +28,24 @@ def save_preset(conf: Path, name: str, composed: Composed) -> Path:
         path.unlink()
         raise ConfigError(
             f"--save-as {name}: no preset can say this of {', '.join(wrong)}; change conf/ instead"
+        )
+    return path
+
+
+def check_name(conf: Path, name: str) -> Path:
+    """Return where the preset of this name is to stand.
+
+    Raises:
+        ConfigError: no proper name, or a preset of this name is there.
+    """
+    path = conf / EXPERIMENT / f"{name}.yaml"
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
+        raise ConfigError(
+            f"--save-as {name}: a name is lower-case letters, digits, - and _, such as best_mlp"
+        )
+    if path.exists():
+        raise ConfigError(
+            f"--save-as {name}: conf/{EXPERIMENT}/{name}.yaml is there; take another name or remove it"
         )
     return path
 

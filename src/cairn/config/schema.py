@@ -19,6 +19,7 @@ from cairn.config.evaluate import EvaluateConfig
 from cairn.config.features import FeaturesConfig
 from cairn.config.kpi import KpiConfig
 from cairn.config.model import ModelConfig
+from cairn.config.search import SearchConfig
 from cairn.config.split import SplitConfig
 from cairn.config.train import TrainConfig
 
@@ -40,6 +41,7 @@ class Config(Section):
     evaluate: EvaluateConfig
     cross_validation: CrossValidationConfig
     kpi: KpiConfig
+    search: SearchConfig
 
 
 def read_config(

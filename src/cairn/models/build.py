@@ -4,7 +4,7 @@ import difflib
 import importlib
 import inspect
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ from cairn.features.encode import build_encoder, categorical_positions
 from cairn.models.labels import Label, class_labels
 from cairn.models.package import Package
 from cairn.progress import elapsed
+
+OnIteration = Callable[[int, float], None]
+"""Told the number of the iteration, from 1, and the loss on validation after it; may raise to end the fit."""
 
 
 def build_estimator(
@@ -88,6 +91,7 @@ def fit_model(
     threads: int,
     classes: list[Label] | None = None,
     snapshot: Path | None = None,
+    on_iteration: OnIteration | None = None,
 ) -> Package:
     """Fit encoder and estimator on train; validation rows only ever say when to stop.
 
@@ -110,6 +114,8 @@ def fit_model(
         threads: for the estimator.
         classes: the labels where train may lack some (folds); None: those of train.
         snapshot: file for an estimator that can go on after a kill, see cairn.models.resume.
+        on_iteration: called after each epoch of our networks and each iteration of HistGradientBoosting while
+            they watch validation rows; never by other estimators. It changes nothing of what is fitted.
 
     Returns:
         The model, its classes, a threshold of 0.5 and no config yet.
@@ -140,6 +146,7 @@ def fit_model(
             held_out=held_out,
             early_stopping=settings.early_stopping,
             snapshot=snapshot,
+            on_iteration=on_iteration,
         )
     except (ValueError, FloatingPointError) as error:
         raise ConfigError(f"model '{model.name}': {str(error).splitlines()[0]}") from error
@@ -184,6 +191,7 @@ def _fit(
     held_out: tuple[Any, NDArray[Any]] | None,
     early_stopping: bool,
     snapshot: Path | None,
+    on_iteration: OnIteration | None,
 ) -> None:
     taken = inspect.signature(estimator.fit).parameters
     extra: dict[str, Any] = {}
@@ -195,10 +203,39 @@ def _fit(
             extra["X_val"], extra["y_val"] = held_out
     if snapshot is not None and "snapshot" in taken:
         extra["snapshot"] = snapshot
+    if on_iteration is not None and "on_iteration" in taken:
+        extra["on_iteration"] = on_iteration
     with _quiet():
         shows_progress_itself = "snapshot" in taken
-    with nullcontext() if shows_progress_itself else elapsed(f"fitting {type(estimator).__name__}"):
+    with (
+        nullcontext() if shows_progress_itself else elapsed(f"fitting {type(estimator).__name__}"),
+        _told(estimator, on_iteration),
+    ):
         estimator.fit(X, y, **extra)
+
+
+@contextmanager
+def _told(estimator: Any, on_iteration: OnIteration | None) -> Generator[None]:
+    """Let HistGradientBoosting tell of its iterations where it asks itself whether to stop.
+
+    It takes no callbacks (scikit-learn 1.9), and warm_start in chunks would bin the table again for each of
+    them. The method is private, so a test holds that it is called and that the model has the same bits.
+    """
+    if on_iteration is None or not hasattr(estimator, "_should_stop"):
+        yield
+        return
+    should_stop = estimator._should_stop
+
+    def told(scores: list[float]) -> bool:
+        if len(scores) > 1:  # the first is the constant that boosting starts from
+            on_iteration(len(scores) - 1, -float(scores[-1]))
+        return should_stop(scores)
+
+    estimator._should_stop = told
+    try:
+        yield
+    finally:
+        del estimator._should_stop
 
 
 @contextmanager

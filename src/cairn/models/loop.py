@@ -19,6 +19,7 @@ EVALUATION_ROWS = 8192
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Weights = dict[str, Tensor]
+OnIteration = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def train(
     validation: Table | None,
     settings: Settings,
     snapshot: Path | None = None,
+    on_iteration: OnIteration | None = None,
 ) -> State:
     """Train with AdamW (Loshchilov & Hutter 2019) and leave the network with its best weights.
 
@@ -111,6 +113,7 @@ def train(
         validation: rows to stop on, never learnt from.
         settings: see Settings.
         snapshot: file to go on from when it is there, replaced after each epoch; the caller removes it.
+        on_iteration: told the epoch, from 1, and its validation loss (if there are such rows); may raise.
 
     Returns:
         The losses of every epoch and the number of the best one, counted from 1.
@@ -135,6 +138,8 @@ def train(
                 losses = run.state.validation or run.state.train
                 bar.set_postfix(loss=f"{losses[-1]:.5g}", best=f"{min(losses):.5g}")
                 bar.update()
+                if on_iteration is not None and run.validation is not None:
+                    on_iteration(run.state.epochs, losses[-1])
     network.load_state_dict(run.state.best)
     return run.state
 

@@ -65,6 +65,7 @@ class _MLP(BaseEstimator):
         loss: loop.Loss,
         outputs: int,
         snapshot: Path | None,
+        on_iteration: loop.OnIteration | None,
     ) -> loop.State:
         device = loop.pick_device(self.device)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -92,6 +93,7 @@ class _MLP(BaseEstimator):
             settings=loop.Settings(seed=seed, **{f.name: getattr(self, f.name) for f in FROM_PARAMETERS}),
             # A run on another device ends in other bits, so it may not go on from there.
             snapshot=snapshot and snapshot.with_stem(f"{snapshot.stem}-{device.type}"),
+            on_iteration=on_iteration,
         )
         self.weights_ = {name: values.cpu().numpy() for name, values in network.state_dict().items()}
         self.n_iter_ = state.epochs
@@ -176,6 +178,7 @@ class MLPClassifier(ClassifierMixin, _MLP):
         y_val: ArrayLike | None = None,
         *,
         snapshot: Path | None = None,
+        on_iteration: loop.OnIteration | None = None,
     ) -> Self:
         """Learn from X (n, d) and labels y (n,); stop early on X_val, y_val when given.
 
@@ -185,6 +188,7 @@ class MLPClassifier(ClassifierMixin, _MLP):
             X_val: rows to choose the number of epochs on.
             y_val: their labels, all of them in y.
             snapshot: file to go on from after a kill, written each epoch; removing it is up to the caller.
+            on_iteration: told each epoch, from 1, and its loss on X_val; may raise to end the fit.
 
         Raises:
             ValueError: fewer than two classes, a validation label not in y, missing numbers, no such device.
@@ -204,6 +208,7 @@ class MLPClassifier(ClassifierMixin, _MLP):
             loss=_log_loss if binary else functional.cross_entropy,
             outputs=1 if binary else len(self.classes_),
             snapshot=snapshot,
+            on_iteration=on_iteration,
         )
         self.train_score_ = -np.array(state.train)
         self.validation_score_ = -np.array(state.validation)
@@ -244,6 +249,7 @@ class MLPRegressor(RegressorMixin, _MLP):
         y_val: ArrayLike | None = None,
         *,
         snapshot: Path | None = None,
+        on_iteration: loop.OnIteration | None = None,
     ) -> Self:
         """Learn from X (n, d) and numbers y (n,); stop early on X_val, y_val when given.
 
@@ -263,6 +269,7 @@ class MLPRegressor(RegressorMixin, _MLP):
             loss=_squared_error,
             outputs=1,
             snapshot=snapshot,
+            on_iteration=on_iteration,
         )
         self.train_score_ = -np.array(state.train) * self.target_scale_**2
         self.validation_score_ = -np.array(state.validation) * self.target_scale_**2

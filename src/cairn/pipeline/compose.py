@@ -18,7 +18,7 @@ from cairn.config import params_file
 from cairn.config.base import ConfigError
 from cairn.config.compose import Composed, compose
 from cairn.config.origin import Origin
-from cairn.config.overrides import derive, differing
+from cairn.config.overrides import derive, differing, replaced
 from cairn.config.params_file import Params
 from cairn.config.preset import save_preset
 from cairn.config.schema import Config, read_config
@@ -45,7 +45,7 @@ def main(*arguments: str) -> None:
     found = None if asked.reset else params_file.read(PARAMS)
     composed, overridden_in = settle(CONF, found)
     if asked.override:
-        composed, overridden_in = compose(CONF, _replaced(composed.overrides, asked.override)), "override {}"
+        composed, overridden_in = compose(CONF, replaced(composed.overrides, asked.override)), "override {}"
     read_config(composed.values, Path(), Origin(CONF, composed, overridden_in).of)
     if asked.save_as:
         print(f"{save_preset(CONF, asked.save_as, composed).as_posix()} = what params.yaml holds")
@@ -99,16 +99,6 @@ def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
     parser.add_argument("--reset", action="store_true", help="drop the overrides in force")
     parser.add_argument("--save-as", metavar="NAME", help="keep them as conf/experiment/NAME.yaml")
     return parser.parse_args(arguments)
-
-
-def _replaced(overrides: Sequence[str], new: list[str]) -> list[str]:
-    """Return all overrides, a new one in place of an old one for the same key."""
-    keys = {_key(override) for override in new}
-    return [*(override for override in overrides if _key(override) not in keys), *new]
-
-
-def _key(override: str) -> str:
-    return override.lstrip("+~").partition("=")[0]
 
 
 def _both_edited(overrides: Sequence[str]) -> str:
