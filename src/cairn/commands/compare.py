@@ -54,7 +54,7 @@ def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
     parser.add_argument(
         "--decide-by",
         metavar="NAME",
-        help="the metric that decides, or `saving`; choose it before you look (default: evaluate.primary of A)",
+        help="the metric that decides, or `saving`; choose before you look (default: evaluate.primary of A)",
     )
     parser.add_argument("--metrics", metavar="NAME,NAME", help="only these beside the one that decides")
     parser.add_argument(

@@ -1,12 +1,12 @@
-"""The whole comparison: one reference, one or more candidates, every difference, corrected, and the verdicts.
+"""The whole comparison: one reference, one or more candidates, and what the differences prove.
 
-One quantity decides, named before anybody looks: evaluate.primary of the reference, or the one asked for. Three
-families of tests are corrected by Holm's method, each by itself: the deciding quantity over all candidates, the
-other quantities over all candidates, the slices over all candidates.
+One quantity decides, named before anybody looks: evaluate.primary of the reference, or the one asked for.
+Three families of tests are corrected by Holm's method, each by itself: the deciding quantity over all
+candidates, the other quantities over all candidates, the slices over all candidates.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,14 +27,13 @@ from cairn.compare.difference import (
 from cairn.compare.evidence import (
     Evidence,
     Part,
-    Terms,
     aligned,
     changed_settings,
     other_prices,
     read_evidence,
     read_terms,
 )
-from cairn.compare.history import History
+from cairn.compare.history import History, Revision
 from cairn.config.base import ConfigError
 from cairn.config.kpi import CostKpi
 
@@ -50,7 +49,7 @@ class Candidate:
         commit: its short hash.
         model: name of its model.
         settings: what differs from the reference: key, the reference's value, its own.
-        files: of src, data, dvc.yaml and constraints.txt, those that differ.
+        inputs: code, pins and data behind the result that differ, as dvc.lock recorded them.
         differences: by quantity, corrected.
         slices: of the deciding quantity, corrected.
         outcome: what the deciding quantity says.
@@ -60,7 +59,7 @@ class Candidate:
     commit: str
     model: str
     settings: list[tuple[str, Any, Any]]
-    files: list[str]
+    inputs: list[str]
     differences: dict[str, Difference]
     slices: list[Slice]
     outcome: Outcome
@@ -151,7 +150,13 @@ def compare(
         seed=terms.seed if seed is None else seed,
         confidence=terms.evaluate.confidence,
     )
-    found, slices = _tested(question, reference, others, terms, asked, decides)
+    ours, theirs = _predictor(reference), [_predictor(other) for other in others]
+    found = _by_family(differences(question, ours, theirs, asked), decides)
+    slices = _of_one_family(
+        slice_differences(
+            question, ours, theirs, terms.slices, quantity=decides, min_rows=terms.evaluate.min_slice_rows
+        )
+    )
     return Comparison(
         reference=names[0],
         commit=reference.revision.short,
@@ -168,16 +173,7 @@ def compare(
         currency=costs.currency if costs and SAVING in asked else None,
         other_prices=other_prices(reference, others) if SAVING in asked else [],
         candidates=[
-            Candidate(
-                name=other.revision.name,
-                commit=other.revision.short,
-                model=other.model,
-                settings=changed_settings(reference, other),
-                files=history.changed_files(reference.revision, other.revision),
-                differences=mine,
-                slices=parts,
-                outcome=_outcome(reference, other, mine[decides], decides, 1 - question.confidence),
-            )
+            _candidate(history, reference, other, mine, parts, decides=decides, level=1 - question.confidence)
             for other, mine, parts in zip(others, found, slices, strict=True)
         ],
     )
@@ -193,7 +189,7 @@ def _asked(
         if decides not in listed:
             quantities(reference.task, costs, [decides])
     except ValueError as error:
-        raise ConfigError(str(error)) from error
+        raise ConfigError(f"{error}; beside these: {SAVING}") from error
     if decides not in listed or (metrics is not None and SAVING in set(metrics) - set(listed)):
         raise ConfigError(
             f"no saving to compare: {reference.revision.name} has kpi=none or no binary task;"
@@ -202,40 +198,49 @@ def _asked(
     return [decides, *(name for name in listed if name != decides)]
 
 
-def _tested(
-    question: Question,
-    reference: Evidence,
-    others: Sequence[Evidence],
-    terms: Terms,
-    asked: Sequence[str],
-    decides: str,
-) -> tuple[list[dict[str, Difference]], list[list[Slice]]]:
-    """The differences and the slices of every candidate, corrected family by family."""
-    ours, theirs = _predictor(reference), [_predictor(other) for other in others]
-    found = differences(question, ours, theirs, asked)
-    slices = slice_differences(
-        question, ours, theirs, terms.slices, quantity=decides, min_rows=terms.evaluate.min_slice_rows
-    )
+def _by_family(found: Sequence[dict[str, Difference]], decides: str) -> list[dict[str, Difference]]:
+    """Correct the deciding quantity over all candidates, and so the others."""
     deciding = iter(corrected([mine[decides] for mine in found]))
-    describing = iter(corrected([mine[name] for mine in found for name in asked if name != decides]))
-    within = iter(corrected([one.difference for parts in slices for one in parts]))
-    return (
-        [{name: next(deciding if name == decides else describing) for name in mine} for mine in found],
-        [[Slice(one.column, one.level, one.rows, next(within)) for one in parts] for parts in slices],
-    )
+    others = iter(corrected([mine[name] for mine in found for name in mine if name != decides]))
+    return [{name: next(deciding if name == decides else others) for name in mine} for mine in found]
+
+
+def _of_one_family(slices: Sequence[Sequence[Slice]]) -> list[list[Slice]]:
+    """Correct the slices of all candidates."""
+    tests = iter(corrected([one.difference for parts in slices for one in parts]))
+    return [[replace(one, difference=next(tests)) for one in parts] for parts in slices]
 
 
 def _predictor(evidence: Evidence) -> Predictor:
     return Predictor(evidence.prediction, evidence.threshold)
 
 
-def _outcome(
-    reference: Evidence, other: Evidence, deciding: Difference, decides: str, level: float
-) -> Outcome:
-    same = np.array_equal(reference.prediction, other.prediction)
-    if same and reference.threshold == other.threshold:
-        return "same"
-    return judged(deciding, decides, level)
+def _changed_inputs(history: History, one: Revision, other: Revision) -> list[str]:
+    ours, theirs = history.inputs(one), history.inputs(other)
+    return sorted(path for path in {*ours, *theirs} if ours.get(path) != theirs.get(path))
+
+
+def _candidate(
+    history: History,
+    reference: Evidence,
+    other: Evidence,
+    found: dict[str, Difference],
+    slices: list[Slice],
+    *,
+    decides: str,
+    level: float,
+) -> Candidate:
+    same = reference.threshold == other.threshold and np.array_equal(reference.prediction, other.prediction)
+    return Candidate(
+        name=other.revision.name,
+        commit=other.revision.short,
+        model=other.model,
+        settings=changed_settings(reference, other),
+        inputs=_changed_inputs(history, reference.revision, other.revision),
+        differences=found,
+        slices=[] if same else slices,
+        outcome="same" if same else judged(found[decides], decides, level),
+    )
 
 
 def judged(difference: Difference, quantity: str, level: float) -> Outcome:

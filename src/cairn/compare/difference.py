@@ -6,14 +6,14 @@ draws. The interval is Student's, from the standard error of these draws:
     difference ± t(1 - alpha/2, b - 1) · sd(draws) · sqrt(b / (b - 1))        b blocks
 
 The percentile interval, which the model card gives, is too narrow where blocks are few: the draws vary by a
-factor sqrt((b - 1) / b) too little, and their quantiles are the normal's and not Student's (Hesterberg 2015, What
-Teachers Should Know About the Bootstrap, The American Statistician 69:371-386; Cameron, Gelbach and Miller 2008,
-Bootstrap-Based Improvements for Inference with Clustered Errors, Review of Economics and Statistics 90:414-427).
-benchmarks/null_pairs.py measures both. It also gives p-values below 1 / resamples, which a correction for many
-slices needs.
+factor sqrt((b - 1) / b) too little, and their quantiles are the normal's and not Student's (Hesterberg 2015,
+What Teachers Should Know About the Bootstrap, The American Statistician 69:371-386; Cameron, Gelbach and
+Miller 2008, Bootstrap-Based Improvements for Inference with Clustered Errors, The Review of Economics and
+Statistics 90:414-427). benchmarks/null_pairs.py measures both. Student's also has p-values below
+1 / resamples, which a correction for many slices needs.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -260,8 +260,8 @@ def slice_differences(
 def holm(p: Sequence[float]) -> list[float]:
     """Correct p-values for being many (Holm 1979, Scandinavian Journal of Statistics 6:65-70).
 
-    The chance of one false alarm or more among all of them stays below the level each is held against, however
-    they depend on one another. NaN is no test, and stays.
+    The chance of one false alarm or more among all of them stays below the level each is held against,
+    however they depend on one another. NaN is no test, and stays.
     """
     values = np.asarray(p, dtype=np.float64)
     corrected = np.full(len(values), np.nan)
@@ -273,6 +273,4 @@ def holm(p: Sequence[float]) -> list[float]:
 
 def corrected(family: Sequence[Difference]) -> list[Difference]:
     """Return the differences of one family with their p-values corrected by `holm`."""
-    return [
-        replace(one, corrected=p) for one, p in zip(family, holm([one.p for one in family]), strict=True)
-    ]
+    return [replace(one, corrected=p) for one, p in zip(family, holm([one.p for one in family]), strict=True)]

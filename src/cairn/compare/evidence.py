@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -217,5 +216,3 @@ def _settings(history: History, revision: Revision) -> dict[str, Any]:
         raise ConfigError(f"{revision.name}: has no {SETTINGS}; name a later revision")
     settings: Any = OmegaConf.to_container(OmegaConf.create(text))
     return settings
-
-

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 WORKSPACE = "workspace"
 EXPERIMENT = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(.+)")
-BEHIND_A_RESULT = ("src", "data", "dvc.yaml", "constraints.txt")
-"""What can change a result without changing a setting; of data only what git holds."""
 
 
 @dataclass(frozen=True)
@@ -98,24 +96,28 @@ class History:
             )
         return cached
 
-    def changed_files(self, one: Revision, other: Revision) -> list[str]:
-        """List the files behind a result, settings aside, that differ between two revisions."""
-        commits = [revision.commit for revision in (one, other) if revision.commit]
-        listed = self._git("diff", "--name-only", "--relative", *commits, "--", *BEHIND_A_RESULT) or ""
-        if len(commits) < 2:
-            listed += "\n" + (
-                self._git("ls-files", "--others", "--exclude-standard", *BEHIND_A_RESULT) or ""
-            )
-        return sorted(filter(None, listed.splitlines())) if commits else []
+    def inputs(self, revision: Revision) -> dict[str, str]:
+        """Return the hash of every source file, pin and table that the stages read, as dvc.lock recorded it.
 
-    def _digest(self, revision: Revision, path: str) -> str:
+        What another stage wrote is left out, and so is conf/, which the settings speak of.
+        """
+        stages = self._lock(revision)
+        written = {out["path"] for stage in stages for out in stage.get("outs", [])}
+        read = {dep["path"]: dep["md5"] for stage in stages for dep in stage.get("deps", [])}
+        return {path: digest for path, digest in read.items() if path not in {*written, "conf"}}
+
+    def _lock(self, revision: Revision) -> list[dict[str, Any]]:
+        """Return the stages of a revision's dvc.lock; none where it has no such file."""
         from omegaconf import OmegaConf
 
         lock: Any = OmegaConf.to_container(OmegaConf.create(self.text(revision, "dvc.lock") or ""))
-        outs = [out for stage in lock.get("stages", {}).values() for out in stage.get("outs", [])]
-        for out in outs:
-            if out["path"] == path:
-                return out["md5"]
+        return list(lock.get("stages", {}).values())
+
+    def _digest(self, revision: Revision, path: str) -> str:
+        for stage in self._lock(revision):
+            for out in stage.get("outs", []):
+                if out["path"] == path:
+                    return out["md5"]
         raise ConfigError(
             f"{revision.name}: its dvc.lock has no {path}: it was never computed there;"
             " `dvc repro` in that revision and commit, or name another one"
@@ -159,7 +161,8 @@ class History:
 
     def _branches_and_tags(self) -> list[str]:
         kinds = ("refs/heads", "refs/tags", "refs/remotes")
-        return (self._git("for-each-ref", "--format=%(refname:short)", *kinds) or "").splitlines()
+        listed = self._git("for-each-ref", "--format=%(refname:short)", *kinds)
+        return listed.splitlines() if listed else []
 
     def _git(self, *words: str, strip: bool = True) -> str | None:
         """Return what git prints, or None where it fails."""

@@ -1,5 +1,7 @@
 """A comparison as tables of text, for the terminal and as Markdown, and as a record for programs."""
 
+import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,15 +20,17 @@ from cairn.compare.words import (
 )
 
 LEAST_FAVOURABLE = 5
+WIDTH = 100
 MARKS = {"better": "better", "worse": "worse", "unclear": ""}
 
 
 @dataclass(frozen=True)
 class Table:
-    """Cells of text under a header; all columns but the first are numbers."""
+    """Cells under a header; all but the first and last column are numbers, unless `words` says otherwise."""
 
     header: list[str]
     rows: list[list[str]]
+    words: bool = False
 
 
 def letters(comparison: Comparison) -> list[str]:
@@ -41,7 +45,7 @@ def legend(comparison: Comparison) -> Table:
         (letter, one.name, one.commit, one.model)
         for letter, one in zip(letters(comparison), comparison.candidates, strict=True)
     ]
-    return Table(["", "revision", "commit", "model"], [list(row) for row in named])
+    return Table(["", "revision", "commit", "model"], [list(row) for row in named], words=True)
 
 
 def metric_table(comparison: Comparison, candidate: Candidate, letter: str) -> Table:
@@ -83,7 +87,7 @@ def slice_table(comparison: Comparison, slices: Sequence[Slice], letter: str) ->
 def least_favourable(comparison: Comparison, candidate: Candidate) -> list[Slice]:
     """Return the few slices where the candidate does worst against the reference, the worst first."""
     sign = 1 if greater_is_better(comparison.decides) else -1
-    known = [one for one in candidate.slices if one.difference.difference == one.difference.difference]
+    known = [one for one in candidate.slices if not math.isnan(one.difference.difference)]
     return sorted(known, key=lambda one: sign * one.difference.difference)[:LEAST_FAVOURABLE]
 
 
@@ -100,33 +104,41 @@ def _cells(difference: Difference) -> list[str]:
 
 
 def _known(value: float) -> float | None:
-    return None if value != value else value
+    return None if math.isnan(value) else value
 
 
 def to_text(comparison: Comparison) -> str:
     """Write the comparison for a terminal, in ASCII but for the arrows."""
-    lines = [*_aligned(legend(comparison)), "", *background(comparison)]
+    lines = [*_aligned(legend(comparison)), "", *_wrapped(" ".join(background(comparison)))]
     for letter, candidate in zip(letters(comparison), comparison.candidates, strict=True):
-        lines += ["", f"{letter}: {verdict(comparison, candidate)}"]
+        lines += ["", *_wrapped(f"{letter}: {verdict(comparison, candidate)}")]
         if candidate.outcome == "unclear":
-            lines.append(sensitivity(comparison, candidate))
-        lines += ["", *_aligned(metric_table(comparison, candidate, letter))]
+            lines += _wrapped(sensitivity(comparison, candidate))
+        if candidate.outcome != "same":
+            lines += ["", *_aligned(metric_table(comparison, candidate, letter))]
         worst = least_favourable(comparison, candidate)
         if worst:
             lines += ["", f"The {len(worst)} of {len(candidate.slices)} slices where {letter} does worst:"]
             lines += _aligned(slice_table(comparison, worst, letter))
-        lines += ["", f"What differs between A and {letter}:", *(f"  {one}" for one in changes(candidate))]
+        lines += ["", f"What differs between A and {letter}:"]
+        lines += [line for one in changes(candidate) for line in _wrapped(f"  {one}", "    ")]
     return "\n".join(lines).replace(MINUS, "-").replace(ABSENT, "-")
+
+
+def _wrapped(text: str, indent: str = "   ") -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _aligned(table: Table) -> list[str]:
     listed = [table.header, *table.rows]
     widths = [max(len(row[i]) for row in listed) for i in range(len(table.header))]
-    left = all(not row[1].replace(",", "").lstrip("-").isdigit() for row in table.rows) and len(widths) == 4
+    words = {0, len(widths) - 1} | set(range(len(widths)) if table.words else [])
     lines = []
     for row in listed:
         cells = [
-            cell.ljust(width) if i == 0 or left or i == len(widths) - 1 else cell.rjust(width)
+            cell.ljust(width) if i in words else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
@@ -141,7 +153,8 @@ def to_markdown(comparison: Comparison) -> str:
     for letter, candidate in pairs:
         if candidate.outcome == "unclear":
             lines.append(f"{sensitivity(comparison, candidate)}\n")
-        lines += [*_piped(metric_table(comparison, candidate, letter)), ""]
+        if candidate.outcome != "same":
+            lines += [*_piped(metric_table(comparison, candidate, letter)), ""]
         if candidate.slices:
             title = f"{len(candidate.slices)} slices"
             lines += _folded(title, _piped(slice_table(comparison, candidate.slices, letter)))
@@ -151,7 +164,8 @@ def to_markdown(comparison: Comparison) -> str:
 
 
 def _piped(table: Table) -> list[str]:
-    rule = ["---", *["---:"] * (len(table.header) - 1)]
+    last = len(table.header) - 1
+    rule = ["---" if table.words or i in (0, last) else "---:" for i in range(last + 1)]
     return [f"| {' | '.join(map(_escaped, row))} |" for row in (table.header, rule, *table.rows)]
 
 

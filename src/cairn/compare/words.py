@@ -1,6 +1,7 @@
 """A comparison in sentences: one line to act on, and what lies behind it."""
 
 import json
+import math
 from typing import Any
 
 from scipy import stats
@@ -11,12 +12,12 @@ from cairn.compare.comparison import Candidate, Comparison, Slice, judged
 from cairn.compare.difference import SAVING, Difference
 from cairn.metrics.kpi import PER_ROWS
 
-MOST_SLICES, MOST_SETTINGS, MOST_FILES = 3, 12, 4
+MOST_SLICES, MOST_SETTINGS, MOST_INPUTS = 3, 12, 6
 POWER = 0.8
 
 
 def verdict(comparison: Comparison, candidate: Candidate) -> str:
-    """Say in one line whether the candidate is better than the reference, worse, or cannot be told from it."""
+    """Say in one line whether the candidate is better than the reference, or worse, or neither."""
     one, other, level = candidate.name, comparison.reference, comparison.level
     if candidate.outcome == "same":
         return f"{one} predicts the same as {other}, row by row."
@@ -96,19 +97,17 @@ def sensitivity(comparison: Comparison, candidate: Candidate) -> str:
     if not found > 0:
         return ""
     size = number(found, places([{"value": found, "low": None, "high": None}]))
-    return (
-        f"A true difference of {size} in {metric_name(comparison.decides)} is found in 4 of 5 such comparisons."
-    )
+    what = metric_name(comparison.decides)
+    return f"A true difference of {size} in {what} is found in 4 of 5 such comparisons."
 
 
 def changes(candidate: Candidate, most: int = MOST_SETTINGS) -> list[str]:
-    """List what differs in settings and in files."""
+    """List what differs in settings, code and data."""
     lines = [f"{key}: {plain(ours)} → {plain(theirs)}" for key, ours, theirs in candidate.settings[:most]]
     if len(candidate.settings) > most:
         lines.append(f"and {len(candidate.settings) - most} more settings")
-    files = ", ".join(candidate.files[:MOST_FILES])
-    more = len(candidate.files) - MOST_FILES
-    lines.append(f"code: {files}{f' and {more} more' if more > 0 else ''}" if files else "code: unchanged")
+    named, more = ", ".join(candidate.inputs[:MOST_INPUTS]), len(candidate.inputs) - MOST_INPUTS
+    lines.append(f"code and data: {named or 'unchanged'}{f' and {more} more' if more > 0 else ''}")
     return lines
 
 
@@ -120,4 +119,4 @@ def plain(value: Any) -> str:
 def as_interval(difference: Difference) -> Interval:
     """Return a difference as the model card's words take it: None where undefined."""
     shown = {"value": difference.difference, "low": difference.low, "high": difference.high}
-    return {name: None if value != value else value for name, value in shown.items()}
+    return {name: None if math.isnan(value) else value for name, value in shown.items()}
