@@ -106,7 +106,7 @@ def test_only_baseline_and_evaluate_read_the_test_part():
         for path in (SRC / "cairn").rglob("*.py")
         if "splits/test" in path.read_text(encoding="utf-8")
     }
-    # compare/evidence: slices and days of the rows, to judge revisions that are finished; nothing is chosen by it.
+    # compare/evidence reads slices and days of the rows, to judge revisions that are finished.
     assert mentions == {"baseline", "evaluate", "evidence", "split"}
 
 

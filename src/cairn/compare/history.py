@@ -88,7 +88,7 @@ class History:
         digest = self._digest(revision, path)
         cached = Path(self._dvc.cache.local.oid_to_path(digest))
         if not cached.exists():
-            self._fetch(revision, path, digest)
+            self._fetch(revision, path, digest, cached)
         if hashlib.md5(cached.read_bytes(), usedforsecurity=False).hexdigest() != digest:
             raise ConfigError(
                 f"{revision.name}: {path}: its file in DVC's cache has changed since it was stored;"
@@ -123,20 +123,20 @@ class History:
             " `dvc repro` in that revision and commit, or name another one"
         )
 
-    def _fetch(self, revision: Revision, path: str, digest: str) -> None:
+    def _fetch(self, revision: Revision, path: str, digest: str, cached: Path) -> None:
         from dvc.exceptions import DvcException
         from dvc_data.hashfile.hash_info import HashInfo
 
         why = ""
         try:
-            done = self._dvc.cloud.pull([HashInfo("md5", digest)])
+            self._dvc.cloud.pull([HashInfo("md5", digest)])
         except (DvcException, OSError) as error:
             why = f" ({' '.join(str(error).split())})"
-        else:
-            if not done.failed:
-                return
+        # What the remote lacks, DVC passes over.
+        if cached.exists():
+            return
         cure = f"`git checkout {revision.name}`, `dvc repro`, `dvc push`"
-        if re.fullmatch(EXPERIMENT, revision.name) or revision.name in map(_experiment, self._experiments):
+        if _experiment(revision.name) in map(_experiment, self._experiments):
             cure = f"`dvc exp apply {revision.name}`, `dvc repro`, `dvc push`"
         raise ConfigError(
             f"{revision.name}: {path} is neither in the cache nor on the remote{why};"
