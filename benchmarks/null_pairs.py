@@ -5,8 +5,8 @@
 Pairs of models whose true difference is known are made from real test rows and two real models, the model
 and the linear baseline. Days are drawn with replacement, as a new season would bring other days; on each the
 candidate is given one model's predictions and the reference the other's. Where a fair coin decides which,
-both follow one distribution: they are equal in truth in every metric, and stay as correlated, and as clustered by
-days, as real models are. A coin with a bias makes a difference whose true size is known exactly.
+both follow one distribution: they are equal in truth in every metric, and stay as correlated, and as
+clustered by days, as real models are. A coin with a bias makes a difference whose true size is known exactly.
 """
 
 import argparse

@@ -32,7 +32,7 @@ CONFIG = """\
     remote = store
     analytics = false
 ['remote "store"']
-    url = ../../store
+    url = {store}
     verify = true
 """
 SETTINGS = {
@@ -108,7 +108,7 @@ def toy(tmp_path_factory) -> Toy:
     toy.git("config", "user.email", "test@example.org")
     toy.git("config", "user.name", "test")
     (toy.path / ".dvc").mkdir()
-    (toy.path / ".dvc/config").write_text(CONFIG, encoding="utf-8")
+    (toy.path / ".dvc/config").write_text(CONFIG.format(store=toy.path.parent / "store"), encoding="utf-8")
     (toy.path / ".dvc/.gitignore").write_text("/cache\n/tmp\n/config.local\n", encoding="utf-8")
     (toy.path / "dvc.yaml").write_text(STAGE, encoding="utf-8")
     (toy.path / "pins").write_text("1", encoding="utf-8")
@@ -288,9 +288,13 @@ def test_every_form_holds_the_same_numbers(toy):
         assert all(cell.replace("−", "-") in text for cell in row)
     assert record["candidates"][0]["differences"]["log_loss"]["difference"] < 0
     assert [one["verdict"] in page for one in record["candidates"]] == [True, True]
-    columns = {line.count(" | ") for line in markdown.splitlines() if line.startswith("| log loss")}
-    assert columns == {6}
-    assert not re.search(r'(src|href)="(?!data:)[^#]|url\(', page)
+    bars = {
+        line.replace("\\|", "").count("|")
+        for line in markdown.splitlines()
+        if line.startswith("| log loss ↓")
+    }
+    assert bars == {8}
+    assert not re.search(r'(src|href)="(?!data:)[^#]|url\((?!#)', page)
     assert page == to_html(compare(toy.path, ["noisy", "sound", "dearer"]))
 
 
@@ -300,9 +304,10 @@ def test_experiments_are_compared_in_a_fresh_clone_with_nothing_but_the_remote(t
     checkout.git("fetch", "--quiet", "origin", "refs/exps/*:refs/exps/*")
     checkout.dvc("exp", "apply", "tiny")
     checkout.git("commit", "--quiet", "--all", "--message=tiny")
+    checkout.dvc("push", "--quiet")
     checkout.dvc("exp", "run", "-n", "linear", "-S", "experiment=tiny", "-S", "model=logistic")
+    checkout.dvc("push", "--quiet")
     checkout.git("checkout", "--quiet", ".")
-    checkout.dvc("push", "--quiet", "--all-commits")
     fresh = checkout.clone(tmp_path / "second", share_cache=False)
     fresh.git("fetch", "--quiet", "origin", "refs/exps/*:refs/exps/*")
     words = ("python", "src/cairn", "compare", "main", "linear")
@@ -320,3 +325,28 @@ def test_experiments_are_compared_in_a_fresh_clone_with_nothing_but_the_remote(t
     assert Path(tmp_path / "a.html").stat().st_size > 10_000
     typo = fresh.run("python", "src/cairn", "compare", "main", "linaer", fails=True)
     assert typo.startswith("cairn compare: linaer: no branch") and len(typo.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_pull_request_is_checked_reproduced_and_compared(tiny, tmp_path):
+    checkout = tiny.clone(tmp_path / "request", share_cache=True)
+    checkout.git("fetch", "--quiet", "origin", "refs/exps/*:refs/exps/*")
+    checkout.dvc("exp", "apply", "tiny")
+    checkout.git("commit", "--quiet", "--all", "--message=tiny")
+    checkout.git("switch", "--quiet", "--create", "request")
+    checkout.replace("conf/features/all.yaml", "groups: null", "groups: [schedule]")
+    checkout.git("commit", "--quiet", "--all", "--message=fewer features")
+    said = checkout.run(".ci/compare", "main", fails=True)
+    assert "`dvc.lock` is out of step with code and settings" in said
+    assert re.search(
+        r"^\*\*(workspace is (better|worse) than main|Cannot tell workspace from main)", said, re.M
+    )
+    assert 'features.groups: null → ["schedule"]' in said
+    assert checkout.git("diff", "--stat", "dvc.lock") != ""
+    checkout.dvc("repro")
+    checkout.git("commit", "--quiet", "--all", "--message=with its results")
+    said = checkout.run(".ci/compare", "main")
+    assert "out of step" not in said
+    assert re.search(r"^\*\*(HEAD is (better|worse) than main|Cannot tell HEAD from main)", said, re.M)
+    assert checkout.git("status", "--porcelain") == ""
+    assert "no revision nowhere" in checkout.run(".ci/compare", "nowhere", fails=True)
