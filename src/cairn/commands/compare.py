@@ -1,0 +1,88 @@
+"""`cairn compare A B [C …]`: is B better than A, on the same rows, and by how much?"""
+
+import argparse
+import json
+from pathlib import Path
+
+from cairn.config.base import ConfigError
+
+WORSE = 3
+
+
+def main(*arguments: str) -> None:
+    """Print the comparison of git revisions, DVC experiments or the workspace with the first one named."""
+    words = _parsed(arguments)
+    from cairn.compare.comparison import compare
+    from cairn.compare.page import to_html
+    from cairn.compare.tables import to_markdown, to_record, to_text
+    from cairn.data.files import rounded
+
+    comparison = compare(
+        Path(),
+        [words.reference, *words.others],
+        part=words.part,
+        metrics=words.metrics.split(",") if words.metrics else None,
+        decides=words.decide_by,
+        resamples=words.resamples,
+        seed=words.seed,
+    )
+    if words.html:
+        _write(words.html, to_html(comparison))
+    if words.json:
+        print(json.dumps(rounded(to_record(comparison)), indent=1, ensure_ascii=False))
+    else:
+        print(to_markdown(comparison) if words.md else to_text(comparison))
+    if words.fail_if_worse and any(one.outcome == "worse" for one in comparison.candidates):
+        raise SystemExit(WORSE)
+
+
+def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="cairn compare",
+        description="Compare revisions by their predictions of the same rows: every metric and the money,"
+        " with intervals.",
+        epilog="A revision is a branch, tag or commit of git, the name of a DVC experiment, or `workspace`.",
+    )
+    parser.add_argument("reference", metavar="A", help="the revision that the others are compared with")
+    parser.add_argument("others", metavar="B", nargs="+", help="revisions to compare with it")
+    parser.add_argument(
+        "--part",
+        choices=("test", "validation"),
+        default="test",
+        help="rows to judge on: test for a claim (the default), validation while you are still choosing",
+    )
+    parser.add_argument(
+        "--decide-by",
+        metavar="NAME",
+        help="the metric that decides, or `saving`; choose before you look (default: evaluate.primary of A)",
+    )
+    parser.add_argument("--metrics", metavar="NAME,NAME", help="only these beside the one that decides")
+    parser.add_argument(
+        "--resamples", type=_at_least(100), help="bootstrap draws (default: evaluate.resamples of A)"
+    )
+    parser.add_argument("--seed", type=_at_least(0), help="of the draws (default: seed of A)")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--md", action="store_true", help="print Markdown, as for a pull request")
+    form.add_argument("--json", action="store_true", help="print everything, for programs")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write one page that loads nothing, too")
+    parser.add_argument(
+        "--fail-if-worse", action="store_true", help=f"exit with {WORSE} when one of them is worse than A"
+    )
+    return parser.parse_args(arguments)
+
+
+def _at_least(least: int):
+    def number(text: str) -> int:
+        if not text.isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"should be a whole number, {least} or more, not {text}")
+        return int(text)
+
+    return number
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise ConfigError(f"--html: {path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,179 @@
+"""The revisions of a checkout, by any name git or DVC knows, and the files as they were in each."""
+
+import hashlib
+import re
+import subprocess
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cairn.config.base import ConfigError
+from cairn.config.compose import nearest
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+
+WORKSPACE = "workspace"
+EXPERIMENT = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(.+)")
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A state of the repository.
+
+    Attributes:
+        name: as the user wrote it.
+        commit: its full hash; None for the files of the workspace as they are.
+    """
+
+    name: str
+    commit: str | None
+
+    @property
+    def short(self) -> str:
+        """The first digits of the commit, as git shows them; `as it is` for the workspace."""
+        return self.commit[:7] if self.commit else "as it is"
+
+
+class History:
+    """Reads revisions of one checkout; changes nothing but DVC's cache, by what it fetches."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def resolve(self, name: str) -> Revision:
+        """Find a git revision, a DVC experiment or the workspace by its name.
+
+        Raises:
+            ConfigError: no such name, or more than one thing has it.
+        """
+        if name == WORKSPACE:
+            return Revision(name, None)
+        found = {ref: commit for ref, commit in self._experiments.items() if _experiment(ref) == name}
+        by_git = self._git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        commits = {*found.values(), *([by_git] if by_git else [])}
+        if len(commits) > 1:
+            others = [f"{by_git[:7]} in git"] if by_git else []
+            listed = ", ".join([*others, *found])
+            raise ConfigError(f"{name}: {len(commits)} revisions have this name: give one in full: {listed}")
+        if not commits:
+            known = [*map(_experiment, self._experiments), *self._branches_and_tags(), WORKSPACE]
+            raise ConfigError(
+                f"{name}: no branch, tag, commit or experiment of this name{nearest(name, known)};"
+                " `dvc exp list --all-commits` and `git branch --all` list them"
+            )
+        return Revision(name, commits.pop())
+
+    def text(self, revision: Revision, path: str) -> str | None:
+        """Return a file that git holds, or None where the revision has none."""
+        if revision.commit:
+            return self._git("show", f"{revision.commit}:./{path}", strip=False)
+        file = self.root / path
+        return file.read_text(encoding="utf-8") if file.exists() else None
+
+    def tracked(self, revision: Revision, path: str) -> Path:
+        """Return where an output that DVC holds can be read: the workspace, or the cache.
+
+        What the cache lacks is fetched from the default remote.
+
+        Raises:
+            ConfigError: the revision has no such output, or neither cache nor remote has it unspoilt.
+        """
+        if revision.commit is None:
+            file = self.root / path
+            if not file.exists():
+                raise ConfigError(f"{path}: not in the workspace; `dvc checkout` or `dvc repro` brings it")
+            return file
+        digest = self._digest(revision, path)
+        cached = Path(self._dvc.cache.local.oid_to_path(digest))
+        if not cached.exists():
+            self._fetch(revision, path, digest, cached)
+        if hashlib.md5(cached.read_bytes(), usedforsecurity=False).hexdigest() != digest:
+            raise ConfigError(
+                f"{revision.name}: {path}: its file in DVC's cache has changed since it was stored;"
+                f" delete .../{cached.parent.name}/{cached.name} there and compare again"
+            )
+        return cached
+
+    def inputs(self, revision: Revision) -> dict[str, str]:
+        """Return the hash of every source file, pin and table that the stages read, as dvc.lock recorded it.
+
+        What another stage wrote is left out, and so is conf/, which the settings speak of.
+        """
+        stages = self._lock(revision)
+        written = {out["path"] for stage in stages for out in stage.get("outs", [])}
+        read = {dep["path"]: dep["md5"] for stage in stages for dep in stage.get("deps", [])}
+        return {path: digest for path, digest in read.items() if path not in {*written, "conf"}}
+
+    def _lock(self, revision: Revision) -> list[dict[str, Any]]:
+        """Return the stages of a revision's dvc.lock; none where it has no such file."""
+        from omegaconf import OmegaConf
+
+        lock: Any = OmegaConf.to_container(OmegaConf.create(self.text(revision, "dvc.lock") or ""))
+        return list(lock.get("stages", {}).values())
+
+    def _digest(self, revision: Revision, path: str) -> str:
+        for stage in self._lock(revision):
+            for out in stage.get("outs", []):
+                if out["path"] == path:
+                    return out["md5"]
+        raise ConfigError(
+            f"{revision.name}: its dvc.lock has no {path}: it was never computed there;"
+            " `dvc repro` in that revision and commit, or name another one"
+        )
+
+    def _fetch(self, revision: Revision, path: str, digest: str, cached: Path) -> None:
+        from dvc.exceptions import DvcException
+        from dvc_data.hashfile.hash_info import HashInfo
+
+        why = ""
+        try:
+            self._dvc.cloud.pull([HashInfo("md5", digest)])
+        except (DvcException, OSError) as error:
+            why = f" ({' '.join(str(error).split())})"
+        # What the remote lacks, DVC passes over.
+        if cached.exists():
+            return
+        cure = f"`git checkout {revision.name}`, `dvc repro`, `dvc push`"
+        if _experiment(revision.name) in map(_experiment, self._experiments):
+            cure = f"`dvc exp apply {revision.name}`, `dvc repro`, `dvc push`"
+        raise ConfigError(
+            f"{revision.name}: {path} is neither in the cache nor on the remote{why};"
+            f" `dvc push` it where it was computed, or compute it anew: {cure}"
+        )
+
+    @cached_property
+    def _dvc(self) -> "Repo":
+        import logging
+
+        from dvc.repo import Repo
+
+        # It warns of what is missing over several lines; we say it in one.
+        logging.getLogger("dvc").setLevel(logging.ERROR)
+        return Repo(str(self.root))
+
+    @cached_property
+    def _experiments(self) -> dict[str, str]:
+        listed = self._git("for-each-ref", "--format=%(refname) %(objectname)", "refs/exps") or ""
+        refs = dict(line.split(" ") for line in listed.splitlines())
+        return {ref: commit for ref, commit in refs.items() if EXPERIMENT.fullmatch(ref)}
+
+    def _branches_and_tags(self) -> list[str]:
+        kinds = ("refs/heads", "refs/tags", "refs/remotes")
+        listed = self._git("for-each-ref", "--format=%(refname:short)", *kinds)
+        return listed.splitlines() if listed else []
+
+    def _git(self, *words: str, strip: bool = True) -> str | None:
+        """Return what git prints, or None where it fails."""
+        done = subprocess.run(
+            ["git", *words], cwd=self.root, capture_output=True, encoding="utf-8", check=False
+        )
+        if done.returncode:
+            return None
+        return done.stdout.strip() if strip else done.stdout
+
+
+def _experiment(ref: str) -> str:
+    """Return the name of an experiment from its ref."""
+    return EXPERIMENT.sub(r"\1", ref)
