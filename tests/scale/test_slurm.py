@@ -36,7 +36,8 @@ ReturnToService=2
 KillWait=2
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1
 SlurmdParameters=config_overrides
-NodeName=node NodeHostname={host} NodeAddr=127.0.0.1 Port={node} CPUs=4
+NodeName=node NodeHostname={host} NodeAddr=127.0.0.1 Port={node} CPUs=4 Gres=gpu:1
+GresTypes=gpu
 PreemptType=preempt/partition_prio
 PreemptMode=requeue
 PartitionName=main Nodes=node Default=YES DefaultTime=3-0 PriorityTier=1
@@ -51,6 +52,7 @@ def slurm(tmp_path_factory):
     control, node = free_ports(2)
     host = socket.gethostname().split(".")[0]
     (folder / "slurm.conf").write_text(CONFIG.format(folder=folder, control=control, node=node, host=host))
+    (folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
     (folder / "munge.key").touch(0o600)
     (folder / "munge.key").write_bytes(os.urandom(128))
     munged = ["munged", "--foreground", "--force", f"--socket={folder}/munge.socket"]
@@ -112,6 +114,12 @@ def test_the_time_limit_is_that_of_the_partition(tmp_path):
     command = ["sh", "-c", "squeue --noheader --format=%l --jobs=$SLURM_JOB_ID"]
     assert ended(start("slurm", [command], folder=tmp_path, threads=1)) == [0]
     assert (tmp_path / "worker-0.log").read_text() == "3-00:00:00\n"
+
+
+def test_a_gpu_is_asked_for(tmp_path):
+    command = ["sh", "-c", "echo GPU $CUDA_VISIBLE_DEVICES"]
+    assert ended(start("slurm", [command], folder=tmp_path, threads=1, gpus=1)) == [0]
+    assert (tmp_path / "worker-0.log").read_text() == "GPU 0\n"
 
 
 def test_cancel_ends_what_runs_and_what_waits_with_its_children(tmp_path):

@@ -3,36 +3,47 @@
 import logging
 import os
 import signal
+import socket
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cairn.config.base import ConfigError
 
+CONNECT_SECONDS = 5.0
+CANCEL_SECONDS = 10.0
+
 
 class RayWorkers:
-    """One Ray task for each worker, each on as many CPUs as it has threads."""
+    """One Ray task for each worker; if its node fails, it starts again on another."""
 
-    def __init__(self, commands: Sequence[Sequence[str]], logs: Sequence[Path], threads: int) -> None:
+    def __init__(
+        self, commands: Sequence[Sequence[str]], logs: Sequence[Path], threads: int, gpus: int
+    ) -> None:
         """Connect and submit.
 
         Raises:
             ConfigError: Ray is not installed, or no cluster answers.
         """
+        environment, folder = dict(os.environ), str(Path.cwd())
         # Ray reads it when it is imported.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             import ray
         except ImportError as error:
-            raise ConfigError("ray needs ray: make scale") from error
-        try:
-            ray.init(address="auto", logging_level=logging.ERROR, log_to_driver=False)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise ConfigError("ray: no cluster: `ray start --head`, or set RAY_ADDRESS") from error
+            raise ConfigError("ray needs Ray: make scale") from error
+        if not ray.is_initialized():
+            try:
+                _reach(os.environ.get("RAY_ADDRESS", ""))
+                ray.init(address="auto", logging_level=logging.ERROR, log_to_driver=False)
+            except (OSError, ValueError, RuntimeError) as error:
+                raise ConfigError(
+                    "ray: no cluster answers: set RAY_ADDRESS=HOST:PORT, or `ray start --head` here"
+                ) from error
         self._ray = ray
-        task = ray.remote(num_cpus=threads, max_retries=-1)(_runner())
-        environment, folder = dict(os.environ), str(Path.cwd())
+        task = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=-1)(_runner())
         self._tasks: list[Any] = [
             task.remote(list(command), str(log), folder, environment)
             for command, log in zip(commands, logs, strict=True)
@@ -52,7 +63,7 @@ class RayWorkers:
         for task in running:
             self._ray.cancel(task)
         if running:
-            self._ray.wait(running, num_returns=len(running), timeout=10)
+            self._ray.wait(running, num_returns=len(running), timeout=CANCEL_SECONDS)
         self._codes = [-signal.SIGTERM if code is None else code for code in self._codes]
 
     def _code(self, task: Any) -> int:
@@ -64,19 +75,28 @@ class RayWorkers:
             return 1
 
 
+def _reach(address: str) -> None:
+    """Raise OSError if nobody listens there: Ray itself tries for two minutes and then ends the process."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+
+
 def _runner() -> Any:
     """Return what a task runs. A nested function travels whole, so that nodes import nothing of ours."""
 
     def run(command: list[str], log: str, folder: str, environment: dict[str, str]) -> int:
-        # What Ray says about this node (its name, its GPUs) outranks what the driver's machine says.
-        here = {name: value for name, value in os.environ.items() if name.startswith(("RAY_", "CUDA_"))}
+        devices = {k: v for k, v in os.environ.items() if k.endswith("_VISIBLE_DEVICES")}
         with open(log, "ab") as output:  # noqa: PTH123
             process = subprocess.Popen(
-                command, cwd=folder, env=environment | here, start_new_session=True,
+                command, cwd=folder, env=environment | devices, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             )  # fmt: skip
         try:
-            return process.wait()
+            # Ray cancels by an exception that cannot interrupt a longer wait.
+            while process.poll() is None:
+                time.sleep(0.2)
+            return process.returncode
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)

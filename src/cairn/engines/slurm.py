@@ -25,7 +25,9 @@ FILE_SYSTEM_SECONDS = 15.0
 class SlurmWorkers:
     """One job array with a task for each worker; preempted, or if its node fails, it is queued again."""
 
-    def __init__(self, commands: Sequence[Sequence[str]], logs: Sequence[Path], threads: int) -> None:
+    def __init__(
+        self, commands: Sequence[Sequence[str]], logs: Sequence[Path], threads: int, gpus: int
+    ) -> None:
         """Submit the jobs.
 
         Raises:
@@ -44,6 +46,7 @@ class SlurmWorkers:
             job_name=JOB_NAME,
             time=None,
             cpus_per_task=threads,
+            gpus_per_node=gpus or None,
             use_srun=False,
             additional_parameters={"requeue": True},
         )

@@ -27,7 +27,9 @@ class Workers(Protocol):
         ...
 
 
-def start(engine: str, commands: Sequence[Sequence[str]], *, folder: Path, threads: int) -> Workers:
+def start(
+    engine: str, commands: Sequence[Sequence[str]], *, folder: Path, threads: int, gpus: int = 0
+) -> Workers:
     """Start one worker for each command line, in the current folder and with the current environment.
 
     Call `cancel()` in a `finally`: workers do not see the Ctrl-C of the driver's terminal. After kill -9 of
@@ -38,7 +40,8 @@ def start(engine: str, commands: Sequence[Sequence[str]], *, folder: Path, threa
         commands: programs with their arguments. On a cluster the current folder and the programs must lie on
             a file system that all nodes share.
         folder: made if missing; takes the output of worker k as `worker-k.log`, appended to what is there.
-        threads: CPU cores asked for each worker (no limit is set by `local`).
+        threads: CPU cores that SLURM or Ray sets aside for each worker.
+        gpus: GPUs likewise.
 
     Raises:
         ConfigError: no such engine, its library is not installed, or there is no cluster.
@@ -52,11 +55,11 @@ def start(engine: str, commands: Sequence[Sequence[str]], *, folder: Path, threa
     if engine == "slurm":
         from cairn.engines.slurm import SlurmWorkers
 
-        return SlurmWorkers(commands, logs, threads)
+        return SlurmWorkers(commands, logs, threads, gpus)
     if engine == "ray":
         from cairn.engines.ray import RayWorkers
 
-        return RayWorkers(commands, logs, threads)
+        return RayWorkers(commands, logs, threads, gpus)
     near = difflib.get_close_matches(engine, ENGINES, n=1)
     hint = f", did you mean {near[0]}?" if near else ""
     raise ConfigError(f"no engine '{engine}'{hint} ({', '.join(ENGINES)})")
