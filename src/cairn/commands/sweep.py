@@ -60,7 +60,7 @@ def main(*arguments: str) -> None:
 def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("cairn sweep", description=__doc__)
     parser.add_argument(
-        "-S", "--set", action="append", default=[], metavar="KEY=A,B",
+        "-S", "--set-param", dest="set", action="append", default=[], metavar="KEY=A,B",
         help="an override, of one value or several: a,b choice(a,b) range(1,4) (without the 4) sort()"
         " shuffle(); several -S: every combination",
     )  # fmt: skip
