@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = sys.executable
 TINY = ["-S", "experiment=tiny"]
-SECONDS_AT_MOST = 300
+SECONDS_AT_MOST = 900
 
 
 def main() -> None:

@@ -1,6 +1,9 @@
 """`cairn sweep`, up to where it starts workers: what it refuses, and what it says before anything runs."""
 
+import re
+
 import pytest
+from closure import ROOT
 
 from cairn.commands import sweep
 from cairn.config.base import ConfigError
@@ -103,3 +106,11 @@ def test_too_many_threads_for_the_cores_are_said_and_not_changed(monkeypatch, ca
     assert capsys.readouterr().out == ""
     assert sweep._workers(3, "local", 2) == 3
     assert "3 workers of 2 threads on 4 cores" in capsys.readouterr().out
+
+
+def test_every_option_is_in_the_docs(capsys):
+    with pytest.raises(SystemExit):
+        sweep.main("--help")
+    options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help", "--queue", "--set-param"}
+    rows = re.findall(r"^\| `(-\S+)", (ROOT / "docs/sweep.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert options == {row.strip("`") for row in rows if row.startswith("--")}

@@ -60,7 +60,7 @@ def main(*arguments: str) -> None:
 def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("cairn sweep", description=__doc__)
     parser.add_argument(
-        "-S", "--set", action="append", default=[], metavar="KEY=A,B",
+        "-S", "--set-param", dest="set", action="append", default=[], metavar="KEY=A,B",
         help="an override, of one value or several: a,b choice(a,b) range(1,4) (without the 4) sort()"
         " shuffle(); several -S: every combination",
     )  # fmt: skip
@@ -118,7 +118,7 @@ def _report(root: Path, outcomes: Sequence[Outcome], baseline: str) -> None:
         print(
             table([outcome.job for outcome in done], {name: shown(found) for name, found in scores.items()})
         )
-        print(f"look      dvc exp show --only-changed --rev {baseline}")
+        print(f"look      dvc exp show --only-changed{'' if baseline == 'HEAD' else f' --rev {baseline}'}")
         print(f"compare   cairn compare {baseline} {best}")
         print(f"keep      dvc exp apply {best}, or dvc exp branch {best} NAME")
     failed = [f"{o.job.name}: {o.error}; {o.log.relative_to(root)}" for o in outcomes if not o.sha]

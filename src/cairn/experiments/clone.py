@@ -18,7 +18,13 @@ from cairn.config.base import ConfigError
 from cairn.experiments.refs import EXPERIMENTS, git, ref_of
 
 SET_BY_DVC = ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
-SET_BY_CAIRN = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+SET_BY_CAIRN = (
+    "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
 """What a running stage and a command set for themselves, and a stage in a clone must not see."""
 
 

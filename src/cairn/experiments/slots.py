@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,17 +49,12 @@ def slot_for(clones: Path, job: str) -> Generator[Slot | None]:
     The caller must hold the job's own lock.
     """
     left = [lock for lock in _locks(clones) if job_in(lock) == job]
-    for lock in left or _locks(clones):
+    for lock in left or (clones / f"{number}.lock" for number in count()):
         with lock.open("ab+") as held:
             if lock_descriptor(held.fileno(), blocking=False) and (left or job_in(lock) is None):
                 yield Slot(lock.with_suffix(""), held)
                 return
-    if left:
-        yield None
-        return
-    with _new(clones).open("ab+") as held:
-        lock_descriptor(held.fileno())
-        yield Slot(Path(held.name).with_suffix(""), held)
+    yield None
 
 
 def jobs_in(clones: Path) -> set[str]:
@@ -86,15 +82,3 @@ def job_in(lock: Path) -> str | None:
 
 def _locks(clones: Path) -> list[Path]:
     return sorted(clones.glob("*.lock"), key=lambda path: int(path.stem))
-
-
-def _new(clones: Path) -> Path:
-    number = len(_locks(clones))
-    while True:
-        lock = clones / f"{number}.lock"
-        try:
-            lock.touch(exist_ok=False)
-        except FileExistsError:
-            number += 1
-        else:
-            return lock
