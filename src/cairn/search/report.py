@@ -131,7 +131,11 @@ def _content(
             }
             for d in space.dimensions
         ],
-        "levels": {d.key: levels(d, best, plan) for d in space.dimensions if d.key in scientific},
+        "levels": {
+            d.key: levels(d, best, greater=greater_is_better(plan.objective))
+            for d in space.dimensions
+            if d.key in scientific
+        },
         "figures": _figures(study, plan, space, found),
         "fixed": {name: _as_yaml(plan.base[name]) for name in (*TUNABLE, "data", "split")},
         "how": _how(study, plan),
