@@ -1,8 +1,8 @@
 """What a trial of `cairn search` costs beside the same training under Optuna alone.
 
-The same points, one after the other and in turn, in one process: Optuna's `study.optimize` over a function that
-calls the same training, and the loop of our worker with its journal, locks, validation and pruner. The order
-changes with every trial. CPU seconds are what to compare on a machine that does other things as well.
+The same points, one after the other and in turn, in one process: Optuna's `study.optimize` over a function
+that calls the same training, and the loop of our worker with its journal, locks, validation and reports. The
+order changes with every trial. On a machine that does other things as well, compare the CPU seconds.
 
     python benchmarks/search_overhead.py [--trials 8]
 """
@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
@@ -43,7 +44,7 @@ def measure(trials: int) -> list[dict[str, tuple[float, float]]]:
 
     from cairn.config.schema import read_config
     from cairn.search import driver, worker
-    from cairn.search.objective import value_of
+    from cairn.search.objective import greater_is_better, value_of
     from cairn.search.plan import write
     from cairn.search.study import finished, open_study
     from cairn.trial import load_prepared, run_trial
@@ -57,10 +58,11 @@ def measure(trials: int) -> list[dict[str, tuple[float, float]]]:
     prepared = load_prepared(Path())
     config = read_config(plan.base, Path())
     sampler = optuna.samplers.TPESampler(seed=0, multivariate=True)
-    bare = optuna.create_study(direction="maximize", sampler=sampler)
+    direction = "maximize" if greater_is_better(plan.objective) else "minimize"
+    bare = optuna.create_study(direction=direction, sampler=sampler)
 
     def objective(trial: optuna.Trial) -> float:
-        drawn = {d.key: trial._suggest(d.key, d.distribution) for d in space.dimensions}
+        drawn = {d.key: suggest(trial, d.key, d.distribution) for d in space.dimensions}
         params = {d.key.rpartition(".")[2]: d.value(drawn[d.key]) for d in space.dimensions}
         model = config.model.model_copy(update={"params": config.model.params | params})
         changed = config.model_copy(update={"model": model})
@@ -92,6 +94,16 @@ def measure(trials: int) -> list[dict[str, tuple[float, float]]]:
     return pairs
 
 
+def suggest(trial: Any, name: str, distribution: Any) -> Any:
+    """Ask for a parameter by the method that fits its distribution."""
+    kind = type(distribution).__name__
+    if kind == "CategoricalDistribution":
+        return trial.suggest_categorical(name, distribution.choices)
+    low, high, log = distribution.low, distribution.high, distribution.log
+    asked = trial.suggest_int if kind == "IntDistribution" else trial.suggest_float
+    return asked(name, low, high, log=log)
+
+
 def clock() -> tuple[float, float]:
     """Return wall and CPU time in seconds."""
     return time.perf_counter(), time.process_time()
@@ -119,10 +131,9 @@ def report(pairs: list[dict[str, tuple[float, float]]], threads: str) -> None:
         for k in (0, 1)
     ]
     print(f"{'more':14}{more[0]:+8.1%}{more[1]:+8.1%}  (median of the pairs)")
-    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
-    print(
-        f"{os.cpu_count()} cores, {platform.machine()}, threads {threads}, Python {platform.python_version()}, {libraries}"
-    )
+    libraries = [f"{name} {version(name)}" for name in LIBRARIES]
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, threads {threads}"
+    print(", ".join([machine, f"Python {platform.python_version()}", *libraries]))
 
 
 if __name__ == "__main__":
