@@ -6,7 +6,7 @@ import pandas as pd
 from cairn.config.contract import Column, Contract
 from cairn.config.model import Encoding, ModelConfig
 from cairn.config.train import TrainConfig
-from cairn.models.build import fit_model
+from cairn.models.build import OnIteration, fit_model
 from cairn.models.package import Package
 
 CONTRACT = Contract(
@@ -89,6 +89,7 @@ def fit(
     validation: pd.DataFrame | None = None,
     *,
     early_stopping: bool = True,
+    on_iteration: OnIteration | None = None,
     **params,
 ) -> Package:
     """Fit one of MODELS on rows(), stopping on other rows()."""
@@ -104,4 +105,5 @@ def fit(
         settings=TrainConfig(device="cpu", early_stopping=early_stopping),
         seed=3,
         threads=1,
+        on_iteration=on_iteration,
     )

@@ -35,6 +35,7 @@ def _search(asked: argparse.Namespace) -> None:
     from cairn.search.reading import check_scientific
     from cairn.search.report import conclusion, write_report
     from cairn.search.result import contenders, table
+    from cairn.search.study import ranked
 
     if asked.save_as:
         check_name(CONF, asked.save_as)
@@ -47,13 +48,15 @@ def _search(asked: argparse.Namespace) -> None:
     study = driver.run(plan, space, workers=workers, engine=asked.on)
     print("\n".join(table(study, plan, space)))
 
-    few = contenders(study, plan, space, plan.base["search"]["top"])
-    confirmed = confirm(plan, few, workers=workers, engine=asked.on) if len(few) > 1 else None
+    top = plan.base["search"]["top"]
+    few = contenders(study, plan, space, max(top, 1))
+    confirmed = confirm(plan, few, workers=workers, engine=asked.on) if top and len(few) > 1 else None
     print("\n".join(conclusion(study, plan, confirmed)))
     print(f"report: {write_report(study, plan, space, confirmed, asked.scientific).as_posix()}")
-    best = few[0] if confirmed is None else confirmed.contenders[confirmed.winner]
-    if confirmed is None:
-        best = contenders(study, plan, space, 1)[-1]
+    if confirmed is not None:
+        best = confirmed.contenders[confirmed.winner]
+    else:
+        best = few[0] if ranked(study)[0].params == space.default else few[1]
     if asked.save_as:
         path = save_preset(CONF, asked.save_as, compose(CONF, best.overrides))
         print(f"{path.as_posix()} = {best.name}; select it with dvc exp run -S experiment={asked.save_as}")

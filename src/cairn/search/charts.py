@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
@@ -118,6 +118,9 @@ def slices_figure(dimensions: Sequence[Dimension], best: Sequence[FrozenTrial], 
             axes.set_xlim(-0.5, len(names) - 0.5)
         elif dimension.distribution.log:
             axes.set_xscale("log")
+            ticks = np.geomspace(dimension.distribution.low, dimension.distribution.high, 3)
+            axes.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
+            axes.xaxis.set_minor_locator(NullLocator())
         axes.scatter(parameters, values, c=colours, s=22, linewidths=0)
         axes.plot(parameters[0], values[0], "o", color=MODEL, markersize=11, markerfacecolor="none")
         axes.set_xlabel(dimension.key.rpartition(".")[2], fontsize=9)

@@ -57,7 +57,7 @@ class Dimension:
                 ends = math.log(low - 0.5), math.log(high + 0.5)
                 return min(max(round(math.exp(ends[0] + share * (ends[1] - ends[0]))), low), high)
             case FloatDistribution(low=low, high=high, log=True):
-                return min(math.exp(math.log(low) + share * (math.log(high) - math.log(low))), high)
+                return min(max(low * math.exp(share * math.log(high / low)), low), high)
             case FloatDistribution(low=low, high=high, step=float(step)):
                 return low + step * int(share * (round((high - low) / step) + 1))
             case FloatDistribution(low=low, high=high):

@@ -110,9 +110,16 @@ def run(plan: Plan, space: Space, *, workers: int, engine: str) -> Study:
             crew = start(engine, [command] * wanted, folder=plan.folder, threads=plan.base["threads"])
             try:
                 _follow(plan, study, crew)
+            except KeyboardInterrupt as error:
+                raise ConfigError(
+                    f"stopped with {len(finished(study))} of {plan.trials} trials finished;"
+                    " the same command goes on"
+                ) from error
             finally:
                 crew.cancel()
                 requeue_dead(study, plan.folder)
+    if not ranked(study):
+        raise ConfigError("no trial is complete yet; give it more time (search.timeout) or trials")
     return study
 
 

@@ -12,8 +12,6 @@ from optuna.trial import FrozenTrial
 from cairn.config.base import ConfigError
 from cairn.config.compose import nearest
 from cairn.search.dimension import Dimension
-from cairn.search.objective import greater_is_better
-from cairn.search.plan import Plan
 from cairn.search.space import Space
 from cairn.search.study import ranked, value
 
@@ -88,7 +86,7 @@ def importances(study: Study, space: Space, seed: int) -> dict[str, float]:
     return get_param_importances(study, evaluator=evaluator, params=[d.key for d in space.dimensions])
 
 
-def levels(dimension: Dimension, complete: Sequence[FrozenTrial], plan: Plan) -> list[Level]:
+def levels(dimension: Dimension, complete: Sequence[FrozenTrial], *, greater: bool) -> list[Level]:
     """Compare the levels of a scientific hyperparameter, each at its best over the nuisance ones."""
     groups: dict[str, list[FrozenTrial]] = {}
     choices = isinstance(dimension.distribution, CategoricalDistribution)
@@ -98,7 +96,7 @@ def levels(dimension: Dimension, complete: Sequence[FrozenTrial], plan: Plan) ->
         parameter = trial.params[dimension.key]
         name = parameter if choices else THIRDS[min(int(3 * dimension.position(parameter)), 2)]
         groups[str(name)].append(trial)
-    pick = max if greater_is_better(plan.objective) else min
+    pick = max if greater else min
     found = []
     for name, trials in groups.items():
         if trials:

@@ -23,7 +23,7 @@ from cairn.search.plan import Plan
 from cairn.search.reading import boundary, importances, levels
 from cairn.search.result import rows_of, shown
 from cairn.search.space import TUNABLE, Space
-from cairn.search.study import ERROR, default_trial, failed, finished, ranked
+from cairn.search.study import DEFAULT, ERROR, ORIGIN, default_trial, failed, finished, ranked
 
 REPORTS = Path("reports/search")
 
@@ -64,8 +64,9 @@ def conclusion(study: Study, plan: Plan, confirmed: Confirmed | None) -> list[st
     name = objective_name(plan)
     if confirmed is None:
         best = ranked(study)[0]
+        where = ", the values in force," if best.user_attrs.get(ORIGIN) == DEFAULT else ""
         return [
-            f"trial {best.number} is the best: {name} {best.value:.5g} on validation",
+            f"trial {best.number}{where} is the best: {name} {best.value:.5g} on validation",
             "one seed says nothing of luck: --top 3 runs the best as experiments under several seeds",
         ]
     winner = confirmed.contenders[confirmed.winner]
@@ -131,7 +132,11 @@ def _content(
             }
             for d in space.dimensions
         ],
-        "levels": {d.key: levels(d, best, plan) for d in space.dimensions if d.key in scientific},
+        "levels": {
+            d.key: levels(d, best, greater=greater_is_better(plan.objective))
+            for d in space.dimensions
+            if d.key in scientific
+        },
         "figures": _figures(study, plan, space, found),
         "fixed": {name: _as_yaml(plan.base[name]) for name in (*TUNABLE, "data", "split")},
         "how": _how(study, plan),

@@ -108,7 +108,7 @@ def read_space(
     for word in varied:
         key, _, words = word.partition("=")
         found[key] = ("-S", words)
-    fixed_keys = [key_of(word) for word in fixed]
+    fixed_keys = [key for key in map(key_of, fixed) if key not in base.choices]
     dimensions, wrong = [], []
     for key, (where, words) in found.items():
         if within(key, idle) or (where != "-S" and any(within(key, fix) for fix in fixed_keys)):

@@ -140,7 +140,7 @@ def _pruner(plan: Plan) -> optuna.pruners.BasePruner:
     if settings["prune"] == 0:
         return NopPruner()
     params = plan.base["model"]["params"]
-    most = next((params[name] for name in ITERATIONS if name in params), 0)
+    most = max(0, *(params[name] for name in ITERATIONS if isinstance(params.get(name), int)), 0)
     return PercentilePruner(
         100 * (1 - settings["prune"]),
         n_startup_trials=settings["startup"],

@@ -1,0 +1,140 @@
+"""What a trial of `cairn search` costs beside the same training under Optuna alone.
+
+The same points, one after the other and in turn, in one process: Optuna's `study.optimize` over a function
+that calls the same training, and the loop of our worker with its journal, locks, validation and reports. The
+order changes with every trial. On a machine that does other things as well, compare the CPU seconds.
+
+    python benchmarks/search_overhead.py [--trials 8]
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "src"))
+NAME = "overhead-benchmark"
+LIBRARIES = ("optuna", "scikit-learn", "numpy")
+
+
+def main() -> None:
+    """Run the pairs and print seconds per trial of both."""
+    asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    asked.add_argument("--trials", type=int, default=8)
+    trials = asked.parse_args().trials
+    os.chdir(ROOT)
+    from omegaconf import OmegaConf
+
+    threads = str(OmegaConf.load("params.yaml").threads)
+    os.environ.update(OMP_NUM_THREADS=threads, OPENBLAS_NUM_THREADS=threads, OMP_WAIT_POLICY="PASSIVE")
+    pairs = measure(trials)
+    report(pairs, threads)
+
+
+def measure(trials: int) -> list[dict[str, tuple[float, float]]]:
+    """Return wall and CPU seconds of both for every trial."""
+    import optuna
+
+    from cairn.config.schema import read_config
+    from cairn.search import driver, worker
+    from cairn.search.objective import greater_is_better, value_of
+    from cairn.search.plan import write
+    from cairn.search.study import finished, open_study
+    from cairn.trial import load_prepared, run_trial
+
+    words = [f"search.trials={trials}", "search.startup=3", "search.prune=0"]
+    plan, space = driver.make_plan(words, name=NAME, storage=None)
+    shutil.rmtree(plan.folder, ignore_errors=True)
+    plan.folder.mkdir(parents=True)
+    study = open_study(plan, space)
+    write(plan)
+    prepared = load_prepared(Path())
+    config = read_config(plan.base, Path())
+    sampler = optuna.samplers.TPESampler(seed=0, multivariate=True)
+    direction = "maximize" if greater_is_better(plan.objective) else "minimize"
+    bare = optuna.create_study(direction=direction, sampler=sampler)
+
+    def objective(trial: optuna.Trial) -> float:
+        drawn = {d.key: suggest(trial, d.key, d.distribution) for d in space.dimensions}
+        params = {d.key.rpartition(".")[2]: d.value(drawn[d.key]) for d in space.dimensions}
+        model = config.model.model_copy(update={"params": config.model.params | params})
+        changed = config.model_copy(update={"model": model})
+        return value_of(plan.objective, run_trial(changed, prepared), changed)
+
+    def ours() -> None:
+        worker.run(begun, study, plan, space, prepared)
+
+    def theirs() -> None:
+        bare.optimize(objective, n_trials=1)
+
+    pairs = []
+    run_trial(config, prepared)  # what only the first training costs is nobody's
+    for number in range(trials):
+        before = clock()
+        begun = worker.begin(study, plan, space, "benchmark.lock")
+        asking = tuple(now - then for now, then in zip(clock(), before, strict=True))
+        bare.enqueue_trial(begun.params)
+        runs = {"bare Optuna": theirs, "cairn search": ours}
+        spent = {name: timed(runs[name]) for name in (list(runs) if number % 2 else list(runs)[::-1])}
+        wall, cpu = spent["cairn search"]
+        spent["cairn search"] = (wall + asking[0], cpu + asking[1])
+        pairs.append(spent)
+        print(f"trial {number}: " + ", ".join(f"{k} {v[1]:.2f} CPU s" for k, v in spent.items()), flush=True)
+    found = [trial.value for trial in finished(study)]
+    if found != [trial.value for trial in bare.trials]:
+        raise SystemExit("the two did not do the same work")
+    shutil.rmtree(plan.folder)
+    return pairs
+
+
+def suggest(trial: Any, name: str, distribution: Any) -> Any:
+    """Ask for a parameter by the method that fits its distribution."""
+    kind = type(distribution).__name__
+    if kind == "CategoricalDistribution":
+        return trial.suggest_categorical(name, distribution.choices)
+    low, high, log = distribution.low, distribution.high, distribution.log
+    asked = trial.suggest_int if kind == "IntDistribution" else trial.suggest_float
+    return asked(name, low, high, log=log)
+
+
+def clock() -> tuple[float, float]:
+    """Return wall and CPU time in seconds."""
+    return time.perf_counter(), time.process_time()
+
+
+def timed(work: Callable[[], None]) -> tuple[float, float]:
+    """Return the wall and CPU seconds of a call."""
+    before = clock()
+    work()
+    wall, cpu = clock()
+    return wall - before[0], cpu - before[1]
+
+
+def report(pairs: list[dict[str, tuple[float, float]]], threads: str) -> None:
+    """Print the table."""
+    from importlib.metadata import version
+
+    print(f"\n{len(pairs)} trials, the same points in turn, median seconds per trial")
+    print(f"{'':14}{'wall':>8}{'CPU':>8}")
+    for name in ("bare Optuna", "cairn search"):
+        wall, cpu = (statistics.median(pair[name][k] for pair in pairs) for k in (0, 1))
+        print(f"{name:14}{wall:8.2f}{cpu:8.2f}")
+    more = [
+        statistics.median(pair["cairn search"][k] / pair["bare Optuna"][k] - 1 for pair in pairs)
+        for k in (0, 1)
+    ]
+    print(f"{'more':14}{more[0]:+8.1%}{more[1]:+8.1%}  (median of the pairs)")
+    libraries = [f"{name} {version(name)}" for name in LIBRARIES]
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, threads {threads}"
+    print(", ".join([machine, f"Python {platform.python_version()}", *libraries]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,388 @@
+"""A search run for real on a small table: every trial counts once, whatever is killed, and none sees test."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+from optuna.trial import TrialState, create_trial
+from scipy import stats
+from sklearn.metrics import log_loss, roc_auc_score
+from threadpoolctl import threadpool_limits
+from toy_search import make_toy_search
+
+from cairn.config.base import ConfigError
+from cairn.config.kpi import CostKpi
+from cairn.config.schema import read_config
+from cairn.metrics.kpi import row_cost
+from cairn.metrics.scores import score
+from cairn.search import driver
+from cairn.search.confirm import Contender, chosen, paired_gain, saving_from_rates
+from cairn.search.dimension import of_values
+from cairn.search.objective import score_of
+from cairn.search.plan import read, write
+from cairn.search.reading import at_end, boundary, levels
+from cairn.search.report import write_report
+from cairn.search.result import contenders, table
+from cairn.search.study import (
+    DEFAULT,
+    ERROR,
+    EXPLORED,
+    FOLLOWED,
+    ORIGIN,
+    asking,
+    default_trial,
+    failed,
+    finished,
+    load,
+    open_study,
+    ranked,
+    requeue_dead,
+)
+from cairn.search.worker import DRIVER, begin, run, work
+from cairn.trial import load_prepared, run_trial
+
+QUICK = ["search.trials=6", "search.startup=3"]
+BOOSTED = ["model=hist_gbdt", "model.params.min_samples_leaf=20"]
+SINGLE = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+STRENGTH = "model.classifier.C"
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    monkeypatch.chdir(make_toy_search(tmp_path))
+    # As the command does by the environment; threads that wait for each other cost seconds on a busy machine.
+    with threadpool_limits(1):
+        yield tmp_path
+
+
+def begun(*words: str, name: str = "toy"):
+    plan, space = driver.make_plan([*QUICK, *words], name=name, storage=None)
+    plan.folder.mkdir(parents=True)
+    study = open_study(plan, space)
+    write(plan)
+    return plan, space, study
+
+
+def worked(*words: str, name: str = "toy"):
+    """A study whose one worker has done all there is to do."""
+    plan, space, study = begun(*words, name=name)
+    with FileLock(plan.folder / DRIVER):
+        work(plan.name)
+    return plan, space, study
+
+
+def test_a_search_starts_from_the_values_in_force_explores_and_follows(toy):
+    assert not (toy / "data/splits/test.parquet").exists()
+    plan, space, study = worked()
+    origins = [trial.user_attrs[ORIGIN] for trial in study.trials]
+    assert origins == [DEFAULT, EXPLORED, EXPLORED, FOLLOWED, FOLLOWED, FOLLOWED]
+    assert study.trials[0].params == space.default
+    alone = run_trial(read_config(plan.base, Path()), load_prepared(Path()))
+    assert study.trials[0].value == pytest.approx(roc_auc_score(alone.y, alone.prediction), abs=1e-6)
+    assert default_trial(study).number == 0
+    assert table(study, plan, space)[1 + [t.number for t in ranked(study)[:5]].index(0) + 1].endswith(
+        "in force"
+    )
+
+
+def test_a_search_that_goes_on_runs_only_what_is_left(toy):
+    plan, _, study = worked()
+    values = [trial.value for trial in finished(study)]
+    write(replace(plan, trials=8))
+    with FileLock(plan.folder / DRIVER):
+        work(plan.name)
+    assert [trial.value for trial in finished(study)][:6] == values
+    assert len(finished(study)) == 8
+    points = [tuple(trial.params.values()) for trial in study.trials]
+    assert len(set(points)) == 8, "a draw was repeated"
+
+
+def test_a_worker_whose_driver_is_gone_begins_nothing(toy):
+    plan, _, study = begun()
+    work(plan.name)
+    assert not finished(study)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ([f"{STRENGTH}=interval(0.01, 5)"], "other space"),
+        ([f"{STRENGTH}=0.2"], "other settings and space"),
+        (["search.objective=log_loss"], "other settings"),
+    ],
+)
+def test_a_study_begun_otherwise_is_not_gone_on_with(toy, change, said):
+    begun()
+    with pytest.raises(ConfigError, match=said):
+        begun_again = driver.make_plan([*QUICK, *change], name="toy", storage=None)
+        open_study(*begun_again)
+
+
+def test_other_data_or_code_are_noticed(toy):
+    begun()
+    with (toy / "src/cairn/search/worker.py").open("a") as file:
+        file.write("# changed\n")
+    (toy / "data/prepared/contract.json").write_text((toy / "data/prepared/contract.json").read_text() + " ")
+    done = driver_process(toy, 1, *QUICK, check=False)
+    assert "was begun with other code and data" in done.stderr
+
+
+def test_trials_of_dead_workers_run_again_and_those_of_living_ones_do_not(toy):
+    plan, space, study = begun()
+    first = begin(study, plan, space, "dead.lock")
+    with FileLock(plan.folder / "alive.lock"):
+        second = begin(study, plan, space, "alive.lock")
+        with asking(plan.folder):
+            cut_short = study.ask()  # killed before it had a name or parameters
+        assert requeue_dead(study, plan.folder) == 2
+        states = {trial.number: trial.state for trial in study.trials}
+        assert states[first.number] == states[cut_short.number] == TrialState.FAIL
+        assert states[second.number] == TrialState.RUNNING
+        assert requeue_dead(study, plan.folder) == 0
+    assert requeue_dead(study, plan.folder) == 1
+    with FileLock(plan.folder / DRIVER):
+        work(plan.name)
+    done = finished(study)
+    assert len(done) == plan.trials
+    assert not failed(study)
+    assert default_trial(study).params == first.params == space.default
+    assert sum(trial.user_attrs[ORIGIN] == EXPLORED for trial in done) == 2
+
+
+def test_a_trial_is_begun_no_more_often_than_asked_for(toy):
+    plan, space, study = begun()
+    under_way = [begin(study, plan, space, "a.lock") for _ in range(plan.trials)]
+    assert all(under_way)
+    assert begin(study, plan, space, "b.lock") is None
+
+
+def test_the_same_point_is_not_trained_twice(toy):
+    plan, space, study = begun()
+    prepared = load_prepared(Path())
+    run(begin(study, plan, space, "a.lock"), study, plan, space, prepared)
+    study.enqueue_trial(space.default)
+    trials = [begin(study, plan, space, "a.lock") for _ in range(3)]
+    again = next(trial for trial in trials if trial.params == space.default)
+    run(again, study, plan, space, prepared=None)  # nothing to train on
+    assert study.trials[again.number].value == study.trials[0].value
+
+
+def test_a_trial_that_fails_says_why_and_the_search_goes_on(toy):
+    *_, study = worked("model.params.max_iter=choice(1000, -5)", "search.trials=4")
+    assert len(finished(study)) == 4
+    assert failed(study)
+    assert all("max_iter" in trial.user_attrs[ERROR] for trial in failed(study))
+
+
+def test_a_search_whose_every_trial_fails_stops_and_says_why(toy):
+    done = driver_process(toy, 1, *QUICK, "model.params.max_iter=-5", check=False)
+    assert "every trial fails; the last one said: model 'logistic'" in done.stderr
+    assert "max_iter" in done.stderr
+
+
+def test_bad_trials_are_stopped_early_and_win_nothing(toy):
+    words = ["search.prune=0.9", "search.warmup=0", "search.startup=2", "search.trials=12"]
+    plan, space, study = worked(*BOOSTED, *words, "model.params.max_iter=40")
+    pruned = [trial for trial in study.trials if trial.state == TrialState.PRUNED]
+    assert pruned
+    assert len(finished(study)) == 12
+    assert all(step & (step - 1) == 0 for trial in study.trials for step in trial.intermediate_values)
+    assert not {trial.number for trial in pruned} & {trial.number for trial in ranked(study)}
+    assert all(max(trial.intermediate_values) < 40 for trial in pruned)
+    page = write_report(study, plan, space, None, []).read_text(encoding="utf-8")
+    assert f"{len(pruned)} stopped early" in page
+
+
+@pytest.mark.slow
+def test_workers_on_one_journal_survive_kill_9_of_worker_and_driver(toy):
+    words = [*BOOSTED, "model.params.max_iter=60", "search.trials=16", "search.startup=6"]
+    process = subprocess.Popen(
+        [sys.executable, "driver.py", "2", *words], stdout=subprocess.DEVNULL, env=SINGLE
+    )
+    try:
+        study = wait_for(3)
+        pids = subprocess.check_output(["pgrep", "-P", str(process.pid)], text=True).split()
+        os.kill(int(pids[0]), signal.SIGKILL)
+        wait_for(7)
+    finally:
+        process.kill()
+        process.wait()
+    before = {trial.number: (trial.value, trial.params) for trial in finished(study)}
+    driver_process(toy, 2, *words)
+    after = {trial.number: (trial.value, trial.params) for trial in finished(study)}
+    assert len(before) >= 7
+    assert len(after) == 16
+    assert before.items() <= after.items()
+    assert len({tuple(params.values()) for _, params in after.values()}) == 16
+    assert not [trial for trial in study.trials if trial.state in (TrialState.RUNNING, TrialState.WAITING)]
+
+
+def test_a_torn_last_line_of_the_journal_does_no_harm(toy):
+    plan, space, study = begun()
+    with FileLock(plan.folder / DRIVER):
+        begin(study, plan, space, "gone.lock")
+    with (plan.folder / "journal.log").open("ab") as file:
+        file.write(b'{"op_code":5,"wor')
+    requeue_dead(load(plan), plan.folder)
+    with FileLock(plan.folder / DRIVER):
+        work(plan.name)
+    assert len(finished(load(plan))) == plan.trials
+
+
+def test_any_storage_of_optuna_will_do(toy):
+    plan, space = driver.make_plan(QUICK, name="toy", storage="sqlite:///study.db")
+    plan.folder.mkdir(parents=True)
+    study = open_study(plan, space)
+    write(plan)
+    with FileLock(plan.folder / DRIVER):
+        work(plan.name)
+    assert len(finished(study)) == 6
+    assert (plan.folder / "plan.json").stat().st_mode & 0o077 == 0, "others could read a password"
+
+
+def test_a_storage_that_is_not_there_is_one_line(toy):
+    plan, space = driver.make_plan(QUICK, name="toy", storage="sqlite:////nowhere/study.db")
+    with pytest.raises(ConfigError, match="--storage: cannot be opened") as error:
+        open_study(plan, space)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["split.gap=2D"], "split.gap"),
+        (["train.device=auto,gpu"], "space: train.device=gpu"),
+        (["search.objective=rocauc"], "did you mean roc_auc"),
+        (["search.objective=saving"], "needs a cost model"),
+    ],
+)
+def test_what_cannot_work_is_said_before_any_trial(toy, words, said):
+    with pytest.raises(ConfigError, match=said):
+        driver.make_plan(words, name="toy", storage=None)
+
+
+def test_the_objective_is_what_the_metrics_and_the_kpi_say(toy):
+    plan, _ = driver.make_plan(["kpi=flights"], name="toy", storage=None)
+    config = read_config(plan.base, Path())
+    rng = np.random.default_rng(0)
+    y, p = rng.integers(0, 2, 500), rng.random(500)
+    assert score_of("log_loss", y, p, 0.5, config) == pytest.approx(log_loss(y, p))
+    acted = p > 0.25
+    by_hand = (acted & (y == 1)).sum() * 1000 * 0.4 - acted.sum() * 100
+    assert score_of("saving", y, p, 0.25, config) == pytest.approx(by_hand / 500 * 1000)
+    rates = score("binary", y, p, threshold=0.25, metrics=["accuracy", "recall"])
+    assert saving_from_rates(rates, y.mean(), plan.base["kpi"]) == pytest.approx(by_hand / 500 * 1000)
+    assert isinstance(config.kpi, CostKpi)
+    assert row_cost(y, acted, config.kpi).sum() == pytest.approx(y.sum() * 1000 - by_hand)
+
+
+def test_the_best_point_on_the_boundary_is_told():
+    leaves = of_values("model.params.max_leaf_nodes", "tag(log, interval(10, 1000))", 31)
+    # On the logarithm 5 % of two decades is a factor of 10 ** 0.1 = 1.26.
+    assert [at_end(leaves, x) for x in (10, 12, 13, 100, 790, 800, 1000)] == [
+        "lower", "lower", None, None, None, "upper", "upper",
+    ]  # fmt: skip
+    trials = [
+        create_trial(
+            value=1 - 0.1 * rank, params={leaves.key: count}, distributions={leaves.key: leaves.distribution}
+        )
+        for rank, count in enumerate((900, 950, 20, 30, 40, 50))
+    ]
+    assert boundary(leaves, trials).startswith("at the upper end, 1000, with 2 of the best 5: search higher")
+    assert boundary(leaves, trials[2:]) == "inside"
+    assert [(level.name, level.trials, level.best) for level in levels(leaves, trials, greater=True)] == [
+        ("low third", 3, 0.8),
+        ("middle third", 1, 0.5),
+        ("high third", 2, 1.0),
+    ]
+    assert levels(leaves, trials, greater=False)[2].best == 0.9
+
+
+def test_seeds_decide_and_the_interval_is_students(toy):
+    def contender(name, validation, test=(0.0, 0.0, 0.0)):
+        return Contender(name, None, {}, (), (), validation, test)
+
+    default = contender("default", (0.70, 0.71, 0.72), (0.6, 0.6, 0.6))
+    lucky, steady = contender("lucky", (0.80, 0.60, 0.60)), contender("steady", (0.72, 0.74, 0.73))
+    confirmed = chosen([default, lucky, steady], (1, 2, 3), greater=True)
+    assert confirmed.contenders[confirmed.winner].name == "steady"
+    reference = stats.ttest_1samp([0.02, 0.03, 0.01], 0).confidence_interval(0.95)
+    assert confirmed.gain.value == pytest.approx(0.02)
+    assert (confirmed.gain.low, confirmed.gain.high) == pytest.approx((reference.low, reference.high))
+    assert confirmed.gain_on_test.value == pytest.approx(-0.6)
+    assert chosen([steady, default], (1, 2, 3), greater=False).winner == 1
+    assert chosen([default, default], (1, 2, 3), greater=True).winner == 0
+    assert paired_gain([1.0], [2.0], 1) is None
+
+
+def test_contenders_are_the_values_in_force_and_the_best_others(toy):
+    plan, space, study = worked()
+    few = contenders(study, plan, space, 2)
+    assert [few[0].number, few[0].parameters] == [None, space.default]
+    others = [trial.number for trial in ranked(study) if trial.params != space.default]
+    assert [contender.number for contender in few[1:]] == others[:2]
+    assert not any("search." in word for contender in few for word in contender.overrides)
+
+
+LOADING = ("src", "href", "xlink:href", "srcset", "data")
+
+
+class Loads(HTMLParser):
+    """Collects what a page would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.found += [
+            f"{tag} {k}={v}" for k, v in attrs if k in ("src", "href", "xlink:href", "srcset", "data")
+        ]
+
+
+def test_the_report_loads_nothing_and_has_the_same_bytes_twice(toy):
+    plan, space, study = worked()
+    page = write_report(study, plan, space, None, [STRENGTH]).read_bytes()
+    assert write_report(load(plan), plan, space, None, [STRENGTH]).read_bytes() == page
+    text = page.decode()
+    parser = Loads()
+    parser.feed(text)
+    assert all(found.partition("=")[2].startswith(("#", "data:,")) for found in parser.found)
+    assert "url(http" not in text
+    assert "@import" not in text
+    assert "<script" not in text
+    assert text.count("<svg") == 4
+    for word in ("scientific", "nuisance", "Fixed", "boundary", "Sobol"):
+        assert word in text
+    assert str(Path.cwd()) not in text
+
+
+def wait_for(count: int):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            study = load(read("toy"))
+            if len(finished(study)) >= count:
+                return study
+        except (ConfigError, KeyError):
+            pass
+        time.sleep(0.1)
+    raise AssertionError(f"no {count} trials in a minute")
+
+
+def driver_process(root: Path, workers: int, *words: str, check: bool = True):
+    return subprocess.run(
+        [sys.executable, "driver.py", str(workers), *words],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=check,
+    )

@@ -1,0 +1,67 @@
+"""A checkout of one small table, prepared, in which a search runs for real: seconds instead of minutes."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/code"))
+
+from toy_conf import make_toy_conf  # noqa: E402
+
+from cairn.config import params_file  # noqa: E402
+from cairn.config.compose import compose  # noqa: E402
+from cairn.config.contract import Contract  # noqa: E402
+from cairn.config.schema import Config  # noqa: E402
+from cairn.data.files import write_json, write_table  # noqa: E402
+
+CONTRACT = "conf/contract/visits.yaml"
+DRIVER = """\
+import sys
+sys.path.insert(0, "src")
+from pathlib import Path
+from cairn.search import driver
+plan, space = driver.make_plan(sys.argv[2:], name="toy", storage=None)
+driver.run(plan, space, workers=int(sys.argv[1]), engine="local")
+"""
+
+
+def make_toy_search(root: Path) -> Path:
+    """Write conf/, params.yaml, the source and the prepared parts under root; there is no test part."""
+    from omegaconf import OmegaConf
+
+    conf = make_toy_conf(root)
+    shutil.copytree(ROOT / "src", root / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "constraints.txt", root)
+    (root / "driver.py").write_text(DRIVER, encoding="utf-8")
+    composed = compose(conf, ["threads=1", "model=logistic"])
+    values = {name: composed.values[name] for name in Config.model_fields}
+    (root / "params.yaml").write_text(params_file.text_of(values, composed.overrides), encoding="utf-8")
+    contract = Contract.model_validate(OmegaConf.to_container(OmegaConf.load(root / CONTRACT)))
+    write_json(contract.model_dump(), root / "data/prepared/contract.json")
+    (root / "data/splits").mkdir()
+    for seed, part in enumerate(("train", "validation")):
+        write_table(visits(400, seed), root / f"data/splits/{part}.parquet")
+    return root
+
+
+def visits(count: int, seed: int) -> pd.DataFrame:
+    """Visits whose return is the likelier the older the patient and the longer the stay."""
+    rng = np.random.default_rng(seed)
+    age, nights = rng.uniform(20, 90, count), rng.poisson(3, count).astype(float)
+    chance = 1 / (1 + np.exp(-(0.05 * (age - 55) + 0.4 * (nights - 3))))
+    return pd.DataFrame(
+        {
+            "row_id": np.arange(count),
+            "patient": [f"p{k}" for k in range(count)],
+            "day": pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(count), "D"),
+            "age": age,
+            "ward": rng.choice(["a", "b"], count),
+            "nights": nights,
+            "bill": nights * 100,
+            "returned": rng.random(count) < chance,
+        }
+    )
