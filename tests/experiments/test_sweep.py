@@ -9,7 +9,7 @@ from toy_repository import jobs, kill, parent, processes, until
 
 from cairn.config.base import ConfigError
 from cairn.experiments.plan import Job
-from cairn.experiments.refs import experiment_refs, git, read_file
+from cairn.experiments.refs import every_experiment, git, read_file
 from cairn.experiments.sweep import run_sweep
 from cairn.experiments.worker import PAUSE_SECONDS
 
@@ -39,7 +39,7 @@ def test_experiments_are_dvc_s_and_the_workspace_stays_as_it_is(toy):
     ]
     assert "thirteen" in outcomes[2].log.read_text()
     assert toy.experiments() == {"toy-1": "x=1", "toy-0": "x=0"}
-    ref, sha = experiment_refs(toy.root)["toy-1"]
+    ref, sha = next((one.ref, one.sha) for one in every_experiment(toy.root) if one.name == "toy-1")
     assert (ref.rpartition("/")[2], sha) == ("toy-1", outcomes[0].sha)
     assert read_file(toy.root, sha, "score.json") == b'{"score": 1.0}'
     assert read_file(toy.root, sha, "nothing.json") is None

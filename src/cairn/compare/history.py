@@ -1,8 +1,6 @@
 """The revisions of a checkout, by any name git or DVC knows, and the files as they were in each."""
 
 import hashlib
-import re
-import subprocess
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from cairn.config.base import ConfigError
 from cairn.config.compose import nearest
+from cairn.experiments.refs import Experiment, commit_of, every_experiment, git, read_file
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
 
 WORKSPACE = "workspace"
-EXPERIMENT = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(.+)")
 
 
 @dataclass(frozen=True)
@@ -50,15 +48,15 @@ class History:
         """
         if name == WORKSPACE:
             return Revision(name, None)
-        found = {ref: commit for ref, commit in self._experiments.items() if _experiment(ref) == name}
-        by_git = self._git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-        commits = {*found.values(), *([by_git] if by_git else [])}
+        found = [one for one in self._experiments if one.name == name]
+        by_git = self._commit(name)
+        commits = {*(one.sha for one in found), *([by_git] if by_git else [])}
         if len(commits) > 1:
             others = [f"{by_git[:7]} in git"] if by_git else []
-            listed = ", ".join([*others, *found])
+            listed = ", ".join([*others, *(one.ref for one in found)])
             raise ConfigError(f"{name}: {len(commits)} revisions have this name: give one in full: {listed}")
         if not commits:
-            known = [*map(_experiment, self._experiments), *self._branches_and_tags(), WORKSPACE]
+            known = [*(one.name for one in self._experiments), *self._branches_and_tags(), WORKSPACE]
             raise ConfigError(
                 f"{name}: no branch, tag, commit or experiment of this name{nearest(name, known)};"
                 " `dvc exp list --all-commits` and `git branch --all` list them"
@@ -68,7 +66,8 @@ class History:
     def text(self, revision: Revision, path: str) -> str | None:
         """Return a file that git holds, or None where the revision has none."""
         if revision.commit:
-            return self._git("show", f"{revision.commit}:./{path}", strip=False)
+            content = read_file(self.root, revision.commit, f"./{path}")
+            return None if content is None else content.decode("utf-8")
         file = self.root / path
         return file.read_text(encoding="utf-8") if file.exists() else None
 
@@ -136,7 +135,7 @@ class History:
         if cached.exists():
             return
         cure = f"`git checkout {revision.name}`, `dvc repro`, `dvc push`"
-        if _experiment(revision.name) in map(_experiment, self._experiments):
+        if any(revision.name in (one.name, one.ref) for one in self._experiments):
             cure = f"`dvc exp apply {revision.name}`, `dvc repro`, `dvc push`"
         raise ConfigError(
             f"{revision.name}: {path} is neither in the cache nor on the remote{why};"
@@ -154,26 +153,16 @@ class History:
         return Repo(str(self.root))
 
     @cached_property
-    def _experiments(self) -> dict[str, str]:
-        listed = self._git("for-each-ref", "--format=%(refname) %(objectname)", "refs/exps") or ""
-        refs = dict(line.split(" ") for line in listed.splitlines())
-        return {ref: commit for ref, commit in refs.items() if EXPERIMENT.fullmatch(ref)}
+    def _experiments(self) -> list[Experiment]:
+        return every_experiment(self.root)
+
+    def _commit(self, name: str) -> str | None:
+        """Return the commit that git knows by this name."""
+        try:
+            return commit_of(self.root, name)
+        except ConfigError:
+            return None
 
     def _branches_and_tags(self) -> list[str]:
         kinds = ("refs/heads", "refs/tags", "refs/remotes")
-        listed = self._git("for-each-ref", "--format=%(refname:short)", *kinds)
-        return listed.splitlines() if listed else []
-
-    def _git(self, *words: str, strip: bool = True) -> str | None:
-        """Return what git prints, or None where it fails."""
-        done = subprocess.run(
-            ["git", *words], cwd=self.root, capture_output=True, encoding="utf-8", check=False
-        )
-        if done.returncode:
-            return None
-        return done.stdout.strip() if strip else done.stdout
-
-
-def _experiment(ref: str) -> str:
-    """Return the name of an experiment from its ref."""
-    return EXPERIMENT.sub(r"\1", ref)
+        return git(self.root, "for-each-ref", "--format=%(refname:short)", *kinds).splitlines()

@@ -15,6 +15,7 @@ from cairn.compare.words import (
     background,
     changes,
     sensitivity,
+    signed,
     slice_outcome,
     verdict,
 )
@@ -98,9 +99,8 @@ def _interval_title(comparison: Comparison) -> str:
 def _cells(difference: Difference) -> list[str]:
     interval = as_interval(difference)
     digits = places([interval])
-    signed = ("+" if difference.difference > 0 else "") + number(interval["value"], digits)
     values = [number(_known(value), digits) for value in (difference.reference, difference.value)]
-    return [*values, signed, span(interval, digits)]
+    return [*values, signed(difference.difference, digits), span(interval, digits)]
 
 
 def _known(value: float) -> float | None:

@@ -39,10 +39,10 @@ def quantity_in_words(comparison: Comparison, quantity: str, difference: Differe
     """Write `ROC AUC +0.013 [0.005, 0.021]`, or the saving with its currency."""
     interval = as_interval(difference)
     digits = places([interval])
-    signed = ("+" if difference.difference > 0 else "") + number(interval["value"], digits)
+    by = signed(difference.difference, digits)
     if quantity == SAVING:
-        return f"saving {signed} {comparison.currency} per {PER_ROWS:,} rows {span(interval, digits)}"
-    return f"{metric_name(quantity)} {signed} {span(interval, digits)}"
+        return f"saving {by} {comparison.currency} per {PER_ROWS:,} rows {span(interval, digits)}"
+    return f"{metric_name(quantity)} {by} {span(interval, digits)}"
 
 
 def slices_in_words(candidate: Candidate, comparison: Comparison) -> str:
@@ -93,10 +93,11 @@ def background(comparison: Comparison) -> list[str]:
 
 def sensitivity(comparison: Comparison, candidate: Candidate) -> str:
     """Say how large a difference would have been found."""
-    found = detectable(comparison, candidate.differences[comparison.decides])
+    deciding = candidate.differences[comparison.decides]
+    found = detectable(comparison, deciding)
     if not found > 0:
         return ""
-    size = number(found, places([{"value": found, "low": None, "high": None}]))
+    size = number(found, places([as_interval(deciding)]))
     what = metric_name(comparison.decides)
     return f"A true difference of {size} in {what} is found in 4 of 5 such comparisons."
 
@@ -120,3 +121,9 @@ def as_interval(difference: Difference) -> Interval:
     """Return a difference as the model card's words take it: None where undefined."""
     shown = {"value": difference.difference, "low": difference.low, "high": difference.high}
     return {name: None if math.isnan(value) else value for name, value in shown.items()}
+
+
+def signed(value: float, digits: int) -> str:
+    """Write a difference with its sign, and none where it rounds to 0; a dash where undefined."""
+    text = number(None if math.isnan(value) else value, digits)
+    return f"+{text}" if value > 0 and text.strip("0.") else text

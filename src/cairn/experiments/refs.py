@@ -28,6 +28,11 @@ class Experiment:
     baseline: str
     message: str
 
+    @property
+    def name(self) -> str:
+        """Its name, which experiments of other baselines may have too."""
+        return self.ref.rpartition("/")[2]
+
 
 def git(root: Path, *words: str) -> str:
     """Run git in a folder and return what it printed, without the last line's end.
@@ -63,12 +68,12 @@ def ref_of(baseline: str, name: str) -> str:
 
 def experiments_of(root: Path, baseline: str) -> dict[str, Experiment]:
     """Return the experiments that started from one commit (its full hash), by name."""
-    return _listed(root, f"{EXPERIMENTS}/{baseline[:2]}/{baseline[2:]}")
+    return {found.name: found for found in _listed(root, f"{EXPERIMENTS}/{baseline[:2]}/{baseline[2:]}")}
 
 
-def experiment_refs(root: Path) -> dict[str, tuple[str, str]]:
-    """Return every experiment as name -> (ref, commit); of two of one name the one that was made last."""
-    return {name: (found.ref, found.sha) for name, found in _listed(root, EXPERIMENTS).items()}
+def every_experiment(root: Path) -> list[Experiment]:
+    """Return the experiments of all baselines, the one made last at the end."""
+    return _listed(root, EXPERIMENTS)
 
 
 def read_file(root: Path, revision: str, path: str) -> bytes | None:
@@ -77,13 +82,13 @@ def read_file(root: Path, revision: str, path: str) -> bytes | None:
     return None if done.returncode else done.stdout
 
 
-def _listed(root: Path, below: str) -> dict[str, Experiment]:
+def _listed(root: Path, below: str) -> list[Experiment]:
     form = "%(refname)%00%(objectname)%00%(contents:subject)"
     lines = git(root, "for-each-ref", "--sort=committerdate", f"--format={form}", below).splitlines()
-    found = {}
+    found = []
     for line in lines:
         ref, sha, message = line.split("\0")
         parts = ref.split("/")
         if len(parts) == 5 and len(parts[2]) == 2:  # others are DVC's own: its queue, its stashes
-            found[parts[4]] = Experiment(ref, sha, parts[2] + parts[3], message)
+            found.append(Experiment(ref, sha, parts[2] + parts[3], message))
     return found
