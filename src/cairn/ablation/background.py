@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from cairn.ablation.measure import SAVING, Jury, Weighed
 from cairn.card.words import Interval, estimate, metric_name, number, places
 from cairn.config.schema import Config
+from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.kpi import PER_ROWS
 
 
@@ -83,16 +84,15 @@ def notes(background: Background, noise: float | None) -> list[str]:
         ]
     last = background.first_seed + background.seeds - 1
     name = quantity_name(background.decides, background.currency)
-    size = number(noise, places([{"value": noise, "low": None, "high": None}]))
     return [
         *lines,
         f"Means over {background.seeds} seeds, {background.first_seed} to {last}; {intervals} and the spread"
-        f" between seeds (standard deviation {size} {name}), Student's t. What other training rows would"
-        " change is not in them.",
+        f" between seeds (standard deviation {plain(noise)} {name}), Student's t. What other training"
+        " rows would change is not in them.",
     ]
 
 
-def gain_in_words(gain: Weighed, quantity: str, currency: str | None) -> str:
+def gain_in_words(gain: Weighed | Estimate, quantity: str, currency: str | None) -> str:
     """Write `0.085 [0.071, 0.099] of ROC AUC`, or a saving with its currency."""
     of = "" if quantity == SAVING else "of "
     return f"{estimate(as_interval(gain))} {of}{quantity_name(quantity, currency)}"
@@ -108,7 +108,7 @@ def quantity_title(quantity: str, currency: str | None) -> str:
     return f"{currency}/{PER_ROWS:,} rows" if quantity == SAVING else metric_name(quantity)
 
 
-def as_interval(weighed: Weighed) -> Interval:
+def as_interval(weighed: Weighed | Estimate) -> Interval:
     """Return a value with its ends as the model card's words take it: None where undefined."""
     shown = {"value": weighed.value, "low": weighed.low, "high": weighed.high}
     return {name: None if math.isnan(value) else value for name, value in shown.items()}
@@ -118,3 +118,8 @@ def column(weighed: list[Weighed | None]) -> list[str]:
     """Write values with their intervals for one column, all with the same decimals; empty for None."""
     digits = places(as_interval(one) for one in weighed if one is not None)
     return ["" if one is None else estimate(as_interval(one), digits) for one in weighed]
+
+
+def plain(value: float) -> str:
+    """Write a value with two digits that count."""
+    return number(value, max(0, 1 - math.floor(math.log10(abs(value))))) if value else "0"

@@ -1,7 +1,5 @@
-"""What a study of the model in force starts from: its settings, and rows that go with them."""
+"""What a study of the model in force starts from."""
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from cairn.pipeline.compose import CONF, PARAMS, settle
 
 SHARED = ("data", "split", "seed", "threads")
 """Sections that decide what was prepared, or what was set before numpy was loaded."""
-LINES_OF_DVC = 5
 
 
 def config_in_force(words: Sequence[str]) -> Config:
@@ -33,17 +30,3 @@ def config_in_force(words: Sequence[str]) -> Config:
             f" `python src/cairn compose {' '.join(words)}`, then the same command without these words"
         )
     return read_config(composed.values, Path(), Origin(CONF, composed, "-S {}").of)
-
-
-def prepare_rows() -> None:
-    """Bring the prepared rows in step with conf/, by `dvc repro split`.
-
-    Raises:
-        ConfigError: DVC could not; with the last lines it said.
-    """
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "repro", "split"], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        said = (done.stdout + done.stderr).strip().splitlines()[-LINES_OF_DVC:]
-        raise ConfigError("\n".join(["`dvc repro split`, which prepares the rows, failed:", *said]))

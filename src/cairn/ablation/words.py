@@ -5,9 +5,11 @@ from dataclasses import asdict
 
 from cairn.ablation.ablation import Ablation, Worth
 from cairn.ablation.background import (
+    as_interval,
     column,
     gain_in_words,
     notes,
+    plain,
     quantity_name,
     quantity_title,
 )
@@ -50,7 +52,7 @@ def verdicts(ablation: Ablation) -> list[tuple[str, str]]:
     )
     rest = (
         f"Cannot tell of the other {len(unclear)}: leaving out one of them costs at most"
-        f" {_plain(largest)} {quantity_name(decides, currency)}, as long as the others stay."
+        f" {plain(largest)} {quantity_name(decides, currency)}, as long as the others stay."
     )
     return [*((verdict(ablation, part), TONES[part.verdict]) for part in spoken), (rest, "unclear")]
 
@@ -68,7 +70,8 @@ def verdict(ablation: Ablation, part: Worth) -> str:
         return f"{part.part}: the model is better without it, worth {worth}; leave it out."
     if math.isnan(gain.high):
         return f"{part.part}: cannot tell, {metric_name(decides)} is undefined in the draws."
-    costs = f"leaving it out costs at most {_plain(gain.high)}" if gain.high > 0 else "it may well do harm"
+    most = number(gain.high, places([as_interval(gain)]))
+    costs = f"leaving it out costs at most {most}" if gain.high > 0 else "it may well do harm"
     return f"{part.part}: cannot tell, worth {worth}; {costs}."
 
 
@@ -137,7 +140,3 @@ def _figures(ablation: Ablation) -> list[tuple[str, str]]:
             caption = f"{name} that is lost without the part, with its interval; grey where it holds 0."
             drawn.append((caption, to_svg(interval_figure(known, label=f"worth, {name}"))))
     return drawn
-
-
-def _plain(value: float) -> str:
-    return number(value, places([{"value": value, "low": None, "high": None}]))

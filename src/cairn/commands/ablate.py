@@ -12,12 +12,12 @@ def main(*arguments: str) -> None:
     words = _parsed(arguments)
     from cairn.ablation.ablation import ablate
     from cairn.ablation.parts import groups_in_use, parts_of
-    from cairn.ablation.settings import config_in_force, prepare_rows
+    from cairn.ablation.settings import config_in_force
     from cairn.ablation.words import sheet_of
-    from cairn.trial import load_prepared
+    from cairn.trial import load_prepared, prepare_data
 
     config = config_in_force(words.set)
-    prepare_rows()
+    prepare_data()
     prepared = load_prepared(Path())
     groups = groups_in_use(prepared.contract, config)
     ablation = ablate(
