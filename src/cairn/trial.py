@@ -4,6 +4,8 @@ The same functions in the same order as the stages train and calibrate, so it en
 Validation rows judge it; nothing here can read the test part.
 """
 
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from cairn.models.calibration import calibrate, choose_threshold
 from cairn.models.package import Package
 
 CONTRACT = Path("data/prepared/contract.json")
+LOG_LINES = 5
 PARTS = {name: Path(f"data/splits/{name}.parquet") for name in ("train", "validation")}
 
 
@@ -47,6 +50,20 @@ class Trial:
     package: Package
     y: NDArray[Any]
     prediction: NDArray[np.float64]
+
+
+def prepare_data() -> None:
+    """Bring the prepared data and params.yaml in step with conf/, by `dvc repro split`.
+
+    Raises:
+        ConfigError: DVC could not; with the last lines it said.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "repro", "split"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip().splitlines()[-LOG_LINES:]
+        raise ConfigError("\n".join(["`dvc repro split`, which prepares the data, failed:", *said]))
 
 
 def load_prepared(root: Path) -> Prepared:

@@ -36,10 +36,11 @@ def _search(asked: argparse.Namespace) -> None:
     from cairn.search.report import conclusion, write_report
     from cairn.search.result import contenders, table
     from cairn.search.study import ranked
+    from cairn.trial import prepare_data
 
     if asked.save_as:
         check_name(CONF, asked.save_as)
-    driver.prepare_data()
+    prepare_data()
     shortcuts = {"trials": asked.trials, "top": asked.top, "seeds": asked.seeds}
     shortcut_words = [f"search.{key}={value}" for key, value in shortcuts.items() if value is not None]
     plan, space = driver.make_plan([*asked.word, *shortcut_words], name=asked.name, storage=asked.storage)

@@ -27,6 +27,7 @@ from cairn.config.kpi import CostKpi
 from cairn.metrics.bootstrap import Blocks, bootstrap, bootstrap_sums
 from cairn.metrics.decisions import decide
 from cairn.metrics.kpi import PER_ROWS, row_cost
+from cairn.metrics.multiplicity import holm
 from cairn.metrics.scores import METRICS, metric_names, score
 from cairn.metrics.slices import slice_levels
 
@@ -255,20 +256,6 @@ def slice_differences(
             for mine, difference in zip(found, compared, strict=True):
                 mine.append(Slice(str(column), level, len(rows), difference[quantity]))
     return found
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Correct p-values for being many (Holm 1979, Scandinavian Journal of Statistics 6:65-70).
-
-    The chance of one false alarm or more among all of them stays below the level each is held against,
-    however they depend on one another. NaN is no test, and stays.
-    """
-    values = np.asarray(p, dtype=np.float64)
-    corrected = np.full(len(values), np.nan)
-    order = [i for i in np.argsort(values) if not np.isnan(values[i])]
-    steps = values[order] * np.arange(len(order), 0, -1)
-    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return corrected.tolist()
 
 
 def corrected(family: Sequence[Difference]) -> list[Difference]:

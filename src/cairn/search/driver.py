@@ -3,7 +3,6 @@
 It keeps nothing that the study does not: killed at any time, the same command goes on where it was.
 """
 
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,21 +29,6 @@ from cairn.search.worker import DRIVER, MOST_ERRORS
 
 CONF, PARAMS = Path("conf"), Path("params.yaml")
 POLL_SECONDS = 0.5
-LOG_LINES = 5
-
-
-def prepare_data() -> None:
-    """Bring the prepared data and params.yaml in step with conf/, by `dvc repro split`.
-
-    Raises:
-        ConfigError: DVC could not; with the last lines it said.
-    """
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "repro", "split"], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        said = (done.stdout + done.stderr).strip().splitlines()[-LOG_LINES:]
-        raise ConfigError("\n".join(["`dvc repro split`, which prepares the data, failed:", *said]))
 
 
 def make_plan(words: Sequence[str], *, name: str | None, storage: str | None) -> tuple[Plan, Space]:

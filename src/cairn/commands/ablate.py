@@ -1,0 +1,60 @@
+"""`cairn ablate`: what is each group of features, or each column, worth to the model?"""
+
+import argparse
+from pathlib import Path
+
+from cairn.ablation.command import at_least, parser_of, show
+from cairn.config.base import ConfigError
+
+
+def main(*arguments: str) -> None:
+    """Fit the model in force with and without each part of its features, and print what each is worth."""
+    words = _parsed(arguments)
+    from cairn.ablation.ablation import ablate
+    from cairn.ablation.parts import groups_in_use, parts_of
+    from cairn.ablation.settings import config_in_force
+    from cairn.ablation.words import sheet_of
+    from cairn.trial import load_prepared, prepare_data
+
+    config = config_in_force(words.set)
+    prepare_data()
+    prepared = load_prepared(Path())
+    groups = groups_in_use(prepared.contract, config)
+    ablation = ablate(
+        config,
+        prepared,
+        groups,
+        parts_of(groups, words.groups, columns=words.columns),
+        seeds=words.seeds,
+        alone=not words.columns,
+        subsets=words.subsets,
+        decides=words.decide_by,
+    )
+    show(sheet_of(ablation, figures=words.html is not None), words)
+
+
+def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
+    parser = parser_of(
+        "ablate",
+        "Fit the model without each group of features and on each group alone, under several seeds, and say"
+        " on the same validation rows what each group is worth.",
+    )
+    parser.add_argument(
+        "--groups", type=lambda text: text.split(","), metavar="NAME,NAME", help="look at these groups only"
+    )
+    parser.add_argument(
+        "--columns", action="store_true", help="leave out the columns one by one, not whole groups"
+    )
+    parser.add_argument(
+        "--subsets", action="store_true", help="fit every combination of groups, for Shapley values"
+    )
+    parser.add_argument(
+        "--seeds", type=at_least(1), default=3, metavar="N", help="fits of every model, under N seeds (3)"
+    )
+    words = parser.parse_args(arguments)
+    if words.subsets and (words.columns or words.groups):
+        other = "--columns" if words.columns else "--groups"
+        raise ConfigError(
+            f"--subsets with {other}: subsets are of all groups; choose groups with -S 'features.groups=[…]'"
+        )
+    return words
