@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from sklearn.metrics import log_loss
 
 from cairn.commands.compare import main
 from cairn.compare.comparison import compare
+from cairn.compare.difference import Difference
 from cairn.compare.page import to_html
 from cairn.compare.tables import metric_table, to_markdown, to_record, to_text
 from cairn.compare.words import verdict
@@ -296,6 +298,15 @@ def test_every_form_holds_the_same_numbers(toy):
     assert bars == {8}
     assert not re.search(r'(src|href)="(?!data:)[^#]|url\((?!#)', page)
     assert page == to_html(compare(toy.path, ["noisy", "sound", "dearer"]))
+
+
+def test_what_is_undefined_is_written_as_a_dash(toy):
+    comparison = compare(toy.path, ["noisy", "sound"], metrics=[])
+    nothing = Difference(*[float("nan")] * 8)
+    candidate = replace(only(comparison), outcome="unclear", differences={"log_loss": nothing}, slices=[])
+    text = to_text(replace(comparison, candidates=[candidate]))
+    assert "B: Cannot tell sound from noisy: log loss - [-, -], p -." in text
+    assert "nan" not in text
 
 
 def test_the_command_prints_one_form_writes_a_page_and_tells_ci(toy, tmp_path, monkeypatch, capsys):

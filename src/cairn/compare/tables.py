@@ -14,6 +14,7 @@ from cairn.compare.words import (
     as_interval,
     background,
     changes,
+    known,
     sensitivity,
     signed,
     slice_outcome,
@@ -62,7 +63,7 @@ def metric_table(comparison: Comparison, candidate: Candidate, letter: str) -> T
             [
                 f"{name} {arrow}",
                 *cells,
-                p_text(_known(difference.corrected)),
+                p_text(known(difference.corrected)),
                 MARKS[judged(difference, quantity, comparison.level)],
             ]
         )
@@ -76,7 +77,7 @@ def slice_table(comparison: Comparison, slices: Sequence[Slice], letter: str) ->
             f"{one.column} {one.level}",
             f"{one.rows:,}",
             *_cells(one.difference),
-            p_text(_known(one.difference.corrected)),
+            p_text(known(one.difference.corrected)),
             MARKS[slice_outcome(one, comparison)],
         ]
         for one in slices
@@ -88,8 +89,8 @@ def slice_table(comparison: Comparison, slices: Sequence[Slice], letter: str) ->
 def least_favourable(comparison: Comparison, candidate: Candidate) -> list[Slice]:
     """Return the few slices where the candidate does worst against the reference, the worst first."""
     sign = 1 if greater_is_better(comparison.decides) else -1
-    known = [one for one in candidate.slices if not math.isnan(one.difference.difference)]
-    return sorted(known, key=lambda one: sign * one.difference.difference)[:LEAST_FAVOURABLE]
+    defined = [one for one in candidate.slices if not math.isnan(one.difference.difference)]
+    return sorted(defined, key=lambda one: sign * one.difference.difference)[:LEAST_FAVOURABLE]
 
 
 def _interval_title(comparison: Comparison) -> str:
@@ -99,12 +100,8 @@ def _interval_title(comparison: Comparison) -> str:
 def _cells(difference: Difference) -> list[str]:
     interval = as_interval(difference)
     digits = places([interval])
-    values = [number(_known(value), digits) for value in (difference.reference, difference.value)]
+    values = [number(known(value), digits) for value in (difference.reference, difference.value)]
     return [*values, signed(difference.difference, digits), span(interval, digits)]
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def to_text(comparison: Comparison) -> str:

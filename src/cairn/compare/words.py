@@ -24,7 +24,7 @@ def verdict(comparison: Comparison, candidate: Candidate) -> str:
     deciding = candidate.differences[comparison.decides]
     said = quantity_in_words(comparison, comparison.decides, deciding)
     if candidate.outcome == "unclear":
-        text = f"Cannot tell {one} from {other}: {said}, p {p_text(deciding.corrected)}"
+        text = f"Cannot tell {one} from {other}: {said}, p {p_text(known(deciding.corrected))}"
     else:
         text = f"{one} is {candidate.outcome} than {other}: {said}"
     saving = candidate.differences.get(SAVING)
@@ -119,11 +119,19 @@ def plain(value: Any) -> str:
 
 def as_interval(difference: Difference) -> Interval:
     """Return a difference as the model card's words take it: None where undefined."""
-    shown = {"value": difference.difference, "low": difference.low, "high": difference.high}
-    return {name: None if math.isnan(value) else value for name, value in shown.items()}
+    return {
+        "value": known(difference.difference),
+        "low": known(difference.low),
+        "high": known(difference.high),
+    }
+
+
+def known(value: float) -> float | None:
+    """Return None for NaN, which the model card's words write as a dash."""
+    return None if math.isnan(value) else value
 
 
 def signed(value: float, digits: int) -> str:
     """Write a difference with its sign, and none where it rounds to 0; a dash where undefined."""
-    text = number(None if math.isnan(value) else value, digits)
+    text = number(known(value), digits)
     return f"+{text}" if value > 0 and text.strip("0.") else text
