@@ -1,7 +1,7 @@
 """A clone of the repository in which experiments run, so that the user's own workspace is never touched.
 
-It borrows the objects of the main repository (`git clone --shared`) and uses its DVC cache, the run cache in it.
-Code and conf/ are those of the commit, libraries those of the environment that runs the worker.
+It borrows the objects of the main repository (`git clone --shared`) and uses its DVC cache with the run
+cache. Code and conf/ are those of the commit, libraries those of the environment that runs the worker.
 """
 
 import os
