@@ -43,7 +43,7 @@ def test_experiments_are_dvc_s_and_the_workspace_stays_as_it_is(toy):
     assert (ref.rpartition("/")[2], sha) == ("toy-1", outcomes[0].sha)
     assert read_file(toy.root, sha, "score.json") == b'{"score": 1.0}'
     assert read_file(toy.root, sha, "nothing.json") is None
-    assert toy.trained() == ["1", "13"], "prepare, and train with x=0, are taken from the cache"
+    assert toy.trained() == ["1", "13"], "prepare, and train with x=0, are as in the commit"
     assert [stage for stage, _, _ in toy.begun() if stage == "prepare"] == []
     assert not list(toy.folder.glob("clones/*/")), "the clones are gone"
 

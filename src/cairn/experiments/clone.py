@@ -1,8 +1,7 @@
 """A clone of the repository in which experiments run, so that the user's own workspace is never touched.
 
 It borrows the objects of the main repository (`git clone --shared`) and uses its DVC cache with the run
-cache: stages that ran anywhere before are taken from there. Code and conf/ are those of the commit, libraries
-those of the environment that runs the worker.
+cache. Code and conf/ are those of the commit, libraries those of the environment that runs the worker.
 """
 
 import os
