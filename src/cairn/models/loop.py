@@ -15,6 +15,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from cairn.models import distributed
+
 EVALUATION_ROWS = 8192
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -68,8 +70,12 @@ class State:
 
 @dataclass
 class _Run:
-    """One training under way: what learns, what decides its steps, and how far it has come."""
+    """One training under way: what learns, what decides its steps, and how far it has come.
 
+    Of the validation rows it holds the share of this process.
+    """
+
+    group: distributed.Group
     network: nn.Module
     loss: Loss
     table: Table
@@ -105,6 +111,7 @@ def train(
 
     With validation rows the best weights are those of the epoch with the lowest validation loss, and training
     stops when `patience` epochs in a row are no better; without them all epochs count and the last is best.
+    Processes that torchrun has started share the work, see cairn.models.distributed.
 
     Args:
         network: on the same device as the tables; called with the table's inputs.
@@ -121,19 +128,28 @@ def train(
     Raises:
         FloatingPointError: the training loss is no longer a number.
     """
-    with _repeatable(settings.seed, table.target.device):
+    device = table.target.device
+    with _repeatable(settings.seed, device), distributed.connected(device) as group:
         optimizer = torch.optim.AdamW(
             network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
         generator = torch.Generator().manual_seed(settings.seed)
-        run = _Run(network, loss, table, validation, settings, optimizer, generator)
-        if snapshot is not None and snapshot.exists():
-            _restore(run, snapshot)
-        with _progress(settings.max_epochs, run.state.epochs) as bar:
+        run = _Run(
+            group,
+            network,
+            loss,
+            table,
+            None if validation is None else validation.rows(group.own),
+            settings,
+            optimizer,
+            generator,
+        )
+        _restore(run, snapshot)
+        with _progress(settings.max_epochs, run.state.epochs, shown=group.rank == 0) as bar:
             while not run.finished:
                 _learn(run)
                 _judge(run)
-                if snapshot is not None:
+                if snapshot is not None and group.rank == 0:
                     _store(run, snapshot)
                 losses = run.state.validation or run.state.train
                 bar.set_postfix(loss=f"{losses[-1]:.5g}", best=f"{min(losses):.5g}")
@@ -160,7 +176,7 @@ def pick_device(name: str) -> torch.device:
     """Turn auto, cpu or cuda into a device; auto takes the GPU when there is one.
 
     Raises:
-        ValueError: cuda is asked for and no GPU can be used, or the name is another one.
+        ValueError: cuda is asked for and no GPU can be used, the name is another one, or see own_gpu.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise ValueError(f"device '{name}' is none of auto, cpu, cuda")
@@ -170,24 +186,26 @@ def pick_device(name: str) -> torch.device:
         raise ValueError(f"device cuda: {why}; set device: auto or cpu")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    return distributed.own_gpu() if name == "cuda" else torch.device(name)
 
 
 def _learn(run: _Run) -> None:
     """Pass over all rows once, in a new order."""
     settings, rows, device = run.settings, len(run.table), run.device
     run.network.train()
+    run.group.seed_dropout(settings.seed, run.state.epochs)
     steps = math.ceil(rows / settings.batch_size)
     order = torch.randperm(rows, generator=run.generator).to(device)
     total = torch.zeros((), dtype=torch.float64, device=device)
     for step in range(steps):
-        batch = run.table.rows(order[step * settings.batch_size : (step + 1) * settings.batch_size])
+        batch = order[step * settings.batch_size : (step + 1) * settings.batch_size]
+        own = run.table.rows(batch[run.group.own])
         share = (run.state.epochs * steps + step) / (settings.max_epochs * steps)
         for group in run.optimizer.param_groups:
             group["lr"] = settings.learning_rate * _rate(settings.schedule, share)
         # Stays on the device: reading the number at every step would make the GPU wait for it.
-        total += _step(run, batch) * len(batch)
-    mean = float(total) / rows
+        total += _step(run, own, len(own) / len(batch)) * len(own)
+    mean = run.group.total(total) / rows
     if not math.isfinite(mean):
         raise FloatingPointError(
             f"the training loss is {mean} in epoch {run.state.epochs + 1}: lower learning_rate, or scale the"
@@ -196,14 +214,21 @@ def _learn(run: _Run) -> None:
     run.state.train.append(mean)
 
 
-def _step(run: _Run, batch: Table) -> Tensor:
-    """Take one step of the optimizer, and return the loss before it."""
+def _step(run: _Run, batch: Table, weight: float) -> Tensor:
+    """Take one step of the optimizer, and return the loss before it (0 without rows).
+
+    Args:
+        run: what learns.
+        batch: this process's share of the rows of the step.
+        weight: the share's size; the shares' gradients add up to that of the mean loss.
+    """
     mixed = run.settings.precision == "bfloat16" and run.device.type == "cuda"
     with torch.autocast(run.device.type, torch.bfloat16, enabled=mixed):
         output = run.network(*batch.inputs)
-    value = run.loss(output.float(), batch.target)
+    value = run.loss(output.float(), batch.target) if len(batch) else output.sum()
     run.optimizer.zero_grad(set_to_none=True)
-    value.backward()
+    (value * weight).backward()
+    run.group.sum_gradients(run.network)
     run.optimizer.step()
     return value.detach()
 
@@ -218,7 +243,8 @@ def _judge(run: _Run) -> None:
     state = run.state
     if run.validation is not None:
         found = outputs(run.network, run.validation.inputs)
-        state.validation.append(float(run.loss(found, run.validation.target)))
+        value = run.loss(found, run.validation.target)
+        state.validation.append(run.group.mean(value, len(run.validation)))
     if run.validation is None or state.validation[-1] == min(state.validation):
         state.best_epoch = state.epochs
         state.best = {name: values.detach().clone() for name, values in run.network.state_dict().items()}
@@ -257,8 +283,12 @@ def _store(run: _Run, path: Path) -> None:
     fresh.replace(path)
 
 
-def _restore(run: _Run, path: Path) -> None:
-    content = torch.load(path, weights_only=True, map_location="cpu")
+def _restore(run: _Run, path: Path | None) -> None:
+    """Go on from the snapshot, if there is one where the first process looks."""
+    there = run.group.rank == 0 and path is not None and path.exists()
+    content = run.group.from_first(torch.load(path, weights_only=True, map_location="cpu") if there else None)
+    if content is None:
+        return
     run.network.load_state_dict(content["network"])
     run.optimizer.load_state_dict(content["optimizer"])
     run.generator.set_state(content["order"])
@@ -269,8 +299,9 @@ def _restore(run: _Run, path: Path) -> None:
     run.state = State(**content["state"])
 
 
-def _progress(epochs: int, done: int) -> Any:
+def _progress(epochs: int, done: int, *, shown: bool) -> Any:
     """Draw a bar on stderr where a person watches (DVC hands its terminal on), and nothing in a log file."""
     from tqdm import tqdm
 
-    return tqdm(total=epochs, initial=done, unit="epoch", disable=None, dynamic_ncols=True)
+    disable = None if shown else True
+    return tqdm(total=epochs, initial=done, unit="epoch", disable=disable, dynamic_ncols=True)

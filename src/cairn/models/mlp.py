@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 from torch import Tensor
 from torch.nn import functional
 
-from cairn.models import loop
+from cairn.models import distributed, loop
 from cairn.models.network import Network
 
 Floats = NDArray[np.float64]
@@ -81,6 +81,8 @@ class _MLP(BaseEstimator):
             unseen = np.setdiff1d(np.arange(self.n_codes_.sum() + len(self.n_codes_)), self._rows(codes))
             with torch.no_grad():
                 network.embeddings.weight[torch.as_tensor(unseen)] = 0
+        processes = distributed.started_group().size
+        kind = device.type if processes == 1 else f"{device.type}-{processes}"
         table = loop.Table(self._inputs(X, device), target.to(device))
         validation = None
         if X_val is not None and target_val is not None:
@@ -91,8 +93,8 @@ class _MLP(BaseEstimator):
             table=table,
             validation=validation,
             settings=loop.Settings(seed=seed, **{f.name: getattr(self, f.name) for f in FROM_PARAMETERS}),
-            # A run on another device ends in other bits, so it may not go on from there.
-            snapshot=snapshot and snapshot.with_stem(f"{snapshot.stem}-{device.type}"),
+            # A run on another device or over more processes ends in other bits: it may not go on from there.
+            snapshot=snapshot and snapshot.with_stem(f"{snapshot.stem}-{kind}"),
             on_iteration=on_iteration,
         )
         self.weights_ = {name: values.cpu().numpy() for name, values in network.state_dict().items()}

@@ -3,10 +3,12 @@
 reads: data/prepared/contract.json, data/splits/train.parquet, data/splits/validation.parquet
 writes: models/fitted, plots/training.csv
 
-A torch model that is killed goes on from its last epoch when the same run is started again.
+A torch model that is killed goes on from its last epoch when the same run is started again. Started by
+torchrun it trains in several processes, of which the first writes (docs/scale-out.md).
 """
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from cairn.config.train import TrainConfig
 from cairn.data.files import read_json, read_table
 from cairn.features.select import select_features
 from cairn.models.build import fit_model, training_curve
+from cairn.models.distributed import started_group
 from cairn.models.package import save
 from cairn.models.resume import resume_key, snapshot_folder
 
@@ -53,7 +56,8 @@ def main(
     config |= {name: section.model_dump() for name, section in sections.items()}
     # DVC wipes the outs before a stage runs, and in a temporary folder DVC_ROOT is still the main checkout.
     root = Path(os.environ.get("DVC_ROOT", ".")) / ".dvc/tmp/resume"
-    with snapshot_folder(root, resume_key(DECIDES, config)) as folder:
+    first = started_group().rank == 0
+    with snapshot_folder(root, resume_key(DECIDES, config)) if first else nullcontext() as folder:
         package = fit_model(
             rows["train"],
             rows["validation"],
@@ -66,8 +70,10 @@ def main(
             settings=train,
             seed=seed,
             threads=threads,
-            snapshot=folder / "snapshot.pt",
+            snapshot=folder and folder / "snapshot.pt",
         )
+        if not first:
+            return
         package.config.update(config)
         save(package, Path("models/fitted"))
     CURVE.parent.mkdir(exist_ok=True)
