@@ -96,6 +96,7 @@ def run_trial(config: Config, prepared: Prepared, on_iteration: OnIteration | No
         prepared.validation,
         contract=prepared.contract,
         features=select_features(prepared.contract, data.target, config.features),
+        selection=config.features.selection,
         task=data.task,
         target=data.target,
         positive=None,

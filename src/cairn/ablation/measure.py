@@ -29,7 +29,7 @@ from cairn.metrics.decisions import decide
 from cairn.metrics.evaluation import time_blocks
 from cairn.metrics.kpi import PER_ROWS, row_cost
 from cairn.metrics.scores import METRICS, score
-from cairn.models.labels import class_labels, label_codes
+from cairn.models.labels import class_labels, target_values
 from cairn.trial import Prepared
 
 Floats = NDArray[np.float64]
@@ -121,12 +121,8 @@ def jury_of(config: Config, prepared: Prepared, decides: str | None) -> Jury:
     chosen = decides or config.evaluate.primary_of(task)
     if chosen not in known:
         raise ConfigError(f"--decide-by {chosen}: a {task} task has {', '.join(known)}")
-    rows = prepared.validation
-    target = rows[config.data.target]
-    if task == "regression":
-        y = target.to_numpy(dtype=np.float64)
-    else:
-        y = label_codes(target, class_labels(prepared.train[config.data.target], task, None))
+    rows, target = prepared.validation, config.data.target
+    y = target_values(rows[target], task, class_labels(prepared.train[target], task, None))
     time = rows[config.data.time] if config.data.time else None
     blocks = time_blocks(time, config.evaluate.block)
     return Jury(

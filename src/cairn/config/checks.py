@@ -237,10 +237,14 @@ def _features_are_there(features: FeaturesConfig, contract: Contract) -> Iterato
         known = f" (groups: {', '.join(names)})"
         yield ("features", "groups"), f"the contract has no group '{group}'{nearest(group, names)}{known}"
     yield from _declared(("features", "exclude"), features.exclude, groups, "feature")
-    if not unknown and not any(
-        group in wanted and name not in features.exclude for name, group in groups.items()
-    ):
+    if unknown:
+        return
+    left = sum(group in wanted and name not in features.exclude for name, group in groups.items())
+    selection = features.selection
+    if left == 0:
         yield ("features",), "no column is left to learn from"
+    elif selection.kind != "none" and selection.keep > left:
+        yield ("features", "selection", "keep"), f"{selection.keep}, but there are only {left} columns"
 
 
 def _declared(

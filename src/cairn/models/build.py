@@ -17,10 +17,12 @@ from sklearn.utils import get_tags
 from cairn.config.base import ConfigError
 from cairn.config.contract import Contract
 from cairn.config.data import Task
+from cairn.config.features import SelectionConfig
 from cairn.config.model import ModelConfig
 from cairn.config.train import TrainConfig
 from cairn.features.encode import build_encoder, categorical_positions
-from cairn.models.labels import Label, class_labels
+from cairn.features.selection import choose_columns
+from cairn.models.labels import Label, class_labels, target_values
 from cairn.models.package import Package
 from cairn.progress import elapsed
 
@@ -90,6 +92,7 @@ def fit_model(
     seed: int,
     threads: int,
     classes: list[Label] | None = None,
+    selection: SelectionConfig | None = None,
     snapshot: Path | None = None,
     on_iteration: OnIteration | None = None,
 ) -> Package:
@@ -113,6 +116,7 @@ def fit_model(
         seed: for the estimator.
         threads: for the estimator.
         classes: the labels where train may lack some (folds); None: those of train.
+        selection: a choice among the features, made on train; None takes them all.
         snapshot: file for an estimator that can go on after a kill, see cairn.models.resume.
         on_iteration: called after each epoch of our networks and each iteration of HistGradientBoosting while
             they watch validation rows; never by other estimators. It changes nothing of what is fitted.
@@ -125,6 +129,18 @@ def fit_model(
     """
     if classes is None:
         classes = class_labels(train[target], task, positive)
+    y = target_values(train[target], task, classes)
+    if selection is not None:
+        features = choose_columns(
+            train,
+            y,
+            features,
+            contract=contract,
+            task=task,
+            selection=selection,
+            seed=seed,
+            threads=threads,
+        )
     inputs = Contract(columns={name: contract.columns[name] for name in features})
     choice = {"seed": seed, "threads": threads, "device": settings.device}
     sparse = _takes_sparse(build_estimator(model, task, **choice, categorical=[]))
@@ -142,7 +158,7 @@ def fit_model(
         _fit(
             estimator,
             X,
-            package.encode(train[target]),
+            y,
             held_out=held_out,
             early_stopping=settings.early_stopping,
             snapshot=snapshot,

@@ -46,6 +46,15 @@ def class_labels(target: pd.Series, task: Task, positive: Label | None) -> list[
     return [found[0] if event == found[1] else found[1], event]
 
 
+def target_values(target: pd.Series, task: Task, classes: list[Label]) -> NDArray[Any]:
+    """Return the target as estimators and metrics take it, shape (n,): int64 codes, float64 if a regression.
+
+    Raises:
+        ValueError: see label_codes.
+    """
+    return target.to_numpy(dtype=np.float64) if task == "regression" else label_codes(target, classes)
+
+
 def label_codes(target: pd.Series, classes: list[Label]) -> NDArray[np.int64]:
     """Return each label's position in classes, shape (n,).
 

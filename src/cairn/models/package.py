@@ -21,7 +21,7 @@ from pandas.api import types
 from cairn.config.base import ConfigError
 from cairn.config.contract import Column, Contract
 from cairn.config.data import Task
-from cairn.models.labels import Label, label_codes
+from cairn.models.labels import Label, target_values
 
 Floats = NDArray[np.float64]
 
@@ -107,9 +107,7 @@ class Package:
         Raises:
             ValueError: a label the model does not know.
         """
-        if self.task == "regression":
-            return target.to_numpy(dtype=np.float64)
-        return label_codes(target, self.classes)
+        return target_values(target, self.task, self.classes)
 
     def scores(self, frame: pd.DataFrame) -> Floats:
         """Predict rows, each to the same bits whatever rows are with it.

@@ -63,6 +63,7 @@ def main(
         None,
         contract=contract,
         features=select_features(contract, data.target, features),
+        selection=features.selection,
         task=data.task,
         target=data.target,
         positive=None,

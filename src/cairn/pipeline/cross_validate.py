@@ -108,6 +108,7 @@ def main(
             table.iloc[stop],
             contract=contract,
             features=select_features(contract, data.target, features),
+            selection=features.selection,
             task=data.task,
             target=data.target,
             positive=None,

@@ -54,6 +54,7 @@ def main(
     sections = {"data": data, "features": features, "model": model, "train": train}
     config: dict[str, Any] = {"seed": seed, "threads": threads}
     config |= {name: section.model_dump() for name, section in sections.items()}
+    candidates = select_features(contract, data.target, features)
     # DVC wipes the outs before a stage runs, and in a temporary folder DVC_ROOT is still the main checkout.
     root = Path(os.environ.get("DVC_ROOT", ".")) / ".dvc/tmp/resume"
     first = started_group().rank == 0
@@ -62,7 +63,8 @@ def main(
             rows["train"],
             rows["validation"],
             contract=contract,
-            features=select_features(contract, data.target, features),
+            features=candidates,
+            selection=features.selection,
             task=data.task,
             target=data.target,
             positive=None,
@@ -80,3 +82,6 @@ def main(
     curve = training_curve(package.estimator)
     curve.to_csv(CURVE, index=False, float_format="%.6g", lineterminator="\n")
     print(f"train: {model.name} on {len(rows['train']):,} rows and {len(package.features)} features")
+    if len(package.features) < len(candidates):
+        chosen = ", ".join(package.features)
+        print(f"train: chosen from {len(candidates)} ({features.selection.kind}): {chosen}")
