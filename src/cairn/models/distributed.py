@@ -5,9 +5,8 @@ batch, and the gradients are summed. So the batch size means what it means in on
 result, but for the order in which numbers are added.
 """
 
+import atexit
 import os
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,17 +97,15 @@ def own_gpu() -> torch.device:
     return torch.device("cuda", number)
 
 
-@contextmanager
-def connected(device: torch.device) -> Generator[Group]:
-    """Connect the processes that torchrun has started, by NCCL between GPUs and by gloo between CPUs."""
+def connect(device: torch.device) -> Group:
+    """Connect the processes that torchrun has started, by NCCL between GPUs and by gloo between CPUs.
+
+    Once for the life of a process: torchrun's processes cannot find each other a second time.
+    """
     group = started_group()
-    if group.size == 1:
-        yield group
-        return
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield group
-    finally:
-        distributed.destroy_process_group()
+    if group.size > 1 and not distributed.is_initialized():
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        atexit.register(distributed.destroy_process_group)
+    return group

@@ -128,8 +128,8 @@ def train(
     Raises:
         FloatingPointError: the training loss is no longer a number.
     """
-    device = table.target.device
-    with _repeatable(settings.seed, device), distributed.connected(device) as group:
+    group = distributed.connect(table.target.device)
+    with _repeatable(settings.seed, table.target.device):
         optimizer = torch.optim.AdamW(
             network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
