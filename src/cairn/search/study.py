@@ -38,8 +38,8 @@ def open_study(plan: Plan, space: Space) -> Study:
         study.set_user_attr(KEY, plan.key)
     elif study.user_attrs[PLACE] != place:
         raise ConfigError(
-            f"search '{plan.name}' in this storage was begun in another folder than {plan.folder}, whose locks"
-            " tell which workers live; go on from that checkout, or take another --name"
+            f"search '{plan.name}' in this storage was begun in another folder than {plan.folder}, whose"
+            " locks tell which workers live; go on from that checkout, or take another --name"
         )
     elif began != plan.key:
         other = " and ".join(name for name in plan.key if plan.key[name] != began.get(name))
