@@ -139,7 +139,7 @@ def test_the_same_again_gives_the_same_page():
 
 def test_what_cannot_be_drawn_is_told():
     rows = prepared().train
-    with pytest.raises(ConfigError, match="recent needs data[.]time"):
+    with pytest.raises(ConfigError, match=r"recent needs data[.]time"):
         units(rows, config(), "recent")
-    with pytest.raises(ConfigError, match="smallest set has 1 rows and none of y = "):
+    with pytest.raises(ConfigError, match="smallest set has 1 rows and none of y ="):
         check_classes(rows, np.array([0]), config().data)

@@ -248,6 +248,17 @@ def test_any_storage_of_optuna_will_do(toy):
     assert (plan.folder / "plan.json").stat().st_mode & 0o077 == 0, "others could read a password"
 
 
+def test_a_study_in_a_shared_storage_is_not_gone_on_with_from_another_checkout(toy):
+    url = f"sqlite:///{toy}/study.db"
+    plan, space = driver.make_plan(QUICK, name="toy", storage=url)
+    plan.folder.mkdir(parents=True)
+    open_study(plan, space)
+    open_study(plan, space)
+    (plan.folder / "place").unlink()
+    with pytest.raises(ConfigError, match="begun in another folder"):
+        open_study(plan, space)
+
+
 def test_a_storage_that_is_not_there_is_one_line(toy):
     plan, space = driver.make_plan(QUICK, name="toy", storage="sqlite:////nowhere/study.db")
     with pytest.raises(ConfigError, match="--storage: cannot be opened") as error:

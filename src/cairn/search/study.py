@@ -1,5 +1,6 @@
 """The study of a search in Optuna's storage: opened, continued, and cleared of what a killed worker left."""
 
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from cairn.search.space import Space
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 DEFAULT, EXPLORED, FOLLOWED = "values in force", "quasi-random", "TPE"
 """Where the point of a trial came from."""
-KEY, ORIGIN, WORKER, ERROR = "key", "origin", "worker", "error"
+KEY, PLACE, ORIGIN, WORKER, ERROR = "key", "place", "origin", "worker", "error"
 """Names of Optuna's user attributes."""
 
 
@@ -27,13 +28,19 @@ def open_study(plan: Plan, space: Space) -> Study:
 
     Raises:
         ConfigError: the storage cannot be reached, or the study was begun with other code, data, settings or
-            another space.
+            another space, or from another checkout.
     """
     study = load(plan, begin=True)
-    began = study.user_attrs.get(KEY)
+    began, place = study.user_attrs.get(KEY), _place(plan.folder)
     if began is None:
         _enqueue_start(study, plan, space)
+        study.set_user_attr(PLACE, place)
         study.set_user_attr(KEY, plan.key)
+    elif study.user_attrs[PLACE] != place:
+        raise ConfigError(
+            f"search '{plan.name}' in this storage was begun in another folder than {plan.folder}, whose locks"
+            " tell which workers live; go on from that checkout, or take another --name"
+        )
     elif began != plan.key:
         other = " and ".join(name for name in plan.key if plan.key[name] != began.get(name))
         raise ConfigError(
@@ -121,6 +128,14 @@ def is_held(lock: Path) -> bool:
             return False
     except Timeout:
         return True
+
+
+def _place(folder: Path) -> str:
+    """Return what tells this search's folder from one of the same name in another clone."""
+    path = folder / "place"
+    if not path.exists():
+        path.write_text(uuid.uuid4().hex, encoding="utf-8")
+    return path.read_text(encoding="utf-8")
 
 
 def _enqueue_start(study: Study, plan: Plan, space: Space) -> None:
