@@ -103,6 +103,33 @@ class Toy:
         return {name: found.message for name, found in experiments_of(self.root, self.head).items()}
 
 
+def make_toy_repository(root: Path) -> Path:
+    """Commit a toy repository whose stages have run once with x=0."""
+    (root / "conf").mkdir(parents=True)
+    (root / "conf/config.yaml").write_text("x: 0\nthreads: 1\n")
+    (root / "params.yaml").write_text("x: 0\nthreads: 1\n")
+    (root / "dvc.yaml").write_text(DVC_YAML)
+    (root / "stage.py").write_text(STAGE)
+    (root / "score.json").write_text("{}")
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "TOY": str(root.parent),
+    }
+    for words in (
+        ("git", "init", "--quiet", "--initial-branch=main"),
+        ("git", "config", "user.email", "test@example.org"),
+        ("git", "config", "user.name", "test"),
+        ("dvc", "init", "--quiet"),
+        ("dvc", "config", "hydra.enabled", "true"),
+        ("dvc", "config", "core.analytics", "false"),
+        ("dvc", "repro", "--quiet"),
+        ("git", "add", "--all"),
+        ("git", "commit", "--quiet", "--message=toy"),
+    ):
+        subprocess.run(words, cwd=root, env=environment, check=True, capture_output=True)
+    return root
+
+
 def jobs(*values: int) -> list[Job]:
     return [Job(f"toy-{x}", (f"x={x}",)) for x in values]
 

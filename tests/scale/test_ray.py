@@ -10,7 +10,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from servers import daemon, ended, free_ports, wait_until
+from servers import daemon, ended, free_ports, postgresql, wait_until
+from toys import done_by_workers, finished, search, sweep
 
 from cairn.engines.start import start
 
@@ -92,6 +93,17 @@ def test_cancel_ends_what_runs_and_what_waits_with_its_children(tmp_path):
     assert workers.poll() == [0, *[-signal.SIGTERM] * 3]
     wait_until(lambda: not alive(child))
     workers.cancel()
+
+
+def test_a_search_on_a_server_runs_as_tasks(tmp_path):
+    with postgresql() as storage:
+        assert search(tmp_path, "ray", storage, "search.trials=8").wait(120) == 0
+        assert list(finished(storage)) == done_by_workers(tmp_path) == list(range(8))
+
+
+def test_a_sweep_runs_as_tasks(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOY", str(tmp_path / "trace"))
+    assert sweep(tmp_path, "ray") == {"toy-1": "x=1", "toy-2": "x=2", "toy-3": "x=3"}
 
 
 def test_after_kill_9_of_the_driver_nothing_of_it_runs_on(tmp_path):

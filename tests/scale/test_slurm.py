@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from servers import daemon, ended, free_ports, wait_until
+from servers import daemon, ended, free_ports, postgresql, wait_until
+from toys import done_by_workers, finished, search, sweep
 
 from cairn.config.base import ConfigError
 from cairn.engines import slurm as engine
@@ -136,7 +137,10 @@ def test_cancel_ends_what_runs_and_what_waits_with_its_children(tmp_path):
 
 
 def test_a_preempted_job_starts_again_and_its_first_life_is_no_result(tmp_path, monkeypatch):
-    command = ["sh", "-c", "echo life; test $(grep -c life worker-0.log) = 2 || sleep 300"]
+    second_ends = (
+        "trap 'exit 7' TERM; echo life; test $(grep -c life worker-0.log) = 2 || { sleep 300 & wait; }"
+    )
+    command = ["sh", "-c", second_ends]
     monkeypatch.chdir(tmp_path)
     workers = start("slurm", [command], folder=tmp_path, threads=1)
     wait_until(lambda: content(tmp_path / "worker-0.log") == "life\n")
@@ -147,6 +151,17 @@ def test_a_preempted_job_starts_again_and_its_first_life_is_no_result(tmp_path, 
     subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=True)
     assert ended(workers) == [0]
     assert (tmp_path / "worker-0.log").read_text() == "life\nlife\n"
+
+
+def test_a_search_on_a_server_runs_as_jobs(tmp_path):
+    with postgresql() as storage:
+        assert search(tmp_path, "slurm", storage, "search.trials=8").wait(120) == 0
+        assert list(finished(storage)) == done_by_workers(tmp_path) == list(range(8))
+
+
+def test_a_sweep_runs_as_jobs(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOY", str(tmp_path / "trace"))
+    assert sweep(tmp_path, "slurm") == {"toy-1": "x=1", "toy-2": "x=2", "toy-3": "x=3"}
 
 
 def test_a_job_that_vanishes_is_noticed_though_nobody_says_so(tmp_path, monkeypatch):

@@ -107,9 +107,17 @@ def _runner() -> Any:
 
     def run(command: list[str], log: str) -> int:
         with open(log, "ab") as output:  # noqa: PTH123
-            code = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output).wait()
-        if code == -signal.SIGTERM:
-            # SLURM ends the job: cancelled, out of time, or preempted, and then this job is to run again.
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        told_to_end = []
+
+        def end(*_: object) -> None:
+            told_to_end.append(True)
+            process.terminate()
+
+        signal.signal(signal.SIGTERM, end)
+        code = process.wait()
+        if told_to_end or code == -signal.SIGTERM:
+            # SLURM ends the job: cancelled, out of time, or preempted, and then it is to run again.
             # A result would say that it is over.
             os._exit(128 + signal.SIGTERM)
         return code
