@@ -121,6 +121,13 @@ WRONG = {
     ),
     "features.exclude=[day]": "features.exclude: the contract has no feature 'day'",
     "features.groups=[person] features.exclude=[age]": "features: no column is left to learn from",
+    "features.selection.kind=rekursive": (
+        "features.selection.kind: should be 'none', 'univariate' or 'recursive', not 'rekursive',"
+        " did you mean recursive?"
+    ),
+    "features.selection.kind=recursive features.selection.keep=4": (
+        "features.selection.keep: 4, but there are only 3 columns"
+    ),
     "+baseline.rules.w={kind:rate,by:[wrad],smoothing:1}": (
         "baseline.rules.w.by: the contract has no column 'wrad', did you mean ward?"
     ),

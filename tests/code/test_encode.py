@@ -10,7 +10,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from cairn.config.base import ConfigError
 from cairn.config.contract import Column, Contract
-from cairn.config.features import FeaturesConfig
+from cairn.config.features import FeaturesConfig, SelectionConfig
 from cairn.config.model import Encoding
 from cairn.features.encode import UNSEEN, build_encoder, categorical_positions
 from cairn.features.select import select_features
@@ -49,7 +49,9 @@ def fitted(frame=FRAME, features=FEATURES, **choices):
 
 
 def choose(groups=None, exclude=(), target="paid"):
-    return select_features(CONTRACT, target, FeaturesConfig(groups=groups, exclude=list(exclude)))
+    every = SelectionConfig(kind="none", keep=1)
+    features = FeaturesConfig(groups=groups, exclude=list(exclude), selection=every)
+    return select_features(CONTRACT, target, features)
 
 
 def test_features_are_the_grouped_columns_in_the_order_of_the_contract():

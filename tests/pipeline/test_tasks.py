@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from closure import ROOT
@@ -13,7 +14,10 @@ from cairn.config.compose import compose
 from cairn.config.contract import Contract
 from cairn.config.schema import Config
 from cairn.data.contract import violations
+from cairn.data.files import write_json, write_table
 from cairn.data.load import with_dates
+from cairn.features.selection import choose_columns
+from cairn.models.package import load
 from cairn.pipeline import baseline, calibrate, cross_validate, evaluate, prepare, split, train
 
 TABLES = {
@@ -104,6 +108,49 @@ def test_cross_validation_scores_every_fold_without_test(kind, tmp_path, monkeyp
         assert sum(fold["rows"] for fold in record["folds"]) == sum(rows)
     else:
         assert [fold["fit"] for fold in record["folds"]] == sorted(fold["fit"] for fold in record["folds"])
+
+
+@pytest.mark.parametrize("kind", ["univariate", "recursive"])
+def test_chosen_columns_go_through_every_stage_and_the_baseline(kind, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    wish = [f"features.selection.kind={kind}", "features.selection.keep=4"]
+    run(settings("binary", tmp_path, "model=logistic", "model@baseline.linear=logistic", *wish), *ALL)
+    chosen = load(Path("models/model")).features
+    assert len(chosen) == 4
+    assert f"train: chosen from 31 ({kind}): {', '.join(chosen)}" in capsys.readouterr().out
+    scores = json.loads(Path("metrics/evaluation.json").read_text())["scores"]
+    assert scores["linear"]["roc_auc"] == scores["model"]["roc_auc"]
+
+
+def test_folds_choose_for_themselves_so_noise_scores_as_noise(tmp_path, monkeypatch):
+    """Chosen before the folds, noise looks like signal (Hastie, Tibshirani and Friedman 2009, 7.10.2)."""
+    monkeypatch.chdir(tmp_path)
+    names = [f"n{i}" for i in range(400)]
+    columns = {name: {"kind": "numeric", "group": "g"} for name in names}
+    contract = {"columns": columns | {"target": {"kind": "numeric", "known": "after"}}}
+    wish = ["features.selection.kind=univariate", "features.selection.keep=20"]
+    folds = ["cross_validation=kfold", "cross_validation.folds=4"]
+    config = settings("binary", tmp_path, "model=logistic", *folds, *wish)
+    noise = np.random.default_rng(0).normal(size=(160, 400))
+    rows = pd.DataFrame(noise, columns=names).assign(target=[0, 1] * 80)
+    write_json(contract, Path("data/prepared/contract.json"))
+    write_table(rows[:120], Path("data/splits/train.parquet"))
+    write_table(rows[120:], Path("data/splits/validation.parquet"))
+
+    def score(features):
+        run(config.model_copy(update={"features": features}), cross_validate)
+        record = json.loads(Path("metrics/cross_validation.json").read_text())
+        return np.mean([fold["roc_auc"] for fold in record["folds"]])
+
+    before = choose_columns(
+        rows, rows["target"].to_numpy(), names, contract=Contract.model_validate(contract),
+        task="binary", selection=config.features.selection, seed=0, threads=1,
+    )  # fmt: skip
+    others = [name for name in names if name not in before]
+    leaky = score(config.features.model_copy(update={"exclude": others}))
+    honest = score(config.features)
+    assert honest < 0.6
+    assert leaky > honest + 0.1
 
 
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])

@@ -16,7 +16,7 @@ from cairn.config.model import Encoding
 from cairn.features.encode import build_encoder, categorical_positions
 
 Floats = NDArray[np.float64]
-BINS = 32
+MOST_BINS = 32
 PLAIN = Encoding(numeric="passthrough", categorical="ordinal", min_frequency=20, max_categories=254)
 """One number per column, and not the model's encoding: the baseline gets the columns that the model gets."""
 SAMPLE, TREES, LEAVES = 20_000, 60, 200
@@ -39,10 +39,10 @@ def choose_columns(
 
     Of columns that cut the rows into the same bins (copies, or the same in another unit) only one is a
     candidate. univariate keeps those that tell most about the target by themselves: mutual information with
-    the column in at most 32 bins of equal rows, missing being one more, less what chance would give (Vinh,
-    Epps and Bailey 2010, Journal of Machine Learning Research 11:2837-2854). recursive fits a forest of
-    random trees to 20,000 rows, takes the least important tenth of the columns away, fits again, and so on
-    (Guyon, Weston, Barnhill and Vapnik 2002, Machine Learning 46:389-422).
+    the column in bins of equal rows (the cube root of the rows, at most 32; missing is one more), less what
+    chance would give (Vinh, Epps and Bailey 2010, Journal of Machine Learning Research 11:2837-2854).
+    recursive fits a forest of random trees to 20,000 rows, takes the least important tenth of the columns
+    away, fits again, and so on (Guyon, Weston, Barnhill and Vapnik 2002, Machine Learning 46:389-422).
 
     Args:
         train: the rows that are fitted on; never others.
@@ -105,7 +105,8 @@ def _binned(values: NDArray[Any]) -> NDArray[np.int64]:
     missing = np.isnan(values)
     if missing.all():
         return np.zeros(len(values), dtype=np.int64)
-    cuts = np.unique(np.quantile(values[~missing], np.linspace(0, 1, BINS + 1)[1:-1]))
+    bins = min(MOST_BINS, max(3, round(len(values) ** (1 / 3))))
+    cuts = np.unique(np.quantile(values[~missing], np.linspace(0, 1, bins + 1)[1:-1]))
     return np.where(missing, len(cuts) + 1, np.searchsorted(cuts, values))
 
 

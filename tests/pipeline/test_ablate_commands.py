@@ -1,0 +1,54 @@
+"""`cairn ablate` and `cairn learning-curve` in a real checkout: the same model as the stages, nothing touched."""
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+def cairn(tiny, *words, fails=False):
+    return tiny.run("python", "src/cairn", *words, fails=fails)
+
+
+def test_both_judge_the_model_that_the_pipeline_made_and_change_nothing(tiny):
+    expected = json.loads(tiny.read("metrics/validation.json"))
+    before = tiny.git("status", "--porcelain")
+    ablation = json.loads(cairn(tiny, "ablate", "--groups", "tail", "--seeds", "1", "--json"))
+    curve = json.loads(cairn(tiny, "learning-curve", "--points", "2", "--seeds", "1", "--json"))
+    assert ablation["full"]["roc_auc"]["value"] == pytest.approx(expected["roc_auc"], abs=1e-6)
+    assert ablation["full"]["saving"]["value"] == pytest.approx(expected["saving_per_1000"], rel=1e-5)
+    assert curve["points"][-1]["score"]["value"] == pytest.approx(expected["roc_auc"], abs=1e-6)
+    assert [part["part"] for part in ablation["parts"]] == ["tail"]
+    assert tiny.git("status", "--porcelain") == before
+
+
+def test_another_model_is_a_word_away_and_a_page_is_written(tiny):
+    words = ["learning-curve", "-S", "model=logistic", "--by", "random", "--points", "2", "--seeds", "2"]
+    page = tiny.path / "curve.html"
+    said = cairn(tiny, *words, "--html", str(page))
+    first = page.read_bytes()
+    assert "would more of the same help logistic?" in said
+    assert cairn(tiny, *words, "--html", str(page)) == said
+    assert page.read_bytes() == first
+    page.unlink()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("ablate", "-S", "split.gap=2D"), "-S changes split.gap, which the prepared rows depend on"),
+        (("ablate", "-S", "model=mpl"), "conf/model: no option 'mpl', did you mean mlp?"),
+        (
+            ("ablate", "--groups", "wether"),
+            "--groups wether: no group of features in use, did you mean weather?",
+        ),
+        (("ablate", "--subsets", "--columns"), "--subsets with --columns"),
+        (("ablate", "--decide-by", "rmse"), "--decide-by rmse: a binary task has accuracy"),
+        (("learning-curve", "--points", "1"), "should be a whole number, 2 or more, not 1"),
+    ],
+)
+def test_what_is_wrong_is_one_line(tiny, words, told):
+    said = cairn(tiny, *words, fails=True)
+    assert told in said
+    assert "Traceback" not in said
