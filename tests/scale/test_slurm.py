@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -46,10 +47,9 @@ PartitionName=urgent Nodes=node PriorityTier=2
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def slurm(tmp_path_factory):
-    """One node that takes itself for one of four CPUs; SLURM_CONF leads its commands here."""
-    folder = tmp_path_factory.mktemp("slurm")
+@contextmanager
+def cluster(folder):
+    """Run SLURM with one node that takes itself for one of four CPUs; SLURM_CONF leads its commands here."""
     control, node = free_ports(2)
     host = socket.gethostname().split(".")[0]
     (folder / "slurm.conf").write_text(CONFIG.format(folder=folder, control=control, node=node, host=host))
@@ -58,16 +58,21 @@ def slurm(tmp_path_factory):
     (folder / "munge.key").write_bytes(os.urandom(128))
     munged = ["munged", "--foreground", "--force", f"--socket={folder}/munge.socket"]
     munged += [f"--{what}-file={folder}/munge.{what}" for what in ("key", "log", "pid", "seed")]
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, daemon(munged, folder / "munged.out"):
         patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
-        with daemon(munged, folder / "munged.out"):
-            wait_until((folder / "munge.socket").exists)
-            with (
-                daemon(["slurmctld", "-D"], folder / "slurmctld.out"),
-                daemon(["slurmd", "-D"], folder / "slurmd.out"),
-            ):
-                wait_until(lambda: ask("sinfo", "--noheader", "--format=%t") == ["idle"])
-                yield
+        wait_until((folder / "munge.socket").exists)
+        with (
+            daemon(["slurmctld", "-D"], folder / "slurmctld.out"),
+            daemon(["slurmd", "-D"], folder / "slurmd.out"),
+        ):
+            wait_until(lambda: ask("sinfo", "--noheader", "--format=%t") == ["idle"])
+            yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def slurm(tmp_path_factory):
+    with cluster(tmp_path_factory.mktemp("slurm")):
+        yield
 
 
 def ask(*command: str) -> list[str]:
