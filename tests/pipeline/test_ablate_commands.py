@@ -1,4 +1,4 @@
-"""`cairn ablate` and `cairn learning-curve` in a real checkout: the same model as the stages, nothing touched."""
+"""`cairn ablate` and `cairn learning-curve` in a real checkout, against scikit-learn and independent fits."""
 
 import json
 
