@@ -2,7 +2,8 @@
 
 The same points, one after the other and in turn, in one process: Optuna's `study.optimize` over a function
 that calls the same training, and the loop of our worker with its journal, locks, validation and reports. The
-order changes with every trial. On a machine that does other things as well, compare the CPU seconds.
+order changes with every trial. On a machine that does other things as well, compare the CPU seconds, and look
+at what our worker spends outside the training itself, which is measured apart and varies little.
 
     python benchmarks/search_overhead.py [--trials 8]
 """
@@ -14,7 +15,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def main() -> None:
     report(pairs, threads)
 
 
-def measure(trials: int) -> list[dict[str, tuple[float, float]]]:
+def measure(trials: int) -> list[dict[str, tuple[float, ...]]]:
     """Return wall and CPU seconds of both for every trial."""
     import optuna
 
@@ -68,8 +69,25 @@ def measure(trials: int) -> list[dict[str, tuple[float, float]]]:
         changed = config.model_copy(update={"model": model})
         return value_of(plan.objective, run_trial(changed, prepared), changed)
 
+    if not all(d.key.startswith("model.params.") for d in space.dimensions):
+        raise SystemExit("choose a model whose space is in params, such as hist_gbdt")
+    training = [0.0, 0.0]
+
+    def trained(config: Any, prepared: Any, on_iteration: Callable[[int, float], None]) -> Any:
+        reports = [0.0, 0.0]
+
+        def told(iteration: int, loss: float) -> None:
+            reports[:] = added(reports, timed(lambda: on_iteration(iteration, loss)))
+
+        before = clock()
+        trial = run_trial(config, prepared, told)
+        training[:] = less(less(clock(), before), reports)
+        return trial
+
     def ours() -> None:
         worker.run(begun, study, plan, space, prepared)
+
+    worker.run_trial = trained
 
     def theirs() -> None:
         bare.optimize(objective, n_trials=1)
@@ -79,12 +97,13 @@ def measure(trials: int) -> list[dict[str, tuple[float, float]]]:
     for number in range(trials):
         before = clock()
         begun = worker.begin(study, plan, space, "benchmark.lock")
-        asking = tuple(now - then for now, then in zip(clock(), before, strict=True))
+        asking = less(clock(), before)
         bare.enqueue_trial(begun.params)
         runs = {"bare Optuna": theirs, "cairn search": ours}
-        spent = {name: timed(runs[name]) for name in (list(runs) if number % 2 else list(runs)[::-1])}
-        wall, cpu = spent["cairn search"]
-        spent["cairn search"] = (wall + asking[0], cpu + asking[1])
+        order = list(runs) if number % 2 else list(runs)[::-1]
+        spent = {name: timed(runs[name]) for name in order}
+        spent["cairn search"] = added(spent["cairn search"], asking)
+        spent["outside"] = less(spent["cairn search"], training)
         pairs.append(spent)
         print(f"trial {number}: " + ", ".join(f"{k} {v[1]:.2f} CPU s" for k, v in spent.items()), flush=True)
     found = [trial.value for trial in finished(study)]
@@ -109,21 +128,30 @@ def clock() -> tuple[float, float]:
     return time.perf_counter(), time.process_time()
 
 
-def timed(work: Callable[[], None]) -> tuple[float, float]:
+def added(one: Sequence[float], other: Sequence[float]) -> tuple[float, ...]:
+    """Return the sums."""
+    return tuple(a + b for a, b in zip(one, other, strict=True))
+
+
+def less(one: Sequence[float], other: Sequence[float]) -> tuple[float, ...]:
+    """Return the differences."""
+    return tuple(a - b for a, b in zip(one, other, strict=True))
+
+
+def timed(work: Callable[[], None]) -> tuple[float, ...]:
     """Return the wall and CPU seconds of a call."""
     before = clock()
     work()
-    wall, cpu = clock()
-    return wall - before[0], cpu - before[1]
+    return less(clock(), before)
 
 
-def report(pairs: list[dict[str, tuple[float, float]]], threads: str) -> None:
+def report(pairs: list[dict[str, tuple[float, ...]]], threads: str) -> None:
     """Print the table."""
     from importlib.metadata import version
 
     print(f"\n{len(pairs)} trials, the same points in turn, median seconds per trial")
     print(f"{'':14}{'wall':>8}{'CPU':>8}")
-    for name in ("bare Optuna", "cairn search"):
+    for name in ("bare Optuna", "cairn search", "outside"):
         wall, cpu = (statistics.median(pair[name][k] for pair in pairs) for k in (0, 1))
         print(f"{name:14}{wall:8.2f}{cpu:8.2f}")
     more = [
@@ -131,6 +159,10 @@ def report(pairs: list[dict[str, tuple[float, float]]], threads: str) -> None:
         for k in (0, 1)
     ]
     print(f"{'more':14}{more[0]:+8.1%}{more[1]:+8.1%}  (median of the pairs)")
+    outside = statistics.median(pair["outside"][1] / pair["bare Optuna"][1] for pair in pairs)
+    print(
+        f"outside: what cairn search spends outside the training, {outside:.1%} of bare Optuna's CPU seconds"
+    )
     libraries = [f"{name} {version(name)}" for name in LIBRARIES]
     machine = f"{os.cpu_count()} cores, {platform.machine()}, threads {threads}"
     print(", ".join([machine, f"Python {platform.python_version()}", *libraries]))
