@@ -71,23 +71,10 @@ def measure(trials: int) -> list[dict[str, tuple[float, ...]]]:
 
     if not all(d.key.startswith("model.params.") for d in space.dimensions):
         raise SystemExit("choose a model whose space is in params, such as hist_gbdt")
-    training = [0.0, 0.0]
-
-    def trained(config: Any, prepared: Any, on_iteration: Callable[[int, float], None]) -> Any:
-        reports = [0.0, 0.0]
-
-        def told(iteration: int, loss: float) -> None:
-            reports[:] = added(reports, timed(lambda: on_iteration(iteration, loss)))
-
-        before = clock()
-        trial = run_trial(config, prepared, told)
-        training[:] = less(less(clock(), before), reports)
-        return trial
+    training, worker.run_trial = apart(run_trial)
 
     def ours() -> None:
         worker.run(begun, study, plan, space, prepared)
-
-    worker.run_trial = trained
 
     def theirs() -> None:
         bare.optimize(objective, n_trials=1)
@@ -111,6 +98,27 @@ def measure(trials: int) -> list[dict[str, tuple[float, ...]]]:
         raise SystemExit("the two did not do the same work")
     shutil.rmtree(plan.folder)
     return pairs
+
+
+def apart(run_trial: Callable[..., Any]) -> tuple[list[float], Callable[..., Any]]:
+    """Return a place for the wall and CPU seconds of the last training, and a training that notes them there.
+
+    What is called after each iteration is not part of the training: it reports to the study.
+    """
+    training = [0.0, 0.0]
+
+    def trained(config: Any, prepared: Any, on_iteration: Callable[[int, float], None]) -> Any:
+        reports = [0.0, 0.0]
+
+        def told(iteration: int, loss: float) -> None:
+            reports[:] = added(reports, timed(lambda: on_iteration(iteration, loss)))
+
+        before = clock()
+        trial = run_trial(config, prepared, told)
+        training[:] = less(less(clock(), before), reports)
+        return trial
+
+    return training, trained
 
 
 def suggest(trial: Any, name: str, distribution: Any) -> Any:
