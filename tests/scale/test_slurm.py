@@ -33,6 +33,7 @@ ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 SwitchType=switch/none
 SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
 MailProg=/bin/true
 ReturnToService=2
 KillWait=2
@@ -79,8 +80,8 @@ def ask(*command: str) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split("\n")[:-1]
 
 
-def queue() -> list[str]:
-    return ask("squeue", "--noheader", "--array", "--format=%i %P %T")
+def queue(what: str = "%T") -> list[str]:
+    return ask("squeue", "--noheader", "--array", f"--format={what}")
 
 
 def content(log: Path) -> str:
@@ -132,7 +133,7 @@ def test_cancel_ends_what_runs_and_what_waits_with_its_children(tmp_path):
     child = tmp_path / "child"
     running = ["sh", "-c", f"sleep 300 & echo $! > {child}; wait"]
     workers = start("slurm", [["true"], running, running, running], folder=tmp_path, threads=2)
-    wait_until(lambda: content(child) and len(queue()) == 3)
+    wait_until(lambda: content(child) and sorted(queue()) == ["PENDING", "RUNNING", "RUNNING"])
     assert workers.poll() == [0, None, None, None]
     workers.cancel()
     assert workers.poll() == [0, *[-signal.SIGTERM] * 3]
@@ -149,7 +150,7 @@ def test_a_preempted_job_starts_again_and_its_first_life_is_no_result(tmp_path, 
     monkeypatch.chdir(tmp_path)
     workers = start("slurm", [command], folder=tmp_path, threads=1)
     wait_until(lambda: content(tmp_path / "worker-0.log") == "life\n")
-    (job,) = (line.split()[0] for line in queue())
+    (job,) = queue("%i")
     subprocess.run(["srun", "--quiet", "--partition=urgent", "--cpus-per-task=4", "true"], check=True)
     assert workers.poll() == [None]
     # SLURM lets two minutes pass before a preempted job may start again.

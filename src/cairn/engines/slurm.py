@@ -17,7 +17,6 @@ from typing import Any
 
 from cairn.config.base import ConfigError
 
-JOB_NAME = "cairn"
 QUEUE_SECONDS = 2.0
 FILE_SYSTEM_SECONDS = 15.0
 
@@ -43,7 +42,7 @@ class SlurmWorkers:
         executor = submitit.SlurmExecutor(folder=logs[0].parent / "slurm")
         # submitit's own default would end every job after five minutes: None leaves it to the partition.
         executor.update_parameters(
-            job_name=JOB_NAME,
+            job_name="cairn",
             time=None,
             cpus_per_task=threads,
             gpus_per_node=gpus or None,
@@ -89,7 +88,7 @@ class SlurmWorkers:
         submitit would ask sacct, which answers only where SLURM's accounting database is set up.
         """
         queue = subprocess.run(
-            ["squeue", "--noheader", "--array", "--format=%i", f"--name={JOB_NAME}"],
+            ["squeue", "--noheader", "--array", "--format=%i", "--me"],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if queue.returncode != 0:
