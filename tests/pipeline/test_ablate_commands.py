@@ -1,4 +1,4 @@
-"""`cairn ablate` and `cairn learning-curve` in a real checkout, against scikit-learn and independent fits."""
+"""`cairn ablate` and `cairn learning-curve` in a real checkout: the model of the stages, nothing touched."""
 
 import json
 
@@ -41,7 +41,7 @@ def test_another_model_is_a_word_away_and_a_page_is_written(tiny):
         (("ablate", "-S", "model=mpl"), "conf/model: no option 'mpl', did you mean mlp?"),
         (
             ("ablate", "--groups", "wether"),
-            "--groups wether: no group of features in use, did you mean weather?",
+            "--groups wether: no group of features in use, did you mean weath",
         ),
         (("ablate", "--subsets", "--columns"), "--subsets with --columns"),
         (("ablate", "--decide-by", "rmse"), "--decide-by rmse: a binary task has accuracy"),

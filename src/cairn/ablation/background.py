@@ -4,10 +4,11 @@ import math
 from dataclasses import dataclass
 
 from cairn.ablation.measure import SAVING, Jury, Weighed
-from cairn.card.words import Interval, estimate, metric_name, number, places
+from cairn.card.words import ABSENT, Interval, estimate, metric_name, number, places
 from cairn.config.schema import Config
 from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.kpi import PER_ROWS
+from cairn.models.build import stops_early
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Background:
         currency: of the saving; None where there is none.
         first_seed: the seed of the config.
         seeds: how many, that one and those after it.
-        early_stopping: whether validation also said when to stop.
+        uses: what the validation rows were used for before.
     """
 
     data: str
@@ -40,11 +41,13 @@ class Background:
     currency: str | None
     first_seed: int
     seeds: int
-    early_stopping: bool
+    uses: list[str]
 
 
 def background_of(config: Config, jury: Jury, seeds: int) -> Background:
     """Return what a study of this config rests on."""
+    stops = stops_early(config.model, config.data.task, config.train)
+    calibrates = config.calibration.method != "none"
     return Background(
         data=config.data.name,
         model=config.model.name,
@@ -57,7 +60,11 @@ def background_of(config: Config, jury: Jury, seeds: int) -> Background:
         currency=jury.costs.currency if jury.costs else None,
         first_seed=config.seed,
         seeds=seeds,
-        early_stopping=config.train.early_stopping,
+        uses=[
+            *(["said when to stop"] if stops else []),
+            *(["calibrated the probabilities"] if calibrates else []),
+            "led to the settings",
+        ],
     )
 
 
@@ -69,9 +76,8 @@ def notes(background: Background, noise: float | None) -> list[str]:
         noise: standard deviation of the deciding quantity between seeds; None for one seed.
     """
     drawn = f"{background.units} blocks of {background.block}" if background.block else "rows one by one"
-    stopped = "stopped the fits and " if background.early_stopping else ""
     lines = [
-        f"Scored on {background.rows:,} validation rows, which also {stopped}helped to choose the settings:"
+        f"Scored on {background.rows:,} validation rows, which also {' and '.join(background.uses)}:"
         " good for choosing, not for a claim. Test is not read.",
     ]
     intervals = (
@@ -122,4 +128,6 @@ def column(weighed: list[Weighed | None]) -> list[str]:
 
 def plain(value: float) -> str:
     """Write a value with two digits that count."""
-    return number(value, max(0, 1 - math.floor(math.log10(abs(value))))) if value else "0"
+    if not math.isfinite(value) or value == 0:
+        return "0" if value == 0 else ABSENT
+    return number(value, max(0, 1 - math.floor(math.log10(abs(value)))))
