@@ -165,7 +165,9 @@ def write_inputs(record, *, target="late", folds=()):
 
 def sections(task, *, target="late", priced=False):
     def option(name):
-        return OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / name))
+        values = OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / name))
+        values.pop("space", None)  # what a search may vary, which no stage sees
+        return values
 
     linear = option("model/logistic.yaml")
     raw = {

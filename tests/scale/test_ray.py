@@ -13,6 +13,7 @@ import pytest
 from servers import daemon, ended, free_ports, postgresql, wait_until
 from toys import done_by_workers, finished, search, sweep
 
+from cairn.config.base import ConfigError
 from cairn.engines.start import start
 
 pytestmark = pytest.mark.scale
@@ -104,6 +105,11 @@ def test_a_search_on_a_server_runs_as_tasks(tmp_path):
 def test_a_sweep_runs_as_tasks(tmp_path, monkeypatch):
     monkeypatch.setenv("TOY", str(tmp_path / "trace"))
     assert sweep(tmp_path, "ray") == {"toy-1": "x=1", "toy-2": "x=2", "toy-3": "x=3"}
+
+
+def test_a_worker_too_large_for_every_node_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"^ray: a worker takes threads=2 CPUs and the largest node has 1;"):
+        start("ray", [["true"]], folder=tmp_path, threads=2)
 
 
 def test_after_kill_9_of_the_driver_nothing_of_it_runs_on(tmp_path):

@@ -47,10 +47,18 @@ def main(*arguments: str) -> None:
         print(table(jobs, {job.name: {"state": "done"} for job in jobs if job.name in done}))
         return
     threads = max(combination.config.threads for combination in checked)
+    gpus = int(any(combination.config.train.device == "cuda" for combination in checked))
     workers = _workers(asked.workers, asked.on, threads)
     try:
         outcomes = run_sweep(
-            root, jobs, name=asked.name, workers=workers, engine=asked.on, revision=revision, threads=threads
+            root,
+            jobs,
+            name=asked.name,
+            workers=workers,
+            engine=asked.on,
+            revision=revision,
+            threads=threads,
+            gpus=gpus,
         )
     except KeyboardInterrupt:
         raise ConfigError("stopped, and the workers with it; the same command goes on") from None

@@ -25,7 +25,7 @@ class RayWorkers:
         """Connect and submit.
 
         Raises:
-            ConfigError: Ray is not installed, or no cluster answers.
+            ConfigError: Ray is not installed, no cluster answers, or no node is large enough.
         """
         environment, folder = dict(os.environ), str(Path.cwd())
         # Ray reads it when it is imported.
@@ -42,6 +42,12 @@ class RayWorkers:
                 raise ConfigError(
                     "ray: no cluster answers: set RAY_ADDRESS=HOST:PORT, or `ray start --head` here"
                 ) from error
+        largest = max((node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]), default=0)
+        if threads > largest:
+            raise ConfigError(
+                f"ray: a worker takes threads={threads} CPUs and the largest node has {largest:g}; it would"
+                " wait for ever: start a larger node, or set threads in conf/config.yaml"
+            )
         self._ray = ray
         task = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=-1)(_runner())
         self._tasks: list[Any] = [

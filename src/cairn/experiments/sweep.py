@@ -52,6 +52,7 @@ def run_sweep(
     engine: str = "local",
     revision: str = "HEAD",
     threads: int = 1,
+    gpus: int = 0,
 ) -> list[Outcome]:
     """Run jobs as DVC experiments in worker clones; those whose experiment exists are not run again.
 
@@ -64,6 +65,7 @@ def run_sweep(
         engine: what starts them, see cairn.engines.
         revision: the commit from which the experiments start.
         threads: that each worker uses, for engines that deal out cores.
+        gpus: likewise.
 
     Returns:
         What became of each job, in the order given.
@@ -90,7 +92,7 @@ def run_sweep(
         done = experiments_of(root, plan.revision)
         left = [job for job in plan.jobs if job.name not in done]
         if left:
-            _drive(plan, left, workers, engine, threads)
+            _drive(plan, left, workers, engine, threads=threads, gpus=gpus)
             done = experiments_of(root, plan.revision)
         remove_clones(plan.folder / "clones", keep={job.name for job in left if job.name not in done})
     return [_outcome(plan, job, done) for job in plan.jobs]
@@ -122,12 +124,11 @@ def _only_driver(folder: Path) -> Generator[None]:
         yield
 
 
-def _drive(plan: Plan, jobs: Sequence[Job], workers: int, engine: str, threads: int) -> None:
+def _drive(plan: Plan, jobs: Sequence[Job], workers: int, engine: str, **demand: int) -> None:
     """Have workers run the jobs, show how far they are, and leave none behind."""
     command = [sys.executable, str(Path(cairn.__path__[0])), "sweep", "--worker", str(plan.folder)]
-    started = start(
-        engine, [command] * min(workers, len(jobs)), folder=plan.folder / "workers", threads=threads
-    )
+    crew = [command] * min(workers, len(jobs))
+    started = start(engine, crew, folder=plan.folder / "workers", **demand)
     try:
         with tqdm(total=len(jobs), desc=plan.folder.name, unit="experiment", disable=None) as bar:
             _watch(plan, {job.name: job for job in jobs}, started, bar)

@@ -101,7 +101,7 @@ def confirm(plan: Plan, contenders: Sequence[Contender], *, workers: int, engine
         workers=workers,
         engine=engine,
         revision=revision,
-        threads=plan.base["threads"],
+        **plan.demand,
     )
     _stop_on_failures(root, outcomes)
     found = []

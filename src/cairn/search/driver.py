@@ -91,7 +91,7 @@ def run(plan: Plan, space: Space, *, workers: int, engine: str) -> Study:
         wanted = min(workers, plan.trials - len(finished(study)))
         if wanted > 0:
             command = [sys.executable, "src/cairn", "search", "--worker", plan.name]
-            crew = start(engine, [command] * wanted, folder=plan.folder, threads=plan.base["threads"])
+            crew = start(engine, [command] * wanted, folder=plan.folder, **plan.demand)
             try:
                 _follow(plan, study, crew)
             except KeyboardInterrupt as error:

@@ -53,6 +53,11 @@ class Plan:
     key: dict[str, str] = field(default_factory=dict)
 
     @property
+    def demand(self) -> dict[str, int]:
+        """What a worker takes: cores, and a GPU if the network shall be trained on one."""
+        return {"threads": self.base["threads"], "gpus": int(self.base["train"]["device"] == "cuda")}
+
+    @property
     def folder(self) -> Path:
         """Where plan, journal, locks and logs of the search lie."""
         return FOLDER / self.name
