@@ -6,13 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from cairn.config.base import ConfigError
 from cairn.models.mlp import MLPClassifier
 from cairn.models.resume import resume_key, snapshot_folder
 
@@ -72,12 +72,23 @@ def test_killed_half_way_it_ends_in_the_same_bits_as_undisturbed(tmp_path):
     assert not (root / "key").exists()
 
 
-def test_the_same_run_twice_at_once_is_refused(tmp_path):
-    with snapshot_folder(tmp_path, "key"):
-        with pytest.raises(ConfigError, match="under way"), snapshot_folder(tmp_path, "key"):
-            pass
-        with snapshot_folder(tmp_path, "another"):
-            pass
+def test_the_same_run_twice_at_once_is_two_runs_one_after_the_other(tmp_path, capfd):
+    with ThreadPoolExecutor(1) as pool:
+        with snapshot_folder(tmp_path, "key") as first:
+            (first / "snapshot.pt").write_text("the first one's")
+            second = pool.submit(enter, tmp_path, "key")
+            with snapshot_folder(tmp_path, "another"):
+                pass
+            while "waiting" not in (said := capfd.readouterr().out):
+                time.sleep(0.01)
+            assert "key.lock" in said
+            assert not second.done()
+        assert second.result(timeout=10) == []
+
+
+def enter(root: Path, key: str) -> list[str]:
+    with snapshot_folder(root, key) as folder:
+        return [file.name for file in folder.iterdir()]
 
 
 def test_a_failed_run_keeps_its_snapshot_and_lets_go_of_the_lock(tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/code"))
@@ -17,7 +18,14 @@ from cairn.config.compose import compose  # noqa: E402
 from cairn.config.contract import Contract  # noqa: E402
 from cairn.config.schema import Config  # noqa: E402
 from cairn.data.files import write_json, write_table  # noqa: E402
+from cairn.search import driver  # noqa: E402
+from cairn.search.plan import write  # noqa: E402
+from cairn.search.study import open_study  # noqa: E402
+from cairn.search.worker import DRIVER as DRIVER_LOCK  # noqa: E402
+from cairn.search.worker import work  # noqa: E402
 
+QUICK = ["search.trials=6", "search.startup=3"]
+STRENGTH = "model.classifier.C"
 CONTRACT = "conf/contract/visits.yaml"
 DRIVER = """\
 import sys
@@ -65,3 +73,19 @@ def visits(count: int, seed: int) -> pd.DataFrame:
             "returned": rng.random(count) < chance,
         }
     )
+
+
+def begun(*words: str, name: str = "toy"):
+    plan, space = driver.make_plan([*QUICK, *words], name=name, storage=None)
+    plan.folder.mkdir(parents=True)
+    study = open_study(plan, space)
+    write(plan)
+    return plan, space, study
+
+
+def worked(*words: str, name: str = "toy"):
+    """A study whose one worker has done all there is to do."""
+    plan, space, study = begun(*words, name=name)
+    with FileLock(plan.folder / DRIVER_LOCK):
+        work(plan.name)
+    return plan, space, study

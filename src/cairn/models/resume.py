@@ -11,8 +11,6 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from cairn.config.base import ConfigError
-
 KEPT_SECONDS = 7 * 24 * 3600
 
 
@@ -46,31 +44,29 @@ def resume_key(paths: Iterable[Path], values: Mapping[str, Any]) -> str:
 def snapshot_folder(root: Path, key: str) -> Generator[Path]:
     """Hold the folder for one run's snapshots; it goes when the run succeeds and stays when it does not.
 
-    The lock is the operating system's, so a killed process leaves none behind. Folders that no run took up
-    for seven days are removed.
+    If the very same run is under way in another process, say one of DVC's queue whose experiment differs
+    in what follows the training, this one waits for it and says so. The lock is the operating system's, so a
+    killed process leaves none behind. Folders that no run took up for seven days are removed.
 
     Args:
         root: folder of all runs' snapshots, say .dvc/tmp/resume.
         key: see resume_key.
-
-    Raises:
-        ConfigError: the very same run is under way in another process.
     """
     root.mkdir(parents=True, exist_ok=True)
     _remove_stale(root, keep=key)
-    lock = FileLock(root / f"{key}.lock", timeout=0)
+    lock = FileLock(root / f"{key}.lock")
     try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"waiting for the process that trains the very same (it holds {lock.lock_file})", flush=True)
         lock.acquire()
-    except Timeout as error:
-        raise ConfigError(
-            f"this very training run is under way in another process (it holds {lock.lock_file});"
-            " wait for it: its result will be the same"
-        ) from error
-    with lock:
+    try:
         folder = root / key
         folder.mkdir(exist_ok=True)
         yield folder
         shutil.rmtree(folder)
+    finally:
+        lock.release()
 
 
 def _remove_stale(root: Path, keep: str) -> None:
