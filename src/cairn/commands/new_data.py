@@ -5,12 +5,12 @@ import os
 from pathlib import Path
 
 from cairn.progress import elapsed
-from cairn.scaffold.columns import Finding
 from cairn.scaffold.names import slug
 from cairn.scaffold.pages import texts
 from cairn.scaffold.place import free_name, prove, put, raw_path
-from cairn.scaffold.plan import Plan, Wishes, make_plan, names_with
+from cairn.scaffold.plan import Plan, make_plan
 from cairn.scaffold.source import Source, open_source
+from cairn.scaffold.wishes import Wishes
 
 MOST_SHOWN = 8
 
@@ -46,21 +46,33 @@ def main(*arguments: str) -> None:
 
 def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        "cairn new-data", description="Look at a table and write conf/ for it: contract, split, metric, baselines."
+        "cairn new-data",
+        description="Look at a table and write conf/ for it: contract, split, metric, baselines.",
     )
     parser.add_argument("file", metavar="FILE", help="a table: .csv, .tsv, .parquet, .feather or .jsonl")
     parser.add_argument(
-        "--target", required=True, metavar="COLUMN", help="what to predict, or an expression: 'late = delay > 15'"
+        "--target",
+        required=True,
+        metavar="COLUMN",
+        help="what to predict, or an expression: 'late = delay > 15'",
     )
     parser.add_argument("--name", help="of the data set (default: the name of the file)")
-    parser.add_argument("--task", choices=["binary", "multiclass", "regression"], help="(default: by the target)")
+    parser.add_argument(
+        "--task", choices=["binary", "multiclass", "regression"], help="(default: by the target)"
+    )
     parser.add_argument("--positive", metavar="VALUE", help="value of the target that is the event")
     parser.add_argument("--time", metavar="COLUMN", help="orders the rows in time ('' for none)")
     parser.add_argument("--group", metavar="COLUMN", help="rows of one value stay together ('' for none)")
     parser.add_argument(
-        "--keep", metavar="COLUMN", action="append", default=[], help="right although it looks like a leak; may be repeated"
+        "--keep",
+        metavar="COLUMN",
+        action="append",
+        default=[],
+        help="right although it looks like a leak; may be repeated",
     )
-    parser.add_argument("--separator", metavar="SIGN", help="between columns of a text file (default: found out)")
+    parser.add_argument(
+        "--separator", metavar="SIGN", help="between columns of a text file (default: found out)"
+    )
     parser.add_argument("--encoding", help="of a text file (default: UTF-8)")
     parser.add_argument("--dry", action="store_true", help="show what would be written, write nothing")
     return parser.parse_args(arguments)
@@ -80,15 +92,22 @@ def _told(plan: Plan, source: Source) -> list[str]:
     rows, columns = source.table.shape
     lines = [f"{source.path.name}: {rows:,} rows, {columns:,} columns; {plan.copies:,} rows repeat another"]
     lines += [f"read: {note}" for note in source.notes]
-    positive = f", {plan.question.why_positive} ({data.positive if data.positive is not None else True})" if data.task == "binary" else ""
+    positive = (
+        f", {plan.question.why_positive} ({data.positive if data.positive is not None else True})"
+        if data.task == "binary"
+        else ""
+    )
     lines.append(f"task: {data.task}: {plan.question.why}{positive}")
     lines.append(f"split: {choices.split.value}: {choices.split.why}")
     lines.append(f"metric: {choices.primary.value}: {choices.primary.why}")
     lines.append(f"model: {choices.model.value}: {choices.model.why}")
-    features = names_with(findings, "feature")
+    features = plan.named("feature")
     lines.append(f"features: {len(features)}: {_few(features)}")
-    lines += [f"no feature: {name}: {findings[name].note}" for name in names_with(findings, "idle", "key", "entity")[:MOST_SHOWN]]
-    lines += [f"LEAK? {name}: {findings[name].note}" for name in names_with(findings, "suspect")]
+    lines += [
+        f"no feature: {name}: {findings[name].note}"
+        for name in plan.named("idle", "key", "entity")[:MOST_SHOWN]
+    ]
+    lines += [f"LEAK? {name}: {findings[name].note}" for name in plan.named("suspect")]
     lines += [f"left out: {why}" for why in plan.drop_why.values()]
     return lines
 
@@ -96,6 +115,3 @@ def _told(plan: Plan, source: Source) -> list[str]:
 def _few(names: list[str]) -> str:
     more = f" and {len(names) - MOST_SHOWN:,} more" if len(names) > MOST_SHOWN else ""
     return ", ".join(names[:MOST_SHOWN]) + more
-
-
-__all__ = ["Finding", "main"]

@@ -208,7 +208,7 @@ def _data_is_in_the_contract(data: DataConfig, contract: Contract) -> Iterator[P
 
 
 def _derived_columns_are_no_leaks(data: DataConfig, contract: Contract) -> Iterator[Problem]:
-    """A derived column is known no earlier than what it is made of; nothing the target is made of is a feature."""
+    """A derived column is known no earlier than its sources, and no source of the target is a feature."""
     columns, made_of = contract.columns, {}
     for name, expression in data.derive.items():
         path = ("data", "derive", name)

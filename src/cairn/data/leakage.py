@@ -41,6 +41,7 @@ def leaks(train: pd.DataFrame, contract: Contract, data: DataConfig, seed: int) 
 
 
 def telling_gaps(values: pd.Series, target: pd.Series, data: DataConfig) -> str | None:
+    """Return `COLUMN: why` where all rows with a missing value, or all without, have the same target."""
     missing = values.isna()
     for rows, state in ((missing, "missing"), (~missing, "present")):
         if rows.all() or rows.sum() < data.leakage.min_null_rows:
@@ -59,6 +60,7 @@ def telling_gaps(values: pd.Series, target: pd.Series, data: DataConfig) -> str 
 
 
 def single_score(sample: pd.DataFrame, name: str, contract: Contract, data: DataConfig) -> float:
+    """Return the cross-validated ROC-AUC (R2 for a number) of a small tree on one column."""
     from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 
     target = sample[data.target]

@@ -10,7 +10,7 @@ from cairn.scaffold.columns import Finding, share
 from cairn.scaffold.task import Question
 
 RARE_EVENT = 0.05
-SMALL = 3_000
+SMALL = 1_000
 MANY_BLOCKS = 20
 MOST_SLICES = 3
 SLICE_LEVELS = (2, 12)
@@ -86,7 +86,10 @@ def _model(rows: int) -> Choice:
 def _primary(question: Question) -> Choice:
     match question.task:
         case "binary" if question.rate is not None and question.rate < RARE_EVENT:
-            return Choice("pr_auc", f"the event is rare ({share(question.rate)}): precision over recall shows what roc_auc hides")
+            return Choice(
+                "pr_auc",
+                f"the event is rare ({share(question.rate)}): precision over recall shows what roc_auc hides",
+            )
         case "binary":
             return Choice("roc_auc", "how often an event is ranked above another row, whatever the threshold")
         case "multiclass":
@@ -109,7 +112,9 @@ def _block(table: pd.DataFrame, time: str | None) -> Choice:
 
 def _min_slice_rows(rows: int) -> tuple[int, str]:
     in_test = int(rows * TEST_SHARE)
-    return max(10, min(200, in_test // 10)), f"rows; smaller slices are left out of about {in_test:,} test rows"
+    return max(
+        10, min(200, in_test // 10)
+    ), f"rows; smaller slices are left out of about {in_test:,} test rows"
 
 
 def _slices(table: pd.DataFrame, findings: Mapping[str, Finding], alone: Mapping[str, float]) -> Choice:
@@ -126,7 +131,9 @@ def _rules(findings: Mapping[str, Finding], alone: Mapping[str, float]) -> dict[
     return {"best_category": Choice(name, said)}
 
 
-def _with_levels(findings: Mapping[str, Finding], alone: Mapping[str, float], least: int, most: int) -> list[str]:
+def _with_levels(
+    findings: Mapping[str, Finding], alone: Mapping[str, float], least: int, most: int
+) -> list[str]:
     names = [
         name
         for name, finding in findings.items()

@@ -16,7 +16,8 @@ Role = Literal["feature", "target", "time", "entity", "key", "date", "idle", "su
 NEARLY_ALL = 0.9
 FEW_LEVELS = 12
 MANY_LEVELS = 254
-MOST_CODES = 100
+MOSTLY = 0.5
+LOOK = 1_000
 LEVEL_ROWS = 5
 WORDS_OF_TEXT = 5
 SHARES = (0.0, 1.0)
@@ -81,7 +82,8 @@ def _written_date(there: pd.Series, written: str, nullable: bool) -> Finding:
 
 
 def _numbers(name: str, there: pd.Series, distinct: int, nullable: bool) -> Finding:
-    column = Column(kind="numeric", group="numbers", nullable=nullable, **_bounds(there, distinct))
+    low_and_high = _bounds(there, distinct)
+    column = Column(kind="numeric", group="numbers", nullable=nullable).model_copy(update=low_and_high)
     low, high = (f"{number:.6g}" for number in (there.min(), there.max())) if len(there) else ("", "")
     found = Finding(column, "feature", f"{low} to {high}, median {there.median():.6g}" if len(there) else "")
     whole = bool((there % 1 == 0).all())
@@ -89,7 +91,7 @@ def _numbers(name: str, there: pd.Series, distinct: int, nullable: bool) -> Find
         return found
     in_order = bool((there.diff().iloc[1:] == 1).all())
     if distinct == len(there) and len(there) > FEW_LEVELS and (in_order or names.is_id(name)):
-        return found.changed("key", "numbers the rows", group=None, min=None, max=None)
+        return found.changed("key", "every row has its own number", group=None, min=None, max=None)
     code = names.is_code(name) and distinct > 2
     if names.is_entity(name) and distinct < len(there) and distinct > FEW_LEVELS:
         note = f"{distinct:,} of them, {len(there) / distinct:.1f} rows each"
@@ -106,35 +108,42 @@ def _bounds(there: pd.Series, distinct: int) -> dict[str, float]:
     """Return what can be, as far as the values tell: never negative, or only 0 and 1."""
     if there.empty or float(there.min()) < 0:
         return {}
-    return dict(zip(("min", "max"), SHARES, strict=True)) if distinct == 2 and set(there) == {0, 1} else {"min": 0.0}
+    return (
+        dict(zip(("min", "max"), SHARES, strict=True))
+        if distinct == 2 and set(there) == {0, 1}
+        else {"min": 0.0}
+    )
 
 
 def _words(name: str, there: pd.Series, distinct: int, nullable: bool) -> Finding:
     column = Column(kind="categorical", group="categories", nullable=nullable)
-    if len(there) == 0:
+    if there.empty:
         return Finding(column, "feature", "")
-    own = distinct / len(there)
-    text = there.astype("str")
-    most = text.iloc[:1000].str.split().str.len().mean()
-    if most >= WORDS_OF_TEXT and own > 0.5:
-        return Finding(column, "idle", f"free text, {most:.0f} words on average", distinct).changed(
-            "idle", f"free text, {most:.0f} words on average: no model here reads it", group=None
-        )
-    if distinct == len(there) and len(there) > FEW_LEVELS:
-        role = "idle" if nullable else "key"
-        return Finding(column, "key", "").changed(role, "every row has its own", group=None)
-    if own > NEARLY_ALL and distinct > FEW_LEVELS:
-        return Finding(column, "idle", "").changed("idle", "nearly every row has its own", group=None)
-    if names.is_entity(name) and distinct > FEW_LEVELS:
-        note = f"{distinct:,} of them, {len(there) / distinct:.1f} rows each"
-        return Finding(column, "entity", "").changed("entity", note, group=None)
-    counts = text.value_counts()
+    if said := _not_to_learn_from(name, there, distinct, nullable):
+        return Finding(column.model_copy(update={"group": None}), *said)
     if distinct > MANY_LEVELS:
         return Finding(column, "feature", f"{distinct:,} values; those seen rarely share one code")
-    note = f"{distinct} values, mostly {shown(counts.index)}"
+    counts = there.astype("str").value_counts()
     if distinct <= FEW_LEVELS and counts.min() >= LEVEL_ROWS and (levels := _levels(there)):
-        return Finding(column.model_copy(update={"allowed": levels}), "feature", note)
-    return Finding(column, "feature", note)
+        column = column.model_copy(update={"allowed": levels})
+    return Finding(column, "feature", f"{distinct} values, mostly {shown(counts.index)}")
+
+
+def _not_to_learn_from(name: str, there: pd.Series, distinct: int, nullable: bool) -> tuple[Role, str] | None:
+    """Return the role and the note of a text that says nothing about other rows; None for a category."""
+    own = distinct / len(there)
+    length = there.astype("str").iloc[:LOOK].str.split().str.len().mean()
+    if length >= WORDS_OF_TEXT and own > MOSTLY:
+        return "idle", f"free text, {length:.0f} words on average: no model here reads it"
+    if distinct <= FEW_LEVELS:
+        return None
+    if own == 1:
+        return "idle" if nullable else "key", "every row has its own"
+    if own > NEARLY_ALL:
+        return "idle", "nearly every row has its own"
+    if names.is_entity(name):
+        return "entity", f"{distinct:,} of them, {1 / own:.1f} rows each"
+    return None
 
 
 def _levels(there: pd.Series) -> list[str | int | bool] | None:

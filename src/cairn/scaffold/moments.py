@@ -1,6 +1,7 @@
 """Which column says when a row happened, which dates come later, and what numbers can be made of a date."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -11,38 +12,47 @@ from cairn.scaffold import names
 from cairn.scaffold.columns import Finding, share
 
 FEWEST_MOMENTS = 10
+FEWEST_TICKS = 50
 MOST_MISSING = 0.05
 MOSTLY = 0.5
-PLANNED = frozenset("due planned scheduled expected estimated promised deadline expiry expires expiration valid".split())
-CALENDAR = ("year", "month", "day", "hour")
-Derived = dict[str, tuple[str, Column, str]]
+CALENDAR = {"year": (1900, 2100), "month": (1, 12), "day": (1, 31), "hour": (0, 23)}
+CLOCKS = frozenset({"time", "timestamp", "datetime", "date"})
+
+
+@dataclass(frozen=True)
+class Part:
+    """A number made of a date: the expression in pandas' words, its column, and what it says."""
+
+    expression: str
+    column: Column
+    note: str
 
 
 def quoted(name: str) -> str:
     """Return a column's name as an expression needs it."""
-    return name if name.isidentifier() else f"`{name}`"
+    return name if name.isidentifier() and name.isascii() else f"`{name}`"
 
 
 def choose_time(table: pd.DataFrame, findings: Mapping[str, Finding]) -> str | None:
     """Return the column that says when a row happened; None where none does.
 
-    Dates of persons and things (birth, signup, expiry) say nothing of the row. Among the others: one by which the
-    file is sorted, then one with a name of time, then the earliest.
+    Dates of persons and things (birth, signup, expiry) and plans say nothing of the row. Of the others: one by
+    which the file is sorted, then one with a name of time, then the earliest.
     """
     fit = [
         name
         for name, finding in findings.items()
         if finding.role == "date"
         and finding.column.known == "before"
+        and not names.is_personal(name)
+        and not names.is_plan(name)
         and table[name].isna().mean() <= MOST_MISSING
         and table[name].nunique() >= FEWEST_MOMENTS
-        and (names.is_time(name) or not names.PERSONAL_DATES & set(names.words(name)))
     ]
-    fit = [name for name in fit if not PLANNED & set(names.words(name))]
 
     def rank(name: str) -> tuple[bool, bool, Any]:
-        moments = table[name].dropna()
-        return not moments.is_monotonic_increasing, not names.is_time(name), moments.quantile(0.5, "nearest").value
+        there = table[name].dropna()
+        return not there.is_monotonic_increasing, not names.is_time(name), there.sort_values().iloc[0].value
 
     return min(fit, key=rank, default=None)
 
@@ -50,15 +60,13 @@ def choose_time(table: pd.DataFrame, findings: Mapping[str, Finding]) -> str | N
 def as_clock(table: pd.DataFrame, findings: Mapping[str, Finding]) -> str | None:
     """Return a column of numbers that counts time: named so, and never falling from row to row."""
     for name, finding in findings.items():
-        values = table[name]
         if (
             finding.role in ("feature", "key")
             and finding.column.kind == "numeric"
-            and types.is_numeric_dtype(values)
-            and {"time", "timestamp", "datetime", "date"} & set(names.words(name))
-            and values.notna().all()
-            and values.nunique() > 5 * FEWEST_MOMENTS
-            and values.is_monotonic_increasing
+            and CLOCKS & set(names.words(name))
+            and finding.distinct > FEWEST_TICKS
+            and table[name].notna().all()
+            and table[name].is_monotonic_increasing
         ):
             return name
     return None
@@ -69,70 +77,71 @@ def calendar(table: pd.DataFrame, findings: Mapping[str, Finding]) -> tuple[str,
     by_word = {
         name.strip().lower(): name
         for name, finding in findings.items()
-        if types.is_integer_dtype(table[name]) and finding.role in ("feature", "idle")
+        if finding.column.known == "before" and types.is_integer_dtype(table[name])
     }
     there = [by_word[word] for word in CALENDAR if word in by_word]
     if not {"year", "month", "day"} <= by_word.keys():
         return None
-    limits = {"year": (1900, 2100), "month": (1, 12), "day": (1, 31), "hour": (0, 23)}
-    for word, name in zip(CALENDAR, there, strict=False):
-        if not table[name].between(*limits[word]).all():
-            return None
+    if not all(table[name].between(*CALENDAR[name.strip().lower()]).all() for name in there):
+        return None
     digits = quoted(there[0])
     for name in there[1:]:
         digits = f"({digits}) * 100 + {quoted(name)}"
-    return digits, "%Y%m%d" + ("%H" if len(there) > len(CALENDAR[:3]) else "")
+    return digits, "%Y%m%d" + ("%H" if "hour" in by_word else "")
 
 
 def recorded_later(table: pd.DataFrame, findings: Mapping[str, Finding], time: str) -> dict[str, str]:
     """Name the dates that lie after the moment of their row, which nobody can know at that moment."""
     found = {}
     for name, finding in findings.items():
-        if finding.role != "date" or name == time or PLANNED & set(names.words(name)):
+        if finding.role != "date" or name == time or names.is_plan(name):
             continue
-        ahead = _days(table[name], table[time]).dropna()
-        if len(ahead) and (ahead > 0).mean() > MOSTLY and (ahead < 0).mean() < MOST_MISSING:
-            found[name] = f"lies after {time} in {share(float((ahead > 0).mean()))} of the rows: recorded afterwards"
+        ahead = _without_zone(table[name]) - _without_zone(table[time])
+        later, earlier = (ahead > pd.Timedelta(0)).mean(), (ahead < pd.Timedelta(0)).mean()
+        if later > MOSTLY * ahead.notna().mean() and earlier < MOST_MISSING:
+            found[name] = f"lies after {time} in {share(float(later))} of the rows: recorded afterwards"
     return found
 
 
-def _days(one: pd.Series, other: pd.Series) -> pd.Series:
-    """Return the days between two columns of dates, whatever their zones."""
-    plain = [c.dt.tz_convert("UTC").dt.tz_localize(None) if c.dt.tz is not None else c for c in (one, other)]
-    return (plain[0] - plain[1]).dt.total_seconds() / 86_400
+def _without_zone(dates: pd.Series) -> pd.Series:
+    return dates.dt.tz_convert("UTC").dt.tz_localize(None) if dates.dt.tz is not None else dates
 
 
-def features_of(table: pd.DataFrame, findings: Mapping[str, Finding], time: str | None) -> Derived:
-    """Return numbers to learn from for every date known in time: name, expression, column, note."""
-    found: Derived = {}
+def features_of(table: pd.DataFrame, findings: Mapping[str, Finding], time: str | None) -> dict[str, Part]:
+    """Return numbers to learn from, by new names, for every date that is known in time."""
+    found: dict[str, Part] = {}
     for name, finding in findings.items():
-        if finding.role not in ("date", "time") or finding.column.known == "after" or table[name].notna().sum() < 2:
-            continue
-        for part, (expression, bounds, note) in _parts(name, table, time).items():
-            free = _free(f"{names.slug(name)}_{part}", [*table.columns, *found])
-            column = Column(kind="numeric", group="dates", nullable=bool(table[name].isna().any()), **bounds)
-            found[free] = (expression, column, note)
+        dated = finding.role in ("date", "time") and finding.column.known == "before"
+        if dated and table[name].notna().sum() > 1:
+            for word, part in _parts(table, name, time):
+                found[free_name(f"{names.slug(name)}_{word}", [*table, *found])] = part
     return found
 
 
-def _free(name: str, taken: list[str]) -> str:
-    return name if name not in taken else _free(f"{name}_", taken)
+def free_name(name: str, taken: list[str]) -> str:
+    """Return the name, with lines below it until no column has it."""
+    return name if name not in taken else free_name(f"{name}_", taken)
 
 
-def _parts(name: str, table: pd.DataFrame, time: str | None) -> dict[str, tuple[str, dict[str, float], str]]:
-    moments, plain = table[name].dropna(), quoted(name)
-    span = moments.max() - moments.min()
-    parts: dict[str, tuple[str, dict[str, float], str]] = {
-        "year": (f"{plain}.dt.year + {plain}.dt.day_of_year / 366", {}, "the date as a number, in years")
-    }
-    same_zone = time is not None and table[name].dtype == table[time].dtype
-    if time not in (None, name) and same_zone:
-        note = f"days from {name} to {time}"
-        parts = {"days_ago": (f"({quoted(str(time))} - {plain}).dt.total_seconds() / 86400", {}, note)}
+def _parts(table: pd.DataFrame, name: str, time: str | None) -> Iterator[tuple[str, Part]]:
+    there, plain = table[name].dropna(), quoted(name)
+
+    def part(expression: str, note: str, **bounds: float) -> Part:
+        gaps = bool(table[name].isna().any()) or (time is not None and bool(table[time].isna().any()))
+        keys = {"kind": "numeric", "group": "dates", "nullable": gaps, **bounds}
+        return Part(expression, Column.model_validate(keys), note)
+
+    span = there.max() - there.min()
+    if time is not None and name != time and table[name].dtype == table[time].dtype:
+        days = f"({quoted(time)} - {plain}).dt.total_seconds() / 86400"
+        yield "days_ago", part(days, f"days from {name} to {time}")
+    else:
+        years = f"{plain}.dt.year + {plain}.dt.day_of_year / 366"
+        yield "year", part(years, f"{name} as a number, in years")
     if span >= pd.Timedelta("400D"):
-        parts["month"] = (f"{plain}.dt.month", {"min": 1.0, "max": 12.0}, "month of the year")
-    if span >= pd.Timedelta("28D") and moments.dt.day_of_week.nunique() > 1:
-        parts["weekday"] = (f"{plain}.dt.day_of_week", {"min": 0.0, "max": 6.0}, "0 is Monday")
-    if moments.dt.hour.nunique() > 1:
-        parts["hour"] = (f"{plain}.dt.hour + {plain}.dt.minute / 60", {"min": 0.0, "max": 24.0}, "hour of the day")
-    return parts
+        yield "month", part(f"{plain}.dt.month", f"month of {name}", min=1.0, max=12.0)
+    if span >= pd.Timedelta("28D") and there.dt.day_of_week.nunique() > 1:
+        yield "weekday", part(f"{plain}.dt.day_of_week", f"weekday of {name}, 0 is Monday", min=0.0, max=6.0)
+    if there.dt.hour.nunique() > 1:
+        hours = f"{plain}.dt.hour + {plain}.dt.minute / 60"
+        yield "hour", part(hours, f"hour of {name}", min=0.0, max=24.0)

@@ -1,12 +1,13 @@
 """Write a plan as the files of conf/: every choice with its reason beside it."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from cairn.config.contract import Column
 from cairn.config.traps import TWO_READINGS
-from cairn.scaffold.columns import Finding, share
+from cairn.scaffold.columns import Finding
 from cairn.scaffold.plan import Plan
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
@@ -27,20 +28,15 @@ def texts(plan: Plan) -> dict[str, str]:
 
 def written(value: Any) -> str:
     """Return a value as YAML on one line, the same to every reader."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return str(value).lower()
-        case str():
-            return value if _is_plain(value) else _quoted(value)
-        case list():
-            return f"[{', '.join(map(written, value))}]"
-        case dict():
-            return f"{{{', '.join(f'{written(key)}: {written(item)}' for key, item in value.items())}}}"
-        case float() if value.is_integer() and abs(value) < 1e15:
-            return str(int(value))
-    return str(value)
+    if isinstance(value, str):
+        return value if _is_plain(value) else _quoted(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(written, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{written(key)}: {written(item)}' for key, item in value.items())}}}"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return json.dumps(value)
 
 
 def _is_plain(text: str) -> bool:
@@ -73,8 +69,11 @@ def comment(text: str) -> str:
 def _data(plan: Plan) -> Iterator[str]:
     data, question, choices = plan.data, plan.question, plan.choices
     features = sum(finding.column.group is not None for finding in plan.findings.values())
-    yield comment(f"# {data.name}: {QUESTION[data.task]}, {data.target}? {features} features. Select: dvc exp run -S data={data.name}")
-    yield "# Written by `cairn new-data` from what it saw in the table; yours from here on. Every line says why."
+    yield comment(
+        f"# {data.name}: {QUESTION[data.task]}, {data.target}? {features} features."
+        f" Select: dvc exp run -S data={data.name}"
+    )
+    yield "# Written by `cairn new-data` from what the table shows; yours from here on. Every line says why."
     if plan.copies:
         yield f"# {plan.copies:,} rows repeat another row to the last value; copies land in the same part."
     yield "defaults:"
@@ -82,7 +81,9 @@ def _data(plan: Plan) -> Iterator[str]:
     yield _line(f"  - override /model@_global_.model: {choices.model.value}", choices.model.why)
     yield _line(f"  - override /baseline@_global_.baseline: {data.name}", "what a model has to beat")
     yield _line(f"  - override /evaluate@_global_.evaluate: {data.name}", f"{choices.primary.value} first")
-    yield _line("  - override /kpi@_global_.kpi: none", "no price on a decision; see conf/kpi/flights.yaml for one")
+    yield _line(
+        "  - override /kpi@_global_.kpi: none", "no price on a decision; see conf/kpi/flights.yaml for one"
+    )
     yield _line("  - _self_", "and these values")
     yield ""
     yield _line(f"name: {data.name}", "how reports call it")
@@ -91,17 +92,46 @@ def _data(plan: Plan) -> Iterator[str]:
     yield from _mapping("load", data.load, "how the file is read", "by its extension", {})
     yield _line(f"task: {data.task}", question.why)
     yield _line(f"target: {written(data.target)}", "column to predict")
-    yield _line(f"positive: {written(data.positive)}", question.why_positive or "value that is the event; here there is none")
-    yield _line(f"time: {written(data.time)}", "column that orders the rows in time" if data.time else "no column says when a row happened")
-    yield _line(f"group: {written(data.group)}", "column whose rows stay together" if data.group else "no column whose rows must stay together")
+    yield _line(
+        f"positive: {written(data.positive)}",
+        question.why_positive or "value that is the event; here there is none",
+    )
+    yield _line(
+        f"time: {written(data.time)}",
+        "column that orders the rows in time" if data.time else "no column says when a row happened",
+    )
+    yield _line(
+        f"group: {written(data.group)}",
+        "column whose rows stay together" if data.group else "no column whose rows must stay together",
+    )
     notes = {name: plan.findings[name].note for name in data.derive}
-    yield from _mapping("derive", data.derive, "columns made of others, in pandas' words", "no column is made of others", notes)
-    yield from _mapping("drop_where", data.drop_where, "rows left out and counted, by reason", "every row with a target is used", plan.drop_why)
+    yield from _mapping(
+        "derive",
+        data.derive,
+        "columns made of others, in pandas' words",
+        "no column is made of others",
+        notes,
+    )
+    yield from _mapping(
+        "drop_where",
+        data.drop_where,
+        "rows left out and counted, by reason",
+        "every row with a target is used",
+        plan.drop_why,
+    )
     yield _line("leakage:", "when a column gives the answer away; the run then stops")
     measure = "R2" if data.task == "regression" else "ROC-AUC"
-    yield _line(f"  max_single_score: {data.leakage.max_single_score:g}", f"{measure} of one column alone; the features here stay below")
-    yield _line(f"  min_null_rows: {data.leakage.min_null_rows}", "rows; fewer missing values are not looked at for a pattern")
-    yield _line(f"  trusted: {written(data.leakage.trusted)}", "columns that are right although they look like a leak")
+    yield _line(
+        f"  max_single_score: {data.leakage.max_single_score:g}",
+        f"{measure} of one column alone; the features here stay below",
+    )
+    yield _line(
+        f"  min_null_rows: {data.leakage.min_null_rows}",
+        "rows; fewer missing values are not looked at for a pattern",
+    )
+    yield _line(
+        f"  trusted: {written(data.leakage.trusted)}", "columns that are right although they look like a leak"
+    )
 
 
 def _mapping(key: str, values: Any, said: str, without: str, notes: dict[str, str]) -> Iterator[str]:
@@ -131,31 +161,37 @@ def _evaluate(plan: Plan) -> Iterator[str]:
 
 def _baseline(plan: Plan) -> Iterator[str]:
     name = plan.data.name
-    yield f"# What a model of {name} has to beat: the prior, a rule, a linear model. Select: dvc exp run -S baseline={name}"
+    yield f"# What a model of {name} has to beat. Select: dvc exp run -S baseline={name}"
     yield "defaults:"
     yield _line("  - /model@linear: logistic", "the linear model is conf/model/logistic.yaml itself")
     yield _line("  - _self_", "and these values")
     yield ""
     if not plan.choices.rules:
-        yield _line("rules: {}", "no category to make a rule of; what do people use today? see conf/baseline/flights.yaml")
+        yield _line(
+            "rules: {}",
+            "no category to make a rule of; what do people use today? see conf/baseline/flights.yaml",
+        )
         return
     yield _line("rules:", "put here what people use today")
     for rule, choice in plan.choices.rules.items():
         yield _line(f"  {rule}:", choice.why)
         yield _line("    kind: rate", "the target's mean on train for each value")
         yield _line(f"    by: [{written(choice.value)}]", "columns known before")
-        yield _line("    smoothing: 10.0", "rows; a value with this many rows counts half, the overall mean the other half")
+        yield _line(
+            "    smoothing: 10.0",
+            "rows; a value with this many rows counts half, the overall mean the other half",
+        )
 
 
 def _contract(plan: Plan) -> Iterator[str]:
     contract = plan.contract
-    suspects = sum(finding.role == "suspect" for finding in plan.findings.values())
-    yield f"# What every column of {plan.data.name} is, may hold, and when it is known. Inferred: correct what you know better."
+    suspects = len(plan.named("suspect"))
+    yield f"# What every column of {plan.data.name} is, may hold, and when it is known. Inferred: correct it."
     yield "#   group   makes the column a feature; features.groups chooses among them"
     yield "#   known   before: known at the moment of prediction; after: never a feature"
     yield "#   min, max, allowed   what can be; a value outside stops the run, so widen what is too narrow"
     if suspects:
-        yield f"# {suspects} look like leaks and are known: after. If one is right, take that away, give it a group,"
+        yield f"# {suspects} look like leaks: known: after. If one is right, give it a group instead of that,"
         yield f"# and name it in data.leakage.trusted of conf/data/{plan.data.name}.yaml."
     if contract.key:
         yield _line(f"key: {written(contract.key)}", "names a row; no two rows share it")
@@ -179,8 +215,3 @@ def _remark(finding: Finding) -> str:
         "source": "no feature",
     }.get(finding.role)
     return ": ".join(filter(None, [heading, finding.note])) or "a feature"
-
-
-def rate(part: float) -> str:
-    """Return a share for a sentence."""
-    return share(part)

@@ -17,13 +17,13 @@ from cairn.config.schema import read_config
 from cairn.config.traps import traps
 from cairn.data.contract import surviving, violations
 from cairn.data.deal import deal
-from cairn.data.load import derived, with_dates
 from cairn.data.leakage import leaks
+from cairn.data.load import derived, with_dates
 from cairn.pipeline.prepare import clean, encode_target
 from cairn.scaffold.plan import Plan
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-RESERVED = frozenset("null true false nan inf yes no on off y n default none".split())
+RESERVED = re.compile("null|true|false|nan|inf|yes|no|on|off|y|n|default|none")
 EXTENSIONS = (".csv", ".tsv", ".txt", ".data", ".parquet", ".feather", ".jsonl")
 RAW = "data/raw"
 
@@ -34,8 +34,10 @@ def free_name(name: str, root: Path) -> str:
     Raises:
         ConfigError: no proper name, or one that is taken.
     """
-    if not NAME.fullmatch(name) or name in RESERVED:
-        raise ConfigError(f"--name {name}: a name is lower-case letters, digits and _, and begins with a letter")
+    if not NAME.fullmatch(name) or RESERVED.fullmatch(name):
+        raise ConfigError(
+            f"--name {name}: a name is lower-case letters, digits and _, and begins with a letter"
+        )
     taken = [
         path
         for path in (f"conf/{group}/{name}.yaml" for group in ("data", "contract", "evaluate", "baseline"))
@@ -64,7 +66,7 @@ def raw_path(file: Path, name: str, root: Path) -> str:
 
 
 def prove(plan: Plan, table: pd.DataFrame, texts: Mapping[str, str], root: Path) -> None:
-    """Compose what would be written, hold the table against it, deal it and look for leaks, as the stages will.
+    """Compose what would be written, and hold, deal and search the table as the stages will.
 
     Raises:
         ConfigError: something in it cannot work; nothing was written.
@@ -93,7 +95,10 @@ def prove(plan: Plan, table: pd.DataFrame, texts: Mapping[str, str], root: Path)
         unseen = sorted(set(rest[data.target].unique()) - set(train[data.target].unique()), key=str)
         if unseen or train[data.target].nunique() < 2:
             shown = ", ".join(map(str, unseen)) or "one of the two"
-            raise ConfigError(f"{data.target}: train would hold no row of {shown} with a {config.split.kind} split; choose another (--time '', --group '')")
+            raise ConfigError(
+                f"{data.target}: train would hold no row of {shown} with a {config.split.kind} split;"
+                " choose another (--time '', --group '')"
+            )
     if found := leaks(train, contract, data, config.seed):
         raise ConfigError("\n".join(f"looks like a leak: {line}" for line in found))
 
@@ -136,5 +141,7 @@ def put(file: Path, path: str, texts: Mapping[str, str], root: Path) -> list[str
 def _run(root: Path, *command: str) -> None:
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()] or ["no reason given"]
+        said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()] or [
+            "no reason given"
+        ]
         raise ConfigError(f"{' '.join(command[-3:])}: {said[0].removeprefix('ERROR: ')}; nothing was written")

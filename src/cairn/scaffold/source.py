@@ -20,7 +20,9 @@ READ_CSV = "pandas.read_csv"
 LOOK_BYTES = 1_000_000
 LOOK_LINES = 500
 SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
-MARKS = frozenset({"?", "-", "--", ".", "*", "#", "unknown", "missing", "none", "na", "n.a.", "nil", "no data"})
+MARKS = frozenset(
+    {"?", "-", "--", ".", "*", "#", "unknown", "missing", "none", "na", "n.a.", "nil", "no data"}
+)
 THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
 NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
 
@@ -49,7 +51,9 @@ def open_source(given: str, *, separator: str | None, encoding: str | None) -> S
         ConfigError: not there, of an unknown kind, empty, or not what its extension says.
     """
     if "://" in given:
-        raise ConfigError(f"{given}: bring it here first (`dvc import-url {given} data/raw/`), then give the file")
+        raise ConfigError(
+            f"{given}: bring it here first (`dvc import-url {given} data/raw/`), then give the file"
+        )
     path = Path(given)
     if path.is_dir():
         raise ConfigError(f"{given}: a folder needs a function that makes one table of it, see data.load")
@@ -160,7 +164,7 @@ def _rows(lines: list[str], separator: str) -> list[list[str]]:
 
 
 def _separator(lines: list[str]) -> str:
-    """Return the separator that cuts most lines into as many columns as the first; a comma where none does."""
+    """Return the separator that cuts most lines into as many columns as the first, else a comma."""
 
     def fits(separator: str) -> tuple[float, int]:
         widths = Counter(len(row) for row in _rows(lines, separator))
@@ -220,4 +224,3 @@ def _has_thousands(table: pd.DataFrame) -> bool:
 def unhashable(values: pd.Series) -> bool:
     """Whether a column holds lists or records, which are no values of a table."""
     return values.dtype == object and any(isinstance(v, list | dict | set) for v in values.dropna().iloc[:50])
-

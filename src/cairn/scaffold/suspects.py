@@ -1,5 +1,6 @@
 """Columns that may give the answer away: too good alone, an account of the target, recorded afterwards."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ from tqdm import tqdm
 
 from cairn.config.contract import Contract
 from cairn.config.data import DataConfig
+from cairn.config.expressions import names_in
 from cairn.data.leakage import single_score, telling_gaps
-from cairn.scaffold.names import told_afterwards
+from cairn.scaffold.names import plan_of, shared_word, told_afterwards
 
 SAMPLE = 5_000
 SEED = 0
@@ -18,9 +20,12 @@ TOO_GOOD = {"binary": 0.99, "multiclass": 0.995, "regression": 0.95}
 FAR_ABOVE = {"binary": 0.85, "multiclass": 0.9, "regression": 0.75}
 TELLING_GAP = 0.85
 TELLING_NAME = {"binary": 0.65, "multiclass": 0.7, "regression": 0.1}
+NEAR_NAME = {"binary": 0.85, "multiclass": 0.9, "regression": 0.8}
 SAME_ORDER = 0.999
 ADDS_UP = 1 - 1e-6
 MOST_PARTS = 30
+MOST_LEVELS = 20
+MOST_COMPARED = 3
 FEWEST_OTHERS = 3
 
 
@@ -32,7 +37,8 @@ def suspects(
     A column is suspect when (1) a small cross-validated tree on it alone reaches ROC-AUC 0.99 (0.995 for
     several classes) or R2 0.95, or it puts the rows in the order of a numeric target; (2) its missing values
     tell the target; (3) it alone makes less than half the error of boosting on all other columns; (4) its
-    name speaks of what is known afterwards and it predicts; (5) a few numbers add up to the target.
+    name says that it came of a plan which is another column, or it predicts and its name speaks of what is
+    known afterwards or is akin to the target's; (5) a few numbers add up to the target.
 
     Args:
         table: rows with the features and the encoded target.
@@ -46,21 +52,44 @@ def suspects(
     features = [n for n, c in contract.columns.items() if c.group and n not in data.leakage.trusted]
     alone: dict[str, float] = {}
     found: dict[str, str] = {}
-    measure = "R2" if data.task == "regression" else "ROC-AUC"
     for name in tqdm(features, desc="looking for leaks", unit="column", delay=1, leave=False, disable=None):
         alone[name] = single_score(sample, name, contract, data)
-        if said := _reason(sample, table, name, alone[name], contract, data):
+        reasons = _reasons(
+            sample, table[[name, data.target]], name, alone[name], contract=contract, data=data
+        )
+        if said := next(reasons, None):
             found[name] = said
     if data.task == "regression":
-        found |= {n: said for n, said in _accounts(sample, features, contract, data).items() if n not in found}
-    strong = [n for n in features if n not in found and alone[n] > FAR_ABOVE[data.task]]
-    for name in sorted(strong, key=lambda n: -alone[n])[:3]:
+        found = _accounts(sample, features, contract, data) | found
+    return found | _far_above(sample, [n for n in features if n not in found], alone, contract, data), alone
+
+
+def _far_above(
+    sample: pd.DataFrame, features: list[str], alone: dict[str, float], contract: Contract, data: DataConfig
+) -> dict[str, str]:
+    """Name the strongest columns that make less than half the error of all others together."""
+    strong = [
+        name
+        for name in features
+        if alone[name] > FAR_ABOVE[data.task]
+        # A category of many values, such as a product's model, may well say what the product is.
+        and (contract.columns[name].kind != "categorical" or sample[name].nunique() <= MOST_LEVELS)
+    ]
+    found: dict[str, str] = {}
+    for name in sorted(strong, key=lambda n: -alone[n])[:MOST_COMPARED]:
         others = [n for n in features if n != name and n not in found]
         if len(others) >= FEWEST_OTHERS:
             together = boosted_score(sample, others, contract, data)
             if 1 - alone[name] < (1 - together) / 2:
-                found[name] = f"alone it reaches {measure} {alone[name]:.3f}, all other columns together {together:.3f}"
-    return found, alone
+                found[name] = (
+                    f"alone it reaches {_measure(data)} {alone[name]:.3f}, all other columns together"
+                    f" {together:.3f}"
+                )
+    return found
+
+
+def _measure(data: DataConfig) -> str:
+    return "R2" if data.task == "regression" else "ROC-AUC"
 
 
 def _sample(table: pd.DataFrame, data: DataConfig) -> pd.DataFrame:
@@ -75,25 +104,38 @@ def _sample(table: pd.DataFrame, data: DataConfig) -> pd.DataFrame:
     return drawn.reset_index(drop=True)
 
 
-def _reason(
-    sample: pd.DataFrame, table: pd.DataFrame, name: str, score: float, contract: Contract, data: DataConfig
-) -> str | None:
-    measure = "R2" if data.task == "regression" else "ROC-AUC"
+def _reasons(
+    sample: pd.DataFrame,
+    rows: pd.DataFrame,
+    name: str,
+    score: float,
+    *,
+    contract: Contract,
+    data: DataConfig,
+) -> Iterator[str]:
+    """Yield what speaks against a column, the strongest first; rows hold all of it and of the target."""
     if score > TOO_GOOD[data.task]:
-        return f"alone it reaches {measure} {score:.3f}"
+        yield f"alone it reaches {_measure(data)} {score:.3f}"
     values, target = sample[name], sample[data.target]
-    if data.task == "regression" and contract.columns[name].kind == "numeric":
-        order = abs(values.corr(target, method="spearman")) if values.nunique() > 1 else 0.0
+    if data.task == "regression" and contract.columns[name].kind == "numeric" and values.nunique() > 1:
+        order = abs(values.corr(target, method="spearman"))
         if order > SAME_ORDER:
-            return f"its order is that of the target (rank correlation {order:.4f})"
-    if gap := telling_gaps(table[name], table[data.target], data):
-        return gap.partition(": ")[2]
-    if values.isna().sum() >= data.leakage.min_null_rows and (gap := _gap_score(values, target, data)) > TELLING_GAP:
-        return f"whether it is missing predicts the target ({measure} {gap:.3f})"
+            yield f"its order is that of the target (rank correlation {order:.4f})"
+    if gap := telling_gaps(rows[name], rows[data.target], data):
+        yield gap.partition(f"{name}: ")[2]
+    if values.isna().sum() >= data.leakage.min_null_rows:
+        gap_score = _gap_score(values, target, data)
+        if gap_score > TELLING_GAP:
+            yield f"whether it is missing predicts the target ({_measure(data)} {gap_score:.3f})"
+    if plan := plan_of(name, contract.columns):
+        yield f"{plan} is the plan, so this is what came of it"
+    asked = [data.target, *(names_in(data.derive.get(data.target) or "") or [])]
+    word = shared_word(name, asked)
+    if word and score > NEAR_NAME[data.task]:
+        yield f"shares '{word}' with {' or '.join(asked)}, and alone it reaches {_measure(data)} {score:.3f}"
     word = told_afterwards(name)
     if word and score > TELLING_NAME[data.task]:
-        return f"'{word}' sounds known only afterwards, and alone it reaches {measure} {score:.3f}"
-    return None
+        yield f"'{word}' sounds known only afterwards, and alone it reaches {_measure(data)} {score:.3f}"
 
 
 def _gap_score(values: pd.Series, target: pd.Series, data: DataConfig) -> float:
@@ -126,7 +168,11 @@ def _accounts(
             parts = rest
     if len(parts) > MOST_PARTS:
         return {}
-    said = f"the target is a sum of {' and '.join(parts)}" if len(parts) > 1 else "the target is a multiple of it"
+    said = (
+        f"the target is a sum of {' and '.join(parts)}"
+        if len(parts) > 1
+        else "the target is a multiple of it"
+    )
     return dict.fromkeys(parts, said)
 
 
@@ -146,7 +192,9 @@ def boosted_score(sample: pd.DataFrame, names: list[str], contract: Contract, da
     regression = data.task == "regression"
     made: Any = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
     scoring = {"regression": "r2", "binary": "roc_auc", "multiclass": "roc_auc_ovr"}[data.task]
-    scores = cross_val_score(made(max_iter=50, random_state=SEED), X, sample[data.target], cv=2, scoring=scoring)
+    scores = cross_val_score(
+        made(max_iter=50, random_state=SEED), X, sample[data.target], cv=2, scoring=scoring
+    )
     return float(np.nan_to_num(scores).mean())
 
 
