@@ -47,7 +47,10 @@ def test_a_target_made_of_a_missing_value_is_missing_and_its_row_is_dropped_not_
     kept, dropped = clean(whole, data)
     assert dropped == {"no_target": 1}
     assert encode_target(kept["late"], data).tolist() == [0, 1, 1]
-    assert derived(table, described(late="delay.isna()"), contract)["late"].tolist() == [False] * 2 + [True, False]
+    assert derived(table, described(late="delay.isna()"), contract)["late"].tolist() == [False] * 2 + [
+        True,
+        False,
+    ]
 
 
 def test_a_date_can_be_made_of_year_month_and_day_and_numbers_of_the_date():

@@ -12,6 +12,7 @@ from cairn.data.contract import names_of_kind
 SAMPLE = 20_000
 SAME = 1e-3
 UNBELIEVABLE = 1e-6
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def leaks(train: pd.DataFrame, contract: Contract, data: DataConfig, seed: int) -> list[str]:
@@ -94,4 +95,6 @@ def _as_text(column: pd.DataFrame) -> pd.DataFrame:
 
 
 def _as_number(column: pd.DataFrame) -> np.ndarray:
-    return column.astype("float64").to_numpy()
+    """Return what a tree takes: it counts in float32, and infinity is no number to it."""
+    numbers = column.astype("float64").to_numpy()
+    return np.clip(np.where(np.isinf(numbers), np.nan, numbers), -LARGEST, LARGEST)

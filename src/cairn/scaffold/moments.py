@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,8 @@ FEWEST_MOMENTS = 10
 FEWEST_TICKS = 50
 MOST_MISSING = 0.05
 MOSTLY = 0.5
+CUTS = (0.70, 0.85)
+"""Where conf/split/time.yaml cuts."""
 CALENDAR = {"year": (1900, 2100), "month": (1, 12), "day": (1, 31), "hour": (0, 23)}
 CLOCKS = frozenset({"time", "timestamp", "datetime", "date"})
 
@@ -36,8 +39,8 @@ def quoted(name: str) -> str:
 def choose_time(table: pd.DataFrame, findings: Mapping[str, Finding]) -> str | None:
     """Return the column that says when a row happened; None where none does.
 
-    Dates of persons and things (birth, signup, expiry) and plans say nothing of the row. Of the others: one by
-    which the file is sorted, then one with a name of time, then the earliest.
+    Dates of persons and things (birth, signup, expiry) and plans say nothing of the row. Of the others: one
+    by which the file is sorted, then one with a name of time, then the earliest.
     """
     fit = [
         name
@@ -48,13 +51,21 @@ def choose_time(table: pd.DataFrame, findings: Mapping[str, Finding]) -> str | N
         and not names.is_plan(name)
         and table[name].isna().mean() <= MOST_MISSING
         and table[name].nunique() >= FEWEST_MOMENTS
+        and can_be_cut(table[name])
     ]
 
     def rank(name: str) -> tuple[bool, bool, Any]:
         there = table[name].dropna()
-        return not there.is_monotonic_increasing, not names.is_time(name), there.sort_values().iloc[0].value
+        return not there.is_monotonic_increasing, not names.is_time(name), there.min().timestamp()
 
     return min(fit, key=rank, default=None)
+
+
+def can_be_cut(moments: pd.Series) -> bool:
+    """Whether the shares of a time split fall on different moments, so that no part stays empty."""
+    ordered = moments.dropna().sort_values(ignore_index=True)
+    cuts = [ordered.iloc[int(part * len(ordered))] for part in (0.0, *CUTS)]
+    return all(earlier < later for earlier, later in pairwise(cuts))
 
 
 def as_clock(table: pd.DataFrame, findings: Mapping[str, Finding]) -> str | None:
@@ -67,6 +78,7 @@ def as_clock(table: pd.DataFrame, findings: Mapping[str, Finding]) -> str | None
             and finding.distinct > FEWEST_TICKS
             and table[name].notna().all()
             and table[name].is_monotonic_increasing
+            and can_be_cut(table[name])
         ):
             return name
     return None

@@ -165,6 +165,7 @@ def _settle_time(draft: _Draft, wishes: Wishes) -> str | None:
         column = Column(kind="datetime", format=found[1])
         draft.add({time: found[0]}, {time: column})
         draft.findings[time] = Finding(column, "date", f"made of {found[0]}")
+        time = time if moments.can_be_cut(draft.table[time]) else None
     time = time or moments.as_clock(draft.table, draft.findings)
     if time is None:
         return None
