@@ -15,9 +15,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def planned(table: pd.DataFrame, target: str, **wishes) -> Plan:
-    """Plan a table as the command does, and prove the plan on the table it was made from."""
-    source = Source(Path("table.parquet"), table, None, ())
-    plan = make_plan(source, "mine", "data/raw/mine.parquet", Wishes(target, **wishes))
+    """Plan a table as the command does."""
+    return make_plan(
+        Source(Path("table.parquet"), table, None, ()),
+        "mine",
+        "data/raw/mine.parquet",
+        Wishes(target, **wishes),
+    )
+
+
+def proven(table: pd.DataFrame, target: str, **wishes) -> Plan:
+    """Plan a table, and prove the plan on the table it was made from."""
+    plan = planned(table, target, **wishes)
     prove(plan, table, texts(plan), ROOT)
     return plan
 

@@ -120,7 +120,9 @@ WRONG = {
     "+data.derive.ward='nihgts > 3'": (
         "data.derive.ward: the contract has no column 'nihgts', did you mean nights?"
     ),
-    "+data.derive.wrad='nights > 3'": "data.derive.wrad: the contract has no column 'wrad', did you mean ward?",
+    "+data.derive.wrad='nights > 3'": (
+        "data.derive.wrad: the contract has no column 'wrad', did you mean ward?"
+    ),
     "+data.derive.ward='nights >'": "data.derive.ward: 'nights >' cannot be read as an expression",
     "data.leakage.trusted=[aeg]": "data.leakage.trusted: the contract has no column 'aeg', did you mean age?",
     "evaluate.slices=[wrad]": "evaluate.slices: the contract has no column 'wrad', did you mean ward?",

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from scaffold_tables import ROOT, planned, visits
+from scaffold_tables import ROOT, planned, proven, visits
 
 from cairn.config.base import ConfigError
 from cairn.scaffold.columns import look_at
@@ -43,7 +43,7 @@ TARGETS = {
 def test_the_task_follows_from_the_values_of_the_target(kind):
     values, task, positive = TARGETS[kind]
     table = visits().assign(bought=RNG.choice(np.array(values), ROWS))
-    plan = planned(table, "bought")
+    plan = proven(table, "bought")
     assert (plan.data.task, plan.data.positive) == (task, positive)
 
 
@@ -126,6 +126,16 @@ def test_a_category_that_repeats_is_no_owner():
     plan = planned(visits().assign(product=RNG.choice([f"x{i}" for i in range(60)], ROWS)), "bought")
     assert (plan.data.group, plan.choices.split.value) == (None, "random")
     assert "product" in plan.named("feature")
+
+
+def test_people_who_answer_alike_are_no_copies_and_copies_of_a_measurement_are():
+    answers = pd.DataFrame(RNG.integers(0, 3, (ROWS, 3)), columns=["q1", "q2", "q3"])
+    answers["vote"] = np.where(answers["q1"] + RNG.integers(0, 2, ROWS) > 1, "yes", "no")
+    assert planned(answers, "vote").choices.split.value == "random_rows"
+    twice = pd.concat([visits(200), visits(200)], ignore_index=True)
+    plan = planned(twice, "bought")
+    assert (plan.choices.split.value, plan.copies) == ("random", 200)
+    assert planned(twice.assign(id=range(400)), "bought").copies == 200
 
 
 # columns
@@ -341,12 +351,15 @@ def frames(draw):
 
 
 @settings(
-    max_examples=25, deadline=None, phases=PHASES, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=12,
+    deadline=None,
+    phases=PHASES,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(table=frames())
 def test_any_table_gives_a_plan_that_holds_or_one_clear_line(table):
     try:
-        plan = planned(table, "the target")
+        plan = proven(table, "the target")
     except ConfigError as error:
         assert str(error)
         assert "contract" not in str(error), "what was inferred from a table does not hold on it"

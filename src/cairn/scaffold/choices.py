@@ -12,6 +12,8 @@ from cairn.scaffold.task import Question
 RARE_EVENT = 0.05
 SMALL = 1_000
 MANY_BLOCKS = 20
+MANY_COPIES = 0.05
+FEW_VALUES = 50
 MOST_SLICES = 3
 SLICE_LEVELS = (2, 12)
 RULE_LEVELS = (2, 254)
@@ -47,6 +49,7 @@ def choose(
     time: str | None,
     group: str | None,
     alone: Mapping[str, float],
+    copies: int,
 ) -> Choices:
     """Choose from what was found.
 
@@ -57,9 +60,10 @@ def choose(
         time: column that orders the rows, if any.
         group: column whose rows stay together, if any.
         alone: score of each feature by itself.
+        copies: rows that repeat an earlier one.
     """
     return Choices(
-        split=_split(time, group),
+        split=_split(time, group, _alike(len(table), findings, copies)),
         model=_model(len(table)),
         primary=_primary(question),
         block=_block(table, time),
@@ -69,11 +73,19 @@ def choose(
     )
 
 
-def _split(time: str | None, group: str | None) -> Choice:
+def _alike(rows: int, findings: Mapping[str, Finding], copies: int) -> bool:
+    """Whether equal rows are likely different cases: there are many, and no feature takes many values."""
+    values = [finding.distinct for finding in findings.values() if finding.role == "feature"]
+    return copies > MANY_COPIES * rows and max(values, default=0) <= max(FEW_VALUES, rows * MANY_COPIES)
+
+
+def _split(time: str | None, group: str | None, alike: bool) -> Choice:
     if time is not None:
         return Choice("time", f"by '{time}': it is judged on rows later than those it learnt from, as in use")
     if group is not None:
         return Choice("group", f"'{group}' has several rows: all of one land in the same part")
+    if alike:
+        return Choice("random_rows", "equal rows are different cases here: the columns take few values")
     return Choice("random", "no column orders the rows in time, none repeats an owner")
 
 

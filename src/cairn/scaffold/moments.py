@@ -124,7 +124,7 @@ def features_of(table: pd.DataFrame, findings: Mapping[str, Finding], time: str 
     found: dict[str, Part] = {}
     for name, finding in findings.items():
         dated = finding.role in ("date", "time") and finding.column.known == "before"
-        if dated and table[name].notna().sum() > 1:
+        if dated and names.can_be_quoted(name) and table[name].notna().sum() > 1:
             for word, part in _parts(table, name, time):
                 found[free_name(f"{names.slug(name)}_{word}", [*table, *found])] = part
     return found

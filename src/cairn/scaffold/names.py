@@ -100,6 +100,11 @@ def shared_word(name: str, others: Iterable[str]) -> str | None:
     return next((w for w in words(name) if len(w) > 2 and w in theirs and not COMMON.fullmatch(w)), None)
 
 
+def can_be_quoted(name: str) -> bool:
+    """Whether pandas understands the name in an expression; it takes quotes for the start of a text."""
+    return not set(name) & set("'\"\\\n\r#")
+
+
 def slug(name: str) -> str:
     """Return a name of lower-case ASCII letters, digits and _, beginning with a letter."""
     plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")

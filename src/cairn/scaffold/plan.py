@@ -112,8 +112,9 @@ def make_plan(source: Source, name: str, path: str, wishes: Wishes) -> Plan:
     best = max((alone.get(n, 0.0) for n, f in draft.findings.items() if f.role == "feature"), default=0.0)
     bound = min(1.0, max(HONEST, round(best + MARGIN, 3)))
     data = data.model_copy(update={"leakage": data.leakage.model_copy(update={"max_single_score": bound})})
-    choices = choose(prepared, draft.findings, question, time=time, group=group, alone=alone)
-    return Plan(data, draft.findings, question, choices, drop_why, _copies(source.table))
+    copies = _copies(draft)
+    choices = choose(prepared, draft.findings, question, time=time, group=group, alone=alone, copies=copies)
+    return Plan(data, draft.findings, question, choices, drop_why, copies)
 
 
 def _looked_at(table: pd.DataFrame) -> _Draft:
@@ -123,9 +124,11 @@ def _looked_at(table: pd.DataFrame) -> _Draft:
     return _Draft(with_dates(table, contract), findings, {})
 
 
-def _copies(table: pd.DataFrame) -> int:
-    """Count rows that repeat an earlier one; lists and records cannot be compared and are passed over."""
-    return int(table[[name for name in table if not unhashable(table[name])]].duplicated().sum())
+def _copies(draft: _Draft) -> int:
+    """Count rows that repeat an earlier one but for its name; lists and records cannot be compared."""
+    table = draft.table
+    compared = [n for n, f in draft.findings.items() if f.role != "key" and not unhashable(table[n])]
+    return int(table[compared].duplicated().sum())
 
 
 def _derive_target(draft: _Draft, target: str, expression: str) -> None:

@@ -187,14 +187,15 @@ def boosted_score(sample: pd.DataFrame, names: list[str], contract: Contract, da
     """Return the cross-validated ROC-AUC or R2 of small boosting on some columns."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.model_selection import cross_val_score
+    from threadpoolctl import threadpool_limits
 
     X = pd.DataFrame({name: _codes(sample[name], contract.columns[name].kind) for name in names})
     regression = data.task == "regression"
     made: Any = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
     scoring = {"regression": "r2", "binary": "roc_auc", "multiclass": "roc_auc_ovr"}[data.task]
-    scores = cross_val_score(
-        made(max_iter=50, random_state=SEED), X, sample[data.target], cv=2, scoring=scoring
-    )
+    boosting = made(max_iter=50, random_state=SEED)
+    with threadpool_limits(1):  # for so few rows threads only wait for each other
+        scores = cross_val_score(boosting, X, sample[data.target], cv=2, scoring=scoring)
     return float(np.nan_to_num(scores).mean())
 
 
