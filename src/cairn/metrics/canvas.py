@@ -97,7 +97,7 @@ def to_svg(figure: Figure) -> str:
     """Renders a figure as an <svg> element to embed in HTML; equal figures give equal text."""
     buffer = io.StringIO()
     with mpl.rc_context(STYLE), warnings.catch_warnings():
-        # A letter that matplotlib's own font lacks, such as 北, is measured roughly; the reader's font has it.
+        # A letter that matplotlib's own font lacks, such as 北, is measured roughly; a reader's has it.
         warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
         _settle(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)

@@ -12,6 +12,19 @@ from cairn.scaffold.plan import Plan
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 WORDS = frozenset({"null", "true", "false", "nan", "inf"})
+LOAD = {
+    "_target_": "the reader; what else it takes may stand here too",
+    "encoding": "how letters are written as bytes",
+    "sep": "sign between columns",
+    "decimal": "sign before decimals",
+    "thousands": "sign between thousands",
+    "na_values": "words that stand for a missing value, besides the usual ones",
+    "skipinitialspace": "a blank follows every separator",
+    "index_col": "every line ends in a separator",
+    "header": "line of the names, counted from 0",
+    "names": "names of the columns, as the file has none for the first",
+    "low_memory": "one type for all rows of a column",
+}
 QUESTION = {"binary": "which of two", "multiclass": "which of several", "regression": "how much"}
 
 
@@ -89,7 +102,7 @@ def _data(plan: Plan) -> Iterator[str]:
     yield _line(f"name: {data.name}", "how reports call it")
     yield _line(f"source: {written(data.source)}", "the file, tracked by DVC")
     yield _line(f"contract: {data.contract}", "what each column is, may hold, and when it is known")
-    yield from _mapping("load", data.load, "how the file is read", "by its extension", {})
+    yield from _mapping("load", data.load, "how the file is read", "by its extension", LOAD)
     yield _line(f"task: {data.task}", question.why)
     yield _line(f"target: {written(data.target)}", "column to predict")
     yield _line(
@@ -140,7 +153,7 @@ def _mapping(key: str, values: Any, said: str, without: str, notes: dict[str, st
         return
     yield _line(f"{key}:", said)
     for name, value in values.items():
-        yield _line(f"  {written(name)}: {written(value)}", notes.get(name, "see pandas.read_csv"))
+        yield _line(f"  {written(name)}: {written(value)}", notes[name])
 
 
 def _line(text: str, why: str) -> str:
@@ -191,8 +204,8 @@ def _contract(plan: Plan) -> Iterator[str]:
     yield "#   known   before: known at the moment of prediction; after: never a feature"
     yield "#   min, max, allowed   what can be; a value outside stops the run, so widen what is too narrow"
     if suspects:
-        yield f"# {suspects} look like leaks: known: after. If one is right, give it a group instead of that,"
-        yield f"# and name it in data.leakage.trusted of conf/data/{plan.data.name}.yaml."
+        yield f"# What looks like a leak ({suspects}) is known: after. If it is right, give it a group"
+        yield f"# instead, and name it in data.leakage.trusted of conf/data/{plan.data.name}.yaml."
     if contract.key:
         yield _line(f"key: {written(contract.key)}", "names a row; no two rows share it")
     yield "columns:"
