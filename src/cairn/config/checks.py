@@ -4,7 +4,6 @@ A check is a generator whose parameters are the sections it compares, by name; i
 valid.
 """
 
-import ast
 import importlib.util
 import inspect
 import re
@@ -23,6 +22,7 @@ from cairn.config.cross_validation import CrossValidationConfig
 from cairn.config.data import DataConfig
 from cairn.config.errors import Problem
 from cairn.config.evaluate import METRICS_OF, EvaluateConfig
+from cairn.config.expressions import names_in
 from cairn.config.features import FeaturesConfig
 from cairn.config.kpi import CostKpi, KpiConfig
 from cairn.config.model import ModelConfig
@@ -203,19 +203,33 @@ def _data_is_in_the_contract(data: DataConfig, contract: Contract) -> Iterator[P
         yield ("data", "time"), f"'{data.time}' is {time.kind} in {data.contract}, it must be a datetime"
     for reason, expression in data.drop_where.items():
         if expression is not None:
-            yield from _declared(("data", "drop_where", reason), _names(expression), columns)
+            yield from _declared(("data", "drop_where", reason), names_in(expression) or [], columns)
     yield from _declared(("data", "leakage", "trusted"), data.leakage.trusted, columns)
 
 
-def _names(expression: str) -> list[str]:
-    """Return the names of columns in an expression for pandas.eval; none where it is not plain Python."""
-    try:
-        tree = ast.parse(expression.strip(), mode="eval")
-    except SyntaxError:
-        return []
-    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    names = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called]
-    return list(dict.fromkeys(names))
+def _derived_columns_are_no_leaks(data: DataConfig, contract: Contract) -> Iterator[Problem]:
+    """A derived column is known no earlier than its sources, and no source of the target is a feature."""
+    columns, made_of = contract.columns, {}
+    for name, expression in data.derive.items():
+        path = ("data", "derive", name)
+        if expression is None:
+            continue
+        used = names_in(expression)
+        if used is None:
+            yield path, f"'{expression}' cannot be read as an expression"
+            continue
+        yield from _declared(path, [name, *used], columns)
+        later = [other for other in used if other in data.derive and other not in made_of]
+        if later:
+            yield path, f"'{later[0]}' is derived too: say it before '{name}'"
+        made_of[name] = {source for other in used for source in (other, *made_of.get(other, ()))}
+        too_late = [u for u in used if u in columns and columns[u].known == "after"]
+        if too_late and name in columns and columns[name].known == "before":
+            yield path, f"'{too_late[0]}' is known: after, so '{name}' must be as well"
+    for source in sorted(made_of.get(data.target, set()) - set(data.leakage.trusted)):
+        if source in columns and columns[source].known == "before":
+            said = f"the target is made of '{source}', so {data.contract} must say it is known: after"
+            yield ("data", "derive", data.target), f"{said} (or name it in data.leakage.trusted)"
 
 
 def _slices_are_known(evaluate: EvaluateConfig, contract: Contract) -> Iterator[Problem]:
@@ -275,6 +289,7 @@ CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _linear_fits,
     _loader_fits,
     _data_is_in_the_contract,
+    _derived_columns_are_no_leaks,
     _slices_are_known,
     _rules_are_known,
     _features_are_there,

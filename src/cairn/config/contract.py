@@ -20,6 +20,7 @@ class Column(Section):
     min: float | None = None
     max: float | None = None
     allowed: list[str | int | bool] | None = None
+    format: str | None = None
     unit: str = ""
     description: str = ""
 
@@ -37,6 +38,8 @@ class Column(Section):
             raise ValueError(f"min {self.min} is above max {self.max}")
         if self.kind != "numeric" and (self.min is not None or self.max is not None):
             raise ValueError(f"min and max are for numeric columns, this one is {self.kind}")
+        if self.kind != "datetime" and self.format is not None:
+            raise ValueError(f"format is for datetime columns, this one is {self.kind}")
         return self
 
 

@@ -29,6 +29,7 @@ class DataConfig(Section):
     positive: str | int | bool | None = None
     time: str | None = None
     group: str | None = None
+    derive: dict[str, str | None] = Field(default_factory=dict)
     drop_where: dict[str, str | None] = Field(default_factory=dict)
     leakage: Leakage = Field(default_factory=Leakage)
 

@@ -21,8 +21,8 @@ def read_raw(source: Path) -> pd.DataFrame:
     readers = {
         ".parquet": pd.read_parquet,
         ".feather": pd.read_feather,
-        ".csv": pd.read_csv,
-        ".tsv": lambda path: pd.read_csv(path, sep="\t"),
+        ".csv": lambda path: pd.read_csv(path, low_memory=False),
+        ".tsv": lambda path: pd.read_csv(path, sep="\t", low_memory=False),
         ".jsonl": lambda path: pd.read_json(path, lines=True),
     }
     if not source.exists():
@@ -33,9 +33,12 @@ def read_raw(source: Path) -> pd.DataFrame:
     if extension is None:
         raise ConfigError(f"data.source: {source}: give data.load a function, or one of {', '.join(readers)}")
     try:
-        return readers[extension](source)
+        table = readers[extension](source)
     except (ValueError, OSError) as error:
         raise ConfigError(f"data.source: {source} cannot be read: {error}") from error
+    # An index is a column that a contract could not name; so is a name that is no text.
+    table = table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
+    return table.rename(columns=str)
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:

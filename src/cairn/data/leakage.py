@@ -12,6 +12,7 @@ from cairn.data.contract import names_of_kind
 SAMPLE = 20_000
 SAME = 1e-3
 UNBELIEVABLE = 1e-6
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def leaks(train: pd.DataFrame, contract: Contract, data: DataConfig, seed: int) -> list[str]:
@@ -28,10 +29,10 @@ def leaks(train: pd.DataFrame, contract: Contract, data: DataConfig, seed: int) 
         seed: of the sample of 20,000 rows that is looked at.
     """
     names = [n for n, c in contract.columns.items() if c.group and n not in data.leakage.trusted]
-    suspects = [line for name in names if (line := _telling_gaps(train[name], train[data.target], data))]
+    suspects = [line for name in names if (line := telling_gaps(train[name], train[data.target], data))]
     sample = train.sample(min(SAMPLE, len(train)), random_state=seed)
     for name in names:
-        score = _single_score(sample, name, contract, data)
+        score = single_score(sample, name, contract, data)
         if score > data.leakage.max_single_score:
             measure = "R2" if data.task == "regression" else "ROC-AUC"
             suspects.append(
@@ -40,7 +41,8 @@ def leaks(train: pd.DataFrame, contract: Contract, data: DataConfig, seed: int) 
     return suspects
 
 
-def _telling_gaps(values: pd.Series, target: pd.Series, data: DataConfig) -> str | None:
+def telling_gaps(values: pd.Series, target: pd.Series, data: DataConfig) -> str | None:
+    """Return `COLUMN: why` where all rows with a missing value, or all without, have the same target."""
     missing = values.isna()
     for rows, state in ((missing, "missing"), (~missing, "present")):
         if rows.all() or rows.sum() < data.leakage.min_null_rows:
@@ -58,7 +60,8 @@ def _telling_gaps(values: pd.Series, target: pd.Series, data: DataConfig) -> str
     return None
 
 
-def _single_score(sample: pd.DataFrame, name: str, contract: Contract, data: DataConfig) -> float:
+def single_score(sample: pd.DataFrame, name: str, contract: Contract, data: DataConfig) -> float:
+    """Return the cross-validated ROC-AUC (R2 for a number) of a small tree on one column."""
     from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 
     target = sample[data.target]
@@ -92,4 +95,6 @@ def _as_text(column: pd.DataFrame) -> pd.DataFrame:
 
 
 def _as_number(column: pd.DataFrame) -> np.ndarray:
-    return column.astype("float64").to_numpy()
+    """Return what a tree takes: it counts in float32, and infinity is no number to it."""
+    numbers = column.astype("float64").to_numpy()
+    return np.clip(np.where(np.isinf(numbers), np.nan, numbers), -LARGEST, LARGEST)

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +12,11 @@ from pandas.api import types
 from cairn.config.base import ConfigError
 from cairn.config.contract import Contract
 from cairn.config.data import DataConfig
+from cairn.config.expressions import names_in
 from cairn.data.files import read_raw
+
+UNITS: dict[str | None, str] = {"unix": "s", "unix_ms": "ms"}
+ASKS_FOR_MISSING = re.compile(r"\b(isna|isnull|notna|notnull|fillna)\b")
 
 
 def load(data: DataConfig) -> pd.DataFrame:
@@ -37,16 +42,72 @@ def load(data: DataConfig) -> pd.DataFrame:
         inspect.signature(build).bind(source, **options)
     except TypeError as error:
         raise ConfigError(f"data.load: {data.load['_target_']}: {error}") from error
-    return build(source, **options)
+    try:
+        return build(source, **options)
+    except (ValueError, OSError) as error:
+        if module != "pandas":
+            raise  # code of the user's own: its traceback says where
+        raise ConfigError(f"data.source: {source} cannot be read: {error}") from error
 
 
 def with_dates(table: pd.DataFrame, contract: Contract) -> pd.DataFrame:
-    """Return the table with the text of columns that the contract calls datetime read as dates.
+    """Return the table with what stands for dates in columns that the contract calls datetime read as dates.
 
     A CSV has no dates of its own. A column with text that is no date stays as it is: the contract names it.
     """
-    for name, column in contract.columns.items():
-        if column.kind == "datetime" and name in table.columns and types.is_string_dtype(table[name]):
+    read = {
+        name: dates
+        for name, column in contract.columns.items()
+        if column.kind == "datetime"
+        and name in table.columns
+        and (dates := as_dates(table[name], column.format)) is not None
+    }
+    return table.assign(**read) if read else table
+
+
+def as_dates(values: pd.Series, written: str | None) -> pd.Series | None:
+    """Return text or numbers as dates; None where they are dates already, or cannot be read as such.
+
+    Args:
+        values: a column of any type.
+        written: a format such as %d.%m.%Y for text or for digits, unix for seconds since 1970, unix_ms for
+            milliseconds; None for ISO 8601.
+    """
+    if types.is_datetime64_any_dtype(values) or types.is_bool_dtype(values):
+        return None
+    numbers = types.is_numeric_dtype(values)
+    with suppress(ValueError, TypeError, OverflowError):
+        if written in UNITS:
+            return pd.to_datetime(values, unit=UNITS[written])
+        if numbers and written is None:
+            return None
+        text = values.astype("Int64").astype("str").where(values.notna()) if numbers else values
+        for utc in (False, True):  # offsets that differ from row to row have only UTC in common
             with suppress(ValueError):
-                table = table.assign(**{name: pd.to_datetime(table[name], format="ISO8601")})
+                return pd.to_datetime(text, format=written or "ISO8601", utc=utc)
+    return None
+
+
+def derived(table: pd.DataFrame, data: DataConfig, contract: Contract) -> pd.DataFrame:
+    """Return the table with the columns of data.derive, each after those it may be made of.
+
+    A comparison with a missing value is neither true nor false: it is missing, unless the expression asks
+    for missing values itself (isna, notna, fillna).
+
+    Raises:
+        ConfigError: an expression that pandas cannot evaluate on the table, or a column that is there.
+    """
+    for name, expression in data.derive.items():
+        if expression is None:
+            continue
+        if name in table.columns:
+            raise ConfigError(f"data.derive.{name}: the table has a column of this name: choose another")
+        try:
+            values = pd.Series(table.eval(expression), index=table.index)
+        except Exception as error:
+            raise ConfigError(f"data.derive.{name}: '{expression}': {error}") from error
+        if types.is_bool_dtype(values) and not ASKS_FOR_MISSING.search(expression):
+            unknown = table[[n for n in names_in(expression) or [] if n in table.columns]].isna().any(axis=1)
+            values = values.astype("boolean").mask(unknown) if unknown.any() else values
+        table = with_dates(table.assign(**{name: values}), contract)
     return table

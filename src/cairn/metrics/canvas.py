@@ -1,6 +1,7 @@
 """How figures look and how they are written: the same bytes every time, legible on light and dark pages."""
 
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,9 @@ def save_png(figure: Figure, path: str | Path) -> None:
 def to_svg(figure: Figure) -> str:
     """Renders a figure as an <svg> element to embed in HTML; equal figures give equal text."""
     buffer = io.StringIO()
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # A letter that matplotlib's own font lacks, such as 北, is measured roughly; a reader's has it.
+        warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
         _settle(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     text = buffer.getvalue()

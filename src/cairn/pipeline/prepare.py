@@ -16,7 +16,7 @@ from cairn.config.contract import Contract, read_contract
 from cairn.config.data import DataConfig
 from cairn.data.contract import surviving, violations
 from cairn.data.files import write_json, write_table
-from cairn.data.load import load, with_dates
+from cairn.data.load import derived, load, with_dates
 from cairn.progress import elapsed
 
 TABLE = Path("data/prepared/table.parquet")
@@ -114,6 +114,7 @@ def main(*, data: DataConfig) -> None:
         table = with_dates(load(data), contract)
     # A loader says in attrs how many values it took as missing because they cannot be.
     cleaned = table.attrs.pop("cleaned", {})
+    table = derived(table, data, contract)
     broken = violations(table, contract)
     if broken:
         lines = [f"{data.contract}: {violation}" for violation in broken]

@@ -1,0 +1,68 @@
+"""Find dates that stand in a table as text or numbers, and say how they are written."""
+
+import re
+from collections.abc import Iterator
+
+import pandas as pd
+from pandas.api import types
+
+from cairn.data.load import as_dates
+from cairn.scaffold.names import is_time
+
+LOOK = 500
+ISO = re.compile(r"\d{4}-\d\d(-\d\d)?([ T]\d\d:?\d\d.*)?|\d{8}T\d{6}.*")
+LIKE_A_DATE = re.compile(
+    r"\d{1,4}[-/. ](\d{1,2}|[A-Za-z]{3,9})[-/., ]{1,2}\d{2,4}([ T].*)?|[A-Za-z]{3,9}[. ]+\d{1,2},? +\d{4}.*"
+)
+DAYS = (
+    *("%d.%m.%Y", "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y", "%m/%d/%y", "%d/%m/%y"),
+    *("%d.%m.%y", "%Y.%m.%d", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%B %d, %Y"),
+)
+CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S")
+YEARS = (1900, 2100)
+
+
+def written_as(values: pd.Series) -> str | None:
+    """Return how a column writes dates, in the words of the contract's `format`.
+
+    Args:
+        values: a column of text or numbers.
+
+    Returns:
+        "ISO8601", a strptime format, unix or unix_ms; None for a column that holds no dates. A format is
+        returned only if every value that is there can be read with it.
+    """
+    there = values.dropna()
+    if there.empty or types.is_bool_dtype(there):
+        return None
+    looks = _number_formats(there) if types.is_numeric_dtype(there) else _text_formats(there)
+    for written in looks:
+        dates = as_dates(there, None if written == "ISO8601" else written)
+        if dates is not None and dates.notna().all() and dates.dt.year.between(*YEARS).all():
+            return written
+    return None
+
+
+def _text_formats(there: pd.Series) -> Iterator[str]:
+    few = there.iloc[:: max(1, len(there) // LOOK)]
+    if not all(isinstance(value, str) for value in few):
+        return
+    if few.map(lambda text: bool(ISO.fullmatch(text))).all():
+        yield "ISO8601"
+    elif few.map(lambda text: bool(LIKE_A_DATE.fullmatch(text))).all():
+        for day in DAYS:
+            for clock in CLOCKS:
+                if as_dates(few, day + clock) is not None:
+                    yield day + clock
+
+
+def _number_formats(there: pd.Series) -> Iterator[str]:
+    if not is_time(str(there.name)) or not (there % 1 == 0).all():
+        return
+    low, high = there.min(), there.max()
+    if low >= YEARS[0] * 10_000 and high < YEARS[1] * 10_000:
+        yield "%Y%m%d"
+    elif low > 3e8 and high < 4e9:
+        yield "unix"
+    elif low > 3e11 and high < 4e12:
+        yield "unix_ms"

@@ -1,0 +1,159 @@
+"""Which column says when a row happened, which dates come later, and what numbers can be made of a date."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import pandas as pd
+from pandas.api import types
+
+from cairn.config.contract import Column
+from cairn.scaffold import names
+from cairn.scaffold.columns import Finding, share
+
+FEWEST_MOMENTS = 10
+FEWEST_TICKS = 50
+MOST_MISSING = 0.05
+MOSTLY = 0.5
+CUTS = (0.70, 0.85)
+"""Where conf/split/time.yaml cuts."""
+CALENDAR = {"year": (1900, 2100), "month": (1, 12), "day": (1, 31), "hour": (0, 23)}
+CLOCKS = frozenset({"time", "timestamp", "datetime", "date"})
+
+
+@dataclass(frozen=True)
+class Part:
+    """A number made of a date: the expression in pandas' words, its column, and what it says."""
+
+    expression: str
+    column: Column
+    note: str
+
+
+def quoted(name: str) -> str:
+    """Return a column's name as an expression needs it."""
+    return name if name.isidentifier() and name.isascii() else f"`{name}`"
+
+
+def choose_time(table: pd.DataFrame, findings: Mapping[str, Finding]) -> str | None:
+    """Return the column that says when a row happened; None where none does.
+
+    Dates of persons and things (birth, signup, expiry) and plans say nothing of the row. Of the others: one
+    by which the file is sorted, then one with a name of time, then the earliest.
+    """
+    fit = [
+        name
+        for name, finding in findings.items()
+        if finding.role == "date"
+        and finding.column.known == "before"
+        and not names.is_personal(name)
+        and not names.is_plan(name)
+        and table[name].isna().mean() <= MOST_MISSING
+        and table[name].nunique() >= FEWEST_MOMENTS
+        and can_be_cut(table[name])
+    ]
+
+    def rank(name: str) -> tuple[bool, bool, Any]:
+        there = table[name].dropna()
+        return not there.is_monotonic_increasing, not names.is_time(name), there.min().timestamp()
+
+    return min(fit, key=rank, default=None)
+
+
+def can_be_cut(moments: pd.Series) -> bool:
+    """Whether the shares of a time split fall on different moments, so that no part stays empty."""
+    ordered = moments.dropna().sort_values(ignore_index=True)
+    cuts = [ordered.iloc[int(part * len(ordered))] for part in (0.0, *CUTS)]
+    return all(earlier < later for earlier, later in pairwise(cuts))
+
+
+def as_clock(table: pd.DataFrame, findings: Mapping[str, Finding]) -> str | None:
+    """Return a column of numbers that counts time: named so, and never falling from row to row."""
+    for name, finding in findings.items():
+        if (
+            finding.role in ("feature", "key")
+            and finding.column.kind == "numeric"
+            and CLOCKS & set(names.words(name))
+            and finding.distinct > FEWEST_TICKS
+            and table[name].notna().all()
+            and table[name].is_monotonic_increasing
+            and can_be_cut(table[name])
+        ):
+            return name
+    return None
+
+
+def calendar(table: pd.DataFrame, findings: Mapping[str, Finding]) -> tuple[str, str] | None:
+    """Return an expression and its format for a date that stands in columns year, month, day (and hour)."""
+    by_word = {
+        name.strip().lower(): name
+        for name, finding in findings.items()
+        if finding.column.known == "before" and types.is_integer_dtype(table[name])
+    }
+    there = [by_word[word] for word in CALENDAR if word in by_word]
+    if not {"year", "month", "day"} <= by_word.keys():
+        return None
+    if not all(table[name].between(*CALENDAR[name.strip().lower()]).all() for name in there):
+        return None
+    digits = quoted(there[0])
+    for name in there[1:]:
+        digits = f"({digits}) * 100 + {quoted(name)}"
+    return digits, "%Y%m%d" + ("%H" if "hour" in by_word else "")
+
+
+def recorded_later(table: pd.DataFrame, findings: Mapping[str, Finding], time: str) -> dict[str, str]:
+    """Name the dates that lie after the moment of their row, which nobody can know at that moment."""
+    found = {}
+    for name, finding in findings.items():
+        if finding.role != "date" or name == time or names.is_plan(name):
+            continue
+        ahead = _without_zone(table[name]) - _without_zone(table[time])
+        later, earlier = (ahead > pd.Timedelta(0)).mean(), (ahead < pd.Timedelta(0)).mean()
+        if later > MOSTLY * ahead.notna().mean() and earlier < MOST_MISSING:
+            found[name] = f"lies after {time} in {share(float(later))} of the rows: recorded afterwards"
+    return found
+
+
+def _without_zone(dates: pd.Series) -> pd.Series:
+    return dates.dt.tz_convert("UTC").dt.tz_localize(None) if dates.dt.tz is not None else dates
+
+
+def features_of(table: pd.DataFrame, findings: Mapping[str, Finding], time: str | None) -> dict[str, Part]:
+    """Return numbers to learn from, by new names, for every date that is known in time."""
+    found: dict[str, Part] = {}
+    for name, finding in findings.items():
+        dated = finding.role in ("date", "time") and finding.column.known == "before"
+        if dated and names.can_be_quoted(name) and table[name].notna().sum() > 1:
+            for word, part in _parts(table, name, time):
+                found[free_name(f"{names.slug(name)}_{word}", [*table, *found])] = part
+    return found
+
+
+def free_name(name: str, taken: list[str]) -> str:
+    """Return the name, with lines below it until no column has it."""
+    return name if name not in taken else free_name(f"{name}_", taken)
+
+
+def _parts(table: pd.DataFrame, name: str, time: str | None) -> Iterator[tuple[str, Part]]:
+    there, plain = table[name].dropna(), quoted(name)
+
+    def part(expression: str, note: str, **bounds: float) -> Part:
+        gaps = bool(table[name].isna().any()) or (time is not None and bool(table[time].isna().any()))
+        keys = {"kind": "numeric", "group": "dates", "nullable": gaps, **bounds}
+        return Part(expression, Column.model_validate(keys), note)
+
+    span = there.max() - there.min()
+    if time is not None and name != time and table[name].dtype == table[time].dtype:
+        days = f"({quoted(time)} - {plain}).dt.total_seconds() / 86400"
+        yield "days_ago", part(days, f"days from {name} to {time}")
+    else:
+        years = f"{plain}.dt.year + {plain}.dt.day_of_year / 366"
+        yield "year", part(years, f"{name} as a number, in years")
+    if span >= pd.Timedelta("400D"):
+        yield "month", part(f"{plain}.dt.month", f"month of {name}", min=1.0, max=12.0)
+    if span >= pd.Timedelta("28D") and there.dt.day_of_week.nunique() > 1:
+        yield "weekday", part(f"{plain}.dt.day_of_week", f"weekday of {name}, 0 is Monday", min=0.0, max=6.0)
+    if there.dt.hour.nunique() > 1:
+        hours = f"{plain}.dt.hour + {plain}.dt.minute / 60"
+        yield "hour", part(hours, f"hour of {name}", min=0.0, max=24.0)

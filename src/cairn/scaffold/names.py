@@ -1,0 +1,111 @@
+"""What the name of a column suggests: an id, an owner of rows, a code, a plan, what is known too late."""
+
+import re
+from collections.abc import Iterable
+
+WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
+IDS = re.compile("ids?|uuid|guid|identifier|rownum|rowid|idx|index|nr|no")
+ENTITIES = re.compile(
+    "patient|subject|person|participant|respondent|customer|client|user|member|account|household|family|animal"
+    "|player|driver|student|employee|machine|engine|device|sensor|unit|vehicle|tail|tailnum|borrower|speaker"
+    "|writer|donor|policyholder|session"
+)
+CODES = re.compile(
+    "code|zip|zipcode|postcode|postal|class|type|category|cat|level|grade|district|region|county|state|ward|area"
+    "|sector|channel|brand|model|carrier"
+)
+AFTERWARDS = re.compile(
+    "after|afterwards|outcome|results?|actual|resolved|resolution|discharge|death|deceased|died|survived|final"
+    "|cancell?ed|cancellation|refund|refunded|recovered|recoveries|settlement|closed|closing|arrival|arr|arrived"
+    "|duration|elapsed|delivered|completed|ended|churned|chargeoff|defaulted|payout|paidout"
+)
+TIMES = re.compile(
+    "date|time|datetime|timestamp|day|dt|at|ts|created|when|period|month|week|moment|observed|recorded"
+)
+PLANNED = re.compile(
+    "due|planned|scheduled|sched|expected|estimated|promised|deadline|expiry|expires|expiration|valid|crs"
+)
+PERSONAL_DATES = re.compile(
+    "birth|born|dob|birthday|hire|hired|built|expiry|expires|expiration|joined|signup|registered|founded|opened"
+    "|launch|released|since|first|last|end|ended|due"
+)
+COMMON = re.compile(
+    "is|has|num|number|count|total|sum|mean|median|avg|average|min|max|std|rate|ratio|share|percent|pct|per|level"
+    "|type|class|value|amount|score|index|id|name|code|the|of|in|on|at|to|and|first|last|new|old|date|time|day"
+    "|month|year|hour|house|target|label"
+)
+
+
+def words(name: str) -> list[str]:
+    """Split a name at case changes, digits and signs: `PassengerId` gives passenger, id."""
+    return [word.lower() for word in WORD.findall(name)]
+
+
+def among(kind: re.Pattern[str], found: Iterable[str]) -> str | None:
+    """Return the first of the words that is of a kind."""
+    return next((word for word in found if kind.fullmatch(word)), None)
+
+
+def is_id(name: str) -> bool:
+    """Whether a name says that the column names its rows or what they belong to."""
+    found = words(name)
+    return name.lower().startswith("unnamed:") or among(IDS, [*found[:1], *found[-1:]]) is not None
+
+
+def is_entity(name: str) -> bool:
+    """Whether a name speaks of somebody or something that may have several rows."""
+    found = words(name)
+    if found and IDS.fullmatch(found[-1]):
+        return among(ENTITIES, found) is not None
+    return 0 < len(found) <= 2 and among(ENTITIES, found[-1:]) is not None
+
+
+def is_code(name: str) -> bool:
+    """Whether whole numbers of this name are likely labels rather than amounts."""
+    last = words(name)[-1:]
+    return (among(CODES, last) or among(IDS, last)) is not None
+
+
+def is_time(name: str) -> bool:
+    """Whether a name says when a row happened."""
+    return among(TIMES, words(name)) is not None and not is_personal(name)
+
+
+def is_personal(name: str) -> bool:
+    """Whether a date of this name belongs to a person or thing, not to the row: birth, signup, expiry."""
+    return among(PERSONAL_DATES, words(name)) is not None
+
+
+def is_plan(name: str) -> bool:
+    """Whether a name speaks of what was to be, which is known before it is."""
+    return among(PLANNED, words(name)) is not None
+
+
+def told_afterwards(name: str) -> str | None:
+    """Return the word of a name that speaks of what is known only when all is over."""
+    return among(AFTERWARDS, words(name))
+
+
+def plan_of(name: str, others: Iterable[str]) -> str | None:
+    """Return the column of the plan where this one says what came of it: sched_dep_time for dep_time."""
+    mine = words(name)
+    return next(
+        (o for o in others if is_plan(o) and [w for w in words(o) if not PLANNED.fullmatch(w)] == mine), None
+    )
+
+
+def shared_word(name: str, others: Iterable[str]) -> str | None:
+    """Return a word worth noticing that a name has in common with one of the others."""
+    theirs = {word for other in others for word in words(other)}
+    return next((w for w in words(name) if len(w) > 2 and w in theirs and not COMMON.fullmatch(w)), None)
+
+
+def can_be_quoted(name: str) -> bool:
+    """Whether pandas understands the name in an expression; it takes quotes for the start of a text."""
+    return not set(name) & set("'\"\\\n\r#")
+
+
+def slug(name: str) -> str:
+    """Return a name of lower-case ASCII letters, digits and _, beginning with a letter."""
+    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    return plain if plain and not plain[0].isdigit() else f"column_{plain}".rstrip("_")

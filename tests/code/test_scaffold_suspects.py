@@ -1,0 +1,101 @@
+"""Planted leaks are found, each with its reason, and honest columns are left alone."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scaffold_tables import planned, proven, visits
+
+ROWS = 1200
+
+
+def honest(seed=3):
+    """Visits and a number that is worth predicting."""
+    rng = np.random.default_rng(seed)
+    table = visits(ROWS, seed)
+    table["spent"] = (table["age"] * 2 + rng.gamma(2, 30, ROWS)).round(2)
+    return table
+
+
+def later(values, share, seed=5):
+    """Keep a share of the values, at random."""
+    return pd.Series(values).where(np.random.default_rng(seed).random(len(values)) < share)
+
+
+YES = (honest()["bought"] == "yes").to_numpy()
+SPENT = honest()["spent"].to_numpy()
+NOISE = np.random.default_rng(11).normal(size=ROWS)
+
+OF_A_CLASS = {
+    "a copy": ("flag", YES.astype(int), "alone it reaches ROC-AUC 1.000"),
+    "a copy in other words": ("state", np.where(YES, "paid", "left"), "alone it reaches ROC-AUC 1.000"),
+    "a gap that tells": ("receipt", later(NOISE, 0.98).where(YES), "the target is always the same"),
+    "a gap that nearly tells": (
+        "boat",
+        pd.Series(NOISE).where(YES ^ (np.arange(ROWS) % 20 == 0)),
+        "whether it is missing predicts the target (ROC-AUC 0.95",
+    ),
+    "far above the others": (
+        "hint", YES * 2.9 + NOISE, "alone it reaches ROC-AUC 0.97", ),
+    "known afterwards": ("call_duration", YES * 0.9 + NOISE, "'duration' sounds known only afterwards"),
+    "akin to the target": ("bought_items", YES * 1.9 + NOISE, "shares 'bought' with bought"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OF_A_CLASS)
+def test_a_column_that_gives_a_class_away_is_left_out_with_the_reason(case):
+    name, values, said = OF_A_CLASS[case]
+    table = honest().drop(columns="spent").assign(**{name: values}, extra=np.roll(NOISE, 7))
+    plan = planned(table, "bought")
+    assert plan.named("suspect") == [name]
+    assert plan.findings[name].note.startswith(said)
+    assert (plan.findings[name].column.known, plan.findings[name].column.group) == ("after", None)
+
+
+def test_a_number_in_another_unit_is_left_out():
+    plan = planned(honest().assign(cents=SPENT * 100 + 3), "spent")
+    assert plan.named("suspect") == ["cents"]
+    assert plan.findings["cents"].note.startswith("alone it reaches R2 0.99")
+
+
+def test_a_column_in_the_order_of_a_target_with_a_long_tail_is_left_out():
+    worth = np.exp(NOISE * 3)
+    plan = planned(honest().assign(worth=worth, credit=np.log(worth) + 9), "worth")
+    assert plan.named("suspect") == ["credit"]
+    assert plan.findings["credit"].note == "its order is that of the target (rank correlation 1.0000)"
+
+
+def test_numbers_that_add_up_to_the_target_are_found_together():
+    rng = np.random.default_rng(2)
+    table = honest().drop(columns="spent").assign(food=rng.gamma(2, 20, ROWS), drinks=rng.gamma(2, 20, ROWS))
+    table["total"] = 2 * table["food"] + table["drinks"] + 5
+    plan = planned(table, "total")
+    assert plan.named("suspect") == ["food", "drinks"]
+    assert plan.findings["food"].note == "the target is a sum of food and drinks"
+
+
+def test_what_came_of_a_plan_is_known_afterwards():
+    rng = np.random.default_rng(2)
+    sched = rng.integers(0, 1440, ROWS)
+    table = honest().assign(sched_dep=sched, dep=sched + rng.integers(0, 60, ROWS))
+    plan = planned(table, "bought")
+    assert plan.named("suspect") == ["dep"]
+    assert plan.findings["dep"].note == "sched_dep is the plan, so this is what came of it"
+
+
+@pytest.mark.parametrize("target", ["bought", "spent"])
+def test_honest_columns_are_left_alone(target):
+    assert planned(honest(), target).named("suspect") == []
+
+
+def test_a_strong_honest_column_among_strong_ones_is_no_leak():
+    from sklearn.datasets import load_breast_cancer, load_iris
+
+    for load in (load_breast_cancer, load_iris):
+        assert proven(load(as_frame=True).frame, "target").named("suspect") == []
+
+
+def test_the_user_may_keep_a_suspect():
+    table = honest().assign(flag=YES.astype(int))
+    plan = proven(table, "bought", keep=("flag",))
+    assert "flag" in plan.named("feature")
+    assert plan.data.leakage.trusted == ["flag"]

@@ -1,0 +1,115 @@
+"""`cairn new-data` from a file to a report, and nothing half done when it cannot be."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from closure import ROOT
+from sklearn import datasets
+
+from cairn.commands import new_data
+from cairn.config.base import ConfigError
+
+
+def wine():
+    """Three wines by their names, one of which is not ASCII."""
+    frame = datasets.load_wine(as_frame=True).frame
+    return frame.assign(target=frame["target"].map({0: "Barolo", 1: "Grignolino", 2: "Barbéra"}))
+
+
+def sales(rows=900):
+    """Sales with a date, a category, gaps, a long tail, and two numbers that are known too late."""
+    rng = np.random.default_rng(4)
+    day = pd.Timestamp("2021-03-01") + pd.to_timedelta(np.sort(rng.integers(0, 700, rows)), "D")
+    town = rng.choice(["Łódź", "Zürich", "Jerez"], rows)
+    size = rng.gamma(3, 2, rows)
+    amount = np.exp(2 + size / 4 + (town == "Jerez") + rng.normal(0, 0.3, rows)).round(2)
+    table = pd.DataFrame({"sold on": day.strftime("%d.%m.%Y"), "town": town, "size": size.round(3)})
+    table["size"] = table["size"].where(rng.random(rows) < 0.8)
+    return table.assign(invoice=amount * 1.19, amount=amount)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with conf/ and no DVC, in which the command works."""
+    (tmp_path / "root").mkdir()
+    shutil.copytree(ROOT / "conf", tmp_path / "root/conf")
+    monkeypatch.chdir(tmp_path / "root")
+    return tmp_path
+
+
+def everything(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_dry_shows_every_file_and_writes_none(folder, capsys):
+    wine().to_csv(folder / "wine.csv", index=False)
+    before = everything(folder)
+    new_data.main(str(folder / "wine.csv"), "--target", "target", "--dry")
+    said = capsys.readouterr().out
+    for group in ("data", "contract", "evaluate", "baseline"):
+        assert f"--- conf/{group}/wine.yaml" in said
+    assert said.endswith("--dry: nothing was written\n")
+    assert everything(folder) == before
+
+
+def test_nothing_is_left_behind_where_dvc_refuses(folder):
+    wine().to_csv(folder / "wine.csv", index=False)
+    before = everything(folder)
+    with pytest.raises(ConfigError, match=r"add --quiet data/raw/wine.csv: .*; nothing was written") as error:
+        new_data.main(str(folder / "wine.csv"), "--target", "target")
+    assert len(str(error.value).splitlines()) == 1
+    assert [name for name in everything(folder) if name not in (*before, "root/data", "root/data/raw")] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["gone.csv", "--target", "x"], "gone.csv: no such file"),
+        (["wine.csv", "--target", "targe"], "no column 'targe', did you mean target?"),
+        (["wine.csv", "--target", "target", "--name", "flights"], "conf/data/flights.yaml is there"),
+        (["wine.csv", "--target", "target", "--name", "My Wine"], "a name is lower-case letters"),
+        (["wine.csv", "--target", "target", "--group", "vineyard"], "no column 'vineyard'"),
+        (["wine.csv", "--target", "target", "--task", "regression"], "a regression needs numbers"),
+        (["wine.csv", "--target", "dear = price > 1"], "no column 'price'"),
+        (["https://example.org/wine.csv", "--target", "x"], "bring it here first"),
+    ],
+)
+def test_what_cannot_work_gives_one_line_and_writes_nothing(words, said, folder):
+    wine().to_csv(folder / "root/wine.csv", index=False)
+    before = everything(folder)
+    with pytest.raises(ConfigError) as error:
+        new_data.main(*words)
+    assert said in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+    assert everything(folder) == before
+
+
+@pytest.mark.slow
+def test_two_tables_from_file_to_report_by_config_alone(snapshot, tmp_path):
+    checkout = snapshot.clone(tmp_path / "mine", share_cache=False)
+    wine().to_csv(tmp_path / "wine.csv", index=False)
+    sales().to_csv(tmp_path / "Sales 2021.csv", sep=";", decimal=",", index=False)
+
+    def measured():
+        return {name: json.loads(checkout.read(f"metrics/{name}.json")) for name in ("evaluation", "split")}
+
+    said = checkout.run("python", "src/cairn", "new-data", str(tmp_path / "wine.csv"), "--target", "target")
+    assert said.splitlines()[-1] == "next: dvc exp run -S data=wine"
+    assert "data/raw/wine.csv.dvc" in checkout.git("diff", "--staged", "--name-only").splitlines()
+    checkout.dvc("exp", "run", "-S", "data=wine")
+    found = measured()["evaluation"]
+    assert (found["task"], found["model"]) == ("multiclass", "hist_gbdt_small")
+    assert found["gains"]["prior"]["log_loss"]["low"] > 0
+    assert "Barbéra" in checkout.read("reports/model_card.html")
+
+    words = [str(tmp_path / "Sales 2021.csv"), "--target", "amount", "--name", "sales"]
+    said = checkout.run("python", "src/cairn", "new-data", *words)
+    assert "LEAK? invoice: " in said
+    checkout.dvc("exp", "run", "-S", "data=sales")
+    found = measured()
+    assert (found["evaluation"]["task"], found["split"]["kind"]) == ("regression", "time")
+    assert found["evaluation"]["gains"]["prior"][found["evaluation"]["primary"]]["low"] > 0
+    assert "Data and pipelines are up to date." in checkout.dvc("repro", "--dry", "--allow-missing")
