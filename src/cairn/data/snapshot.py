@@ -17,6 +17,7 @@ from cairn.config.base import ConfigError
 from cairn.config.compose import nearest
 from cairn.data.database import SqlSource, reading, url_of
 from cairn.data.sql_columns import SqlColumn, columns_of, quote
+from cairn.data.versions import NAME_OF_KEY
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -33,12 +34,12 @@ class Snapshot:
     Attributes:
         rows: how many.
         schema: of the file.
-        order: names of the columns that rows were sorted by first.
+        key: the columns given as order_by, or the primary key; empty where rows are sorted by every column.
     """
 
     rows: int
     schema: pa.Schema
-    order: tuple[str, ...]
+    key: tuple[str, ...]
 
 
 def take_snapshot(source: SqlSource, target: Path) -> Snapshot:
@@ -54,22 +55,15 @@ def take_snapshot(source: SqlSource, target: Path) -> Snapshot:
         with reading(url_of(source)) as connection:
             query = _query(source)
             columns = columns_of(connection, query)
-            order = _order(source, connection, columns)
-            rows = _write(
-                _batches(connection, _statement(query, columns, order), columns), columns, unfinished
-            )
+            key = _key(source, connection, columns)
+            schema = pa.schema([(column.name, column.type) for column in columns])
+            if key:
+                schema = schema.with_metadata({NAME_OF_KEY: "\n".join(key)})
+            rows = _write(_batches(connection, _statement(query, columns, key), columns), schema, unfinished)
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
-    return Snapshot(rows, _schema(columns), tuple(column.name for column in order.first))
-
-
-@dataclass(frozen=True)
-class _Order:
-    """Columns to sort by, and those that decide between rows that are equal in them."""
-
-    first: Sequence[SqlColumn]
-    then: Sequence[SqlColumn]
+    return Snapshot(rows, schema, key)
 
 
 def _query(source: SqlSource) -> str:
@@ -78,35 +72,25 @@ def _query(source: SqlSource) -> str:
     return f"SELECT * FROM {'.'.join(map(quote, str(source.table).split('.')))}"
 
 
-def _order(source: SqlSource, connection: "Connection", columns: list[SqlColumn]) -> _Order:
-    """Return an order in which equal rows only may stand either way, which cannot be told apart anyhow."""
-    by_name = {column.name: column for column in columns}
-    for name in source.order_by:
-        if name not in by_name:
-            raise ConfigError(f"order_by: no column {name}{nearest(name, list(by_name))}")
-    key = source.order_by or _primary_key(source, connection)
-    if not key:
-        return _Order(columns, [])
-    unique = not source.order_by
-    return _Order(
-        [by_name[name] for name in key],
-        [] if unique else [column for column in columns if column.name not in key],
-    )
-
-
-def _primary_key(source: SqlSource, connection: "Connection") -> list[str]:
+def _key(source: SqlSource, connection: "Connection", columns: list[SqlColumn]) -> tuple[str, ...]:
     from sqlalchemy import inspect
 
-    if source.table is None:
-        return []
+    names = [column.name for column in columns]
+    for name in source.order_by:
+        if name not in names:
+            raise ConfigError(f"order_by: no column {name}{nearest(name, names)}")
+    if source.order_by or source.table is None:
+        return tuple(source.order_by)
     schema, _, table = source.table.rpartition(".")
-    return inspect(connection).get_pk_constraint(table, schema or None)["constrained_columns"]
+    return tuple(inspect(connection).get_pk_constraint(table, schema or None)["constrained_columns"])
 
 
-def _statement(query: str, columns: list[SqlColumn], order: _Order) -> str:
+def _statement(query: str, columns: list[SqlColumn], key: tuple[str, ...]) -> str:
+    """Return a SELECT with one possible order: by the key, then the rest: only equal rows may swap."""
     selected = ", ".join(f"{column.value} AS {quote(column.name)}" for column in columns)
-    ranks = ", ".join(column.rank for column in [*order.first, *order.then])
-    return f"SELECT {selected} FROM ({query}\n) AS asked ORDER BY {ranks}"
+    ranks = {column.name: column.rank for column in columns}
+    ranks = {name: ranks[name] for name in dict.fromkeys([*key, *ranks])}
+    return f"SELECT {selected} FROM ({query}\n) AS asked ORDER BY {', '.join(ranks.values())}"
 
 
 def _batches(connection: "Connection", statement: str, columns: list[SqlColumn]) -> Iterator[Sequence[Any]]:
@@ -115,29 +99,25 @@ def _batches(connection: "Connection", statement: str, columns: list[SqlColumn])
     yield from result.partitions(rows)
 
 
-def _write(batches: Iterator[Sequence[Any]], columns: list[SqlColumn], path: Path) -> int:
+def _write(batches: Iterator[Sequence[Any]], schema: pa.Schema, path: Path) -> int:
     from tqdm import tqdm
 
-    schema, rows = _schema(columns), 0
+    rows = 0
     with (
         pq.ParquetWriter(path, schema, compression="zstd") as writer,
         tqdm(desc="snapshot", unit=" rows", unit_scale=True, disable=None, leave=False) as bar,
     ):
         for batch in batches:
             values = zip(*batch, strict=True)
-            arrays = [_array(each, column) for each, column in zip(values, columns, strict=True)]
+            arrays = [_array(each, field) for each, field in zip(values, schema, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=len(batch))
             rows += len(batch)
             bar.update(len(batch))
     return rows
 
 
-def _array(values: Sequence[Any], column: SqlColumn) -> pa.Array:
+def _array(values: Sequence[Any], field: pa.Field) -> pa.Array:
     try:
-        return pa.array(values, column.type)
+        return pa.array(values, field.type)
     except (pa.ArrowException, OverflowError, ValueError) as error:
-        raise ConfigError(f"{column.name}: a value does not fit {column.type}: {error}") from error
-
-
-def _schema(columns: list[SqlColumn]) -> pa.Schema:
-    return pa.schema([(column.name, column.type) for column in columns])
+        raise ConfigError(f"{field.name}: a value does not fit {field.type}: {error}") from error
