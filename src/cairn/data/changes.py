@@ -14,12 +14,12 @@ by 1/n at most.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
-from pandas.util import hash_pandas_object
+from pandas.core.util.hashing import hash_pandas_object
 
 from cairn.config.base import ConfigError
 from cairn.config.compose import nearest
@@ -171,9 +171,7 @@ def _hashes(table: pd.DataFrame) -> pd.Series:
     """Return 64 bits per row, from its values alone."""
     if table.columns.empty:
         return pd.Series(0, index=table.index, dtype="uint64")
-    # pandas gives the function no type of its own.
-    hashed: Any = hash_pandas_object
-    return hashed(table, index=False)
+    return hash_pandas_object(table, index=False)
 
 
 def _column(name: str, old: pd.Series, new: pd.Series) -> ColumnChange:
