@@ -1,12 +1,16 @@
 """Real servers on this machine alone: PostgreSQL, an S3 store, a web server."""
 
 import contextlib
+import functools
+import http.server
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -107,3 +111,83 @@ def postgresql() -> Iterator[Database]:
         server.terminate()
         server.wait()
         shutil.rmtree(folder)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket of an S3 store of the tests' own, and the environment in which DVC finds it."""
+
+    url: str
+    environment: dict[str, str]
+
+    def put(self, name: str, content: bytes) -> None:
+        """Store an object."""
+        import s3fs
+
+        files = s3fs.S3FileSystem(
+            key=self.environment["AWS_ACCESS_KEY_ID"],
+            secret=self.environment["AWS_SECRET_ACCESS_KEY"],
+            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+            skip_instance_cache=True,
+        )
+        if not files.exists(self.url):
+            files.mkdir(self.url)
+        files.pipe(f"{self.url}/{name}", content)
+
+
+@pytest.fixture(scope="session")
+def bucket(tmp_path_factory) -> Iterator[Bucket]:
+    pytest.importorskip("s3fs", reason="s3fs is not installed: make scale")
+    weed, folder = program("weed"), tmp_path_factory.mktemp("s3")
+    keys = {"accessKey": "ada", "secretKey": "s3cr3t-of-ada"}
+    who = [{"name": "ada", "credentials": [keys], "actions": ["Admin", "Read", "List", "Tagging", "Write"]}]
+    (folder / "s3.json").write_text(json.dumps({"identities": who}), encoding="utf-8")
+    ports = dict(zip(("s3", "master", "volume", "filer"), free_ports(4), strict=True))
+    server = subprocess.Popen(
+        [
+            weed, "-logtostderr", "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
+            "-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=0", "-s3",
+            f"-s3.config={folder / 's3.json'}", "-s3.port.iceberg=0", "-s3.port.lance=0",
+            *(f"-{name}.port={port}" for name, port in ports.items()),
+        ],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    found = Bucket(
+        "s3://tables",
+        {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{ports['s3']}",
+            "AWS_ACCESS_KEY_ID": keys["accessKey"],
+            "AWS_SECRET_ACCESS_KEY": keys["secretKey"],
+            "AWS_DEFAULT_REGION": "us-east-1",
+        },
+    )
+    try:
+        # Only a stored object shows that it is ready.
+        wait_until(lambda: found.put("probe", b"here"), server, "SeaweedFS")
+        yield found
+    finally:
+        # It takes half a minute to end of itself.
+        server.kill()
+        server.wait()
+
+
+@dataclass(frozen=True)
+class Web:
+    """A folder that a web server of the tests' own shows."""
+
+    url: str
+    folder: Path
+
+
+@pytest.fixture
+def web(tmp_path) -> Iterator[Web]:
+    class Silent(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *words: object) -> None:
+            pass
+
+    (tmp_path / "web").mkdir()
+    handler = functools.partial(Silent, directory=tmp_path / "web")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield Web(f"http://127.0.0.1:{server.server_port}", tmp_path / "web")
+        server.shutdown()

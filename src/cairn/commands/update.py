@@ -10,23 +10,36 @@ from cairn.config.base import ConfigError
 def main(*arguments: str) -> None:
     """Ask the database, or have DVC import anew; then compare with the snapshot of the last commit."""
     words = _parsed(arguments)
-    from cairn.data.changes_text import to_text
+    from cairn.data.committed import unfit_for_git
     from cairn.data.refresh import refresh
-    from cairn.data.versions import WORKSPACE, compare_versions
 
     path, done = refresh(words.name)
     print(f"update: {path.as_posix()}: {done}")
-    if not words.no_diff and _committed(path):
-        try:
-            print(to_text(compare_versions(path.as_posix(), "HEAD", WORKSPACE), "Since the last commit:"))
-        except ConfigError as error:
-            print(f"update: what changed cannot be said: {error}")
-    print(f"Next: `dvc repro`, then `git add {path.as_posix()}.dvc` and commit; `dvc push` keeps the data.")
+    record = f"{path.as_posix()}.dvc"
+    if _git("cat-file", "-e", f"HEAD:./{record}"):
+        if _git("diff", "--quiet", "HEAD", "--", record):
+            print("The same data as in the last commit, byte for byte.")
+            return
+        if not words.no_diff:
+            print(_compared(path))
+    for line in unfit_for_git():
+        print(f"Before you commit: {line}")
+    print(f"Next: `dvc repro`, then `git add {record}` and commit; `dvc push` keeps the data.")
 
 
-def _committed(path: Path) -> bool:
-    shown = ["git", "cat-file", "-e", f"HEAD:./{path.as_posix()}.dvc"]
-    return subprocess.run(shown, capture_output=True, check=False).returncode == 0
+def _compared(path: Path) -> str:
+    from cairn.data.changes_text import to_text
+    from cairn.data.versions import WORKSPACE, compare_versions
+
+    try:
+        return to_text(compare_versions(path.as_posix(), "HEAD", WORKSPACE), "Since the last commit:")
+    except ConfigError as error:
+        # The new snapshot is there all the same.
+        return f"What changed since the last commit cannot be said: {error}"
+
+
+def _git(*words: str) -> bool:
+    return subprocess.run(["git", *words], capture_output=True, check=False).returncode == 0
 
 
 def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
