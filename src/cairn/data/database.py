@@ -222,6 +222,7 @@ def reading(url: "URL") -> Generator["Connection"]:
             yield connection
     except SQLAlchemyError as error:
         said = " ".join(str(getattr(error, "orig", None) or error).split())
-        raise ConfigError(f"{url.render_as_string(hide_password=True)}: {said}") from error
+        shown = url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
+        raise ConfigError(f"{shown}: {said}") from error
     finally:
         engine.dispose()

@@ -4,6 +4,7 @@ PostgreSQL says what its columns are. SQLite does not: any value may stand in an
 themselves are looked at, in one pass that SQLite makes.
 """
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,15 +67,17 @@ def columns_of(connection: "Connection", query: str) -> list[SqlColumn]:
         ConfigError: no column, two of one name, or an SQLite column that mixes text with numbers.
     """
     cursor: Any = connection.exec_driver_sql(f"SELECT * FROM ({query}\n) AS asked LIMIT 0").cursor
-    described = cursor.description
+    described, sqlite = cursor.description, connection.dialect.name == "sqlite"
     names = [column[0] for column in described]
     if not names:
         raise ConfigError("the query has no columns")
-    twice = sorted({name for name in names if names.count(name) > 1})
+    # SQLite calls the second column of a name `name:1`.
+    called = [re.sub(r":\d+$", "", name) for name in names] if sqlite else names
+    twice = sorted({name for name in names if called.count(name) > 1})
     if twice:
         raise ConfigError(f"two columns of the query are called {twice[0]}: rename one with AS")
     quoted = [quote(name) for name in names]
-    if connection.dialect.name == "sqlite":
+    if sqlite:
         return _of_sqlite(connection, query, names, quoted)
     return [_of_postgresql(column, name) for column, name in zip(described, quoted, strict=True)]
 
