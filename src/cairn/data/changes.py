@@ -6,10 +6,9 @@ Goodness of Fit of Empirical Distributions, Annals of Mathematical Statistics 19
 is the total variation distance, the share of rows that would have to change their level (Levin, Peres and
 Wilmer 2009, Markov Chains and Mixing Times, section 4.1).
 
-A small snapshot differs from the last one by chance. A distance counts only where it is beyond what two
-samples of one population show once in a thousand times: its expectation, and on top of it the bound of
-McDiarmid (1989, On the Method of Bounded Differences, lemma 1.2) for a statistic that one row of n changes
-by 1/n at most.
+A small snapshot differs from the last one by chance. A distance counts only where a test of two samples of
+one population says less than FALSE_ALARM: Smirnov's for numbers, Pearson's chi-square for categories and for
+the share of missing values.
 """
 
 from collections.abc import Sequence
@@ -177,20 +176,22 @@ def _hashes(table: pd.DataFrame) -> pd.Series:
 def _column(name: str, old: pd.Series, new: pd.Series) -> ColumnChange:
     missing = float(old.isna().mean()), float(new.isna().mean())
     before, now = old.dropna(), new.dropna()
-    kind, notes, distance, typical, expected = _kind(before, now), [], None, ("", ""), 0.0
-    if kind == "number" and len(before) and len(now):
-        distance, notes = _smirnov(before, now), _out_of_range(before, now)
+    kind, notes, distance, chance, typical = _kind(before, now), [], None, 1.0, ("", "")
+    if before.empty or now.empty:
+        pass
+    elif kind == "number":
+        distance, chance = _smirnov(before, now)
+        notes = _out_of_range(before, now)
         typical = f"{before.median():.6g}", f"{now.median():.6g}"
-    elif kind == "category" and len(before) and len(now):
-        shares = pd.concat([before.value_counts(normalize=True), now.value_counts(normalize=True)], axis=1)
-        distance, expected = _total_variation(shares.fillna(0), len(before), len(now))
+    elif kind == "category":
+        distance, chance = _total_variation(before.value_counts(), now.value_counts())
         notes = _new_levels(before, now)
         typical = str(before.mode().iloc[0]), str(now.mode().iloc[0])
-    elif kind == "moment" and len(before) and len(now):
+    elif kind == "moment":
         typical = str(before.max()), str(now.max())
-    moved = distance is not None and distance >= max(MOVED, expected + _chance(len(before), len(now)))
-    gap = abs(missing[1] - missing[0])
-    more_missing = gap >= max(MISSING, _chance(len(old), len(new)))
+    moved = distance is not None and distance >= MOVED and chance < FALSE_ALARM
+    gap, by_chance = _total_variation(old.isna().value_counts(), new.isna().value_counts())
+    more_missing = gap >= MISSING and by_chance < FALSE_ALARM
     return ColumnChange(name, kind, missing, typical, distance, moved, more_missing, tuple(notes))
 
 
@@ -203,26 +204,24 @@ def _kind(old: pd.Series, new: pd.Series) -> Kind:
     return "text" if many else "category"
 
 
-def _smirnov(old: pd.Series, new: pd.Series) -> float:
+def _smirnov(old: pd.Series, new: pd.Series) -> tuple[float, float]:
+    """Return the statistic, and the probability of a larger one by chance."""
     from scipy.stats import ks_2samp
 
-    return float(ks_2samp(old.to_numpy(), new.to_numpy(), method="asymp").statistic)
+    with np.errstate(divide="ignore"):  # SciPy divides by the statistic, which may be 0
+        found = ks_2samp(old.to_numpy(), new.to_numpy(), method="asymp")
+    return float(found.statistic), float(found.pvalue)
 
 
-def _total_variation(shares: pd.DataFrame, old: int, new: int) -> tuple[float, float]:
-    """Return the distance of two columns of shares, and what it is on average for samples of one population.
+def _total_variation(old: pd.Series, new: pd.Series) -> tuple[float, float]:
+    """Return the distance of two counts of levels, and the probability of such a difference by chance."""
+    from scipy.stats import chi2_contingency
 
-    The average is half the sum of the mean absolute deviations of a normal with each level's variance.
-    """
-    before, now = shares.to_numpy().T
-    pooled = (before * old + now * new) / (old + new)
-    spread = np.sqrt(2 / np.pi * pooled * (1 - pooled) * (1 / old + 1 / new))
-    return float(np.abs(before - now).sum() / 2), float(spread.sum() / 2)
-
-
-def _chance(old: int, new: int) -> float:
-    """Return by how much a statistic of two samples exceeds its expectation once in 1 / FALSE_ALARM times."""
-    return float(np.sqrt(np.log(2 / FALSE_ALARM) / 2 * (1 / old + 1 / new))) if old and new else 1.0
+    counts = pd.concat([old, new], axis=1).fillna(0).to_numpy(dtype="float64")
+    if counts.sum(axis=0).min() == 0:
+        return 0.0, 1.0
+    before, now = (counts / counts.sum(axis=0)).T
+    return float(np.abs(before - now).sum() / 2), float(chi2_contingency(counts).pvalue)
 
 
 def _out_of_range(old: pd.Series, new: pd.Series) -> list[str]:
