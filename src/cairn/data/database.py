@@ -184,7 +184,8 @@ def url_of(source: SqlSource, environment: dict[str, str] | None = None) -> "URL
 def _from_dvc(connection: str) -> str | None:
     from dvc.config import Config
 
-    return Config.from_cwd().get("db", {}).get(connection, {}).get("url")
+    # DVC writes the names of its sections in lower case.
+    return Config.from_cwd().get("db", {}).get(connection.lower(), {}).get("url")
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def refresh(name: str) -> tuple[Path, str]:
     if path_of(name).exists():
         target = snapshot_of(name)
         taken = take_snapshot(read_source(name), target)
-        dvc("add", "--quiet", target.as_posix())
+        dvc("add", target.as_posix())
         order = f"sorted by {', '.join(taken.key)}" if taken.key else "sorted by every column"
         return target, f"{taken.rows:,} rows, {len(taken.schema)} columns, {order}"
     imported = imports()
@@ -35,7 +35,7 @@ def refresh(name: str) -> tuple[Path, str]:
         known = sorted({path.stem for path in SOURCES.glob("*.yaml")} | set(imported))
         listed = f"sources: {', '.join(known)}" if known else f"there is none yet: {path_of(name).as_posix()}"
         raise ConfigError(f"no source '{name}'{nearest(name, known)} ({listed})")
-    dvc("update", "--quiet", file.as_posix())
+    dvc("update", file.as_posix())
     return file.with_suffix(""), f"imported from {_origin(file)}"
 
 
