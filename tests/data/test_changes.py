@@ -51,18 +51,27 @@ def test_a_key_that_names_no_single_row_is_not_used():
         changes(table([]), table([]), key=["wrd"])
 
 
-def test_another_type_of_the_same_values_is_a_change_of_type_and_not_of_rows():
+def test_the_same_values_kept_in_another_way_are_no_change():
     old = pd.DataFrame({"n": [1, 2], "day": pd.to_datetime(["2024-01-01", "2024-01-02"]), "word": ["a", "b"]})
     new = old.astype({"n": "float64", "day": "datetime64[s]", "word": "category"})
     found = changes(old.astype({"day": "datetime64[us]"}), new)
     assert (found.rows.added, found.rows.removed) == (0, 0)
-    assert [name for name, _, _ in found.retyped] == ["n", "day", "word"]
+    assert found.retyped == []
+
+
+def test_values_of_another_type_are_named_even_where_some_are_missing():
+    old = pd.DataFrame({"n": [1, 2, 3], "yes": [True, False, True], "code": [7, 8, 9], "gone": [1, 2, 3]})
+    new = pd.DataFrame(
+        {"n": [1.5, None, 3], "yes": [None, True, True], "code": ["7", "8", "9"], "gone": None}
+    )
+    assert changes(old, new).retyped == [("n", "whole number", "number"), ("code", "whole number", "text")]
+    assert changes(old, old.astype({"n": "float64"})).retyped == []
 
 
 def test_columns_that_came_and_went_are_named_and_do_not_count_as_changed_rows():
     old = pd.DataFrame({"n": [1, 2], "fax": ["a", "b"]})
     found = changes(old, pd.DataFrame({"mail": [0.5, 1.5], "n": [2, 1]}))
-    assert (found.added, found.removed) == ({"mail": "float64"}, {"fax": "str"})
+    assert (found.added, found.removed) == ({"mail": "number"}, {"fax": "text"})
     assert (found.rows.added, found.rows.removed) == (0, 0)
 
 
@@ -113,7 +122,7 @@ def test_free_text_dates_and_empty_columns_have_no_distance():
         "name": "text", "day": "moment", "none": "category",
     }  # fmt: skip
     assert all(change.distance is None and not change.worth_a_word for change in found.columns)
-    assert column(found, "day").typical == ("2024-01-10 00:00:00", "2024-01-15 00:00:00")
+    assert column(found, "day").typical == ("2024-01-10 00:00", "2024-01-15 00:00")
 
 
 @pytest.mark.parametrize("rows", [[], [(1, "a")]])
@@ -125,17 +134,17 @@ def test_an_empty_snapshot_can_be_compared(rows):
 
 def test_the_text_shows_what_a_person_should_look_at():
     old = pd.DataFrame({"id": range(200), "n": range(200), "word": ["a|b", "c"] * 100, "fax": 1})
-    new = pd.DataFrame({"id": range(10, 230), "n": 500.0, "word": ["a|b", "c"] * 110})
+    new = pd.DataFrame({"id": range(10, 230), "n": 500.5, "word": ["a|b", "c"] * 110})
     found = changes(old, new, key=["id"])
     text = to_text(found, "loans:")
     assert text.splitlines()[:5] == [
         "loans:",
         "200 rows before, 220 now: 30 added, 10 removed, 190 changed (by id)",
-        "column removed: fax (int64)",
-        "type changed: n: int64 -> float64",
+        "column removed: fax (whole number)",
+        "type changed: n: whole number -> number",
         "1 of 2 columns to look at: n",
     ]
-    assert "moved; up to 500, was 199" in text
+    assert "moved; up to 500.5, was 199" in text
     assert "word" not in text
     assert "word" in to_text(found, "loans:", every_column=True)
     assert r"a\|b" in to_markdown(found, "loans", every_column=True)

@@ -1,11 +1,15 @@
 """Data that live elsewhere, brought anew: from SQLite here, from real servers under the marker `scale`."""
 
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import pyarrow.parquet as pq
 import pytest
+from closure import SRC
 
 from cairn.config.base import ConfigError
 from cairn.data.committed import unfit_for_git, unfit_origin
@@ -187,6 +191,26 @@ def test_text_sorts_the_same_under_any_language(checkout, postgresql, monkeypatc
         take_snapshot(source, files[-1])
     assert files[0].read_bytes() == files[1].read_bytes()
     assert pq.read_table(files[0])["words"].to_pylist() == ["B", "a", "b", "Å", None]
+
+
+@pytest.mark.scale
+def test_memory_does_not_grow_with_the_rows_of_postgresql(postgresql, tmp_path):
+    code = (
+        "import resource, sys; from pathlib import Path; from cairn.data.snapshot import take_snapshot;"
+        "from cairn.data.database import SqlSource;"
+        "take_snapshot(SqlSource(connection='LOANS_DB', query=sys.argv[1]), Path(sys.argv[2]));"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    )
+    peaks = []
+    for rows in (200_000, 2_000_000):
+        query = f"SELECT i, i * 0.5 AS half, 'row ' || i AS words FROM generate_series(1, {rows}) AS i"
+        words = [sys.executable, "-c", code, query, str(tmp_path / "made.parquet")]
+        environment = {**os.environ, "PYTHONPATH": str(SRC), "LOANS_DB": postgresql.url}
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+        peaks.append(float(done.stdout))
+        assert pq.ParquetFile(tmp_path / "made.parquet").metadata.num_rows == rows
+    print(f"peak memory of 200,000 and 2,000,000 rows: {peaks[0]:.0f} and {peaks[1]:.0f} MB")
+    assert peaks[1] < peaks[0] + 50
 
 
 @pytest.mark.scale

@@ -126,14 +126,31 @@ def changes(old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str] = ()) -> Ch
     now = pd.DataFrame({name: pair[1] for name, pair in pairs.items()}, index=new.index)
     columns = [_column(str(name), *pair) for name, pair in pairs.items() if name not in key]
     columns.sort(key=lambda change: (not change.worth_a_word, -(change.distance or 0)))
-    typed = [(str(name), str(old[name].dtype), str(new[name].dtype)) for name in both]
+    typed = [(str(name), type_of(old[name]), type_of(new[name])) for name in both]
     return Changes(
         _rows(before, now, key),
-        added={str(name): str(new[name].dtype) for name in new.columns if name not in old.columns},
-        removed={str(name): str(old[name].dtype) for name in old.columns if name not in new.columns},
-        retyped=[(name, was, is_now) for name, was, is_now in typed if was != is_now],
+        added={str(name): type_of(new[name]) for name in new.columns if name not in old.columns},
+        removed={str(name): type_of(old[name]) for name in old.columns if name not in new.columns},
+        retyped=[
+            (name, was, is_now)
+            for name, was, is_now in typed
+            if was != is_now and "nothing" not in (was, is_now)
+        ],
         columns=columns,
     )
+
+
+def type_of(values: pd.Series) -> str:
+    """Say in a word what the values are, whatever pandas keeps them as where some are missing."""
+    there = values.dropna()
+    if there.empty:
+        return "nothing"
+    if types.is_bool_dtype(there) or types.infer_dtype(there) == "boolean":
+        return "true or false"
+    if _is_number(there):
+        whole = types.is_integer_dtype(there) or not (there % 1).any()
+        return "whole number" if whole else "number"
+    return "moment" if types.is_datetime64_any_dtype(there) else "text"
 
 
 def _alike(old: pd.Series, new: pd.Series) -> tuple[pd.Series, pd.Series]:
@@ -188,7 +205,7 @@ def _column(name: str, old: pd.Series, new: pd.Series) -> ColumnChange:
         notes = _new_levels(before, now)
         typical = str(before.mode().iloc[0]), str(now.mode().iloc[0])
     elif kind == "moment":
-        typical = str(before.max()), str(now.max())
+        typical = f"{before.max():%Y-%m-%d %H:%M}", f"{now.max():%Y-%m-%d %H:%M}"
     moved = distance is not None and distance >= MOVED and chance < FALSE_ALARM
     gap, by_chance = _total_variation(old.isna().value_counts(), new.isna().value_counts())
     more_missing = gap >= MISSING and by_chance < FALSE_ALARM

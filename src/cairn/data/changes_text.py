@@ -34,7 +34,7 @@ def _facts(changes: Changes) -> list[str]:
         count = f"{rows.new:,} rows, the same as before"
     else:
         altered = f", {rows.changed:,} changed" if rows.changed is not None else ""
-        by = f"by {' + '.join(rows.key)}" if rows.key else "compared whole: a changed row is one of each"
+        by = f"by {' + '.join(rows.key)}" if rows.key else "whole rows: one that changed is removed and added"
         count = (
             f"{rows.old:,} rows before, {rows.new:,} now:"
             f" {rows.added:,} added, {rows.removed:,} removed{altered} ({by})"
