@@ -48,8 +48,10 @@ def _origin(file: Path) -> str | None:
     from omegaconf import OmegaConf
 
     recorded: Any = OmegaConf.to_container(OmegaConf.load(file))
-    deps = recorded.get("deps", [])
-    return str(deps[0].get("path") or deps[0].get("db")) if deps else None
+    if not recorded.get("deps"):
+        return None
+    (dep,) = recorded["deps"]
+    return f"the database {dep['db']['connection']}" if "db" in dep else str(dep.get("path"))
 
 
 def dvc(*words: str) -> None:
