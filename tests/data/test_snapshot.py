@@ -128,6 +128,14 @@ def test_what_cannot_be_read_is_one_line_and_leaves_the_old_snapshot(source, sai
     assert sorted(path.name for path in Path().iterdir()) == ["made.db", "made.parquet"]
 
 
+def test_a_folder_that_takes_no_file_is_one_line():
+    fill([(1, 0.5, "a", b"b")])
+    Path("made.parquet").mkdir()
+    with pytest.raises(ConfigError, match=r"made\.parquet cannot be written"):
+        snapshot()
+    assert sorted(path.name for path in Path().iterdir()) == ["made.db", "made.parquet"]
+
+
 def test_a_source_cannot_change_the_database():
     fill([(1, 0.5, "a", b"b")])
     with pytest.raises(ConfigError):
@@ -224,14 +232,14 @@ def counted(rows: int) -> str:
 def test_a_snapshot_that_is_killed_leaves_the_old_one():
     fill([(1, 0.5, "a", b"b")])
     before = digest(snapshot())
-    running = take(counted(10**6), OMP_NUM_THREADS="1")
     unfinished = Path("made.parquet.unfinished")
-    deadline = time.monotonic() + 60
-    while not unfinished.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert unfinished.exists()
-    running.send_signal(signal.SIGKILL)
-    assert running.wait() == -signal.SIGKILL
+    with take(counted(10**6), OMP_NUM_THREADS="1") as running:
+        try:
+            while not unfinished.exists() and running.poll() is None:
+                time.sleep(0.05)
+        finally:
+            running.send_signal(signal.SIGKILL)
+    assert running.returncode == -signal.SIGKILL
     assert digest(Path("made.parquet")) == before
     assert digest(snapshot()) == before
     assert not unfinished.exists()

@@ -26,7 +26,7 @@ def program(name: str) -> str:
     places = [*Path("/usr/lib/postgresql").glob("*/bin"), Path(sys.executable).parent]
     found = shutil.which(name, path=os.pathsep.join([os.environ["PATH"], *map(str, places)]))
     if found is None:
-        message = f"{name} is not installed: .ci/run says how"
+        message = f"{name} is not installed: `make scale` brings weed, Debian's postgresql the rest"
         if os.environ.get("REQUIRE_SERVERS"):
             pytest.fail(message)
         pytest.skip(message)

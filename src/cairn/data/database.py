@@ -161,7 +161,7 @@ def snapshot_of(name: str) -> Path:
     return FOLDER / f"{name}.parquet"
 
 
-def url_of(source: SqlSource, environment: dict[str, str] | None = None) -> "URL":
+def url_of(source: SqlSource) -> "URL":
     """Return the URL of a source, looking its connection up in the environment, then in DVC's config.
 
     Raises:
@@ -169,7 +169,7 @@ def url_of(source: SqlSource, environment: dict[str, str] | None = None) -> "URL
     """
     text = source.url
     if source.connection is not None:
-        text = (environment or os.environ).get(source.connection) or _from_dvc(source.connection)
+        text = os.environ.get(source.connection) or _from_dvc(source.connection)
     if text is None:
         raise ConfigError(
             f"connection {source.connection} is not known here: set the environment variable"

@@ -46,8 +46,8 @@ def take_snapshot(source: SqlSource, target: Path) -> Snapshot:
     """Write the rows of a source to a Parquet file, in place of an old one.
 
     Raises:
-        ConfigError: the database cannot be reached or read, or a value does not fit its column; the old file
-            is then as it was.
+        ConfigError: the database cannot be reached or read, a value does not fit its column, or the file
+            cannot be written; the old file is then as it was.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f"{target.name}.unfinished")
@@ -61,6 +61,8 @@ def take_snapshot(source: SqlSource, target: Path) -> Snapshot:
                 schema = schema.with_metadata({NAME_OF_KEY: "\n".join(key)})
             rows = _write(_batches(connection, _statement(query, columns, key), columns), schema, unfinished)
         unfinished.replace(target)
+    except OSError as error:
+        raise ConfigError(f"{target.as_posix()} cannot be written: {error}") from error
     finally:
         unfinished.unlink(missing_ok=True)
     return Snapshot(rows, schema, key)

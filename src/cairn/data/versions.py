@@ -61,7 +61,7 @@ def compare_versions(path: str, before: str, after: str, key: Sequence[str] = ()
         path: of a file that DVC or git tracks.
         before: a revision, or WORKSPACE.
         after: likewise.
-        key: columns that name a row; without any, those that the snapshot itself says, if it says so.
+        key: columns that name a row; without any, those that both snapshots say of themselves.
 
     Raises:
         ConfigError: a revision or file that is not there, not a table, or a key that is not in it.
@@ -71,7 +71,8 @@ def compare_versions(path: str, before: str, after: str, key: Sequence[str] = ()
         for side in sides:
             side.mkdir()
         old, new = (bring(path, *pair) for pair in zip((before, after), sides, strict=True))
-        return changes(_read(old), _read(new), key or _key_of(new))
+        own = _key_of(new) if _key_of(new) == _key_of(old) else ()
+        return changes(_read(old), _read(new), key or own)
 
 
 def _read(path: Path) -> pd.DataFrame:
