@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from closure import ROOT
+from data_servers import bucket, postgresql, web  # noqa: F401 - fixtures
 
 BIN = Path(sys.executable).parent
 

@@ -27,7 +27,7 @@ def load(data: DataConfig) -> pd.DataFrame:
     """
     source = Path(data.source)
     if data.load is None:
-        return read_raw(source)
+        return in_plain_types(read_raw(source))
     if not source.exists():
         raise ConfigError(
             f"data.source: {source} is not there; `dvc pull` or `dvc repro` brings tracked data"
@@ -48,6 +48,19 @@ def load(data: DataConfig) -> pd.DataFrame:
         if module != "pandas":
             raise  # code of the user's own: its traceback says where
         raise ConfigError(f"data.source: {source} cannot be read: {error}") from error
+
+
+def in_plain_types(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with exact decimals as float64 and days as datetime64, which models can work with.
+
+    Databases and Parquet have both; pandas keeps them as Python objects.
+    """
+    plain = {"decimal": lambda column: column.astype("float64"), "date": pd.to_datetime}
+    objects = table.select_dtypes("object")
+    kinds = {name: types.infer_dtype(column, skipna=True) for name, column in objects.items()}
+    return table.assign(
+        **{str(name): plain[kind](table[name]) for name, kind in kinds.items() if kind in plain}
+    )
 
 
 def with_dates(table: pd.DataFrame, contract: Contract) -> pd.DataFrame:
