@@ -28,10 +28,10 @@ def leaks(train: pd.DataFrame, contract: Contract, data: DataConfig, seed: int) 
         seed: of the sample of 20,000 rows that is looked at.
     """
     names = [n for n, c in contract.columns.items() if c.group and n not in data.leakage.trusted]
-    suspects = [line for name in names if (line := _telling_gaps(train[name], train[data.target], data))]
+    suspects = [line for name in names if (line := telling_gaps(train[name], train[data.target], data))]
     sample = train.sample(min(SAMPLE, len(train)), random_state=seed)
     for name in names:
-        score = _single_score(sample, name, contract, data)
+        score = single_score(sample, name, contract, data)
         if score > data.leakage.max_single_score:
             measure = "R2" if data.task == "regression" else "ROC-AUC"
             suspects.append(
@@ -40,7 +40,8 @@ def leaks(train: pd.DataFrame, contract: Contract, data: DataConfig, seed: int) 
     return suspects
 
 
-def _telling_gaps(values: pd.Series, target: pd.Series, data: DataConfig) -> str | None:
+def telling_gaps(values: pd.Series, target: pd.Series, data: DataConfig) -> str | None:
+    """Say where a column is missing (or present) and the target is then always the same; None if nowhere."""
     missing = values.isna()
     for rows, state in ((missing, "missing"), (~missing, "present")):
         if rows.all() or rows.sum() < data.leakage.min_null_rows:
@@ -58,7 +59,8 @@ def _telling_gaps(values: pd.Series, target: pd.Series, data: DataConfig) -> str
     return None
 
 
-def _single_score(sample: pd.DataFrame, name: str, contract: Contract, data: DataConfig) -> float:
+def single_score(sample: pd.DataFrame, name: str, contract: Contract, data: DataConfig) -> float:
+    """Return what a small tree on one column reaches on rows it was not fitted on: ROC-AUC, or R2."""
     from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 
     target = sample[data.target]

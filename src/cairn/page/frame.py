@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from cairn.page.words import number, percent
+from cairn.page.words import moment, number, percent, short
 
 
 def render(template: Path, **content: Any) -> str:
@@ -18,7 +18,7 @@ def render(template: Path, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "number": number}
+    environment.filters |= {"percent": percent, "number": number, "short": short, "moment": moment}
     return environment.get_template(template.name).render(**content)
 
 

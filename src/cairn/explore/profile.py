@@ -1,0 +1,122 @@
+"""What one column holds: how much is missing, how it is spread in train, and the same bars for validation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cairn.config.contract import Kind
+from cairn.explore.values import Floats, Values
+
+BARS = 24
+LEVELS = 8
+TAIL = 0.005
+QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True)
+class Bars:
+    """A histogram of `BARS` bins at most from low to high; values beyond are in the outermost bins.
+
+    Attributes:
+        low: where the first bin begins.
+        high: where the last bin ends.
+        train: share of the values of train in each bin.
+        validation: likewise.
+    """
+
+    low: float
+    high: float
+    train: Floats
+    validation: Floats
+
+
+@dataclass(frozen=True)
+class Level:
+    """One value of a category, with the share of the values of train and of validation that it has."""
+
+    name: str
+    rows: int
+    train: float
+    validation: float
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A column of train, beside validation.
+
+    Attributes:
+        kind: what the contract calls it.
+        missing: share of the rows of train without a value (an infinite one is none).
+        distinct: number of values in train.
+        quantiles: lowest, quartiles, highest; None for a category or without values.
+        mean: None likewise.
+        bars: None likewise.
+        levels: the most frequent ones of a category.
+        other_levels: how many more there are in train.
+    """
+
+    kind: Kind
+    missing: float
+    distinct: int
+    quantiles: tuple[float, ...] | None = None
+    mean: float | None = None
+    bars: Bars | None = None
+    levels: tuple[Level, ...] = ()
+    other_levels: int = 0
+
+    @property
+    def constant(self) -> bool:
+        """Whether train has one value or none."""
+        return self.distinct < 2
+
+
+def profile(train: Values, validation: Values) -> Profile:
+    """Describe a column, train and validation coded alike."""
+    known, other = train.numbers[train.known], validation.numbers[validation.known]
+    missing = 1 - len(known) / len(train.numbers)
+    distinct = len(np.unique(known))
+    if not train.ordered:
+        levels = _levels(train, known, other)
+        return Profile(train.kind, missing, distinct, levels=levels, other_levels=distinct - len(levels))
+    if not len(known):
+        return Profile(train.kind, missing, distinct)
+    quantiles = tuple(float(value) for value in np.quantile(known, QUANTILES))
+    return Profile(train.kind, missing, distinct, quantiles, float(known.mean()), _bars(known, other))
+
+
+def _levels(train: Values, known: Floats, other: Floats) -> tuple[Level, ...]:
+    rows, others = (
+        np.bincount(values.astype(np.int64), minlength=len(train.levels)) for values in (known, other)
+    )
+    return tuple(
+        Level(name, int(rows[code]), rows[code] / max(len(known), 1), others[code] / max(len(other), 1))
+        for code, name in enumerate(train.levels[:LEVELS])
+        if rows[code]
+    )
+
+
+def _bars(known: Floats, other: Floats) -> Bars:
+    edges = bin_edges(known)
+    shares = [
+        np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / max(len(values), 1)
+        for values in (known, other)
+    ]
+    return Bars(float(edges[0]), float(edges[-1]), *shares)
+
+
+def bin_edges(values: Floats) -> Floats:
+    """Return the edges of equal bins from the 0.5 % to the 99.5 % quantile, each whole numbers if all are.
+
+    Args:
+        values: without NaN, at least one.
+    """
+    low, high = np.quantile(values, [TAIL, 1 - TAIL], method="nearest")
+    if low == high:
+        low, high = values.min(), values.max()
+    if low == high:
+        return np.array([low - 0.5, low + 0.5])
+    if np.abs(values).max() < 2**52 and (values == np.round(values)).all():
+        width = np.ceil((high - low + 1) / BARS)
+        return low - 0.5 + width * np.arange(np.ceil((high - low + 1) / width) + 1)
+    edges = np.linspace(low, high, BARS + 1)
+    return edges if (np.diff(edges) > 0).all() else np.array([low, high])
