@@ -10,6 +10,7 @@ from cairn.config.data import DataConfig
 from cairn.data.contract import names_of_kind
 
 SAMPLE = 20_000
+FEWEST_ROWS = 20
 SAME = 1e-3
 UNBELIEVABLE = 1e-6
 
@@ -60,10 +61,15 @@ def telling_gaps(values: pd.Series, target: pd.Series, data: DataConfig) -> str 
 
 
 def single_score(sample: pd.DataFrame, name: str, contract: Contract, data: DataConfig) -> float:
-    """Return what a small tree on one column reaches on rows it was not fitted on: ROC-AUC, or R2."""
+    """Return what a small tree on one column reaches on rows it was not fitted on: ROC-AUC, or R2.
+
+    0 where there are too few rows, or a class with one row only, to tell.
+    """
     from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 
     target = sample[data.target]
+    if len(sample) < FEWEST_ROWS:
+        return 0.0
     if data.task == "regression":
         folds, scoring = KFold(2, shuffle=True, random_state=0), "r2"
     elif target.value_counts().min() < 2:
@@ -94,4 +100,7 @@ def _as_text(column: pd.DataFrame) -> pd.DataFrame:
 
 
 def _as_number(column: pd.DataFrame) -> np.ndarray:
-    return column.astype("float64").to_numpy()
+    """Return float64 that a tree takes: what is infinite is missing, as for the models."""
+    numbers = column.astype("float64").to_numpy()
+    largest = float(np.finfo(np.float32).max)
+    return np.where(np.isinf(numbers), np.nan, np.clip(numbers, -largest, largest))

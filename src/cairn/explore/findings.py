@@ -85,7 +85,7 @@ def _leaks(found: Study, data: DataConfig) -> Iterator[Finding]:
     if found.suspects and not flagged:
         best = found.suspects[0]
         score = f"{best.column}, reaches {measure} {number(best.score, 3)}, not above {short(bound)}"
-        yield Finding("better", "Leaks", f"None suspected: the most telling column alone, {score}.")
+        yield Finding("better", "Leaks", f"No column is suspect: the most telling alone, {score}.")
 
 
 def _missing(found: Study) -> Iterator[Finding]:

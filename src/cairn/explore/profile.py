@@ -18,8 +18,8 @@ class Bars:
     """A histogram of `BARS` bins at most from low to high; values beyond are in the outermost bins.
 
     Attributes:
-        low: where the first bin begins.
-        high: where the last bin ends.
+        low: the lowest value that the first bin is meant for.
+        high: the highest value that the last bin is meant for.
         train: share of the values of train in each bin.
         validation: likewise.
     """
@@ -81,7 +81,9 @@ def profile(train: Values, validation: Values) -> Profile:
     if not len(known):
         return Profile(train.kind, missing, distinct)
     quantiles = tuple(float(value) for value in np.quantile(known, QUANTILES))
-    return Profile(train.kind, missing, distinct, quantiles, float(known.mean()), _bars(known, other))
+    return Profile(
+        train.kind, missing, distinct, quantiles, float(known.mean()), _bars(train.kind, known, other)
+    )
 
 
 def _levels(train: Values, known: Floats, other: Floats) -> tuple[Level, ...]:
@@ -95,13 +97,23 @@ def _levels(train: Values, known: Floats, other: Floats) -> tuple[Level, ...]:
     )
 
 
-def _bars(known: Floats, other: Floats) -> Bars:
-    edges = bin_edges(known)
+def _bars(kind: Kind, known: Floats, other: Floats) -> Bars:
+    # Dates of a later part have no place among those of train: they would all be in its last bar.
+    shown = np.concatenate([known, other]) if kind == "datetime" else known
+    edges = bin_edges(shown)
     shares = [
         np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / max(len(values), 1)
         for values in (known, other)
     ]
-    return Bars(float(edges[0]), float(edges[-1]), *shares)
+    low, high = max(edges[0], shown.min()), min(edges[-1], shown.max())
+    if whole(shown):
+        low, high = np.ceil(low), np.floor(high)
+    return Bars(float(low), float(high), *shares)
+
+
+def whole(values: Floats) -> bool:
+    """Whether all values are whole numbers, small enough for a float to tell them from their neighbours."""
+    return bool(np.abs(values).max() < 2**52 and (values == np.round(values)).all())
 
 
 def bin_edges(values: Floats) -> Floats:
@@ -115,8 +127,9 @@ def bin_edges(values: Floats) -> Floats:
         low, high = values.min(), values.max()
     if low == high:
         return np.array([low - 0.5, low + 0.5])
-    if np.abs(values).max() < 2**52 and (values == np.round(values)).all():
+    if whole(values):
         width = np.ceil((high - low + 1) / BARS)
         return low - 0.5 + width * np.arange(np.ceil((high - low + 1) / width) + 1)
-    edges = np.linspace(low, high, BARS + 1)
+    with np.errstate(over="ignore", invalid="ignore"):  # the range of the largest floats is infinite
+        edges = np.linspace(low, high, BARS + 1)
     return edges if (np.diff(edges) > 0).all() else np.array([low, high])

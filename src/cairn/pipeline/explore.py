@@ -64,8 +64,8 @@ def about_table(
     found: Study, contract: Contract, data: DataConfig, record: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return what the page says of the table in text and numbers."""
-    described = {name: column for name, column in contract.columns.items() if name != data.target}
     strongest = list(found.associations)[:CARDS]
+    order = {name: place for place, name in enumerate(contract.columns)}
     return {
         "name": data.name,
         "target": data.target,
@@ -75,8 +75,8 @@ def about_table(
         "study": found,
         "measure": MEASURE[data.task],
         "contract": contract,
-        "cards": [name for name in described if name in set(strongest)],
-        "not_drawn": max(len(described) - CARDS, 0),
+        "cards": sorted(strongest, key=lambda name: (name not in found.features, order[name])),
+        "not_drawn": len(found.associations) - len(strongest),
         "groups": feature_groups(contract, found.features),
         "columns": column_rows(contract, found.features, data, record["missing"]),
         "samples": {"columns": min(SAMPLE, found.rows), "pairs": min(SAMPLE_OF_PAIRS, found.rows)},
