@@ -157,6 +157,14 @@ def test_bins_are_in_order_and_not_too_many(values):
     assert 2 <= len(edges) <= 26
 
 
+def test_positive_numbers_of_many_sizes_have_bins_equal_in_the_logarithm():
+    values = pd.Series(np.exp(5 * RNG.normal(size=400)))
+    seen = profile(*of_parts(values, values, "numeric"))
+    assert seen.bars.logarithmic
+    assert seen.bars.train.max() < 0.2
+    assert not profile(*of_parts(values - 1, values, "numeric")).bars.logarithmic
+
+
 def test_whole_numbers_have_bins_around_whole_numbers():
     assert bin_edges(np.array([0.0, 1, 2, 3])).tolist() == [-0.5, 0.5, 1.5, 2.5, 3.5]
 

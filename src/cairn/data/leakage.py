@@ -13,6 +13,8 @@ SAMPLE = 20_000
 FEWEST_ROWS = 20
 SAME = 1e-3
 UNBELIEVABLE = 1e-6
+LARGEST = 1e30
+"""A tree works in float32, which ends at 3e38 and must hold sums."""
 
 
 def leaks(train: pd.DataFrame, contract: Contract, data: DataConfig, seed: int) -> list[str]:
@@ -102,5 +104,4 @@ def _as_text(column: pd.DataFrame) -> pd.DataFrame:
 def _as_number(column: pd.DataFrame) -> np.ndarray:
     """Return float64 that a tree takes: what is infinite is missing, as for the models."""
     numbers = column.astype("float64").to_numpy()
-    largest = float(np.finfo(np.float32).max)
-    return np.where(np.isinf(numbers), np.nan, np.clip(numbers, -largest, largest))
+    return np.where(np.isinf(numbers), np.nan, np.clip(numbers, -LARGEST, LARGEST))

@@ -12,6 +12,7 @@ from cairn.explore.values import Floats
 
 WIDTH, HEIGHT = 240.0, 48.0
 CELL = 20.0
+CHARACTER, LONGEST = 6.2, 36
 
 
 def histogram(bars: Bars) -> dict[str, str]:
@@ -47,7 +48,8 @@ def heat(names: Sequence[str], matrix: Floats) -> dict[str, Any]:
         for i, j in zip(*np.tril_indices(len(names), -1), strict=True)
         if not np.isnan(matrix[i, j])
     ]
-    return {"cells": cells, "names": list(names), "side": CELL * len(names), "cell": CELL}
+    margin = CHARACTER * min(max(len(name) for name in names), LONGEST) + 10
+    return {"cells": cells, "names": list(names), "side": CELL * len(names), "cell": CELL, "margin": margin}
 
 
 def target_figure(frame: pd.DataFrame, parts: Mapping[str, Any], label: str) -> str:

@@ -10,6 +10,7 @@ from cairn.explore.values import Floats, Values
 BARS = 24
 LEVELS = 8
 TAIL = 0.005
+ORDERS = 1_000.0
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -22,12 +23,14 @@ class Bars:
         high: the highest value that the last bin is meant for.
         train: share of the values of train in each bin.
         validation: likewise.
+        logarithmic: whether the bins are equally wide in the logarithm.
     """
 
     low: float
     high: float
     train: Floats
     validation: Floats
+    logarithmic: bool
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def _bars(kind: Kind, known: Floats, other: Floats) -> Bars:
     low, high = max(edges[0], shown.min()), min(edges[-1], shown.max())
     if whole(shown):
         low, high = np.ceil(low), np.floor(high)
-    return Bars(float(low), float(high), *shares)
+    return Bars(float(low), float(high), *shares, logarithmic=not whole(shown) and wide(edges[0], edges[-1]))
 
 
 def whole(values: Floats) -> bool:
@@ -116,8 +119,13 @@ def whole(values: Floats) -> bool:
     return bool(np.abs(values).max() < 2**52 and (values == np.round(values)).all())
 
 
+def wide(low: float, high: float) -> bool:
+    """Whether values are all positive and so far apart that equal bins would put nearly all in the first."""
+    return low > 0 and high > ORDERS * low
+
+
 def bin_edges(values: Floats) -> Floats:
-    """Return the edges of equal bins from the 0.5 % to the 99.5 % quantile, each whole numbers if all are.
+    """Return the edges of equal bins from the 0.5 % to the 99.5 % quantile, around whole numbers if all are.
 
     Args:
         values: without NaN, at least one.
@@ -131,5 +139,5 @@ def bin_edges(values: Floats) -> Floats:
         width = np.ceil((high - low + 1) / BARS)
         return low - 0.5 + width * np.arange(np.ceil((high - low + 1) / width) + 1)
     with np.errstate(over="ignore", invalid="ignore"):  # the range of the largest floats is infinite
-        edges = np.linspace(low, high, BARS + 1)
+        edges = (np.geomspace if wide(low, high) else np.linspace)(low, high, BARS + 1)
     return edges if (np.diff(edges) > 0).all() else np.array([low, high])

@@ -102,7 +102,7 @@ def study(
     associations = with_target(
         {name: train_part.at(sample) for name, (train_part, _) in parts.items()}, target.at(sample)
     )
-    compared = [name for name in associations if name in features][:COMPARED]
+    compared = [n for n, value in associations.items() if n in features and value is not None][:COMPARED]
     pairs = matrix({name: parts[name][0].at(sample[:SAMPLE_OF_PAIRS]) for name in compared})
     period = period_of(moments(train[data.time])) if data.time else None
     return Study(
