@@ -92,3 +92,16 @@ def test_copies_are_found_in_other_tasks_too(task):
     assert leaks(table, contract(), data, 0) == []
     copy = table["y"] * 2 if task == "regression" else table["y"].map({"u": 1.0, "v": 5.0, "w": 2.0})
     assert named(leaks(table.assign(planted=copy), contract(), data, 0)) == ["planted"]
+
+
+def test_infinite_and_enormous_numbers_are_judged_like_any_other():
+    table = honest()
+    table.loc[::5, "a"] = np.inf
+    table.loc[::7, "b"] = 1e300
+    assert leaks(table, contract(), DATA, 0) == []
+    table["planted"] = np.where(table["y"], np.inf, 1e300)
+    assert named(leaks(table, contract(), DATA, 0)) == ["planted"]
+
+
+def test_a_handful_of_rows_tells_nothing():
+    assert leaks(honest(12), contract("a", planted="categorical"), DATA, 0) == []

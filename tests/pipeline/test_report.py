@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cairn.card.words import estimate as in_words
-from cairn.card.words import number
 from cairn.metrics.canvas import to_svg
 from cairn.metrics.figures import roc_figure, training_figure
+from cairn.page.words import number
 from cairn.pipeline import report
 
 CARD = Path("reports/model_card.html")

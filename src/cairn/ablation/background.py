@@ -4,11 +4,12 @@ import math
 from dataclasses import dataclass
 
 from cairn.ablation.measure import SAVING, Jury, Weighed
-from cairn.card.words import ABSENT, Interval, estimate, metric_name, number, places
+from cairn.card.words import Interval, estimate, metric_name, places
 from cairn.config.schema import Config
 from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.kpi import PER_ROWS
 from cairn.models.build import stops_early
+from cairn.page.words import ABSENT, number
 
 
 @dataclass(frozen=True)

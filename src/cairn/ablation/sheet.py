@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cairn.card.words import ABSENT, MINUS
+from cairn.page.frame import render
+from cairn.page.words import ABSENT, MINUS
 
 WIDTH = 100
 
@@ -62,17 +63,7 @@ def to_markdown(sheet: Sheet) -> str:
 
 def to_html(sheet: Sheet) -> str:
     """Fill the template; every text is escaped but the figures, which are this repository's own SVG."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    rooms = Path(__file__).parents[1]
-    environment = Environment(
-        loader=FileSystemLoader([rooms / "ablation", rooms / "card"]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("sheet.html.j2").render(sheet=sheet)
+    return render(Path(__file__).with_name("sheet.html.j2"), sheet=sheet)
 
 
 def _columns(table: Table) -> list[str]:

@@ -16,9 +16,10 @@ from cairn.ablation.background import (
 from cairn.ablation.measure import SAVING
 from cairn.ablation.sheet import Sheet, Table
 from cairn.card.rows import p_text
-from cairn.card.words import metric_name, number, places
+from cairn.card.words import metric_name, places
 from cairn.data.files import rounded
 from cairn.metrics.bootstrap import Estimate
+from cairn.page.words import number
 
 MOST_NAMED = 8
 TONES = {"keep": "better", "drop": "worse", "unclear": "unclear"}

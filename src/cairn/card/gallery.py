@@ -1,10 +1,11 @@
 """The figures of a run, ready to stand together in one page."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from cairn.page.frame import embedded
 
 FIGURES = {
     "roc": "ROC curve: the share of events caught against the share of false alarms, at every threshold.",
@@ -45,10 +46,3 @@ def training_svg(curve: pd.DataFrame) -> str:
     # Iteration 0 is the constant that boosting starts from: far below the rest, it would flatten the curve.
     steps = curve[curve["iteration"] > 0]
     return to_svg(training_figure(steps["train"].tolist(), steps["validation"].dropna().tolist()))
-
-
-def embedded(svg: str, prefix: str) -> str:
-    """Fit one SVG into a page with others: its ids become its own, its styles and metadata go."""
-    svg = re.sub(r"<metadata>.*?</metadata>|<style\b.*?</style>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
-    return re.sub(r"[ \t]*\n[ \t\n]*", "\n", svg)

@@ -2,17 +2,8 @@
 
 from collections.abc import Iterable
 
-from cairn.card.words import (
-    MODEL,
-    Interval,
-    Record,
-    estimate,
-    metric_name,
-    number,
-    percent,
-    places,
-    tone,
-)
+from cairn.card.words import MODEL, Interval, Record, estimate, metric_name, places, tone
+from cairn.page.words import number, percent
 
 Limit = tuple[str, str]
 """A subject and a sentence."""

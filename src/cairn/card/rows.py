@@ -5,19 +5,8 @@ from statistics import mean, stdev
 from typing import Any
 
 from cairn.card.limits import primary_slices, slice_gain, worst_slices
-from cairn.card.words import (
-    ABSENT,
-    MODEL,
-    Interval,
-    Record,
-    label,
-    metric_name,
-    number,
-    percent,
-    places,
-    span,
-    tone,
-)
+from cairn.card.words import MODEL, Interval, Record, label, metric_name, places, span, tone
+from cairn.page.words import ABSENT, number, percent
 
 MARK_WIDTH = 140.0
 """Length of the axis that marks are drawn on, in units of the drawing."""

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from cairn.page.words import ABSENT, MINUS, number
+
 Record = Mapping[str, Any]
 Interval = Mapping[str, float | None]
 """A value with its `low` and `high`; None where undefined."""
 
 MODEL = "model"
-MINUS, ABSENT = "−", "–"
 MOST_PLACES = 9
 NAMES = {
     "roc_auc": "ROC AUC",
@@ -73,19 +74,6 @@ def places(intervals: Iterable[Interval]) -> int:
 
 def _or_zero(value: float | None) -> float:
     return 0.0 if value is None else value
-
-
-def number(value: float | None, digits: int) -> str:
-    """Write a number with so many decimals, thousands apart and a true minus sign; a dash for None."""
-    if value is None:
-        return ABSENT
-    text = f"{value:,.{digits}f}"
-    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", MINUS)
-
-
-def percent(value: float | None, digits: int = 1) -> str:
-    """Write a share as percent."""
-    return ABSENT if value is None else f"{number(100 * value, digits)}%"
 
 
 def confidence(record: Record) -> str:

@@ -10,20 +10,11 @@ from cairn.compare.words import background, changes, sensitivity, verdict
 from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.canvas import to_svg
 from cairn.metrics.figures import interval_figure
+from cairn.page.frame import render
 
 
 def to_html(comparison: Comparison) -> str:
     """Fill the template; every text is escaped but the figures, which are this repository's own SVG."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    rooms = Path(__file__).parents[1]
-    environment = Environment(
-        loader=FileSystemLoader([rooms / "compare", rooms / "card"]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     candidates = [
         {
             "letter": letter,
@@ -40,9 +31,8 @@ def to_html(comparison: Comparison) -> str:
         }
         for letter, one in zip(letters(comparison), comparison.candidates, strict=True)
     ]
-    return environment.get_template("comparison.html.j2").render(
-        comparison=comparison, candidates=candidates, background=background(comparison)
-    )
+    template = Path(__file__).with_name("comparison.html.j2")
+    return render(template, comparison=comparison, candidates=candidates, background=background(comparison))
 
 
 def _slice_figure(comparison: Comparison, candidate: Candidate, letter: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cairn.card.rows import p_text
-from cairn.card.words import ABSENT, MINUS, metric_name, number, places, span
+from cairn.card.words import metric_name, places, span
 from cairn.compare.comparison import Candidate, Comparison, Slice, judged
 from cairn.compare.difference import SAVING, Difference, greater_is_better
 from cairn.compare.words import (
@@ -20,6 +20,7 @@ from cairn.compare.words import (
     slice_outcome,
     verdict,
 )
+from cairn.page.words import ABSENT, MINUS, number
 
 LEAST_FAVOURABLE = 5
 WIDTH = 100

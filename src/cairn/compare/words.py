@@ -7,10 +7,11 @@ from typing import Any
 from scipy import stats
 
 from cairn.card.rows import p_text
-from cairn.card.words import Interval, metric_name, number, places, span
+from cairn.card.words import Interval, metric_name, places, span
 from cairn.compare.comparison import Candidate, Comparison, Slice, judged
 from cairn.compare.difference import SAVING, Difference
 from cairn.metrics.kpi import PER_ROWS
+from cairn.page.words import number
 
 MOST_SLICES, MOST_SETTINGS, MOST_INPUTS = 3, 12, 6
 POWER = 0.8

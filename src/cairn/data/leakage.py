@@ -10,9 +10,11 @@ from cairn.config.data import DataConfig
 from cairn.data.contract import names_of_kind
 
 SAMPLE = 20_000
+FEWEST_ROWS = 20
 SAME = 1e-3
 UNBELIEVABLE = 1e-6
-LARGEST = float(np.finfo(np.float32).max)
+LARGEST = 1e30
+"""A tree works in float32, which ends at 3e38 and must hold sums."""
 
 
 def leaks(train: pd.DataFrame, contract: Contract, data: DataConfig, seed: int) -> list[str]:
@@ -42,7 +44,7 @@ def leaks(train: pd.DataFrame, contract: Contract, data: DataConfig, seed: int) 
 
 
 def telling_gaps(values: pd.Series, target: pd.Series, data: DataConfig) -> str | None:
-    """Return `COLUMN: why` where all rows with a missing value, or all without, have the same target."""
+    """Say where a column is missing (or present) and the target is then always the same; None if nowhere."""
     missing = values.isna()
     for rows, state in ((missing, "missing"), (~missing, "present")):
         if rows.all() or rows.sum() < data.leakage.min_null_rows:
@@ -61,10 +63,15 @@ def telling_gaps(values: pd.Series, target: pd.Series, data: DataConfig) -> str 
 
 
 def single_score(sample: pd.DataFrame, name: str, contract: Contract, data: DataConfig) -> float:
-    """Return the cross-validated ROC-AUC (R2 for a number) of a small tree on one column."""
+    """Return what a small tree on one column reaches on rows it was not fitted on: ROC-AUC, or R2.
+
+    0 where there are too few rows, or a class with one row only, to tell.
+    """
     from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 
     target = sample[data.target]
+    if len(sample) < FEWEST_ROWS:
+        return 0.0
     if data.task == "regression":
         folds, scoring = KFold(2, shuffle=True, random_state=0), "r2"
     elif target.value_counts().min() < 2:
@@ -95,6 +102,6 @@ def _as_text(column: pd.DataFrame) -> pd.DataFrame:
 
 
 def _as_number(column: pd.DataFrame) -> np.ndarray:
-    """Return what a tree takes: it counts in float32, and infinity is no number to it."""
+    """Return float64 that a tree takes: what is infinite is missing, as for the models."""
     numbers = column.astype("float64").to_numpy()
-    return np.clip(np.where(np.isinf(numbers), np.nan, numbers), -LARGEST, LARGEST)
+    return np.where(np.isinf(numbers), np.nan, np.clip(numbers, -LARGEST, LARGEST))

@@ -16,7 +16,6 @@ from typing import Any
 import pandas as pd
 
 from cairn.card.gallery import figures
-from cairn.card.inventory import column_rows, feature_groups
 from cairn.card.limits import limits, primary_slices
 from cairn.card.rows import fold_rows, metric_rows, policy_rows, predictor_rows, slice_rows
 from cairn.card.words import (
@@ -24,8 +23,6 @@ from cairn.card.words import (
     Record,
     confidence,
     metric_name,
-    number,
-    percent,
     places,
     summary,
     verdict,
@@ -43,6 +40,9 @@ from cairn.config.model import ModelConfig
 from cairn.config.split import SplitConfig, TimeSplit
 from cairn.config.train import TrainConfig
 from cairn.data.files import read_json
+from cairn.page.frame import render
+from cairn.page.inventory import column_rows, feature_groups
+from cairn.page.words import number, percent
 
 PAGE = Path("reports/model_card.html")
 MODEL_FOLDER = Path("models/model")
@@ -87,6 +87,8 @@ def main(
     records = {name: read_json(path) for name, path in RECORDS.items()}
     record = records["evaluation"]
     page = render(
+        Path(__file__).parents[1] / "card/page.html.j2",
+        MODEL=MODEL,
         **about_results(record),
         **about_data(records, data),
         limits=limits(record, records["split"], records["data"], calibration_bins(Path("plots/curves"))),
@@ -139,21 +141,6 @@ def about_data(records: Mapping[str, Any], data: DataConfig) -> dict[str, Any]:
         "split": records["split"],
         "parts": part_rows(records["split"]),
     }
-
-
-def render(**content: Any) -> str:
-    """Fill the template; every text is escaped but the figures, which are this repository's own SVG."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parents[1] / "card"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = percent
-    return environment.get_template("page.html.j2").render(MODEL=MODEL, **content)
 
 
 def question(data: DataConfig, contract: Contract) -> str:

@@ -14,6 +14,7 @@ from cairn.config.split import SplitConfig
 from cairn.data.deal import PARTS, deal, proof
 from cairn.data.files import read_json, read_table, write_json, write_table
 from cairn.data.leakage import leaks
+from cairn.data.shift import shifts, summary
 
 
 def main(*, data: DataConfig, split: SplitConfig, seed: int) -> None:
@@ -29,6 +30,10 @@ def main(*, data: DataConfig, split: SplitConfig, seed: int) -> None:
             " or raise data.leakage.max_single_score"
         )
         raise ConfigError("\n".join([f"looks like a leak: {line}" for line in suspects] + [cure]))
+    record["shift"] = {
+        name: summary(shifts(table[part == "train"], table[part == name], contract, seed))
+        for name in ("validation", "test")
+    }
     for name in PARTS:
         write_table(table[part == name], Path(f"data/splits/{name}.parquet"))
     write_json(record, Path("metrics/split.json"))

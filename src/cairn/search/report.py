@@ -11,11 +11,11 @@ import numpy as np
 from optuna.study import Study
 from optuna.trial import TrialState
 
-from cairn.card.gallery import embedded
 from cairn.card.words import estimate, metric_name, places, tone
 from cairn.config.search import SAVING
 from cairn.metrics.canvas import to_svg
 from cairn.metrics.kpi import PER_ROWS
+from cairn.page.frame import embedded, render
 from cairn.search.charts import history_figure, importance_figure, parallel_figure, slices_figure
 from cairn.search.confirm import Confirmed
 from cairn.search.objective import greater_is_better
@@ -40,19 +40,8 @@ def write_report(
         confirmed: what the seeds said; None where they were not asked.
         scientific: keys of the hyperparameters that are asked about; the others are nuisance.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    here = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader([here, here.parent / "card"]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("page.html.j2").render(
-        **_content(study, plan, space, confirmed, scientific)
-    )
+    template = Path(__file__).with_name("page.html.j2")
+    page = render(template, **_content(study, plan, space, confirmed, scientific))
     path = REPORTS / f"{plan.name}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8", newline="\n")

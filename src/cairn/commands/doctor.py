@@ -1,0 +1,28 @@
+"""`cairn doctor`: what is wrong with this checkout or this machine, and what to do, a line each."""
+
+import argparse
+from pathlib import Path
+
+from cairn.config.base import ConfigError
+from cairn.doctor.examine import examine
+
+
+def main(*arguments: str) -> None:
+    """Print a line for each check.
+
+    Raises:
+        ConfigError: something is wrong.
+    """
+    argparse.ArgumentParser(
+        "cairn doctor",
+        description="Check Python, the pins, torch, the disk, git, DVC, its remotes, settings and dvc.lock."
+        " Each line is ok, warn or wrong; the exit code is 1 if anything is wrong. Nothing is changed.",
+    ).parse_args(arguments)
+    wrong = 0
+    for line in examine(Path().resolve()):
+        print(line, flush=True)
+        wrong += line.state == "wrong"
+    if wrong:
+        raise ConfigError(
+            f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong; each line says what to do"
+        )

@@ -1,0 +1,94 @@
+"""A real browser shows the page of a table at a desk and on a phone, by day and by night, and asks nobody.
+
+Needs the Debian package chromium.
+"""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from explore_inputs import PAGE, look, table
+from matplotlib.image import imread
+
+pytestmark = pytest.mark.scale
+
+LAPTOP, PHONE = (1280, 900), (390, 844)
+OF_A_PAGE = 101845102
+"""How Chromium's log marks what a page asks for (blink_resource_loader); it asks for updates of its own."""
+WIDTHS = (
+    "<script>parent.postMessage(`${document.documentElement.scrollWidth} of ${innerWidth}`, '*')</script>"
+)
+FRAME = """<script>addEventListener("message", (sent) => { document.title = sent.data; })</script>
+<iframe src="page.html" width="%d" height="%d" style="border: 0"></iframe>"""
+
+
+def browse(page, folder, size, *options):
+    """Open a page in headless Chromium; return what it printed and the addresses it asked for."""
+    program = shutil.which("chromium")
+    assert program, "this test needs Chromium: apt-get install chromium"
+    log = folder / "net.json"
+    command = [
+        program,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+        "--enable-logging=stderr",
+        f"--user-data-dir={folder / 'profile'}",
+        f"--log-net-log={log}",
+        f"--window-size={size[0]},{size[1]}",
+        *options,
+        page.resolve().as_uri(),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    asked = re.findall(rf'"traffic_annotation":{OF_A_PAGE},"url":"((?!file:)[^"]+)"', log.read_text("utf-8"))
+    return done, asked
+
+
+@pytest.fixture(scope="module", params=["binary", "multiclass", "regression"])
+def page(request, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp(request.param)
+        patch.chdir(folder)
+        look(table(request.param), request.param, time="at")
+    return folder / PAGE
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
+def test_the_page_is_shown_without_a_console_message_or_a_request(page, tmp_path, size, scheme):
+    shot = tmp_path / "shot.png"
+    dark = ["--force-dark-mode"] if scheme == "dark" else []
+    done, asked = browse(page, tmp_path, size, f"--screenshot={shot}", *dark)
+    assert "CONSOLE" not in done.stderr, done.stderr
+    assert asked == []
+    pixels = imread(shot)
+    assert pixels.shape[:2] == size[::-1]
+    paper = pixels[2, 2, :3].mean()
+    assert paper < 0.2 if scheme == "dark" else paper > 0.9
+    assert pixels.std() > 0.05
+
+
+@pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
+def test_nothing_sticks_out_of_the_page_at_either_width(page, tmp_path, size):
+    copy = tmp_path / "page.html"
+    copy.write_text(page.read_text(encoding="utf-8").replace("</body>", f"{WIDTHS}</body>"), encoding="utf-8")
+    # A window of the browser is 500 wide at least; a frame in it may be as narrow as a phone.
+    (tmp_path / "frame.html").write_text(FRAME % size, encoding="utf-8")
+    done, _ = browse(tmp_path / "frame.html", tmp_path, LAPTOP, "--dump-dom", "--virtual-time-budget=3000")
+    wide, inner = map(int, re.search(r"<title>(\d+) of (\d+)</title>", done.stdout).groups())
+    assert wide <= inner == size[0]
+
+
+def test_the_check_would_see_a_console_message_and_a_request(tmp_path):
+    bad = tmp_path / "bad.html"
+    bad.write_text(
+        "<script>console.error('wrong')</script><img src='http://127.0.0.1:9/x.png'>", encoding="utf-8"
+    )
+    done, asked = browse(bad, tmp_path, LAPTOP, f"--screenshot={tmp_path / 'shot.png'}")
+    assert "CONSOLE" in done.stderr
+    assert "http://127.0.0.1:9/x.png" in asked
