@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from cairn.doctor import machine, storage
 from cairn.doctor.checkout import git_state, line_ends, settings
 from cairn.doctor.examine import examine
 from cairn.doctor.machine import disk, pins, torch
 from cairn.doctor.storage import dvc_config, lock, remotes
-
 from cairn.pins import ESCAPE
 
 
