@@ -167,14 +167,17 @@ def test_bad_trials_are_stopped_early_and_win_nothing(toy):
 @pytest.mark.slow
 def test_workers_on_one_journal_survive_kill_9_of_worker_and_driver(toy):
     words = [*BOOSTED, "model.params.max_iter=60", "search.trials=16", "search.startup=6"]
-    process = subprocess.Popen(
-        [sys.executable, "driver.py", "2", *words], stdout=subprocess.DEVNULL, env=SINGLE
-    )
+    said = Path("driver.txt")
+    with said.open("w") as out:
+        process = subprocess.Popen([sys.executable, "driver.py", "2", *words], stdout=out, env=SINGLE)
     try:
         study = wait_for(3)
         pids = subprocess.check_output(["pgrep", "-P", str(process.pid)], text=True).split()
         os.kill(int(pids[0]), signal.SIGKILL)
         wait_for(7)
+        while "was killed by signal 9" not in said.read_text(encoding="utf-8"):
+            assert process.poll() is None
+            time.sleep(0.1)
     finally:
         process.kill()
         process.wait()

@@ -109,16 +109,21 @@ def run(plan: Plan, space: Space, *, workers: int, engine: str) -> Study:
 
 def _follow(plan: Plan, study: Study, crew: Workers) -> None:
     """Show the progress until all workers have ended; a trial of one that was killed is queued at once."""
-    ended = 0
+    ended: set[int] = set()
     with tqdm(total=plan.trials, unit="trial", desc=plan.name, disable=None, dynamic_ncols=True) as bar:
         bar.update(len(finished(study)))
         while True:
             codes = crew.poll()
-            if sum(code is not None for code in codes) > ended:
-                ended = sum(code is not None for code in codes)
+            news = {k: code for k, code in enumerate(codes) if code is not None and k not in ended}
+            if news:
+                ended |= set(news)
                 requeue_dead(study, plan.folder)
+            for k, code in news.items():
+                if code:
+                    bar.write(_lost(plan, k, code, left=len(codes) - len(ended)))
+                    sys.stdout.flush()
             _show(bar, plan, study)
-            if ended == len(codes):
+            if len(ended) == len(codes):
                 break
             sleep(POLL_SECONDS)
     errors = failed(study)
@@ -132,6 +137,13 @@ def _follow(plan: Plan, study: Study, crew: Workers) -> None:
             f"all workers ended with {len(finished(study))} of {plan.trials} trials finished;"
             f" the same command goes on (log: {log}{f', it ends: {tail[0]}' if tail else ''})"
         )
+
+
+def _lost(plan: Plan, k: int, code: int, *, left: int) -> str:
+    why = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+    then = f"the other {left} go on" if left > 1 else "the other one goes on" if left else "none is left"
+    log = plan.folder / f"worker-{k}.log"
+    return f"search: worker {k} {why} (log: {log}); its trial is queued again, {then}"
 
 
 def _show(bar: Any, plan: Plan, study: Study) -> None:
