@@ -143,6 +143,7 @@ def test_people_who_answer_alike_are_no_copies_and_copies_of_a_measurement_are()
 LOOKS = {
     "row_no": (np.arange(ROWS), "key"),
     "Unnamed: 0": (np.arange(ROWS), "key"),
+    "loan_id": (np.where(np.arange(ROWS) < 2, np.nan, np.arange(ROWS) * 3.0), "idle"),
     "uuid": ([f"{i:x}-{i * 7:x}" for i in range(ROWS)], "key"),
     "remark": ([f"the {i}th visitor asked for a lower price" for i in range(ROWS)], "idle"),
     "constant": (["same"] * ROWS, "idle"),

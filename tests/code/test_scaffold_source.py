@@ -1,6 +1,8 @@
 """A file is read as it is meant, and what cannot be read ends in one clear line."""
 
 import gzip
+from datetime import date, timedelta
+from decimal import Decimal
 
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from cairn.config.base import ConfigError
 from cairn.config.data import DataConfig
 from cairn.data.load import load
+from cairn.scaffold.columns import look_at
 from cairn.scaffold.source import open_source
 
 ROWS = [(f"Zürich {i}" if i % 2 else "Łódź", i, i / 4) for i in range(1, 30)]
@@ -82,6 +85,21 @@ def test_the_index_of_a_parquet_file_is_a_column_and_names_are_text(tmp_path):
     frame.columns = frame.columns.astype(str)
     frame.to_parquet(tmp_path / "a.parquet")
     assert list(opened(tmp_path / "a.parquet").table) == ["who", "0"]
+
+
+def test_decimals_and_days_of_a_snapshot_are_read_as_the_pipeline_reads_them(tmp_path):
+    days = [date(2024, 1, 1) + timedelta(days=i) for i in range(60)]
+    frame = pd.DataFrame({"amount": [Decimal(f"{i}.25") for i in range(60)], "asked": days})
+    frame.to_parquet(tmp_path / "a.parquet")
+    source = opened(tmp_path / "a.parquet")
+    pd.testing.assert_frame_equal(as_the_pipeline_reads(source), source.table)
+    kinds = {name: look_at(source.table[name]).column.kind for name in frame}
+    assert kinds == {"amount": "numeric", "asked": "datetime"}
+
+
+def test_lists_of_a_parquet_file_are_no_values(tmp_path):
+    pd.DataFrame({"tags": [[1, 2]] * 3}).to_parquet(tmp_path / "a.parquet")
+    assert look_at(opened(tmp_path / "a.parquet").table["tags"]).role == "idle"
 
 
 BAD = {

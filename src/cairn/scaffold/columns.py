@@ -91,7 +91,8 @@ def _numbers(name: str, there: pd.Series, distinct: int, nullable: bool) -> Find
         return found
     in_order = bool((there.diff().iloc[1:] == 1).all())
     if distinct == len(there) and len(there) > FEW_LEVELS and (in_order or names.is_id(name)):
-        return found.changed("key", "every row has its own number", group=None, min=None, max=None)
+        role: Role = "idle" if nullable else "key"
+        return found.changed(role, "every row has its own number", group=None, min=None, max=None)
     code = names.is_code(name) and distinct > 2
     if names.is_entity(name) and distinct < len(there) and distinct > FEW_LEVELS:
         note = f"{distinct:,} of them, {len(there) / distinct:.1f} rows each"

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pandas.api import types
 
 from cairn.config.base import ConfigError
 from cairn.data.files import read_raw
+from cairn.data.load import in_plain_types
 
 READ_CSV = "pandas.read_csv"
 LOOK_BYTES = 1_000_000
@@ -62,7 +64,7 @@ def open_source(given: str, *, separator: str | None, encoding: str | None) -> S
     if path.stat().st_size == 0:
         raise ConfigError(f"{given}: the file is empty")
     if not {".csv", ".tsv", ".txt", ".data"} & set(path.suffixes):
-        return Source(path, read_raw(path), None, ())
+        return Source(path, in_plain_types(read_raw(path)), None, ())
     options, notes = _options(path, separator, encoding)
     table = _read(path, options)
     if marks := _marks_of_missing(table):
@@ -223,4 +225,5 @@ def _has_thousands(table: pd.DataFrame) -> bool:
 
 def unhashable(values: pd.Series) -> bool:
     """Whether a column holds lists or records, which are no values of a table."""
-    return values.dtype == object and any(isinstance(v, list | dict | set) for v in values.dropna().iloc[:50])
+    kinds = list | dict | set | np.ndarray  # a list of Parquet comes as an array
+    return values.dtype == object and any(isinstance(value, kinds) for value in values.dropna().iloc[:50])
