@@ -100,6 +100,7 @@ def test_a_count_of_seconds_that_never_falls_is_a_time_and_one_in_disorder_is_no
     seconds = np.sort(RNG.integers(0, 100_000, ROWS))
     assert planned(visits().assign(Time=seconds), "bought").data.time == "Time"
     assert planned(visits().assign(Time=RNG.permutation(seconds)), "bought").data.time is None
+    assert planned(visits().assign(Time=seconds * 10**13), "bought").data.time is None
 
 
 def test_a_date_later_than_the_time_of_its_row_is_left_out():
@@ -206,7 +207,8 @@ def test_numbers_are_dates_only_under_a_name_of_time():
     days = pd.Series([20200131, 20200201])
     assert written_as(days.rename("date")) == "%Y%m%d"
     assert written_as(days.rename("price")) is None
-    assert written_as(pd.Series([1_600_000_000, 1_600_000_060], name="timestamp")) == "unix"
+    for power, unit in ((0, "unix"), (3, "unix_ms"), (6, "unix_us"), (9, "unix_ns")):
+        assert written_as(pd.Series([1_600_000_000 * 10**power], name="timestamp")) == unit
     assert written_as(pd.Series([20201331], name="date")) is None
 
 

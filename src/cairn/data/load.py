@@ -15,7 +15,7 @@ from cairn.config.data import DataConfig
 from cairn.config.expressions import names_in
 from cairn.data.files import read_raw
 
-UNITS: dict[str | None, str] = {"unix": "s", "unix_ms": "ms"}
+UNITS: dict[str | None, str] = {"unix": "s", "unix_ms": "ms", "unix_us": "us", "unix_ns": "ns"}
 ASKS_FOR_MISSING = re.compile(r"\b(isna|isnull|notna|notnull|fillna|where|mask|combine_first)\b")
 
 
@@ -83,8 +83,8 @@ def as_dates(values: pd.Series, written: str | None) -> pd.Series | None:
 
     Args:
         values: a column of any type.
-        written: a format such as %d.%m.%Y for text or for digits, unix for seconds since 1970, unix_ms for
-            milliseconds; None for ISO 8601.
+        written: a format such as %d.%m.%Y for text or for digits, unix for seconds since 1970, unix_ms,
+            unix_us and unix_ns for milli-, micro- and nanoseconds; None for ISO 8601.
     """
     if types.is_datetime64_any_dtype(values) or types.is_bool_dtype(values):
         return None

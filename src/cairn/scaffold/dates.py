@@ -29,8 +29,8 @@ def written_as(values: pd.Series) -> str | None:
         values: a column of text or numbers.
 
     Returns:
-        "ISO8601", a strptime format, unix or unix_ms; None for a column that holds no dates. A format is
-        returned only if every value that is there can be read with it.
+        "ISO8601", a strptime format, unix, unix_ms, unix_us or unix_ns; None for a column that holds no
+        dates. A format is returned only if every value that is there can be read with it.
     """
     there = values.dropna()
     if there.empty or types.is_bool_dtype(there):
@@ -62,7 +62,7 @@ def _number_formats(there: pd.Series) -> Iterator[str]:
     low, high = there.min(), there.max()
     if low >= YEARS[0] * 10_000 and high < YEARS[1] * 10_000:
         yield "%Y%m%d"
-    elif low > 3e8 and high < 4e9:
-        yield "unix"
-    elif low > 3e11 and high < 4e12:
-        yield "unix_ms"
+    else:
+        for power, unit in enumerate(("unix", "unix_ms", "unix_us", "unix_ns")):
+            if low > 3e8 * 1000**power and high < 4e9 * 1000**power:
+                yield unit
