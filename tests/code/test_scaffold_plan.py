@@ -171,6 +171,8 @@ def test_what_says_nothing_about_other_rows_is_no_feature(name):
         ("region_code", RNG.integers(1, 17, ROWS), "categorical"),
         ("store_id", RNG.integers(1, 10, ROWS), "categorical"),
         ("rooms", RNG.integers(1, 17, ROWS), "numeric"),
+        ("living_area", RNG.integers(20, 180, ROWS), "numeric"),
+        ("glucose_level", RNG.integers(60, 250, ROWS), "numeric"),
         ("is_new", RNG.integers(0, 2, ROWS), "numeric"),
         ("member", RNG.random(ROWS) < 0.5, "boolean"),
     ],

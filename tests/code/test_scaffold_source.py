@@ -72,6 +72,19 @@ def test_marks_of_missing_values_and_thousands_do_not_turn_numbers_into_words(tm
     pd.testing.assert_frame_equal(as_the_pipeline_reads(source), source.table)
 
 
+def test_points_between_thousands_are_found_and_dates_and_versions_stay_as_they_are(tmp_path):
+    path = tmp_path / "a.csv"
+    pay = [f"{i},50" if i % 2 else f"1.{i:03},50" for i in range(1, 40)]
+    lines = "".join(f"{p};{i % 28 + 1:02}.02.2021;1.2.{i};w{i}\n" for i, p in enumerate(pay))
+    path.write_text("pay;day;version;word\n" + lines, encoding="utf-8")
+    source = opened(path)
+    assert source.table["pay"].tolist()[:2] == [1.5, 1002.5]
+    assert source.table["day"].iloc[0] == "01.02.2021"
+    assert source.table["version"].iloc[0] == "1.2.0"
+    assert "a point stands between thousands" in source.notes
+    pd.testing.assert_frame_equal(as_the_pipeline_reads(source), source.table)
+
+
 def test_row_names_without_a_heading_become_a_column(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("x,y\n" + "".join(f"r{i},{i},{i * 2}\n" for i in range(5)), encoding="utf-8")

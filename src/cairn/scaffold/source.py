@@ -25,7 +25,7 @@ SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 MARKS = frozenset(
     {"?", "-", "--", ".", "*", "#", "unknown", "missing", "none", "na", "n.a.", "nil", "no data"}
 )
-THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
+WITH_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+")
 NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
 
 
@@ -70,9 +70,13 @@ def open_source(given: str, *, separator: str | None, encoding: str | None) -> S
     if marks := _marks_of_missing(table):
         options["na_values"] = marks
         notes.append(f"{', '.join(map(repr, marks))} stands for a missing value")
-    if _has_thousands(table):
-        options["thousands"] = ","
-        notes.append("a comma stands between thousands")
+    sign = "." if options.get("decimal") == "," else ","
+    thousands, others = _thousands(table, sign)
+    if thousands:
+        options["thousands"] = sign
+        notes.append(f"a {'point' if sign == '.' else 'comma'} stands between thousands")
+    if thousands and others:
+        options["dtype"] = dict.fromkeys(others, "str")
     if {"na_values", "thousands"} & options.keys():
         table = _read(path, options)
     plain = {"sep": "\t"} if ".tsv" in path.suffixes else {}
@@ -117,7 +121,7 @@ def _options(path: Path, separator: str | None, encoding: str | None) -> tuple[d
         options["skipinitialspace"] = True
         notes.append("a blank follows every separator")
     fields = [field.strip() for row in body for field in row]
-    commas = sum(bool(re.fullmatch(r"[-+]?\d+,\d+", field)) for field in fields)
+    commas = sum(bool(WITH_COMMA.fullmatch(field)) for field in fields)
     if separator != "," and commas > sum(bool(re.fullmatch(r"[-+]?\d+\.\d+", field)) for field in fields):
         options["decimal"] = ","
         notes.append("a comma stands before decimals")
@@ -214,13 +218,19 @@ def _marks_of_missing(table: pd.DataFrame) -> list[str]:
     return list(found)
 
 
-def _has_thousands(table: pd.DataFrame) -> bool:
+def _thousands(table: pd.DataFrame, sign: str) -> tuple[bool, list[str]]:
+    """Tell whether a sign stands between thousands, and which columns only look so, such as 01.02.2021."""
+    plain = r"\d+(\.\d+)?" if sign == "," else r"\d+(,\d+)?"
+    grouped = plain.replace(r"\d+", rf"\d{{1,3}}({re.escape(sign)}\d{{3}})+", 1)
+    found, others = False, []
     for name in _texts(table):
         there = table[name].dropna().astype("str").iloc[:LOOK_LINES]
-        numbers = there.str.replace(",", "").str.fullmatch(r"[-+]?\d+(\.\d+)?")
-        if len(there) and numbers.all() and there.map(lambda text: bool(THOUSANDS.fullmatch(text))).any():
-            return True
-    return False
+        if len(there) and there.str.replace(sign, "").str.fullmatch(rf"[-+]?{plain}").all():
+            if there.str.fullmatch(rf"[-+]?({plain}|{grouped})").all():
+                found = True
+            else:
+                others.append(name)
+    return found, others
 
 
 def unhashable(values: pd.Series) -> bool:
