@@ -1,9 +1,15 @@
 """Planted leaks are found, each with its reason, and honest columns are left alone."""
 
+from time import process_time
+
 import numpy as np
 import pandas as pd
 import pytest
 from scaffold_tables import planned, proven, visits
+
+from cairn.config.contract import Column, Contract
+from cairn.config.data import DataConfig
+from cairn.scaffold.suspects import accounts
 
 ROWS = 1200
 
@@ -71,6 +77,26 @@ def test_numbers_that_add_up_to_the_target_are_found_together():
     plan = planned(table, "total")
     assert plan.named("suspect") == ["food", "drinks"]
     assert plan.findings["food"].note == "the target is a sum of food and drinks"
+
+
+def test_numbers_that_add_up_are_found_beside_a_copy_of_their_sum():
+    rng = np.random.default_rng(2)
+    table = honest().drop(columns="spent").assign(food=rng.gamma(2, 20, ROWS), drinks=rng.gamma(2, 20, ROWS))
+    table["total"] = table["food"] + table["drinks"]
+    plan = planned(table.assign(cents=table["total"] * 100), "total")
+    assert set(plan.named("suspect")) == {"cents", "food", "drinks"}
+
+
+def test_two_of_very_many_numbers_that_add_up_are_found_in_a_moment():
+    rng = np.random.default_rng(2)
+    X = pd.DataFrame(rng.normal(size=(5000, 600)), columns=[f"n{i}" for i in range(600)])
+    contract = Contract(columns={name: Column(kind="numeric", group="g") for name in X})
+    data = DataConfig(name="", source="", contract="", task="regression", target="y")
+    started = process_time()
+    found = accounts(X.assign(y=X["n7"] - 3 * X["n99"] + 5), list(X), contract, data)
+    assert set(found) == {"n7", "n99"}
+    assert accounts(X.assign(y=X.sum(axis=1)), list(X), contract, data) == {}
+    assert process_time() - started < 20, "one fit with all columns takes seconds, and there were 600"
 
 
 def test_what_came_of_a_plan_is_known_afterwards():

@@ -56,7 +56,7 @@ def in_plain_types(table: pd.DataFrame) -> pd.DataFrame:
     Databases and Parquet have both; pandas keeps them as Python objects.
     """
     plain = {"decimal": lambda column: column.astype("float64"), "date": pd.to_datetime}
-    objects = table.loc[:, table.dtypes == object]
+    objects = table.loc[:, [types.is_object_dtype(kind) for kind in table.dtypes]]
     kinds = {name: types.infer_dtype(column, skipna=True) for name, column in objects.items()}
     return table.assign(
         **{str(name): plain[kind](table[name]) for name, kind in kinds.items() if kind in plain}
