@@ -53,6 +53,11 @@ def test_the_task_and_the_event_can_be_said():
     assert planned(table.assign(n=RNG.integers(1, 6, ROWS)), "n", task="regression").data.task == "regression"
 
 
+def test_an_event_of_what_is_no_binary_task_is_refused():
+    with pytest.raises(ConfigError, match=r"--positive a: x holds 3 values, a multiclass task has no event"):
+        planned(visits().assign(x=RNG.choice(list("abc"), ROWS)), "x", positive="a")
+
+
 def test_a_rare_event_is_ranked_by_precision_and_a_long_tail_by_absolute_errors():
     table = visits(2000)
     table["bought"] = (np.arange(2000) % 50 == 0).astype(int)
@@ -244,6 +249,13 @@ TOO_LITTLE = {
     "no expression": (visits(), "old = age >", r"is no expression of columns"),
     "a name twice": (visits(), "age = noise > 1", r"the table has a column 'age' already"),
     "an id": (visits().assign(x=[f"n{i}" for i in range(ROWS)]), "x", r"hardly a value is seen twice"),
+    "hardly a class": (
+        visits().assign(x=["a"] * 9 + ["b"] * 9 + [f"n{i}" for i in range(ROWS - 18)]), "x",
+        r"x: 96% of the rows are of classes with fewer than 5 rows \(382 such classes\)",
+    ),
+    "an infinite target": (
+        visits().assign(x=[np.inf, *range(ROWS - 1)]), "x", r"x: infinite values \(1 rows\) are no target",
+    ),
     "a date": (visits().assign(x=pd.date_range("2020-01-01", periods=ROWS)), "x", r"a date is no target"),
     "row_id": (visits().assign(row_id=1), "bought", r"a column is called row_id"),
     "a name of YAML": (visits().assign(**{"${x}": 1}), "bought", r"means something else in YAML or pandas"),
