@@ -210,6 +210,15 @@ def test_dates_hidden_in_text_are_found_and_nothing_else_is(values, format_):
     assert written_as(pd.Series(values, name="x")) == format_
 
 
+def test_dates_that_can_be_read_in_two_ways_are_read_as_months_and_the_doubt_is_said():
+    months = pd.date_range("2015-01-01", periods=60, freq="MS")
+    for format_, other in (("%d/%m/%Y", "%m/%d/%Y"), ("%m/%d/%Y", "%d/%m/%Y")):
+        found = look_at(pd.Series(months.strftime(format_), name="x"))
+        assert found.column.format == format_
+        assert found.note == f"dates as 01/01/2015, which {other} reads as well: which is it?"
+    assert "which" not in look_at(pd.Series(["5 May 2020", "6 May 2020"], name="x")).note
+
+
 def test_numbers_are_dates_only_under_a_name_of_time():
     days = pd.Series([20200131, 20200201])
     assert written_as(days.rename("date")) == "%Y%m%d"
