@@ -113,6 +113,18 @@ def test_honest_columns_are_left_alone(target):
     assert planned(honest(), target).named("suspect") == []
 
 
+@pytest.mark.parametrize("shops", [8, 40])
+def test_the_shop_of_a_table_sorted_by_shop_is_no_leak_and_a_class_of_the_target_is(shops):
+    rng = np.random.default_rng(5)
+    shop = np.repeat(np.arange(shops), 1600 // shops)
+    table = pd.DataFrame({"shop": shop, "promo": rng.integers(0, 2, 1600), "sales": rng.gamma(3, 5, 1600)})
+    table["sales"] += shop * 80 / shops
+    table = table.assign(x=rng.normal(size=1600), z=rng.normal(size=1600))
+    assert planned(table, "sales").named("suspect") == []
+    table["band"] = pd.qcut(table["sales"], 6, labels=list("qwerty")).astype(str)
+    assert planned(table, "sales").named("suspect") == ["band"]
+
+
 def test_a_strong_honest_column_among_strong_ones_is_no_leak():
     from sklearn.datasets import load_breast_cancer, load_iris
 

@@ -25,6 +25,7 @@ SAME_ORDER = 0.999
 ADDS_UP = 1 - 1e-6
 MOST_PARTS = 30
 MOST_LEVELS = 20
+FEW_GROUPS = 50
 MOST_COMPARED = 3
 FEWEST_OTHERS = 3
 
@@ -76,6 +77,7 @@ def _far_above(
         if alone[name] > FAR_ABOVE[data.task]
         # A category of many values, such as a product's model, may well say what the product is.
         and (contract.columns[name].kind != "categorical" or sample[name].nunique() <= MOST_LEVELS)
+        and (data.task != "regression" or not _groups_rows(sample[name], sample[data.target]))
     ]
     found: dict[str, str] = {}
     for name in sorted(strong, key=lambda n: -alone[n])[:MOST_COMPARED]:
@@ -88,6 +90,12 @@ def _far_above(
                     f" {together:.3f}"
                 )
     return found
+
+
+def _groups_rows(values: pd.Series, target: pd.Series) -> bool:
+    """Whether few values overlap in the target, as shops do in sales and bands of the sales do not."""
+    codes, levels = pd.factorize(values.iloc[np.argsort(target.to_numpy(), kind="stable")])
+    return len(levels) <= FEW_GROUPS and int((np.diff(codes) != 0).sum()) > 2 * len(levels)
 
 
 def _measure(data: DataConfig) -> str:
@@ -203,16 +211,18 @@ def _linear_fit(X: pd.DataFrame, y: np.ndarray) -> float:
 def boosted_score(sample: pd.DataFrame, names: list[str], contract: Contract, data: DataConfig) -> float:
     """Return the cross-validated ROC-AUC or R2 of small boosting on some columns."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-    from sklearn.model_selection import cross_val_score
+    from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
     from threadpoolctl import threadpool_limits
 
     X = pd.DataFrame({name: _codes(sample[name], contract.columns[name].kind) for name in names})
     regression = data.task == "regression"
     made: Any = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
     scoring = {"regression": "r2", "binary": "roc_auc", "multiclass": "roc_auc_ovr"}[data.task]
-    boosting = made(max_iter=50, random_state=SEED)
+    boosting = made(max_iter=50, min_samples_leaf=10, random_state=SEED)
+    # Shuffled: in a file sorted by shop the second half is of shops that the first has never seen.
+    folds = (KFold if regression else StratifiedKFold)(2, shuffle=True, random_state=SEED)
     with threadpool_limits(1):  # for so few rows threads only wait for each other
-        scores = cross_val_score(boosting, X, sample[data.target], cv=2, scoring=scoring)
+        scores = cross_val_score(boosting, X, sample[data.target], cv=folds, scoring=scoring)
     return float(np.nan_to_num(scores).mean())
 
 
