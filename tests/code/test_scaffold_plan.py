@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scaffold_tables import ROOT, planned, proven, visits
 
 from cairn.config.base import ConfigError
+from cairn.data.load import derived
 from cairn.scaffold.columns import look_at
 from cairn.scaffold.dates import written_as
 from cairn.scaffold.names import is_code, is_entity, is_id, plan_of, shared_word, slug, words
@@ -217,6 +218,23 @@ def test_dates_that_can_be_read_in_two_ways_are_read_as_months_and_the_doubt_is_
         assert found.column.format == format_
         assert found.note == f"dates as 01/01/2015, which {other} reads as well: which is it?"
     assert "which" not in look_at(pd.Series(["5 May 2020", "6 May 2020"], name="x")).note
+
+
+def test_numbers_with_a_sign_of_money_or_percent_become_numbers():
+    worth, part = np.exp(RNG.normal(6, 1, ROWS)), RNG.random(ROWS) * 100
+    signed = {"the price": [f"${x:,.2f}" for x in worth], "part": [f"{x:.1f}%" for x in part]}
+    table = visits().assign(**signed, stars=RNG.choice(["1*", "2*"], ROWS))
+    table.loc[3, "part"] = None
+    plan = proven(table, "bought")
+    assert set(plan.named("feature")) == {"age", "town", "noise", "stars", "the_price_number", "part_number"}
+    assert note(plan, "the price") == "the_price_number is its number"
+    whole = derived(table, plan.data, plan.contract)
+    np.testing.assert_allclose(whole["the_price_number"], worth, atol=0.01)
+    assert whole["part_number"].isna().sum() == 1
+    with pytest.raises(ConfigError, match="numbers with a sign are no target; say --target") as error:
+        planned(table, "the price")
+    said = str(error.value).partition("--target '")[2].removesuffix("'")
+    assert planned(table, said).data.task == "regression"
 
 
 def test_numbers_are_dates_only_under_a_name_of_time():
