@@ -135,7 +135,9 @@ def put(file: Path, path: str, texts: Mapping[str, str], root: Path) -> list[str
     except BaseException:
         for leftover in mine:
             leftover.unlink(missing_ok=True)
-        if before is not None:
+        if before is None:
+            ignore.unlink(missing_ok=True)
+        else:
             ignore.write_bytes(before)
         raise
     return new
