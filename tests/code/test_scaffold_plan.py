@@ -129,10 +129,12 @@ def test_rows_of_one_owner_stay_together(name, as_text):
     assert plan.findings[name].column.group is None
 
 
-def test_a_category_that_repeats_is_no_owner():
-    plan = planned(visits().assign(product=RNG.choice([f"x{i}" for i in range(60)], ROWS)), "bought")
+@pytest.mark.parametrize("name", ["product", "family", "engine"])
+def test_a_category_that_repeats_is_no_owner(name):
+    values = RNG.choice([f"x{i}" for i in range(60)], ROWS)
+    plan = planned(visits().assign(**{name: values}), "bought")
     assert (plan.data.group, plan.choices.split.value) == (None, "random")
-    assert "product" in plan.named("feature")
+    assert name in plan.named("feature")
 
 
 def test_people_who_answer_alike_are_no_copies_and_copies_of_a_measurement_are():
