@@ -319,6 +319,7 @@ def test_a_file_keeps_its_place_in_data_raw_and_others_are_copied_under_the_new_
     raw.mkdir(parents=True)
     assert raw_path(raw / "My Sales.csv", "sales", tmp_path) == "data/raw/My Sales.csv"
     assert raw_path(tmp_path / "v1.2 sales.csv.gz", "sales", tmp_path) == "data/raw/sales.csv.gz"
+    assert raw_path(tmp_path / "SALES.CSV", "mine", tmp_path) == "data/raw/mine.csv"
     (raw / "sales.csv").touch()
     with pytest.raises(ConfigError, match=r"data/raw/sales.csv is there"):
         raw_path(tmp_path / "other.csv", "sales", tmp_path)

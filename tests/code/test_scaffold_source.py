@@ -38,6 +38,7 @@ def text(separator=",", *, decimal=".", end="\n"):
     [
         ("a.csv", text(), "utf-8", None),
         ("a.csv", text(), "utf-8-sig", None),
+        ("A.CSV", text(), "utf-8", None),
         ("a.csv", text(end="\r\n"), "utf-16", "encoding"),
         ("a.csv", text(";", decimal=","), "utf-8", "decimal"),
         ("a.csv", text("\t"), "utf-8", "sep"),

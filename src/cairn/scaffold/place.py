@@ -58,7 +58,7 @@ def raw_path(file: Path, name: str, root: Path) -> str:
     raw = (root / RAW).resolve()
     if file.resolve().parent == raw:
         return f"{RAW}/{file.name}"
-    suffixes = file.suffixes
+    suffixes = [suffix.lower() for suffix in file.suffixes]
     first = next((i for i, suffix in enumerate(suffixes) if suffix in EXTENSIONS), len(suffixes) - 1)
     path = f"{RAW}/{name}{''.join(suffixes[first:])}"
     if (root / path).exists() or (root / f"{path}.dvc").exists():

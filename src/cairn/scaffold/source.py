@@ -63,7 +63,8 @@ def open_source(given: str, *, separator: str | None, encoding: str | None) -> S
         raise ConfigError(f"{given}: no such file{_like(path)}")
     if path.stat().st_size == 0:
         raise ConfigError(f"{given}: the file is empty")
-    if not {".csv", ".tsv", ".txt", ".data"} & set(path.suffixes):
+    suffixes = {suffix.lower() for suffix in path.suffixes}
+    if not {".csv", ".tsv", ".txt", ".data"} & suffixes:
         return Source(path, in_plain_types(read_raw(path)), None, ())
     options, notes = _options(path, separator, encoding)
     table = _read(path, options)
@@ -79,8 +80,8 @@ def open_source(given: str, *, separator: str | None, encoding: str | None) -> S
         options["dtype"] = dict.fromkeys(others, "str")
     if {"na_values", "thousands"} & options.keys():
         table = _read(path, options)
-    plain = {"sep": "\t"} if ".tsv" in path.suffixes else {}
-    needed = ".txt" in path.suffixes or ".data" in path.suffixes or options != plain
+    plain = {"sep": "\t"} if ".tsv" in suffixes else {}
+    needed = ".txt" in suffixes or ".data" in suffixes or options != plain
     load = {"_target_": READ_CSV, **options, "low_memory": False} if needed else None
     return Source(path, table, load, tuple(notes))
 
