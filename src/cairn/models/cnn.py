@@ -1,6 +1,7 @@
 """A small convolutional network for tables whose columns are the pixels of a grey image."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import prod
 from typing import Literal
 
@@ -11,9 +12,7 @@ from cairn.models.estimators import Floats, NetworkClassifier, NetworkEstimator,
 
 
 class Convolutions(nn.Module):
-    """Convolutions of 3 × 3 with ReLU, then a linear layer; strides instead of pooling.
-
-    On a GPU the gradient of max-pooling is not repeatable, that of a convolution is.
+    """Convolutions of 3 × 3 with ReLU, averaged over 2 × 2 after each but the first, then a linear layer.
 
     Args:
         image_shape: height and width in pixels.
@@ -35,12 +34,11 @@ class Convolutions(nn.Module):
         super().__init__()
         self.image_shape = tuple(image_shape)
         layers: list[nn.Module] = []
-        width, (high, wide) = 1, image_shape
-        for following in channels:
-            stride = 2 if layers else 1
-            layers += [nn.Conv2d(width, following, 3, stride, padding=1), nn.ReLU()]
-            width, high, wide = following, -(-high // stride), -(-wide // stride)
-        layers += [nn.Flatten(), nn.Dropout(dropout), nn.Linear(width * high * wide, hidden), nn.ReLU()]
+        for place, (maps, following) in enumerate(pairwise((1, *channels))):
+            layers += [nn.Conv2d(maps, following, 3, padding=1), nn.ReLU()]
+            layers += [nn.AvgPool2d(2, ceil_mode=True)] if place else []
+        width = channels[-1] * prod(-(-side // 2 ** (len(channels) - 1)) for side in image_shape)
+        layers += [nn.Flatten(), nn.Dropout(dropout), nn.Linear(width, hidden), nn.ReLU()]
         self.layers = nn.Sequential(*layers, nn.Dropout(dropout), nn.Linear(hidden, outputs))
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -90,6 +88,8 @@ class _CNN(NetworkEstimator):
             raise ValueError(
                 f"image_shape {shape} takes {prod(shape)} columns, one a pixel, and gets {X.shape[1]}"
             )
+        if not self.channels:
+            raise ValueError("channels names no convolution: such as [32, 64]")
         # One mean and one scale for all pixels: a scale for each would distort the picture.
         self.pixel_mean_ = float(X.mean())
         self.pixel_scale_ = float(X.std()) or 1.0

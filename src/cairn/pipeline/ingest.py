@@ -36,10 +36,10 @@ def main(name: str) -> None:
         ConfigError: no such data set, or its files cannot be had or are not the pinned ones.
     """
     if name in BUNDLED:
+        table, file = csv_of(BUNDLED[name]), RAW / f"{name}.csv"
         RAW.mkdir(parents=True, exist_ok=True)
-        file = RAW / f"{name}.csv"
-        file.write_bytes(csv_of(BUNDLED[name]))
-        print(f"ingest: {file.stat().st_size / 1e6:.2f} MB in {file.as_posix()}")
+        file.write_bytes(table)
+        print(f"ingest: {len(table) / 1e6:.2f} MB in {file.as_posix()}")
         return
     if name not in SOURCES:
         known = [*SOURCES, *BUNDLED]
