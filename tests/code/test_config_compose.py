@@ -108,7 +108,7 @@ def test_the_overrides_behind_given_values_are_found(tmp_path, overrides):
 def test_a_whole_section_cannot_be_left_out(conf):
     wanted = {name: section for name, section in compose(conf).values.items() if name != "model"}
     with pytest.raises(
-        ConfigError, match=r"model: missing.* \(~model\); choose one of conf/model: extra_trees"
+        ConfigError, match=r"model: missing.* \(~model\); choose one of conf/model: cnn, extra_trees"
     ):
         derive(conf, wanted)
 

@@ -169,6 +169,16 @@ def test_the_proof_refuses_a_row_and_a_group_on_two_sides():
         proof(table, part, GROUP, DATA, CONTRACT)
 
 
+@pytest.mark.parametrize("split", [RANDOM, TIME, GROUP])
+def test_groups_that_other_splits_cut_are_counted(split):
+    table = made(200)
+    part, _ = parts(table, split)
+    inside = table.assign(part=part)[part != ""]
+    cut = (inside.groupby("who")["part"].nunique() > 1).sum()
+    assert (cut > 0) == (split is not GROUP)
+    assert proof(table, part, split, DATA, CONTRACT)["shared"]["groups"] == cut
+
+
 def test_the_proof_refuses_a_part_that_begins_before_an_earlier_one_ends():
     table = made(200)
     part, _ = parts(table, TIME)

@@ -5,13 +5,19 @@ import hashlib
 import sys
 import zipfile
 from importlib.metadata import files
+from pathlib import Path
 
+import pandas as pd
 import pytest
+from sklearn import datasets
 
 from cairn.config.base import ConfigError
 from cairn.data import sources
+from cairn.data.bundled import BUNDLED
 from cairn.data.sources import SOURCES, Source, files_of
 from cairn.pipeline import ingest
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def sha256(content):
@@ -95,10 +101,34 @@ def test_a_package_without_the_file_is_named():
 
 
 @pytest.mark.parametrize(
+    ("name", "arrays"),
+    [("digits", datasets.load_digits()), ("diabetes", datasets.load_diabetes(scaled=False))],
+)
+def test_a_table_of_scikit_learn_is_the_committed_file_to_the_byte_and_holds_its_numbers(
+    name, arrays, checkout, capsys
+):
+    ingest.main(name)
+    written = checkout / f"data/raw/{name}.csv"
+    assert capsys.readouterr().out.endswith(f" MB in data/raw/{name}.csv\n")
+    assert written.read_bytes() == (ROOT / f"data/raw/{name}.csv").read_bytes()
+    table = pd.read_csv(written)
+    assert table["row"].tolist() == list(range(len(table)))
+    assert (table[arrays.feature_names].to_numpy() == arrays.data).all()
+    assert (table[BUNDLED[name].target] == arrays.target).all()
+
+
+def test_another_table_under_the_same_name_is_not_written(checkout, monkeypatch):
+    monkeypatch.setitem(BUNDLED, "digits", dataclasses.replace(BUNDLED["digits"], loader="load_iris"))
+    with pytest.raises(ConfigError, match=r"load_iris of scikit-learn .* has sha256 .*nothing was written"):
+        ingest.main("digits")
+    assert not (checkout / "data").exists()
+
+
+@pytest.mark.parametrize(
     ("name", "said"),
     [
         ("flight_2023", r"no data set 'flight_2023', did you mean flights_2023\? \(data sets: flights, "),
-        ("weather", r"no data set 'weather' \(data sets: flights, flights_2023\)"),
+        ("weather", r"no data set 'weather' \(data sets: flights, flights_2023, digits, diabetes\)"),
     ],
 )
 def test_an_unknown_name_gets_the_nearest_known_one(name, said):

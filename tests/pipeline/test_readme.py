@@ -12,6 +12,7 @@ from cairn.pipeline import compose
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+EXAMPLES = (ROOT / "docs/examples.md").read_text(encoding="utf-8")
 
 
 def score_table() -> str:
@@ -71,8 +72,9 @@ def test_every_stage_of_the_pipeline_is_in_the_readme_in_order():
     assert re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE) == stages
 
 
-def test_every_setting_that_the_readme_tries_composes(tmp_path, monkeypatch):
-    tried = [words for words in commands(README) if words[:3] == ["dvc", "exp", "run"]]
+@pytest.mark.parametrize("text", [README, EXAMPLES])
+def test_every_setting_that_a_page_tries_composes(text, monkeypatch):
+    tried = [words for words in commands(text) if words[:3] == ["dvc", "exp", "run"]]
     assert len(tried) >= 4
     monkeypatch.chdir(ROOT)
     for words in tried:

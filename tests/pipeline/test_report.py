@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -95,6 +96,15 @@ def test_the_verdict_follows_the_interval_of_the_gain_and_not_its_value(run, gai
     assert words in text
     assert f'<div class="verdict {tone}">' in CARD.read_text(encoding="utf-8")
     assert ("these rows do not show" in text) == (tone != "better")
+
+
+def test_groups_that_the_split_cuts_are_among_the_limits(run):
+    run(record_of("binary"))
+    assert "data.group" not in page_of("binary").text
+    parts = Path("metrics/split.json")
+    record = json.loads(parts.read_text(encoding="utf-8"))
+    parts.write_text(json.dumps(record | {"shared": record["shared"] | {"groups": 18}}), encoding="utf-8")
+    assert "18 groups of rows (data.group) are in more than one part" in page_of("binary").text
 
 
 def test_slices_where_the_baseline_is_better_are_named_among_the_limits(run):

@@ -13,6 +13,7 @@ import pytest
 import torch
 from servers import wait_until
 
+from cairn.models.cnn import CNNClassifier
 from cairn.models.distributed import started_group
 from cairn.models.mlp import MLPClassifier, MLPRegressor
 
@@ -59,6 +60,18 @@ def fits():
             fit(
                 MLPRegressor(
                     batch_size=BATCH, max_epochs=3, dropout=0, categorical_features=[8], device="cpu"
+                )
+            )
+        ),
+        "image": summary(
+            fit(
+                CNNClassifier(
+                    image_shape=[3, 3],
+                    channels=[4, 8],
+                    max_epochs=3,
+                    batch_size=BATCH,
+                    dropout=0,
+                    device="cpu",
                 )
             )
         ),
@@ -111,7 +124,7 @@ def two():
 
 def test_two_processes_end_in_the_model_of_one(two):
     one = result(start("fits", processes=1))
-    for name in ("classes", "patience", "number"):
+    for name in ("classes", "patience", "number", "image"):
         for key, values in one[name].items():
             np.testing.assert_allclose(two[name][key], values, atol=1e-5, err_msg=f"{name} {key}")
     assert one["patience"]["epochs"][0] < 8, "patience was never tried"

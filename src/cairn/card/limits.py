@@ -29,6 +29,7 @@ def limits(record: Record, parts: Record, data: Record, calibration: Iterable[Re
         _slices(record),
         _weak_class(record),
         _calibration(record, list(calibration)),
+        _known_groups(parts),
         _worse_than_on_validation(record),
         _shift(parts),
         _period(parts),
@@ -141,6 +142,16 @@ def _calibration(record: Record, bins: list[Record]) -> Limit | None:
             f" average, {percent(widest['observed'])} of {widest['rows']:,.0f} rows come true"
         )
     return "Calibration", f"{says}."
+
+
+def _known_groups(parts: Record) -> Limit | None:
+    count = parts["shared"].get("groups")
+    if not count:
+        return None
+    return "Groups", (
+        f"{count:,} groups of rows (data.group) are in more than one part: it is scored on groups it has met,"
+        " and may be worse on new ones. split=group asks the harder question."
+    )
 
 
 def _worse_than_on_validation(record: Record) -> Limit | None:

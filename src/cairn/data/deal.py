@@ -123,6 +123,8 @@ def proof(
 ) -> dict[str, Any]:
     """Count what the parts share and say where each begins and ends.
 
+    Groups are counted where there are any, but only a split by them promises that no two parts share one.
+
     Raises:
         ConfigError: rows, copies or groups on two sides, or a part that begins before an earlier one ends.
     """
@@ -131,9 +133,13 @@ def proof(
     if not (isinstance(split, RandomSplit) and not split.copies_together):
         whole = contents(table, contract, data)
         shared["copies"] = _shared([pd.Series(whole[(part == name).to_numpy()]) for name in PARTS])
-    if isinstance(split, GroupSplit):
+    if data.group is not None:
         shared["groups"] = _shared([frame[data.group] for frame in parts.values()])
-    wrong = [f"split: {count:,} {what} are in more than one part" for what, count in shared.items() if count]
+    wrong = [
+        f"split: {count:,} {what} are in more than one part"
+        for what, count in shared.items()
+        if count and (what != "groups" or isinstance(split, GroupSplit))
+    ]
     if isinstance(split, TimeSplit):
         wrong += _out_of_order(parts, _needed(data.time, "time"))
     if wrong:
@@ -148,7 +154,7 @@ def proof(
 
 def _shared(columns: list[pd.Series]) -> int:
     distinct = pd.concat([pd.Series(column.unique()) for column in columns], ignore_index=True)
-    return int(distinct.duplicated().sum())
+    return int(distinct[distinct.duplicated()].nunique())
 
 
 def _out_of_order(parts: dict[str, pd.DataFrame], time: str) -> list[str]:

