@@ -1,0 +1,80 @@
+"""The pages hold together: links lead somewhere, every command is run or says where else it is tested."""
+
+import re
+import runpy
+
+import pytest
+from closure import ROOT
+from pages import PAGES, TYPED, anchors, blocks, links, start
+
+LANGUAGES = {*TYPED, "diff", "yaml", "python", "text"}
+STARTS = {"", "an empty folder"}
+
+
+def name(page):
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_link_inside_the_repository_leads_somewhere(page):
+    for link in links(page):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, fragment = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{name(page)}: {link}"
+        if fragment:
+            assert fragment in anchors(target), f"{name(page)}: {link}"
+
+
+def test_every_page_of_docs_can_be_reached_from_the_readme():
+    reached, waiting = set(), {ROOT / "README.md"}
+    while waiting:
+        page = waiting.pop()
+        reached.add(page)
+        linked = {(page.parent / link.partition("#")[0]).resolve() for link in links(page)}
+        waiting |= (linked & set(PAGES)) - reached
+    assert set(PAGES) <= reached
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_block_is_of_a_kind_that_is_known(page):
+    assert start(page) in STARTS
+    for block in blocks(page):
+        where = f"{name(page)}:{block.line}"
+        assert block.language in LANGUAGES, where
+        assert re.match(r"(not run: .|fails$|write$|start: |$)", block.comment), f"{where}: {block.comment}"
+        if block.language == "console":
+            assert block.text.startswith("$ "), where
+        if block.language == "text":
+            assert not block.text.startswith("$ "), f"{where}: a command that would not be run"
+
+
+def not_run():
+    return [
+        (name(page), block)
+        for page in PAGES
+        for block in blocks(page)
+        if block.language in TYPED and block.comment.startswith("not run: ")
+    ]
+
+
+def test_what_is_not_run_names_a_reason_and_a_test_that_is_there():
+    for page, block in not_run():
+        said = re.fullmatch(
+            r"not run: .{10,} \((tests/[\w/.]+(?:, tests/[\w/.]+)*)\)", block.comment, re.DOTALL
+        )
+        assert said, f"{page}:{block.line}: {block.comment}"
+        for test in said[1].split(", "):
+            assert (ROOT / test).exists(), f"{page}:{block.line}: {test}"
+
+
+def test_most_commands_are_run():
+    typed = [len(b.commands()) for page in PAGES for b in blocks(page) if b.language in TYPED]
+    skipped = [len(block.commands()) for _, block in not_run()]
+    assert sum(skipped) < sum(typed) / 3
+
+
+def test_the_reference_is_what_the_typed_config_says():
+    script = runpy.run_path(str(ROOT / "docs/reference/write.py"))
+    assert script["PAGE"].read_text(encoding="utf-8") == script["page"](), "python docs/reference/write.py"
