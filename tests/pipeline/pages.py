@@ -10,13 +10,14 @@ A block of code is told by its language and by a comment in HTML on the line bef
     <!-- not run: REASON (tests/FILE.py) -->   the block is skipped, and this test stands in for it
     <!-- fails -->                             every command of the block must fail
     <!-- write -->                             the block is a file: its first line is a comment with the name
-    <!-- start: an empty folder -->            on top of a page: where it begins; else in a clone with two
-                                               months of flights as the table
+    <!-- start: an empty folder -->            on top of a page: where it begins (or: a fresh clone); else in
+                                               a clone in which two months of flights have run
 """
 
 import re
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from closure import ROOT
@@ -81,7 +82,5 @@ def links(page: Path) -> list[str]:
 def anchors(page: Path) -> set[str]:
     """Return the fragments that GitHub gives to the headings of a page."""
     read = tokens(page)
-    titles = [
-        after.content for token, after in zip(read, read[1:], strict=False) if token.type == "heading_open"
-    ]
+    titles = [after.content for token, after in pairwise(read) if token.type == "heading_open"]
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}

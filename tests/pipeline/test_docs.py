@@ -8,7 +8,7 @@ from closure import ROOT
 from pages import PAGES, TYPED, anchors, blocks, links, start
 
 LANGUAGES = {*TYPED, "diff", "yaml", "python", "text"}
-STARTS = {"", "an empty folder"}
+STARTS = {"", "an empty folder", "a fresh clone"}
 
 
 def name(page):

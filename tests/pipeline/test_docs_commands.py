@@ -1,7 +1,7 @@
 """Every page is followed to its end, from top to bottom, in a real clone: what it shows is what happens.
 
-Libraries that run the code of Markdown (Sybil, mktestdocs, pytest-codeblocks and others) take each block as a test
-of its own; here a page is one, because every command builds on those before it.
+Libraries that run the code of Markdown (Sybil, mktestdocs, pytest-codeblocks and others) take each block as a
+test of its own; here a page is one, because every command builds on those before it.
 """
 
 import doctest
@@ -70,13 +70,16 @@ def shell(request, tmp_path, snapshot, set_up):
     environment |= {
         "PATH": f"{VENV / 'bin'}{os.pathsep}{environment['PATH']}",
         "VIRTUAL_ENV": str(VENV),
+        "PYTHONPATH": str(tmp_path / "cairn/src"),  # what is installed in .venv is this checkout, not the page's
         "HOME": str(tmp_path),
     }
     arrive(tmp_path, snapshot.path, environment)
-    folder = tmp_path
-    if start(request.param) != "an empty folder":
-        folder = tmp_path / "cairn"
+    folder = tmp_path if start(request.param) == "an empty folder" else tmp_path / "cairn"
+    if start(request.param) == "a fresh clone":
+        snapshot.clone(folder, share_cache=False)
+    elif folder != tmp_path:
         request.getfixturevalue("flights").clone(folder, share_cache=True).dvc("checkout", "--quiet")
+    if folder != tmp_path:
         (folder / ".venv").symlink_to(VENV)
     shell = Shell(folder, environment)
     yield shell
