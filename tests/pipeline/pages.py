@@ -8,6 +8,7 @@ A block of code is told by its language and by a comment in HTML on the line bef
     others   are for reading
 
     <!-- not run: REASON (tests/FILE.py) -->   the block is skipped, and this test stands in for it
+    <!-- not compared: REASON -->              the block is run, but what it prints is not held to the page
     <!-- fails -->                             every command of the block must fail
     <!-- write -->                             the block is a file: its first line is a comment with the name
     <!-- start: an empty folder -->            on top of a page: where it begins (or: a fresh clone); else in
@@ -39,12 +40,14 @@ class Block:
     comment: str
 
     def commands(self) -> list[tuple[str, str]]:
-        """Return what is typed and what is shown below it, nothing for a command of a script."""
+        """Return what is typed, and below it what it must print; nothing where that is not compared."""
         if self.language == "bash":
             joined = self.text.replace("\\\n", "")
             return [(line, "") for line in joined.splitlines() if line.strip() and not line.startswith("#")]
         parts = re.split(r"^\$ ", self.text, flags=re.MULTILINE)[1:]
-        return [(command, shown.strip("\n")) for command, _, shown in (p.partition("\n") for p in parts)]
+        compared = not self.comment.startswith("not compared: ")
+        typed = [(command, shown.strip("\n")) for command, _, shown in (p.partition("\n") for p in parts)]
+        return [(command, shown if compared else "") for command, shown in typed]
 
 
 @cache

@@ -70,7 +70,8 @@ def shell(request, tmp_path, snapshot, set_up):
     environment |= {
         "PATH": f"{VENV / 'bin'}{os.pathsep}{environment['PATH']}",
         "VIRTUAL_ENV": str(VENV),
-        "PYTHONPATH": str(tmp_path / "cairn/src"),  # what is installed in .venv is this checkout, not the page's
+        # What is installed in .venv is this checkout, not the one of the page.
+        "PYTHONPATH": str(tmp_path / "cairn/src"),
         "HOME": str(tmp_path),
     }
     arrive(tmp_path, snapshot.path, environment)
