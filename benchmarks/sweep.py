@@ -47,7 +47,7 @@ def compare(folder: Path, count: int) -> None:
     print("preparing: the whole pipeline once ...", flush=True)
     said(PYTHON, "-m", "dvc", "exp", "run", "--name", "base", *TINY, at=base)
     said("git", "commit", "--quiet", "--all", "--message=tiny", at=base)
-    # Trainings that differ: of two that are the same, the queue lets one fail.
+    # Trainings that differ: of two that are the same, one waits for the other in the queue.
     rates = ",".join(f"{0.03 + 0.005 * k:.3f}" for k in range(count))
     words = [*TINY, "-S", f"model.params.learning_rate={rates}"]
     sides = {"cairn sweep": run_sweep, "dvc queue": run_queue}

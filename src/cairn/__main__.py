@@ -23,7 +23,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXP
 
 
 def main(argv: list[str]) -> int:
-    """Run the stage or command named first in argv; return 0, or 1 after printing what is wrong."""
+    """Run the stage or command named first in argv; return 0, 1 if something is wrong, 130 on Ctrl-C."""
     os.chdir(ROOT)
     try:
         run(*argv)
@@ -31,6 +31,9 @@ def main(argv: list[str]) -> int:
         for line in str(error).splitlines():
             print(f"cairn {argv[0]}: {line}" if argv else f"cairn: {line}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"cairn {' '.join(argv[:1])}: stopped", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -25,6 +25,8 @@ from cairn.models.package import Package
 
 CONTRACT = Path("data/prepared/contract.json")
 LOG_LINES = 5
+SHARED = ("data", "split", "seed", "threads")
+"""Sections that trials of one process share: they decide what is prepared, or are set before numpy loads."""
 PARTS = {name: Path(f"data/splits/{name}.parquet") for name in ("train", "validation")}
 
 

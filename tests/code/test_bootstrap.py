@@ -169,8 +169,9 @@ def test_a_row_without_a_block_is_refused():
 
 
 def test_undefined_draws_are_left_out_of_the_interval():
-    draws = np.append(np.arange(101.0), [np.nan] * 50)
+    draws = np.append(np.arange(101.0), [np.nan] * 2)
     assert interval(draws, 0.9) == pytest.approx((5, 95))
+    assert np.isnan(interval(np.append(draws, np.nan), 0.9)).all()  # 3 of 104: too few events to go by
     assert np.isnan(interval(np.full(3, np.nan))).all()
 
 

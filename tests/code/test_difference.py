@@ -23,7 +23,9 @@ from cairn.compare.difference import (
 )
 from cairn.compare.evidence import Evidence
 from cairn.compare.history import Revision
+from cairn.config.data import DataConfig
 from cairn.config.kpi import CostKpi
+from cairn.pipeline.prepare import encode_target
 
 PRICES = CostKpi(kind="cost", currency="USD", action=100.0, loss=1000.0, share_saved=0.4)
 
@@ -174,9 +176,27 @@ def test_several_classes_and_values_reach_the_metrics_as_they_were_predicted():
 
 
 @pytest.mark.parametrize(
-    ("positive", "labels"), [(None, [False, True]), (None, [0, 1]), ("yes", ["no", "yes"])]
+    ("positive", "labels"),
+    [(None, [False, True]), ("yes", ["no", "yes"]), (0, [1, 0]), (False, [True, False])],
 )
-def test_the_event_is_what_the_settings_call_so(positive, labels):
-    table = pd.DataFrame({"target": pd.Series(labels)})
+def test_the_event_is_what_prepare_has_made_of_the_settings(positive, labels):
+    data = DataConfig(name="d", task="binary", target="t", positive=positive, source="s", contract="c")
+    table = pd.DataFrame({"target": encode_target(pd.Series(labels), data)})
     one = Evidence(Revision("a", None), {"data": {"positive": positive}}, "binary", "t", "m", 0.5, [], table)
     assert one.y.tolist() == [0, 1]
+
+
+def test_a_metric_that_rests_on_a_few_events_has_no_interval_and_no_p():
+    rng = np.random.default_rng(0)
+    false_alarms = {1: 0, 2: 0, 20: 0}
+    for events in false_alarms:
+        y = np.repeat([1, 0], [events, 300 - events])
+        blocks = rng.permutation(np.arange(300) % 30)
+        for seed in range(20):
+            one, other = (Predictor(rng.uniform(size=300)) for _ in "ab")
+            found = differences(question(y, blocks, resamples=300, seed=seed), one, [other], ["roc_auc"])[0][
+                "roc_auc"
+            ]
+            assert math.isnan(found.p) == (events < 20)
+            false_alarms[events] += found.p < 0.05
+    assert false_alarms[20] <= 5  # 20 tests at 5 %: more than 5 happen once in 3,000 times

@@ -9,8 +9,8 @@ from toy_repository import jobs, kill, parent, processes, until
 
 from cairn.config.base import ConfigError
 from cairn.experiments.plan import Job
-from cairn.experiments.refs import every_experiment, git, read_file
-from cairn.experiments.sweep import run_sweep
+from cairn.experiments.refs import commit_of, every_experiment, git, read_file
+from cairn.experiments.sweep import refuse_other_settings, run_sweep
 from cairn.experiments.worker import PAUSE_SECONDS
 
 
@@ -51,7 +51,9 @@ def test_experiments_are_dvc_s_and_the_workspace_stays_as_it_is(toy):
     assert [outcome.error for outcome in again] == [None, None]
     assert toy.trained() == ["1", "13", "2"], "what is done is not run again"
     with pytest.raises(ConfigError, match=r"toy-1 exists with x=1 instead of x=3.*another name"):
-        run_sweep(toy.root, [Job("toy-1", ("x=3",))], name="toy", workers=1)
+        refuse_other_settings(toy.root, [Job("toy-1", ("x=3",))], commit_of(toy.root, "HEAD"))
+    reworded = run_sweep(toy.root, [Job("toy-1", ("x=1", "threads=1"))], name="toy", workers=1)
+    assert [outcome.sha for outcome in reworded] == [outcomes[0].sha], "a digest tells settings, not words"
 
     git(toy.root, "reset", "--quiet", "--hard")
     subprocess.run(["dvc", "exp", "apply", "toy-2"], cwd=toy.root, check=True, capture_output=True)

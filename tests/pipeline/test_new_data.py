@@ -64,6 +64,29 @@ def test_nothing_is_left_behind_where_dvc_refuses(folder):
     assert [name for name in everything(folder) if name not in (*before, "root/data", "root/data/raw")] == []
 
 
+def test_nothing_is_left_behind_where_git_refuses(folder, monkeypatch):
+    def refusing(root, *command):
+        (root / "data/raw/.gitignore").write_text("/wine.csv\n", encoding="utf-8")
+        if command[0] == "git":
+            raise ConfigError("no")
+
+    monkeypatch.setattr("cairn.scaffold.place._run", refusing)
+    wine().to_csv(folder / "wine.csv", index=False)
+    before = everything(folder)
+    with pytest.raises(ConfigError):
+        new_data.main(str(folder / "wine.csv"), "--target", "target")
+    assert [name for name in everything(folder) if name not in (*before, "root/data", "root/data/raw")] == []
+
+
+def test_a_relative_path_is_one_of_the_users_folder(folder, monkeypatch, capsys):
+    sales().to_csv(folder / "root/wine.csv", index=False)
+    (folder / "root/mine").mkdir()
+    wine().to_csv(folder / "root/mine/wine.csv", index=False)
+    monkeypatch.setenv("PWD", str(folder / "root/mine"))
+    new_data.main("wine.csv", "--target", "target", "--dry")
+    assert "178 rows" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -1,12 +1,10 @@
 """`cairn sweep`, up to where it starts workers: what it refuses, and what it says before anything runs."""
 
-import re
-
 import pytest
-from closure import ROOT
 
 from cairn.commands import sweep
 from cairn.config.base import ConfigError
+from cairn.engines.start import crew_size
 from cairn.experiments.refs import git
 
 
@@ -98,19 +96,15 @@ def test_other_mistakes_are_one_line(here, words, said):
 
 
 def test_too_many_threads_for_the_cores_are_said_and_not_changed(monkeypatch, capsys):
-    monkeypatch.setattr(sweep, "cpu_count", lambda: 4)
-    assert sweep._workers(None, "local", 2) == 2
-    assert sweep._workers(None, "local", 8) == 1
+    monkeypatch.setattr("joblib.cpu_count", lambda: 4)
+    assert crew_size(None, "local", 2) == 2
+    assert crew_size(None, "local", 8) == 1
     assert "1 workers of 8 threads on 4 cores" in capsys.readouterr().out
-    assert sweep._workers(2, "local", 2) == 2
+    assert crew_size(2, "local", 2) == 2
     assert capsys.readouterr().out == ""
-    assert sweep._workers(3, "local", 2) == 3
+    assert crew_size(3, "local", 2) == 3
     assert "3 workers of 2 threads on 4 cores" in capsys.readouterr().out
-
-
-def test_every_option_is_in_the_docs(capsys):
-    with pytest.raises(SystemExit):
-        sweep.main("--help")
-    options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help", "--queue", "--set-param"}
-    rows = re.findall(r"^\| `(-\S+)", (ROOT / "docs/sweep.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert options == {row.strip("`") for row in rows if row.startswith("--")}
+    with pytest.raises(ConfigError, match="--on slurm: say how many --workers"):
+        crew_size(None, "slurm", 2)
+    with pytest.raises(ConfigError, match="--workers 0: at least 1"):
+        crew_size(0, "local", 2)

@@ -131,10 +131,16 @@ def test_what_git_must_not_see_is_told(checkout, monkeypatch):
         ".dvc/config", "data/raw/made.csv.dvc", "data/sql/loans.yaml",
     ]  # fmt: skip
     assert not any("s3cr3t" in line for line in found)
-    for origin in ("https://example.org/a.csv?page=2", "s3://bucket/a.csv", "data/raw/a.csv"):
+    for origin in (
+        "https://example.org/a.csv?page=2",
+        "s3://bucket/a.csv",
+        "ssh://ada@host/a.csv",
+        "data/raw/a.csv",
+    ):
         assert unfit_origin(origin) is None
     for origin in (
         "https://a:b@example.org/a.csv",
+        "https://ghp_0123456789@raw.example.org/a.csv",
         "https://example.org/a?X-Amz-Signature=1",
         "../a.csv",
         r"C:\a.csv",

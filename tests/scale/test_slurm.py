@@ -59,15 +59,17 @@ def cluster(folder):
     (folder / "munge.key").write_bytes(os.urandom(128))
     munged = ["munged", "--foreground", "--force", f"--socket={folder}/munge.socket"]
     munged += [f"--{what}-file={folder}/munge.{what}" for what in ("key", "log", "pid", "seed")]
-    with pytest.MonkeyPatch.context() as patch, daemon(munged, folder / "munged.out"):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{os.environ['PATH']}:/usr/sbin:/sbin")  # where Debian keeps daemons
         patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
-        wait_until((folder / "munge.socket").exists)
-        with (
-            daemon(["slurmctld", "-D"], folder / "slurmctld.out"),
-            daemon(["slurmd", "-D"], folder / "slurmd.out"),
-        ):
-            wait_until(lambda: ask("sinfo", "--noheader", "--format=%t") == ["idle"])
-            yield
+        with daemon(munged, folder / "munged.out"):
+            wait_until((folder / "munge.socket").exists)
+            with (
+                daemon(["slurmctld", "-D"], folder / "slurmctld.out"),
+                daemon(["slurmd", "-D"], folder / "slurmd.out"),
+            ):
+                wait_until(lambda: ask("sinfo", "--noheader", "--format=%t") == ["idle"])
+                yield
 
 
 @pytest.fixture(scope="module", autouse=True)

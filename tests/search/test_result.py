@@ -69,13 +69,15 @@ def test_seeds_decide_and_the_interval_is_students(toy):
     lucky, steady = contender("lucky", (0.80, 0.60, 0.60)), contender("steady", (0.72, 0.74, 0.73))
     confirmed = chosen([default, lucky, steady], (1, 2, 3), greater=True)
     assert confirmed.contenders[confirmed.winner].name == "steady"
-    reference = stats.ttest_1samp([0.02, 0.03, 0.01], 0).confidence_interval(0.95)
+    reference = stats.ttest_1samp([0.02, 0.03, 0.01], 0).confidence_interval(
+        1 - 0.05 / 2
+    )  # of two candidates
     assert confirmed.gain.value == pytest.approx(0.02)
     assert (confirmed.gain.low, confirmed.gain.high) == pytest.approx((reference.low, reference.high))
     assert confirmed.gain_on_test.value == pytest.approx(-0.6)
     assert chosen([steady, default], (1, 2, 3), greater=False).winner == 1
     assert chosen([default, default], (1, 2, 3), greater=True).winner == 0
-    assert paired_gain([1.0], [2.0], 1) is None
+    assert paired_gain([1.0], [2.0], 1, chosen_of=1) is None
 
 
 def test_contenders_are_the_values_in_force_and_the_best_others(toy):

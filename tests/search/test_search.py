@@ -7,17 +7,18 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from filelock import FileLock
 from optuna.trial import TrialState
 from sklearn.metrics import roc_auc_score
-from toy_search import QUICK, STRENGTH, begun, worked
+from toy_search import QUICK, STRENGTH, begun, visits, worked
 
 from cairn.config.base import ConfigError
 from cairn.config.schema import read_config
 from cairn.search import driver
-from cairn.search.plan import read, write
+from cairn.search.plan import keys, read, write
 from cairn.search.report import write_report
 from cairn.search.result import table
 from cairn.search.study import (
@@ -120,6 +121,66 @@ def test_trials_of_dead_workers_run_again_and_those_of_living_ones_do_not(toy):
     assert sum(trial.user_attrs[ORIGIN] == EXPLORED for trial in done) == 2
 
 
+def test_a_worker_takes_over_what_another_was_killed_at_last(toy):
+    plan, space, study = begun()
+    first = begin(study, plan, space, "other.lock")
+    released = []
+
+    def die():
+        while len(finished(study)) < plan.trials - 1:
+            time.sleep(0.05)
+        released.append(len(finished(study)))
+        other.release()
+
+    other = FileLock(plan.folder / "other.lock", thread_local=False)
+    other.acquire()
+    death = Thread(target=die)
+    death.start()
+    with FileLock(plan.folder / DRIVER):
+        work(plan.name)
+    death.join()
+    assert released == [plan.trials - 1]
+    assert len(finished(study)) == plan.trials
+    assert study.trials[first.number].state == TrialState.FAIL
+    assert default_trial(study).params == space.default
+
+
+def test_workers_of_a_killed_driver_end_when_another_takes_over(toy):
+    plan, _, study = begun("search.trials=60")
+
+    def take_over():
+        while not finished(study):
+            time.sleep(0.05)
+        write(replace(plan, driver="the next one"))
+
+    next_driver = Thread(target=take_over)
+    next_driver.start()
+    with FileLock(plan.folder / DRIVER):
+        work(plan.name)
+    next_driver.join()
+    assert 1 <= len(finished(study)) < plan.trials
+
+
+def test_a_worker_refuses_data_that_are_not_those_of_the_search(toy):
+    plan, _, study = begun()
+    visits(300, 9).to_parquet("data/splits/train.parquet")
+    with FileLock(plan.folder / DRIVER), pytest.raises(ConfigError, match="data changed since search 'toy'"):
+        work(plan.name)
+    assert finished(study) == []
+
+
+def test_a_worker_whose_trials_fail_one_after_the_other_stops(toy):
+    plan, space, study = begun("search.trials=30")
+    with FileLock(plan.folder / "mine.lock"):
+        run(begin(study, plan, space, "mine.lock"), study, plan, space, load_prepared(Path()))
+    broken = replace(plan, base=plan.base | {"model": plan.base["model"] | {"params": {"no_such": 1}}})
+    write(replace(broken, key=keys(broken.base, space, plan.objective)))
+    with FileLock(plan.folder / DRIVER), pytest.raises(ConfigError, match=r"10 trials failed .*no_such"):
+        work(plan.name)
+    assert len(finished(study)) == 1
+    assert len(failed(study)) == 10
+
+
 def test_a_trial_is_begun_no_more_often_than_asked_for(toy):
     plan, space, study = begun()
     under_way = [begin(study, plan, space, "a.lock") for _ in range(plan.trials)]
@@ -167,14 +228,17 @@ def test_bad_trials_are_stopped_early_and_win_nothing(toy):
 @pytest.mark.slow
 def test_workers_on_one_journal_survive_kill_9_of_worker_and_driver(toy):
     words = [*BOOSTED, "model.params.max_iter=60", "search.trials=16", "search.startup=6"]
-    process = subprocess.Popen(
-        [sys.executable, "driver.py", "2", *words], stdout=subprocess.DEVNULL, env=SINGLE
-    )
+    said = Path("driver.txt")
+    with said.open("w") as out:
+        process = subprocess.Popen([sys.executable, "driver.py", "2", *words], stdout=out, env=SINGLE)
     try:
         study = wait_for(3)
         pids = subprocess.check_output(["pgrep", "-P", str(process.pid)], text=True).split()
         os.kill(int(pids[0]), signal.SIGKILL)
         wait_for(7)
+        while "was killed by signal 9" not in said.read_text(encoding="utf-8"):
+            assert process.poll() is None
+            time.sleep(0.1)
     finally:
         process.kill()
         process.wait()

@@ -24,7 +24,7 @@ from cairn.config.data import Task
 from cairn.config.evaluate import METRICS_OF
 from cairn.config.kpi import CostKpi
 from cairn.config.schema import Config
-from cairn.metrics.bootstrap import Blocks, bootstrap, bootstrap_sums
+from cairn.metrics.bootstrap import Blocks, bootstrap, bootstrap_sums, defined_draws
 from cairn.metrics.decisions import decide
 from cairn.metrics.evaluation import time_blocks
 from cairn.metrics.kpi import PER_ROWS, row_cost
@@ -185,7 +185,7 @@ def weigh(jury: Jury, measured: Mapping[K, Measured], weights: Mapping[K, float]
     """
     value = sum(w * float(measured[name].values[quantity].mean()) for name, w in weights.items())
     draws = np.sum([w * measured[name].draws[quantity] for name, w in weights.items()], axis=0)
-    defined, units = draws[~np.isnan(draws)], jury.units
+    defined, units = defined_draws(draws), jury.units
     if len(defined) < 2 or units < 2 or np.isnan(value):
         return Weighed(value, *[float("nan")] * 4)
     parts = [(float(defined.var(ddof=1)) * units / (units - 1), units - 1)]

@@ -10,9 +10,7 @@ from cairn.config.origin import Origin
 from cairn.config.overrides import differing, replaced
 from cairn.config.schema import Config, read_config
 from cairn.pipeline.compose import CONF, PARAMS, settle
-
-SHARED = ("data", "split", "seed", "threads")
-"""Sections that decide what was prepared, or what was set before numpy was loaded."""
+from cairn.trial import SHARED
 
 
 def config_in_force(words: Sequence[str]) -> Config:

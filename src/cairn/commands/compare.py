@@ -2,30 +2,37 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from cairn.config.base import ConfigError
 
-WORSE = 3
+WORSE, MISSING = 3, 4
+"""Exit codes: a candidate is worse, --fail-if-worse; a revision's predictions are nowhere."""
 
 
 def main(*arguments: str) -> None:
     """Print the comparison of git revisions, DVC experiments or the workspace with the first one named."""
     words = _parsed(arguments)
     from cairn.compare.comparison import compare
+    from cairn.compare.history import MissingOutputError
     from cairn.compare.page import to_html
     from cairn.compare.tables import to_markdown, to_record, to_text
     from cairn.data.files import rounded
 
-    comparison = compare(
-        Path(),
-        [words.reference, *words.others],
-        part=words.part,
-        metrics=words.metrics.split(",") if words.metrics else None,
-        decides=words.decide_by,
-        resamples=words.resamples,
-        seed=words.seed,
-    )
+    try:
+        comparison = compare(
+            Path(),
+            [words.reference, *words.others],
+            part=words.part,
+            metrics=words.metrics.split(",") if words.metrics else None,
+            decides=words.decide_by,
+            resamples=words.resamples,
+            seed=words.seed,
+        )
+    except MissingOutputError as error:
+        print(f"cairn compare: {error}", file=sys.stderr)
+        raise SystemExit(MISSING) from error
     if words.html:
         _write(words.html, to_html(comparison))
     if words.json:
@@ -41,7 +48,8 @@ def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
         prog="cairn compare",
         description="Compare revisions by their predictions of the same rows: every metric and the money,"
         " with intervals.",
-        epilog="A revision is a branch, tag or commit of git, the name of a DVC experiment, or `workspace`.",
+        epilog="A revision is a branch, tag or commit of git, the name of a DVC experiment, or `workspace`."
+        f" Exit codes: 1 an error, {WORSE} see --fail-if-worse, {MISSING} predictions that are nowhere.",
     )
     parser.add_argument("reference", metavar="A", help="the revision that the others are compared with")
     parser.add_argument("others", metavar="B", nargs="+", help="revisions to compare with it")

@@ -81,7 +81,7 @@ def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
 def _from_where_the_user_stands(given: str) -> str:
     """Return a relative path as seen from the user's folder: the command itself works in the root."""
     here = os.environ.get("PWD")
-    if not Path(given).exists() and here and (Path(here) / given).exists():
+    if here and (Path(here) / given).exists():
         return str(Path(here) / given)
     return given
 

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cairn.config.base import ConfigError
-from cairn.engines.start import ENGINES
+from cairn.engines.start import ENGINES, crew_size
 
 CONF = Path("conf")
 
@@ -45,7 +45,7 @@ def _search(asked: argparse.Namespace) -> None:
     shortcut_words = [f"search.{key}={value}" for key, value in shortcuts.items() if value is not None]
     plan, space = driver.make_plan([*asked.word, *shortcut_words], name=asked.name, storage=asked.storage)
     check_scientific(asked.scientific, space)
-    workers = driver.crew_size(asked.workers, asked.on, plan.base["threads"])
+    workers = crew_size(asked.workers, asked.on, plan.base["threads"])
     study = driver.run(plan, space, workers=workers, engine=asked.on)
     print("\n".join(table(study, plan, space)))
 

@@ -8,10 +8,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from joblib import cpu_count
-
 from cairn.config.base import ConfigError
-from cairn.engines.start import ENGINES
+from cairn.engines.start import ENGINES, crew_size
 from cairn.experiments.check import check_combinations, job_of, without_repeats
 from cairn.experiments.refs import commit_of, experiments_of, git
 from cairn.experiments.results import best_of, scores_of, shown, table
@@ -48,7 +46,7 @@ def main(*arguments: str) -> None:
         return
     threads = max(combination.config.threads for combination in checked)
     gpus = int(any(combination.config.train.device == "cuda" for combination in checked))
-    workers = _workers(asked.workers, asked.on, threads)
+    workers = crew_size(asked.workers, asked.on, threads)
     try:
         outcomes = run_sweep(
             root,
@@ -97,24 +95,6 @@ def _stop_on_changes(root: Path) -> None:
             f"not committed: {', '.join(changed)}\n"
             "experiments start from a commit; commit these files, or leave them out: --from HEAD"
         )
-
-
-def _workers(asked: int | None, engine: str, threads: int) -> int:
-    """Return how many workers to start; say so when they would crowd this machine."""
-    cores = cpu_count()
-    if asked is None and engine != "local":
-        raise ConfigError(
-            f"--on {engine}: say how many --workers to ask for, each of threads={threads} cores"
-        )
-    if asked is not None and asked < 1:
-        raise ConfigError(f"--workers {asked}: at least 1")
-    workers = asked or max(1, cores // threads)
-    if engine == "local" and workers * threads > cores:
-        print(
-            f"{workers} workers of {threads} threads on {cores} cores: each will be slower;"
-            " threads is part of the seed and stays as conf/ has it"
-        )
-    return workers
 
 
 def _report(root: Path, outcomes: Sequence[Outcome], baseline: str) -> None:

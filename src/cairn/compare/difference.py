@@ -24,7 +24,7 @@ from scipy import stats
 
 from cairn.config.data import Task
 from cairn.config.kpi import CostKpi
-from cairn.metrics.bootstrap import Blocks, bootstrap, bootstrap_sums
+from cairn.metrics.bootstrap import Blocks, bootstrap, bootstrap_sums, defined_draws
 from cairn.metrics.decisions import decide
 from cairn.metrics.kpi import PER_ROWS, row_cost
 from cairn.metrics.multiplicity import holm
@@ -212,7 +212,7 @@ def student(reference: float, value: float, draws: Floats, question: Question) -
         draws: of the difference, shape (resamples,); NaN where undefined.
         question: says how many units were drawn, and the confidence.
     """
-    defined, units = draws[~np.isnan(draws)], question.units
+    defined, units = defined_draws(draws), question.units
     difference = value - reference
     if len(defined) < 2 or units < 2 or np.isnan(difference):
         nan = float("nan")

@@ -54,14 +54,13 @@ class Evidence:
 
     @property
     def y(self) -> NDArray[Any]:
-        """The target as metrics take it, shape (n,)."""
+        """The target as metrics take it, shape (n,); of a binary task 1 is the event, as prepare wrote it."""
         target = self.table["target"]
         if self.task == "regression":
             return target.to_numpy(dtype=np.float64)
         if self.task == "multiclass":
             return label_codes(target.map(str), list(self.classes))
-        event = self.settings["data"]["positive"]
-        return (target == (True if event is None else event)).to_numpy(dtype=np.int64)
+        return target.to_numpy(dtype=np.int64)
 
     @property
     def prediction(self) -> NDArray[np.float64]:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 WORKSPACE = "workspace"
 
 
+class MissingOutputError(ConfigError):
+    """A revision's output has to be computed anew, as nothing holds it."""
+
+
 @dataclass(frozen=True)
 class Revision:
     """A state of the repository.
@@ -77,7 +81,8 @@ class History:
         What the cache lacks is fetched from the default remote.
 
         Raises:
-            ConfigError: the revision has no such output, or neither cache nor remote has it unspoilt.
+            MissingOutputError: the revision has no such output, or neither cache nor remote has it.
+            ConfigError: the file in the cache is spoilt, or there is none in the workspace.
         """
         if revision.commit is None:
             file = self.root / path
@@ -117,7 +122,7 @@ class History:
             for out in stage.get("outs", []):
                 if out["path"] == path:
                     return out["md5"]
-        raise ConfigError(
+        raise MissingOutputError(
             f"{revision.name}: its dvc.lock has no {path}: it was never computed there;"
             " `dvc repro` in that revision and commit, or name another one"
         )
@@ -137,7 +142,7 @@ class History:
         cure = f"`git checkout {revision.name}`, `dvc repro`, `dvc push`"
         if any(revision.name in (one.name, one.ref) for one in self._experiments):
             cure = f"`dvc exp apply {revision.name}`, `dvc repro`, `dvc push`"
-        raise ConfigError(
+        raise MissingOutputError(
             f"{revision.name}: {path} is neither in the cache nor on the remote{why};"
             f" `dvc push` it where it was computed, or compute it anew: {cure}"
         )

@@ -51,7 +51,8 @@ def unfit_origin(origin: str) -> str | None:
                 " copy the file to data/raw and `dvc add` it, or import it from s3:// or https://"
             )
         return None
-    if parts.password or any(SECRET.search(name) for name, _ in parse_qsl(parts.query)):
+    token = parts.scheme in ("http", "https") and parts.username
+    if parts.password or token or any(SECRET.search(name) for name, _ in parse_qsl(parts.query)):
         return (
             f"the {parts.scheme}:// address holds a password or a signature: give `dvc import-url` the plain"
             " address, and keep the secret in the environment or `dvc remote modify --local`"

@@ -29,7 +29,7 @@ def read_raw(source: Path) -> pd.DataFrame:
         raise ConfigError(
             f"data.source: {source} is not there; `dvc pull` or `dvc repro` brings tracked data"
         )
-    extension = next((suffix for suffix in source.suffixes if suffix in readers), None)
+    extension = next((suffix for suffix in map(str.lower, source.suffixes) if suffix in readers), None)
     if extension is None:
         raise ConfigError(f"data.source: {source}: give data.load a function, or one of {', '.join(readers)}")
     try:

@@ -27,6 +27,33 @@ class Workers(Protocol):
         ...
 
 
+def crew_size(asked: int | None, engine: str, threads: int) -> int:
+    """Return how many workers to start, and say so if they would crowd this machine.
+
+    Args:
+        asked: as many, or None: as many as there are cores for their threads.
+        engine: one of ENGINES.
+        threads: of each worker.
+
+    Raises:
+        ConfigError: less than one, or none is said for a cluster.
+    """
+    from joblib import cpu_count
+
+    cores = cpu_count()
+    if asked is None and engine != "local":
+        raise ConfigError(f"--on {engine}: say how many --workers to start, each of threads={threads} cores")
+    if asked is not None and asked < 1:
+        raise ConfigError(f"--workers {asked}: at least 1")
+    workers = asked or max(1, cores // threads)
+    if engine == "local" and workers * threads > cores:
+        print(
+            f"{workers} workers of {threads} threads on {cores} cores: each will be slower;"
+            " threads is part of the seed and stays as conf/ has it"
+        )
+    return workers
+
+
 def start(
     engine: str, commands: Sequence[Sequence[str]], *, folder: Path, threads: int, gpus: int = 0
 ) -> Workers:

@@ -71,8 +71,7 @@ def run_sweep(
         What became of each job, in the order given.
 
     Raises:
-        ConfigError: another driver is at work on this sweep, an experiment of one of the names has other
-            settings, or the engine cannot start.
+        ConfigError: another driver is at work on this sweep, or the engine cannot start.
     """
     root = root.resolve()
     plan = Plan(
@@ -83,7 +82,6 @@ def run_sweep(
         driver=uuid.uuid4().hex,
         jobs=tuple(jobs),
     )
-    _refuse_other_settings(plan)
     plan.folder.mkdir(parents=True, exist_ok=True)
     with _only_driver(plan.folder):
         write_plan(plan)
@@ -98,12 +96,22 @@ def run_sweep(
     return [_outcome(plan, job, done) for job in plan.jobs]
 
 
-def _refuse_other_settings(plan: Plan) -> None:
-    there = experiments_of(plan.root, plan.revision)
+def refuse_other_settings(root: Path, jobs: Sequence[Job], revision: str) -> None:
+    """Stop where a name does not tell the settings and an experiment of that name has others.
+
+    Args:
+        root: the repository.
+        jobs: that are to run.
+        revision: full hash of the commit they start from.
+
+    Raises:
+        ConfigError: one line for each of them.
+    """
+    there = experiments_of(root, revision)
     taken = [
         f"experiment {job.name} exists with {there[job.name].message} instead of {message_of(job.overrides)};"
         f" choose another name, or `dvc exp remove {job.name}`"
-        for job in plan.jobs
+        for job in jobs
         if job.name in there and there[job.name].message != message_of(job.overrides)
     ]
     if taken:

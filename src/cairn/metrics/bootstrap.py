@@ -23,6 +23,8 @@ Draws = dict[str, NDArray[np.float64]]
 # Cells of one (rows, draws) table of counts at a time: 8 MB of int32, about what a CPU cache holds.
 CHUNK_CELLS = 2_000_000
 MOST_DRAWS_AT_ONCE = 64
+MOST_UNDEFINED = 0.02
+"""Share of the draws. Of 30 blocks with 3 events among them, 4 % of the draws have none."""
 
 
 class Estimate(NamedTuple):
@@ -209,9 +211,19 @@ def bootstrap_sums(rows: Floats, *, resamples: int, seed: int, blocks: Blocks = 
     return sums
 
 
+def defined_draws(draws: Floats) -> NDArray[np.float64]:
+    """The draws that are a number, of shape (resamples,) or less; none where more than a few are not.
+
+    A metric is undefined in a draw without events. If that happens often, it rests on one to three of them,
+    and the draws left over vary by the other rows alone: an interval from them would be far too narrow.
+    """
+    missing = np.isnan(draws)
+    return draws[:0] if missing.mean() > MOST_UNDEFINED else draws[~missing]
+
+
 def interval(draws: Floats, confidence: float = 0.95) -> tuple[float, float]:
-    """The percentile interval of draws (resamples,); draws in which the metric is undefined are left out."""
-    defined = draws[~np.isnan(draws)]
+    """The percentile interval of draws (resamples,), NaN where `defined_draws` leaves none."""
+    defined = defined_draws(draws)
     if len(defined) == 0:
         return float("nan"), float("nan")
     tail = (1 - confidence) / 2
@@ -228,9 +240,9 @@ def p_value(differences: Floats) -> float:
     """Two-sided bootstrap p-value of paired differences (resamples,) against no difference.
 
     Twice the smaller share of draws on either side of 0, each counted with one draw more so that it is
-    never 0 (Davison and Hinkley 1997, section 4.2); NaN when no difference is defined.
+    never 0 (Davison and Hinkley 1997, section 4.2); NaN where `defined_draws` leaves none.
     """
-    defined = differences[~np.isnan(differences)]
+    defined = defined_draws(differences)
     if len(defined) == 0:
         return float("nan")
     side = min((defined <= 0).sum(), (defined >= 0).sum())

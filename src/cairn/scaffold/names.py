@@ -10,9 +10,11 @@ ENTITIES = re.compile(
     "|player|driver|student|employee|machine|engine|device|sensor|unit|vehicle|tail|tailnum|borrower|speaker"
     "|writer|donor|policyholder|session"
 )
+SORTS = re.compile("engine|device|vehicle|family")
+"""Of these a column without the word id holds the sort or size: the family of a product, the litres."""
 CODES = re.compile(
-    "code|zip|zipcode|postcode|postal|class|type|category|cat|level|grade|district|region|county|state|ward|area"
-    "|sector|channel|brand|model|carrier"
+    "code|zip|zipcode|postcode|postal|class|type|category|cat|district|region|county|state|ward|sector|channel"
+    "|brand|model|carrier"
 )
 AFTERWARDS = re.compile(
     "after|afterwards|outcome|results?|actual|resolved|resolution|discharge|death|deceased|died|survived|final"
@@ -57,7 +59,8 @@ def is_entity(name: str) -> bool:
     found = words(name)
     if found and IDS.fullmatch(found[-1]):
         return among(ENTITIES, found) is not None
-    return 0 < len(found) <= 2 and among(ENTITIES, found[-1:]) is not None
+    last = among(ENTITIES, found[-1:])
+    return 0 < len(found) <= 2 and last is not None and not SORTS.fullmatch(last)
 
 
 def is_code(name: str) -> bool:

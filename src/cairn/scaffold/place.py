@@ -58,7 +58,7 @@ def raw_path(file: Path, name: str, root: Path) -> str:
     raw = (root / RAW).resolve()
     if file.resolve().parent == raw:
         return f"{RAW}/{file.name}"
-    suffixes = file.suffixes
+    suffixes = [suffix.lower() for suffix in file.suffixes]
     first = next((i for i, suffix in enumerate(suffixes) if suffix in EXTENSIONS), len(suffixes) - 1)
     path = f"{RAW}/{name}{''.join(suffixes[first:])}"
     if (root / path).exists() or (root / f"{path}.dvc").exists():
@@ -135,7 +135,9 @@ def put(file: Path, path: str, texts: Mapping[str, str], root: Path) -> list[str
     except BaseException:
         for leftover in mine:
             leftover.unlink(missing_ok=True)
-        if before is not None:
+        if before is None:
+            ignore.unlink(missing_ok=True)
+        else:
             ignore.write_bytes(before)
         raise
     return new

@@ -18,7 +18,7 @@ from cairn.config.overrides import key_of
 from cairn.config.search import SAVING
 from cairn.experiments.plan import Job
 from cairn.experiments.refs import commit_of, experiments_of, git, read_file
-from cairn.experiments.sweep import Outcome, run_sweep
+from cairn.experiments.sweep import Outcome, refuse_other_settings, run_sweep
 from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.evaluation import MODEL
 from cairn.metrics.kpi import PER_ROWS
@@ -76,7 +76,7 @@ def confirm(plan: Plan, contenders: Sequence[Contender], *, workers: int, engine
     """Run every contender under every seed, and choose by the mean on validation.
 
     Args:
-        plan: of the search; the seeds are its own and those that follow.
+        plan: of the search; the seeds are those that follow its own.
         contenders: the values in force first.
         workers: see run_sweep.
         engine: see run_sweep.
@@ -85,7 +85,8 @@ def confirm(plan: Plan, contenders: Sequence[Contender], *, workers: int, engine
         ConfigError: what trials used is not committed, or experiments failed.
     """
     root = Path.cwd()
-    seeds = tuple(plan.base["seed"] + k for k in range(plan.base["search"]["seeds"]))
+    # The seed of the search is left out: under it these trials were the best of many, partly by its luck.
+    seeds = tuple(plan.base["seed"] + 1 + k for k in range(plan.base["search"]["seeds"]))
     revision = commit_of(root, "HEAD")
     jobs = [
         Job(f"{plan.name}-{contender.name}-seed{seed}", (*contender.overrides, f"seed={seed}"))
@@ -94,6 +95,7 @@ def confirm(plan: Plan, contenders: Sequence[Contender], *, workers: int, engine
     ]
     if not {job.name for job in jobs} <= experiments_of(root, revision).keys():
         _stop_on_changes(root)
+    refuse_other_settings(root, jobs, revision)
     outcomes = run_sweep(
         root,
         jobs,
@@ -129,17 +131,27 @@ def chosen(contenders: Sequence[Contender], seeds: tuple[int, ...], *, greater: 
     sign = 1 if greater else -1
     winner = max(range(len(contenders)), key=lambda k: (sign * float(np.mean(contenders[k].validation)), -k))
     default, best = contenders[0], contenders[winner]
-    gains = [
-        paired_gain(default_scores, best_scores, sign) if winner else None
-        for default_scores, best_scores in ((default.validation, best.validation), (default.test, best.test))
-    ]
-    return Confirmed(tuple(contenders), winner, seeds, *gains)
+    if not winner:
+        return Confirmed(tuple(contenders), winner, seeds, None, None)
+    gain = paired_gain(default.validation, best.validation, sign, chosen_of=len(contenders) - 1)
+    return Confirmed(
+        tuple(contenders), winner, seeds, gain, paired_gain(default.test, best.test, sign, chosen_of=1)
+    )
 
 
-def paired_gain(before: Sequence[float], after: Sequence[float], sign: int) -> Estimate | None:
+def paired_gain(
+    before: Sequence[float], after: Sequence[float], sign: int, *, chosen_of: int
+) -> Estimate | None:
     """Return the mean gain over pairs of one seed each with its 95 % t interval; None for fewer than two.
 
     The interval is about the luck of the seed alone: the rows are the same.
+
+    Args:
+        before: scores, one for each seed.
+        after: likewise.
+        sign: -1 where less is better.
+        chosen_of: among how many the best gain was picked on these scores: the interval holds for all of
+            them at once (Bonferroni).
     """
     from scipy.stats import t
 
@@ -147,7 +159,10 @@ def paired_gain(before: Sequence[float], after: Sequence[float], sign: int) -> E
     n = len(gains)
     if n < 2:
         return None
-    mean, reach = float(gains.mean()), float(t.ppf(0.975, n - 1) * gains.std(ddof=1) / math.sqrt(n))
+    mean, reach = (
+        float(gains.mean()),
+        float(t.ppf(1 - 0.025 / chosen_of, n - 1) * gains.std(ddof=1) / math.sqrt(n)),
+    )
     return Estimate(mean, mean - reach, mean + reach)
 
 

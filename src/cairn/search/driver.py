@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from time import sleep, time
 from typing import Any
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 from optuna.study import Study
@@ -23,9 +24,10 @@ from cairn.config.schema import read_config
 from cairn.engines.start import Workers, start
 from cairn.search.objective import objective_of
 from cairn.search.plan import FOLDER, Plan, keys, write
-from cairn.search.space import SHARED, Space, read_space, split_words
+from cairn.search.space import Space, read_space, split_words
 from cairn.search.study import ERROR, failed, finished, open_study, ranked, requeue_dead
 from cairn.search.worker import DRIVER, MOST_ERRORS
+from cairn.trial import SHARED
 
 CONF, PARAMS = Path("conf"), Path("params.yaml")
 POLL_SECONDS = 0.5
@@ -86,7 +88,7 @@ def run(plan: Plan, space: Space, *, workers: int, engine: str) -> Study:
         ) from error
     with lock:
         study = open_study(plan, space)
-        write(plan)
+        write(replace(plan, driver=uuid4().hex))
         requeue_dead(study, plan.folder)
         wanted = min(workers, plan.trials - len(finished(study)))
         if wanted > 0:
@@ -109,16 +111,21 @@ def run(plan: Plan, space: Space, *, workers: int, engine: str) -> Study:
 
 def _follow(plan: Plan, study: Study, crew: Workers) -> None:
     """Show the progress until all workers have ended; a trial of one that was killed is queued at once."""
-    ended = 0
+    ended: set[int] = set()
     with tqdm(total=plan.trials, unit="trial", desc=plan.name, disable=None, dynamic_ncols=True) as bar:
         bar.update(len(finished(study)))
         while True:
             codes = crew.poll()
-            if sum(code is not None for code in codes) > ended:
-                ended = sum(code is not None for code in codes)
+            news = {k: code for k, code in enumerate(codes) if code is not None and k not in ended}
+            if news:
+                ended |= set(news)
                 requeue_dead(study, plan.folder)
+            for k, code in news.items():
+                if code:
+                    bar.write(_lost(plan, k, code, left=len(codes) - len(ended)))
+                    sys.stdout.flush()
             _show(bar, plan, study)
-            if ended == len(codes):
+            if len(ended) == len(codes):
                 break
             sleep(POLL_SECONDS)
     errors = failed(study)
@@ -132,6 +139,13 @@ def _follow(plan: Plan, study: Study, crew: Workers) -> None:
             f"all workers ended with {len(finished(study))} of {plan.trials} trials finished;"
             f" the same command goes on (log: {log}{f', it ends: {tail[0]}' if tail else ''})"
         )
+
+
+def _lost(plan: Plan, k: int, code: int, *, left: int) -> str:
+    why = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+    then = f"the other {left} go on" if left > 1 else "the other one goes on" if left else "none is left"
+    log = plan.folder / f"worker-{k}.log"
+    return f"search: worker {k} {why} (log: {log}); a trial that it was at is queued again, {then}"
 
 
 def _show(bar: Any, plan: Plan, study: Study) -> None:
@@ -179,24 +193,3 @@ def _named(name: str) -> str:
     if not name.replace("_", "").replace("-", "").isalnum():
         raise ConfigError(f"--name {name}: a name is letters, digits, - and _, such as {FOLDER.name}_2")
     return name
-
-
-def crew_size(asked: int | None, engine: str, threads: int) -> int:
-    """Return how many workers to start; by default as many as there are cores for their threads.
-
-    Raises:
-        ConfigError: less than one, or none is said for a cluster.
-    """
-    from joblib import cpu_count
-
-    if asked is None and engine != "local":
-        raise ConfigError(f"--on {engine}: say how many --workers to start, each of threads={threads} cores")
-    if asked is not None and asked < 1:
-        raise ConfigError(f"--workers {asked}: one at least")
-    crew = asked or max(1, cpu_count() // threads)
-    if engine == "local" and crew * threads > cpu_count():
-        print(
-            f"{crew} workers of {threads} threads on {cpu_count()} cores: each will be slower;"
-            " threads is part of the seed and stays as conf/ has it"
-        )
-    return crew

@@ -39,6 +39,7 @@ class Plan:
         key: hashes by what they are of (code, data, settings, space): a study goes on only under the same.
         trials: to finish.
         until: seconds since 1970 after which no trial begins, or None.
+        driver: differs for each driver, so that workers of a killed one end when another takes over.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Plan:
     trials: int
     until: float | None
     key: dict[str, str] = field(default_factory=dict)
+    driver: str = ""
 
     @property
     def demand(self) -> dict[str, int]:

@@ -10,11 +10,10 @@ from cairn.config.compose import Composed, compose, leaves, nearest, options, wi
 from cairn.config.data import Task
 from cairn.config.overrides import differing, key_of, written
 from cairn.search.dimension import Dimension, of_options, of_values, sweep
+from cairn.trial import SHARED
 
 TUNABLE = ("model", "features", "train", "calibration")
 """Sections that a trial in process can change."""
-SHARED = ("data", "split", "seed", "threads")
-"""Sections that all trials in process share: they are in the prepared data, or set before numpy loads."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +139,8 @@ def _dimension(conf: Path, base: Composed, key: str, words: str) -> Dimension:
             f"{key}: all trials of a search share data, split, seed and threads;"
             f" vary it with `cairn sweep -S '{key}={words}'`"
         )
+    if "@" in key:
+        raise ConfigError(f"{key}: belongs to the baselines, which no trial fits")
     if key == "model":
         raise ConfigError("model: a search is about one model; run one for each with -S model=NAME")
     if section not in TUNABLE and (section in base.values or section in base.choices):

@@ -6,7 +6,7 @@ It can be killed at any time and started again in any number. Data are read and 
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from time import time
+from time import sleep, time
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from cairn.config.base import ConfigError
 from cairn.config.schema import read_config
 from cairn.search.objective import greater_is_better, value_of
-from cairn.search.plan import Plan, read
+from cairn.search.plan import Plan, keys, read
 from cairn.search.space import Space
 from cairn.search.study import (
     DONE,
@@ -33,30 +33,60 @@ from cairn.search.study import (
     finished,
     is_held,
     load,
+    requeue_dead,
 )
 from cairn.trial import Prepared, load_prepared, run_trial
 
 DRIVER = "driver.lock"
 MOST_ERRORS = 5
 """Trials that may end in an error while none has finished: then something is wrong with all of them."""
+MOST_IN_A_ROW = 10
+"""Trials of one worker that may end in an error one after the other."""
+WAIT_SECONDS = 2
 ITERATIONS = ("max_iter", "max_epochs")
 """Parameters that say how many iterations a model makes at most."""
 
 
 def work(name: str) -> None:
-    """Run trials until the search has all it asked for, or its driver is gone."""
+    """Run trials until the search has all it asked for, or its driver is gone or another.
+
+    While others are at the last trials it waits: should one of them be killed, its trial is taken over.
+
+    Raises:
+        ConfigError: code or data are not those that the search began with, or trial after trial fails.
+    """
     plan = read(name)
     space = plan.dimensions()
     prepared = load_prepared(Path())
+    changed = [what for what, now in keys(plan.base, space, plan.objective).items() if now != plan.key[what]]
+    if changed:
+        raise ConfigError(
+            f"{' and '.join(changed)} changed since search '{name}' was started; start it again"
+        )
     study = load(plan)
     worker = f"{uuid.uuid4().hex}.lock"
+    errors = 0
     with FileLock(plan.folder / worker):
-        while is_held(plan.folder / DRIVER):
+        while is_held(plan.folder / DRIVER) and read(name).driver == plan.driver:
             trial = begin(study, plan, space, worker)
             if trial is None:
-                break
-            run(trial, study, plan, space, prepared)
+                if is_over(study, plan):
+                    break
+                requeue_dead(study, plan.folder)
+                sleep(WAIT_SECONDS)
+                continue
+            error = run(trial, study, plan, space, prepared)
+            errors = errors + 1 if error else 0
+            if errors == MOST_IN_A_ROW:
+                raise ConfigError(f"{errors} trials failed one after the other; the last one said: {error}")
             print(f"trial {trial.number} is done", flush=True)
+
+
+def is_over(study: Study, plan: Plan) -> bool:
+    """Tell whether no trial shall begin any more, whatever becomes of those under way."""
+    done = len(finished(study))
+    late = plan.until is not None and time() > plan.until
+    return late or done >= plan.trials or (not done and len(failed(study)) >= MOST_ERRORS)
 
 
 def begin(study: Study, plan: Plan, space: Space, worker: str) -> optuna.Trial | None:
@@ -74,12 +104,10 @@ def begin(study: Study, plan: Plan, space: Space, worker: str) -> optuna.Trial |
     Returns:
         The trial, its parameters drawn, or None if enough are done or under way, or time is up.
     """
-    if plan.until is not None and time() > plan.until:
-        return None
     with asking(plan.folder):
         trials = study.get_trials(deepcopy=False)
         begun = sum(trial.state in (*DONE, TrialState.RUNNING) for trial in trials)
-        if begun >= plan.trials or (not finished(study) and len(failed(study)) >= MOST_ERRORS):
+        if begun >= plan.trials or is_over(study, plan):
             return None
         # The number of trials is part of the seed: a study taken up again would repeat its first draws.
         seed = np.random.SeedSequence([plan.base["seed"], len(trials)]).generate_state(1)[0]
@@ -92,13 +120,13 @@ def begin(study: Study, plan: Plan, space: Space, worker: str) -> optuna.Trial |
     return trial
 
 
-def run(trial: optuna.Trial, study: Study, plan: Plan, space: Space, prepared: Prepared) -> None:
-    """Train, judge on validation, and tell the study; what goes wrong is told as well, with its reason."""
+def run(trial: optuna.Trial, study: Study, plan: Plan, space: Space, prepared: Prepared) -> str | None:
+    """Train, judge on validation, and tell the study; return why it failed, which is told too, or None."""
     done = _same(study, trial)
     if done is not None:
         value = done.value if done.state == TrialState.COMPLETE else None
         study.tell(trial.number, value, state=done.state)
-        return
+        return None
     try:
         config = read_config(space.values(plan.base, trial.params), Path(), lambda _: "trial")
         outcome = run_trial(config, prepared, _watch(trial, greater=greater_is_better(plan.objective)))
@@ -112,8 +140,10 @@ def run(trial: optuna.Trial, study: Study, plan: Plan, space: Space, prepared: P
         print(f"trial {trial.number}: {said}", flush=True)
         trial.set_user_attr(ERROR, said)
         study.tell(trial.number, state=TrialState.FAIL)
+        return said
     else:
         study.tell(trial.number, value)
+    return None
 
 
 def _same(study: Study, trial: optuna.Trial) -> FrozenTrial | None:
