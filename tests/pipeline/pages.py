@@ -27,6 +27,7 @@ from markdown_it.token import Token
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 TYPED = ("bash", "console")
+NOT_RUN = "not run: "
 COMMENT = re.compile(r"<!--\s*(.*?)\s*-->", re.DOTALL)
 
 

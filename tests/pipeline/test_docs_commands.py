@@ -4,7 +4,6 @@ Libraries that run the code of Markdown (Sybil, mktestdocs, pytest-codeblocks an
 test of its own; here a page is one, because every command builds on those before it.
 """
 
-import doctest
 import os
 import subprocess
 import sys
@@ -12,38 +11,16 @@ from pathlib import Path
 
 import pytest
 from closure import ROOT
-from pages import PAGES, TYPED, blocks, start
+from pages import NOT_RUN, PAGES, TYPED, blocks, start
+from reader import Shell, follow
 
 pytestmark = pytest.mark.slow
 VENV = ROOT / ".venv"
-END = "--- the command has ended: "
-FOLLOWED = [page for page in PAGES if any(b.language in (*TYPED, "diff") for b in blocks(page))]
-
-
-class Shell:
-    """One bash, in which commands are typed one after the other as a reader does."""
-
-    def __init__(self, folder: Path, environment: dict[str, str]):
-        self.process = subprocess.Popen(
-            ["bash", "--norc"], cwd=folder, env=environment, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-
-    def type(self, command: str) -> tuple[int, str]:
-        """Return the exit code and what the command printed."""
-        assert self.process.stdin and self.process.stdout
-        self.process.stdin.write(f"{{ {command}\n}} </dev/null\nprintf '\\n{END}%s\\n' $?\n")
-        self.process.stdin.flush()
-        printed = []
-        for line in self.process.stdout:
-            if line.startswith(END):
-                return int(line.removeprefix(END)), "".join(printed).rstrip("\n")
-            printed.append(line)
-        raise AssertionError(f"{command}: the shell has ended:\n{''.join(printed)}")
-
-    def close(self) -> None:
-        """End the shell."""
-        self.process.communicate("exit\n", timeout=60)
+FOLLOWED = [
+    page
+    for page in PAGES
+    if any(b.language in (*TYPED, "diff") and not b.comment.startswith(NOT_RUN) for b in blocks(page))
+]
 
 
 @pytest.fixture(scope="session")
@@ -109,26 +86,4 @@ def arrive(home: Path, repository: Path, environment: dict[str, str]) -> None:
                          ids=[page.relative_to(ROOT).as_posix() for page in FOLLOWED])  # fmt: skip
 def test_a_page_can_be_followed_to_its_end(shell, page):
     for block in blocks(page):
-        if block.comment.startswith("not run: "):
-            continue
-        where = f"{page.relative_to(ROOT)}:{block.line}"
-        if block.comment == "write":
-            first = block.text.partition("\n")[0]
-            type_in(shell, f"cat > '{first.split()[1]}' <<'END_OF_FILE'\n{block.text}END_OF_FILE", "", where)
-        elif block.language == "diff":
-            type_in(shell, f"git apply - <<'END_OF_FILE'\n{block.text}END_OF_FILE", "", where)
-        elif block.language in TYPED:
-            for command, shown in block.commands():
-                type_in(shell, command, shown, where, fails=block.comment == "fails")
-
-
-def type_in(shell, command, shown, where, *, fails=False):
-    """Type a command; what is shown on the page must be what it prints."""
-    code, printed = shell.type(command)
-    assert (code != 0) == fails, f"{where}: {command}: exit code {code}\n{printed}"
-    rule = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    example = doctest.Example(command, shown.replace("…", "...") + "\n")
-    checker = doctest.OutputChecker()
-    if shown and not checker.check_output(example.want, printed + "\n", rule):
-        difference = checker.output_difference(example, printed + "\n", doctest.REPORT_UDIFF)
-        pytest.fail(f"{where}: {command}\n{difference}", pytrace=False)
+        follow(shell, block, f"{page.relative_to(ROOT)}:{block.line}")
