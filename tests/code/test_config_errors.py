@@ -257,3 +257,11 @@ def test_values_that_every_reader_takes_for_the_same_are_not(tmp_path, value):
 def test_a_key_that_is_a_truth_value_to_some_readers_is_refused(tmp_path):
     (tmp_path / "a.yaml").write_text("n: 5\n", encoding="utf-8")
     assert len(traps(tmp_path)) == 1
+
+
+def test_a_key_is_looked_for_in_the_option_that_is_chosen_beside_it(conf):
+    (line,) = lines(conf, "model=extra_trees", "model.params.n_estimator=50")
+    assert line.startswith(
+        "override model.params.n_estimator=50: no key model.params.n_estimator,"
+        " did you mean model.params.n_estimators?"
+    )

@@ -251,3 +251,11 @@ def test_a_lock_that_is_behind_names_the_stages(checkout, root):
     assert "split" in only(lock, root, "warn")
     Path(root / "dvc.yaml").write_text("stages: [\n", encoding="utf-8")
     assert only(lock, root, "wrong").startswith("dvc repro --dry: ERROR")
+
+
+def test_code_that_changed_where_no_data_are_yet_is_no_fault(checkout, root):
+    program = root / "src/cairn/pipeline/prepare.py"
+    program.write_text(program.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+    assert only(lock, root, "warn").startswith(
+        "dvc.lock is behind from prepare on, and its data are not here"
+    )

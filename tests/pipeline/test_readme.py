@@ -1,6 +1,5 @@
 """The README is true: its numbers are those of the committed metrics, its links and commands exist."""
 
-import itertools
 import json
 import re
 import shlex
@@ -8,11 +7,8 @@ import shlex
 import pytest
 from closure import ROOT
 
-from cairn.pipeline import compose
-
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-EXAMPLES = (ROOT / "docs/examples.md").read_text(encoding="utf-8")
 
 
 def score_table() -> str:
@@ -70,17 +66,6 @@ def test_every_link_and_every_file_named_exists(text):
 def test_every_stage_of_the_pipeline_is_in_the_readme_in_order():
     stages = re.findall(r"^  (\w+):\n    cmd", (ROOT / "dvc.yaml").read_text(encoding="utf-8"), re.MULTILINE)
     assert re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE) == stages
-
-
-@pytest.mark.parametrize("text", [README, EXAMPLES])
-def test_every_setting_that_a_page_tries_composes(text, monkeypatch):
-    tried = [words for words in commands(text) if words[:3] == ["dvc", "exp", "run"]]
-    assert len(tried) >= 4
-    monkeypatch.chdir(ROOT)
-    for words in tried:
-        overrides = [value for flag, value in itertools.pairwise(words) if flag == "-S"]
-        composed = compose.compose(ROOT / "conf", overrides)
-        compose.read_config(composed.values, ROOT)
 
 
 def test_every_make_target_of_the_readme_exists():

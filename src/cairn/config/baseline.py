@@ -9,7 +9,13 @@ from cairn.config.model import ModelConfig
 
 
 class RateRule(Section):
-    """The target's mean (or class shares) per combination of columns on train, drawn to the overall one."""
+    """The target's mean (or class shares) per combination of columns on train, drawn to the overall one.
+
+    Attributes:
+        kind: a table of means
+        by: columns known before whose combinations are told apart
+        smoothing: rows; a combination with this many counts half, the overall mean the other half
+    """
 
     kind: Literal["rate"]
     by: list[str] = Field(min_length=1)
@@ -17,7 +23,13 @@ class RateRule(Section):
 
 
 class ColumnRule(Section):
-    """A column known in time, taken as the prediction; where it is missing, a given value or the prior."""
+    """A column known in time, taken as the prediction; where it is missing, a given value or the prior.
+
+    Attributes:
+        kind: a column as it stands
+        column: the column
+        missing: prediction where it is missing; null: the prior
+    """
 
     kind: Literal["column"]
     column: str
@@ -30,7 +42,12 @@ Rule = Annotated[RateRule | ColumnRule, Field(discriminator="kind")]
 
 
 class BaselineConfig(Section):
-    """Rules by name, and the linear model beside them; the prior is always there."""
+    """Rules by name, and the linear model beside them; the prior is always there.
+
+    Attributes:
+        rules: today's rules, each a NAME with its kind
+        linear: the linear model
+    """
 
     rules: dict[str, Rule]
     linear: ModelConfig

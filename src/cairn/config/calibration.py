@@ -6,6 +6,10 @@ from cairn.config.base import Section
 
 
 class CalibrationConfig(Section):
-    """none: as the model gives them; sigmoid (Platt); isotonic; temperature (one number)."""
+    """none: as the model gives them; sigmoid (Platt); isotonic; temperature (one number).
+
+    Attributes:
+        method: how a classifier's scores become probabilities; a regression has nothing to calibrate
+    """
 
     method: Literal["none", "sigmoid", "isotonic", "temperature"]

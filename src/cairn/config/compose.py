@@ -137,14 +137,17 @@ def _in_one_line(error: Exception, conf: Path, overrides: Sequence[str]) -> str:
         return f"conf/{group}: no option '{option}'{nearest(option, names)}{known}"
     said = " ".join(str(error).splitlines()[0].split())
     key = getattr(error.__cause__, "full_key", None)
-    by = next((o for o in overrides if key and within(str(key), o.lstrip("+~").partition("=")[0])), None)
+    # model=mlp is above model.params.x=1: the one that is nearer to the key set it.
+    above = [o for o in overrides if key and within(str(key), o.lstrip("+~").partition("=")[0])]
+    by = max(above, key=lambda override: len(override.partition("=")[0]), default=None)
     wrong = re.fullmatch(r"Could not override '([\w.@/]+)'\..*", said)
     if wrong and by is None:
         known = [".".join(path[: i + 1]) for path in leaves(compose(conf).values) for i in range(len(path))]
         return f"override {wrong[1]}: no such option or key{nearest(wrong[1], known)}"
     if by is None:
         return said if any(override in said for override in overrides) else f"conf/: {said}"
-    near = nearest(key, [".".join(path) for path in leaves(compose(conf).values)])
+    others = compose(conf, [override for override in overrides if override != by])
+    near = nearest(key, [".".join(path) for path in leaves(others.values)])
     return f"override {by}: no key {key}{near} (+{key}=... adds one)"
 
 

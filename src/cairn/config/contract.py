@@ -11,7 +11,20 @@ Kind = Literal["numeric", "categorical", "boolean", "datetime"]
 
 
 class Column(Section):
-    """One column: its kind, the values it may hold, and whether a model may ever see it."""
+    """One column: its kind, the values it may hold, and whether a model may ever see it.
+
+    Attributes:
+        kind: what its values are
+        known: at the moment of prediction, or only after; what is known after can never be a feature
+        group: makes the column a feature; features.groups chooses among the groups; null: no feature
+        nullable: whether values may be missing
+        min: smallest number that can be
+        max: largest number that can be
+        allowed: every value that can be; null: any
+        format: how a datetime is written, such as %d.%m.%Y, unix or unix_ms; null: ISO 8601
+        unit: for people
+        description: for people
+    """
 
     kind: Kind
     known: Literal["before", "after"] = "before"
@@ -44,7 +57,12 @@ class Column(Section):
 
 
 class Contract(Section):
-    """Every column of a table, in order, and the columns that together name a row."""
+    """Every column of a table, in order, and the columns that together name a row.
+
+    Attributes:
+        key: columns that together are unique; empty: rows have no name
+        columns: NAME: what it is
+    """
 
     key: list[str] = Field(default_factory=list)
     columns: dict[str, Column]

@@ -8,7 +8,12 @@ from cairn.config.base import Section
 
 
 class CrossValidationConfig(Section):
-    """none: skip; kfold: random (or group) folds; rolling: train on the past, score the next period."""
+    """none: skip; kfold: random (or group) folds; rolling: train on the past, score the next period.
+
+    Attributes:
+        kind: which folds; whole groups where data.group is set; never any of test
+        folds: parts; each is scored once by a model fitted on others
+    """
 
     kind: Literal["none", "kfold", "rolling"]
     folds: int = Field(ge=2)

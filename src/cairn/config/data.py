@@ -10,7 +10,13 @@ Task = Literal["binary", "multiclass", "regression"]
 
 
 class Leakage(Section):
-    """When a single column predicts so well on train that it must be a leak; the run then stops."""
+    """When a single column predicts so well on train that it must be a leak; the run then stops.
+
+    Attributes:
+        max_single_score: ROC AUC (or R² of a number) that one column alone may reach
+        min_null_rows: rows; fewer missing values are not looked at for a pattern
+        trusted: columns that are right although they look like a leak
+    """
 
     max_single_score: float = Field(default=0.99, gt=0, le=1)
     min_null_rows: int = Field(default=50, ge=1)
@@ -18,7 +24,23 @@ class Leakage(Section):
 
 
 class DataConfig(Section):
-    """The table and the question asked of it."""
+    """The table and the question asked of it.
+
+    Attributes:
+        name: how reports call it
+        source: file or folder with the raw data, tracked by DVC
+        contract: the file below conf/contract that says what each column is
+        load: null: by the extension of source (.parquet, .feather, .csv, .tsv, .jsonl, compressed or not);
+            else `_target_`, a function of the source that returns one table, and its other arguments
+        task: what is predicted: one of two values, one of several, or a number
+        target: column to predict
+        positive: value of a binary target that is the event; null: true
+        time: datetime column that orders the rows (split: time) and gives their block; null: none
+        group: column whose rows stay together (split: group); null: none
+        derive: NAME: expression in pandas' words that makes a column of others; the target may be one
+        drop_where: REASON: condition in pandas' words; such rows are left out and counted, null: none are
+        leakage: when a column gives the answer away
+    """
 
     name: str
     source: str

@@ -17,7 +17,18 @@ PRIMARY: dict[Task, str] = {"binary": "roc_auc", "multiclass": "log_loss", "regr
 
 
 class EvaluateConfig(Section):
-    """How claims are made on the test part."""
+    """How claims are made on the test part.
+
+    Attributes:
+        primary: metric that ranks the baselines and heads the report; null: roc_auc, log_loss (multiclass),
+            rmse (regression)
+        resamples: bootstrap resamples behind every interval; more makes the interval's ends steadier
+        confidence: share of such intervals that hold the true value
+        block: time span whose rows are drawn together, such as 1D; needs data.time; null: single rows
+        slices: columns known before; every value of each is scored on its own
+        min_slice_rows: rows; smaller slices are left out
+        ceiling: METRIC: score; a better score than this on test means a leak, and the run stops
+    """
 
     primary: str | None
     resamples: int = Field(ge=100)

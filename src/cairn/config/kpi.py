@@ -8,13 +8,25 @@ from cairn.config.base import Section
 
 
 class NoKpi(Section):
-    """No cost model: the threshold is the one with the best F1 on validation."""
+    """No cost model: the threshold is the one with the best F1 on validation.
+
+    Attributes:
+        kind: no prices
+    """
 
     kind: Literal["none"]
 
 
 class CostKpi(Section):
-    """Acting on a row costs `action`; an event costs `loss`; acting saves the share `share_saved` of it."""
+    """Acting on a row costs `action`; an event costs `loss`; acting saves the share `share_saved` of it.
+
+    Attributes:
+        kind: act where P(event) is above action / (loss x share_saved)
+        currency: the word printed after every amount
+        action: cost of acting on one row
+        loss: cost of one event that nobody acted on
+        share_saved: share of the loss that acting saves
+    """
 
     kind: Literal["cost"]
     currency: str

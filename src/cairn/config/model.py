@@ -8,7 +8,15 @@ from cairn.config.base import Section
 
 
 class Encoding(Section):
-    """How columns become numbers; fitted on train and saved inside the model."""
+    """How columns become numbers; fitted on train and saved inside the model.
+
+    Attributes:
+        numeric: passthrough: as it is, missing values too; standard: mean 0 and variance 1; quantile:
+            by rank, drawn to a bell curve
+        categorical: ordinal: a code per value; onehot: a column per value
+        min_frequency: rows; values seen less often in train share one code
+        max_categories: values kept per column; the rarest share one code
+    """
 
     numeric: Literal["passthrough", "standard", "quantile"]
     categorical: Literal["ordinal", "onehot"]
@@ -17,7 +25,16 @@ class Encoding(Section):
 
 
 class ModelConfig(Section):
-    """One candidate: its estimator for either kind of task, their shared parameters, its encoding."""
+    """One candidate: its estimator for either kind of task, their shared parameters, its encoding.
+
+    Attributes:
+        name: how tables and reports call it
+        classifier: `_target_` is its class for binary and multiclass, other keys are parameters of this class
+            alone; null: none
+        regressor: likewise for regression
+        params: parameters of both classes
+        encoding: how columns become numbers
+    """
 
     name: str
     classifier: dict[str, Any] | None

@@ -27,7 +27,12 @@ Where = Callable[[tuple[str, ...]], str]
 
 
 class Config(Section):
-    """params.yaml, section by section; a stage is given only those it names."""
+    """params.yaml, section by section; a stage is given only those it names.
+
+    Attributes:
+        seed: every random choice (split, model, resampling) follows from it
+        threads: CPU threads; part of the seed, as sums differ in the last digits between 1 and 2 threads
+    """
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     threads: Annotated[int, Field(ge=1)]

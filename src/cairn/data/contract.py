@@ -36,12 +36,12 @@ def violations(table: pd.DataFrame, contract: Contract) -> list[Violation]:
     """Return every violation of the contract; the list is empty when the table keeps it.
 
     Args:
-        table: rows in the order of the source; examples are named by position, counted from 0.
+        table: rows in the order of the source; examples are named by the index, by position if it repeats.
         contract: kinds, nullability, bounds, allowed values, key; columns it does not name are violations.
     """
     import pandera.pandas as pa
 
-    table = table.reset_index(drop=True)
+    table = table if table.index.is_unique else table.reset_index(drop=True)
     try:
         _schema(contract).validate(table, lazy=True)
         found = []

@@ -1,6 +1,7 @@
 """What DVC keeps: its settings, its remotes, and whether dvc.lock is in step."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ SAFE_LINKS = {"reflink", "copy"}
 PATIENCE = 20
 """Seconds to wait for a remote that is not a folder."""
 IN_STEP = "Data and pipelines are up to date."
+ABSENT = re.compile(r"failed to reproduce '(.+?)': \[Errno 2\]")
+"""A dry run stops where a stage is behind and what it reads was never brought here; a run brings it."""
 REACH = """
 import sys
 from dvc.repo import Repo
@@ -69,7 +72,11 @@ def lock(root: Path) -> Iterator[Line]:
     """Ask DVC what it would run."""
     done = _run([sys.executable, "-m", "dvc", "repro", "--dry", "--allow-missing"], root, 300)
     lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-    if done.returncode:
+    if absent := ABSENT.search(done.stderr):
+        yield Line(
+            "warn", "lock", f"dvc.lock is behind from {absent[1]} on, and its data are not here: dvc repro"
+        )
+    elif done.returncode:
         said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [f"{done.stderr}"]
         yield Line("wrong", "lock", f"dvc repro --dry: {in_one_line(said[0])}")
     elif lines and lines[-1] == IN_STEP:

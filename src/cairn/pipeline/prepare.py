@@ -3,9 +3,11 @@
 reads: the raw data (data.source), its contract (data.contract)
 writes: data/prepared/table.parquet, data/prepared/contract.json, metrics/data.json
 
-The contract holds or the run stops here with every violation listed, and earlier results stay where they are.
+The contract holds for every row that data.drop_where does not leave out, or the run stops here with every
+violation listed, and earlier results stay where they are.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from cairn.progress import elapsed
 TABLE = Path("data/prepared/table.parquet")
 CONTRACT = Path("data/prepared/contract.json")
 METRICS = Path("metrics/data.json")
+CURES = "nothing was changed; mend the data, widen the contract, or leave such rows out (data.drop_where)"
 
 
 def clean(table: pd.DataFrame, data: DataConfig) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -37,7 +40,20 @@ def clean(table: pd.DataFrame, data: DataConfig) -> tuple[pd.DataFrame, dict[str
         raise ConfigError(
             "row_id: the table has a column of this name, which Cairn needs for itself: rename it"
         )
-    table = table.assign(row_id=range(len(table)))
+    table, dropped = used(table.assign(row_id=range(len(table))), data)
+    no_target = table[data.target].isna()
+    return table[~no_target].reset_index(drop=True), {**dropped, "no_target": int(no_target.sum())}
+
+
+def used(table: pd.DataFrame, data: DataConfig) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Leave out the rows that data.drop_where names.
+
+    Returns:
+        The rows left, their index as it was, and rows dropped by reason.
+
+    Raises:
+        ConfigError: a drop_where expression that pandas cannot evaluate on the table.
+    """
     dropped = {}
     for reason, expression in data.drop_where.items():
         if expression is None:
@@ -52,8 +68,7 @@ def clean(table: pd.DataFrame, data: DataConfig) -> tuple[pd.DataFrame, dict[str
             )
         going = going.fillna(False).astype(bool)
         table, dropped[reason] = table[~going], int(going.sum())
-    no_target = table[data.target].isna()
-    return table[~no_target].reset_index(drop=True), {**dropped, "no_target": int(no_target.sum())}
+    return table, dropped
 
 
 def encode_target(target: pd.Series, data: DataConfig) -> pd.Series:
@@ -114,13 +129,14 @@ def main(*, data: DataConfig) -> None:
         table = with_dates(load(data), contract)
     # A loader says in attrs how many values it took as missing because they cannot be.
     cleaned = table.attrs.pop("cleaned", {})
-    table = derived(table, data, contract)
+    table = derived(table, data, contract).reset_index(drop=True)
     broken = violations(table, contract)
+    if broken and data.drop_where:
+        with suppress(ConfigError):  # a condition on a column that is not there: broken says so already
+            broken = violations(used(table, data)[0], contract)
     if broken:
         lines = [f"{data.contract}: {violation}" for violation in broken]
-        raise ConfigError(
-            "\n".join([*lines, f"the contract is violated ({len(broken)} rules): nothing was changed"])
-        )
+        raise ConfigError("\n".join([*lines, f"rules broken: {len(broken)}; {CURES}"]))
     kept, dropped = clean(table, data)
     if kept.empty:
         raise ConfigError(f"data.drop_where: no row is left of {len(table):,} ({dropped})")
