@@ -105,7 +105,10 @@ def test_a_relative_path_is_one_of_the_users_folder(folder, monkeypatch, capsys)
         (["--sql", "wine"], "--sql needs --connection"),
         (["--sql", "wine", "--connection", "NO_DB"], "connection NO_DB is not known here"),
         (["--sql", "wine", "--connection", "postgresql://ada:s3cr3t@h/d"], "url holds a password"),
-        (["--sql", "wine", "--connection", "sqlite:////d/a.db"], "an absolute path, right on one machine only"),
+        (
+            ["--sql", "wine", "--connection", "sqlite:////d/a.db"],
+            "an absolute path, right on one machine only",
+        ),
         (["--sql", "wine", "--connection", "mysql://h/d"], "only postgresql and sqlite are read here"),
         (["https://ada:s3cr3t@127.0.0.1/a.csv"], "the https:// address holds a password"),
         (["https://127.0.0.1/a.csv?sig=s3cr3t"], "https://127.0.0.1/a.csv: the https:// address holds"),

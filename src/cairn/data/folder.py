@@ -69,7 +69,8 @@ def read_folder(source: Path, kind: str, file_column: str | None = None, **optio
     if words:
         options = {**options, "dtype": {**options.get("dtype", {}), **dict.fromkeys(words, "str")}}
         tables = {path: _with(given[path], _read(path, kind, options), path) for path in _shown(paths)}
-    whole = pd.concat(_of_one_type(list(tables.values())), ignore_index=True)
+    filled = [table for table in tables.values() if len(table)] or [tables[paths[0]]]
+    whole = pd.concat(_of_one_type(filled), ignore_index=True)
     for name in {name for parts in given.values() for name in parts} - {file_column}:
         if types.is_string_dtype(whole[name]) and whole[name].dropna().str.fullmatch(r"-?\d+").all():
             whole[name] = pd.to_numeric(whole[name])
@@ -92,8 +93,8 @@ def _read(path: Path, kind: str, options: dict[str, Any]) -> pd.DataFrame:
     if kind not in WRITTEN:
         return read_raw(path)
     try:
-        return pd.read_csv(path, **options)
-    except (ValueError, OSError, EOFError) as error:
+        return pd.read_csv(path, low_memory=False, **options)
+    except (TypeError, ValueError, OSError, EOFError) as error:
         raise ConfigError(f"data.source: {path} cannot be read: {' '.join(str(error).split())}") from error
 
 

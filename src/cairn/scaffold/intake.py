@@ -4,6 +4,7 @@ An address is imported by DVC in a repository of its own, so that this one chang
 its record of the import then becomes the .dvc file here. A query is answered by cairn.data.snapshot.
 """
 
+import re
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from cairn.progress import elapsed
 from cairn.scaffold.pages import TRACKED
 from cairn.scaffold.place import RAW, extensions, raw_path
 
-TOLD_BY_DVC = "You could also try downloading it manually, and adding it with `dvc add`. - "
+BEFORE_THE_REASON = re.compile(r"^dvc import-url \S+: |.*`dvc add`\. - |unexpected error - ", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,9 @@ def imported(address: str, name: str, root: Path) -> Generator[Intake]:
             with elapsed(f"importing {shown}"):
                 dvc("import-url", address, file, folder=folder)
         except ConfigError as error:
-            said = str(error).rpartition(TOLD_BY_DVC)[2].removesuffix(".")
-            raise ConfigError(f"{said}: is the address right, and can this machine reach it?") from error
+            said = BEFORE_THE_REASON.sub("", str(error))
+            why = "no such file there, or no such server" if said.endswith("does not exist") else said
+            raise ConfigError(f"{shown}: cannot be imported: {' '.join(why.split())}") from error
         record = (folder / f"{file}.dvc").read_text(encoding="utf-8")
         yield Intake(
             folder / file,
@@ -132,11 +134,18 @@ def _last_of(address: str) -> str:
 
 @contextmanager
 def _scratch(root: Path) -> Generator[Path]:
-    """Make a folder on the disk of the repository, where git does not look: a table may be large."""
+    """Make a folder on the disk of the repository, where git does not look: a table may be large.
+
+    Raises:
+        ConfigError: what the block raised, without the path of the folder.
+    """
     place = root / ".dvc/tmp" if (root / ".dvc").is_dir() else root
     place.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="new-data-", dir=place) as folder:
-        yield Path(folder).resolve()
+        try:
+            yield Path(folder)
+        except ConfigError as error:
+            raise ConfigError(str(error).replace(f"{folder}/", "")) from error
 
 
 def _make_repository(folder: Path, root: Path) -> None:
@@ -148,4 +157,4 @@ def _make_repository(folder: Path, root: Path) -> None:
     with Config(str(folder / ".dvc"), validate=False).edit("repo") as settings:
         for level in ("repo", "local"):
             merge(settings, own.load_one(level))
-        merge(settings, {"core": {"no_scm": True}, "cache": {"dir": str(folder / ".dvc/cache")}})
+        merge(settings, {"core": {"no_scm": True}, "cache": {"dir": str((folder / ".dvc/cache").resolve())}})

@@ -30,7 +30,7 @@ LOAD = {
     "names": "names of the columns, as the file has none for the first",
     "low_memory": "one type for all rows of a column",
 }
-TRACKED = "the file, tracked by DVC"
+TRACKED = "tracked by DVC"
 QUESTION = {"binary": "which of two", "multiclass": "which of several", "regression": "how much"}
 
 

@@ -103,7 +103,6 @@ def _open_folder(path: Path, separator: str | None, encoding: str | None, file_c
     notes: list[str] = []
     if kind in WRITTEN:
         options, notes = dialect_of(files[0], separator, encoding)
-        options["low_memory"] = False
     table = read_folder(path, **fixed, **options)
     if kind in WRITTEN:
         table, refined = _refined(lambda: read_folder(path, **fixed, **options), table, options)
