@@ -130,14 +130,15 @@ def _refined(
         shown = dict.fromkeys(mark for found in marks.values() for mark in found)
         columns = ", ".join(list(marks)[:MOST_SHOWN]) + (", …" if len(marks) > MOST_SHOWN else "")
         notes.append(f"{', '.join(map(repr, shown))} stands for a missing value in {columns}")
+        table = read()
     sign = "." if options.get("decimal") == "," else ","
     thousands, others = _thousands(table, sign)
     if thousands:
         options["thousands"] = sign
+        options |= {"dtype": dict.fromkeys(others, "str")} if others else {}
         notes.append(f"a {'point' if sign == '.' else 'comma'} stands between thousands")
-    if thousands and others:
-        options["dtype"] = dict.fromkeys(others, "str")
-    return (read() if notes else table), notes
+        table = read()
+    return table, notes
 
 
 def _without_footer(
