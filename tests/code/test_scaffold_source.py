@@ -17,7 +17,7 @@ ROWS = [(f"Zürich {i}" if i % 2 else "Łódź", i, i / 4) for i in range(1, 30)
 
 
 def opened(path, separator=None, encoding=None):
-    return open_source(str(path), separator=separator, encoding=encoding)
+    return open_source(path, separator=separator, encoding=encoding)
 
 
 def as_the_pipeline_reads(source):
@@ -71,6 +71,92 @@ def test_marks_of_missing_values_and_thousands_do_not_turn_numbers_into_words(tm
     assert source.table["pay"].iloc[0] == 1000
     assert len(source.notes) == 2
     pd.testing.assert_frame_equal(as_the_pipeline_reads(source), source.table)
+
+
+def test_a_mark_of_missing_values_counts_in_its_own_column_alone(tmp_path):
+    path = tmp_path / "a.csv"
+    lines = "".join(f"{i if i % 7 else '-'},{'A-B'[i % 3]}\n" for i in range(1, 40))
+    path.write_text("n.1,grade\n" + lines, encoding="utf-8")
+    source = opened(path)
+    assert source.load["na_values"] == {"n.1": ["-"]}
+    assert source.table["n.1"].isna().sum() == 5
+    assert (source.table["grade"] == "-").sum() == 13
+    pd.testing.assert_frame_equal(as_the_pipeline_reads(source), source.table)
+
+
+FOOTERS = {
+    "gaps": "Total,,819\n",
+    "sum": "Grand total:,x,819\n",
+    "blank lines": "TOTAL,,819\n\n\n",
+    "thousands": 'Summe,,"2,819"\n',
+}
+
+
+@pytest.mark.parametrize("name", FOOTERS)
+def test_a_total_in_the_last_line_is_left_out_and_the_pipeline_leaves_it_out_too(name, tmp_path):
+    path = tmp_path / "a.csv"
+    lines = "".join(f"2021-01-{i:02},{'?' if i == 9 else i % 3},{i * 2 - 1}\n" for i in range(1, 29))
+    lines += '2021-02-01,1,"2,035"\n' if name == "thousands" else "2021-02-01,1,35\n"
+    path.write_text("day,n,amount\n" + lines + FOOTERS[name], encoding="utf-8")
+    source = opened(path)
+    assert len(source.table) == 29
+    assert source.table["day"].iloc[-1] == "2021-02-01"
+    assert source.table["amount"].sum() == (2819 if name == "thousands" else 819)
+    assert source.table["n"].isna().sum() == 1
+    assert "the last line is a total, and left out: " in " ".join(source.notes)
+    pd.testing.assert_frame_equal(as_the_pipeline_reads(source), source.table)
+
+
+@pytest.mark.parametrize(
+    "last",
+    ["Total,1,4\n", "Total,1,\nTotal,,820\n", "Totals Ltd,,820\n", "2021-02-02,,820\n", "Total,Sum,\n"],
+)
+def test_a_last_line_that_is_a_row_stays(last, tmp_path):
+    path = tmp_path / "a.csv"
+    lines = "".join(f"2021-01-{i:02},{i % 3},{i * 2 - 1}\n" for i in range(1, 29))
+    path.write_text("day,n,amount\n" + lines + last, encoding="utf-8")
+    assert len(opened(path).table) == 28 + last.count("\n")
+
+
+def test_a_folder_of_files_is_read_as_one_and_the_pipeline_reads_the_same(tmp_path):
+    for i in range(3):
+        rows = [
+            (f"{k}.02.2021", f"1.{100 + k},5" if k % 4 else "?", f"{k:03}")
+            for k in range(i * 9 + 1, i * 9 + 10)
+        ]
+        text_of_file = "day;pay;code\n" + "".join(";".join(row) + "\n" for row in rows)
+        (tmp_path / f"month={i + 1}").mkdir()
+        (tmp_path / f"month={i + 1}/Zürich.csv").write_bytes(text_of_file.encode("cp1252"))
+    (tmp_path / "notes.txt").write_text("not a table", encoding="utf-8")
+    source = open_source(tmp_path, separator=None, encoding="cp1252", file_column="town")
+    assert source.table["pay"].tolist()[:3] == [1101.5, 1102.5, 1103.5]
+    assert source.table["pay"].isna().sum() == 6
+    assert source.table["month"].tolist() == [1] * 9 + [2] * 9 + [3] * 9
+    assert source.table["town"].iloc[-1] == "month=3/Zürich"
+    assert [file.name for file in source.files] == ["Zürich.csv"] * 3
+    assert source.notes[0] == "3 .csv files, from month=1/Zürich.csv to month=3/Zürich.csv"
+    pd.testing.assert_frame_equal(as_the_pipeline_reads(source), source.table)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "the folder holds no table"),
+        (
+            {"a.csv": "x\n1\n", "b.jsonl": "{}"},
+            "the folder holds .csv and .jsonl files: keep those of one kind",
+        ),
+        ({"a.csv": "x\n1\n", "b.csv": ""}, "b.csv: the file is empty"),
+        ({"a.csv": "<!DOCTYPE html><html>", "b.csv": "x\n1\n"}, "a.csv: this is a web page, not a table"),
+    ],
+)
+def test_a_folder_that_is_no_table_gives_one_line(files, said, tmp_path):
+    for name, content in files.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        opened(tmp_path)
+    assert said in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
 
 
 def test_points_between_thousands_are_found_and_dates_and_versions_stay_as_they_are(tmp_path):
@@ -147,8 +233,6 @@ def test_what_is_no_file_says_what_to_do(tmp_path):
     (tmp_path / "sales.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"no such file, did you mean sales\.csv\?"):
         opened(tmp_path / "sale.csv")
-    with pytest.raises(ConfigError, match="a folder needs a function"):
-        opened(tmp_path)
     with pytest.raises(ConfigError, match="not text in klingon"):
         opened(tmp_path / "sales.csv", encoding="klingon")
     (tmp_path / "latin.csv").write_bytes("a,b\nZürich,1\n".encode("cp1252"))

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cairn.config.base import ConfigError
-from cairn.data.database import SqlSource, read_source, write_source
+from cairn.data.database import SqlSource, path_of, read_source, text_of
 from cairn.data.load import in_plain_types
 from cairn.data.snapshot import take_snapshot
 
@@ -183,7 +183,8 @@ def test_a_wrong_description_is_named_by_file_and_key_without_its_secret(text, s
     ],
 )
 def test_a_description_that_is_written_is_read_again(source):
-    write_source("x", source)
+    Path("data/sql").mkdir(parents=True)
+    path_of("x").write_text(text_of("x", source), encoding="utf-8")
     assert read_source("x") == source
 
 

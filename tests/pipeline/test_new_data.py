@@ -97,16 +97,33 @@ def test_a_relative_path_is_one_of_the_users_folder(folder, monkeypatch, capsys)
         (["wine.csv", "--target", "target", "--group", "vineyard"], "no column 'vineyard'"),
         (["wine.csv", "--target", "target", "--task", "regression"], "a regression needs numbers"),
         (["wine.csv", "--target", "dear = price > 1"], "no column 'price'"),
-        (["https://example.org/wine.csv", "--target", "x"], "bring it here first"),
+        ([], "say where the table is: FILE, FOLDER, URL, or --sql with --connection"),
+        (["wine.csv", "--sql", "wine"], "say where the table is"),
+        (["wine.csv", "--connection", "DB"], "--connection and --order-by are for --sql"),
+        (["wine.csv", "--file-column", "month"], "--file-column is for a folder of files"),
+        (["--sql", "SELECT 1 AS a", "--connection", "DB"], "--name is missing"),
+        (["--sql", "wine"], "--sql needs --connection"),
+        (["--sql", "wine", "--connection", "NO_DB"], "connection NO_DB is not known here"),
+        (["--sql", "wine", "--connection", "postgresql://ada:s3cr3t@h/d"], "url holds a password"),
+        (
+            ["--sql", "wine", "--connection", "sqlite:////d/a.db"],
+            "an absolute path, right on one machine only",
+        ),
+        (["--sql", "wine", "--connection", "mysql://h/d"], "only postgresql and sqlite are read here"),
+        (["https://ada:s3cr3t@127.0.0.1/a.csv"], "the https:// address holds a password"),
+        (["https://127.0.0.1/a.csv?sig=s3cr3t"], "https://127.0.0.1/a.csv: the https:// address holds"),
+        (["file:///d/wine.csv"], "is a path of this machine"),
+        (["http://127.0.0.1:1"], "--name is missing"),
     ],
 )
 def test_what_cannot_work_gives_one_line_and_writes_nothing(words, said, folder):
     wine().to_csv(folder / "root/wine.csv", index=False)
     before = everything(folder)
     with pytest.raises(ConfigError) as error:
-        new_data.main(*words)
+        new_data.main(*words, *([] if "--target" in words else ["--target", "target"]))
     assert said in str(error.value)
     assert len(str(error.value).splitlines()) == 1
+    assert "s3cr3t" not in str(error.value)
     assert everything(folder) == before
 
 

@@ -1,10 +1,13 @@
-"""`cairn new-data FILE --target COL`: look at a table and write what conf/ has to say about it."""
+"""`cairn new-data FILE|FOLDER|URL --target COL`: look at a table and write what conf/ has to say about it."""
 
 import argparse
 import os
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from cairn.config.base import ConfigError
 from cairn.progress import elapsed
+from cairn.scaffold.intake import Intake, answered, imported, name_of, sql_source
 from cairn.scaffold.names import slug
 from cairn.scaffold.pages import texts
 from cairn.scaffold.place import free_name, prove, put, raw_path
@@ -16,31 +19,41 @@ MOST_SHOWN = 8
 
 
 def main(*arguments: str) -> None:
-    """Look at the table, write conf/, track the file, and name the next command.
+    """Bring the table here, look at it, write conf/, track it, and name the next command.
 
     Raises:
-        ConfigError: a file, a target or a name that cannot work; nothing was written.
+        ConfigError: a table, a target or a name that cannot work; nothing was written.
     """
     asked = _parsed(arguments)
     root = Path()
-    path = _from_where_the_user_stands(asked.file)
-    name = free_name(asked.name or slug(Path(path).name.partition(".")[0]), root)
-    with elapsed(f"reading {Path(path).name}"):
-        source = open_source(path, separator=asked.separator, encoding=asked.encoding)
-    destination = raw_path(source.path, name, root)
+    name = free_name(asked.name or _name_by_itself(asked), root)
+    with _brought(asked, name, root) as intake:
+        _look_and_write(asked, name, intake, root)
+
+
+def _look_and_write(asked: argparse.Namespace, name: str, intake: Intake, root: Path) -> None:
+    path = intake.path
+    with elapsed(f"reading {path.name}"):
+        source = open_source(
+            path, separator=asked.separator, encoding=asked.encoding, file_column=asked.file_column
+        )
+    destination = raw_path(path, name, root)
     wishes = Wishes(asked.target, asked.task, asked.positive, asked.time, asked.group, tuple(asked.keep))
     plan = make_plan(source, name, destination, wishes)
-    written = texts(plan)
+    written = texts(plan, intake.origin)
     with elapsed("proving that the contract holds and the split works"):
         prove(plan, source.table, written, root)
     print("\n".join(_told(plan, source)))
+    files = intake.records | {f"conf/{file}": text for file, text in written.items()}
     if asked.dry:
-        for file, text in written.items():
-            print(f"\n--- conf/{file}\n{text}", end="")
+        for file, text in files.items():
+            print(f"\n--- {file}\n{text}", end="")
         print("\n--dry: nothing was written")
         return
-    new = put(source.path, destination, written, root)
+    new = put(source, destination, files, root)
     print(f"new: {', '.join(new)}")
+    if intake.anew:
+        print(f"later: {intake.anew}")
     print(f"next: dvc exp run -S data={name}")
 
 
@@ -49,7 +62,26 @@ def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
         "cairn new-data",
         description="Look at a table and write conf/ for it: contract, split, metric, baselines.",
     )
-    parser.add_argument("file", metavar="FILE", help="a table: .csv, .tsv, .parquet, .feather or .jsonl")
+    parser.add_argument(
+        "given",
+        metavar="FILE|FOLDER|URL",
+        nargs="?",
+        help="a table: .csv, .tsv, .parquet, .feather or .jsonl; a folder of such files with the same"
+        " columns; or the https:// or s3:// address of one, for `dvc import-url`",
+    )
+    parser.add_argument("--sql", metavar="SELECT", help="instead: a query, or a table, of a database")
+    parser.add_argument(
+        "--connection",
+        metavar="NAME|URL",
+        help="for --sql: environment variable or DVC setting that holds the URL; or a URL without a password",
+    )
+    parser.add_argument(
+        "--order-by",
+        metavar="COLUMN",
+        action="append",
+        default=[],
+        help="for --sql: names the rows, and sorts them; may be repeated (default: the primary key)",
+    )
     parser.add_argument(
         "--target",
         required=True,
@@ -74,8 +106,36 @@ def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
         "--separator", metavar="SIGN", help="between columns of a text file (default: found out)"
     )
     parser.add_argument("--encoding", help="of a text file (default: UTF-8)")
+    parser.add_argument(
+        "--file-column", metavar="NAME", help="for a folder: add a column that holds the name of the file"
+    )
     parser.add_argument("--dry", action="store_true", help="show what would be written, write nothing")
-    return parser.parse_args(arguments)
+    asked = parser.parse_args(arguments)
+    if (asked.given is None) == (asked.sql is None):
+        raise ConfigError("say where the table is: FILE, FOLDER, URL, or --sql with --connection")
+    if asked.sql is None and (asked.connection or asked.order_by):
+        raise ConfigError("--connection and --order-by are for --sql")
+    return asked
+
+
+def _name_by_itself(asked: argparse.Namespace) -> str:
+    if asked.sql is not None:
+        own = "" if len(asked.sql.split()) > 1 else asked.sql.rpartition(".")[2]
+    elif "://" in asked.given:
+        own = name_of(asked.given)
+    else:
+        own = Path(asked.given).resolve().name.partition(".")[0]
+    if not own.strip():
+        raise ConfigError("--name is missing: a query, or an address without a file, does not give one")
+    return slug(own)
+
+
+def _brought(asked: argparse.Namespace, name: str, root: Path) -> AbstractContextManager[Intake]:
+    if asked.sql is not None:
+        return answered(sql_source(asked.sql, asked.connection, asked.order_by), name, root)
+    if "://" in asked.given:
+        return imported(asked.given, name, root)
+    return nullcontext(Intake(Path(_from_where_the_user_stands(asked.given))))
 
 
 def _from_where_the_user_stands(given: str) -> str:

@@ -130,8 +130,8 @@ def read_source(name: str) -> SqlSource:
         raise ConfigError(f"{path.as_posix()}: {' '.join(str(error).split())}") from error
 
 
-def write_source(name: str, source: SqlSource) -> Path:
-    """Write data/sql/NAME.yaml with a comment per key, and return its path."""
+def text_of(name: str, source: SqlSource) -> str:
+    """Return the text of data/sql/NAME.yaml, with a comment per key."""
     notes = {
         "url": "of the database, relative to the repository, without a password",
         "connection": "environment variable that holds the URL, or `dvc config --local db.NAME.url URL`",
@@ -145,10 +145,7 @@ def write_source(name: str, source: SqlSource) -> Path:
             lines += [f"query: | # {notes[key]}", *(f"  {line}".rstrip() for line in value.splitlines())]
         else:
             lines.append(f"{key}: {json.dumps(value, ensure_ascii=False)} # {notes[key]}")
-    path = path_of(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
-    return path
+    return "\n".join(lines) + "\n"
 
 
 def path_of(name: str) -> Path:

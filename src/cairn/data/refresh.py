@@ -54,14 +54,18 @@ def _origin(file: Path) -> str | None:
     return f"the database {dep['db']['connection']}" if "db" in dep else str(dep.get("path"))
 
 
-def dvc(*words: str) -> None:
-    """Run a DVC command.
+def dvc(*words: str, folder: Path | None = None) -> None:
+    """Run a DVC command, in the repository of a folder or in this one.
 
     Raises:
         ConfigError: it failed; the message is DVC's own.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", *words], capture_output=True, encoding="utf-8", check=False
+        [sys.executable, "-m", "dvc", *words],
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )
     if done.returncode:
         said = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR")]

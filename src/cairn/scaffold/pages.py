@@ -19,24 +19,34 @@ LOAD = {
     "decimal": "sign before decimals",
     "thousands": "sign between thousands",
     "dtype": "texts that are no numbers, although they are made of digits and that sign",
-    "na_values": "words that stand for a missing value, besides the usual ones",
+    "na_values": "by column: words that stand for a missing value, besides the usual ones",
+    "kind": "files of the folder that are read",
+    "file_column": "column that holds the name of each row's file",
+    "skipfooter": "lines left out at the end: a total",
+    "engine": "the parser of pandas that can do so; it takes ten times as long",
     "skipinitialspace": "a blank follows every separator",
     "index_col": "every line ends in a separator",
     "header": "line of the names, counted from 0",
     "names": "names of the columns, as the file has none for the first",
     "low_memory": "one type for all rows of a column",
 }
+TRACKED = "tracked by DVC"
 QUESTION = {"binary": "which of two", "multiclass": "which of several", "regression": "how much"}
 
 
-def texts(plan: Plan) -> dict[str, str]:
-    """Return the text of every file by its path below conf/."""
+def texts(plan: Plan, origin: str = TRACKED) -> dict[str, str]:
+    """Return the text of every file by its path below conf/.
+
+    Args:
+        plan: what they say.
+        origin: where the data are from, in a few words.
+    """
     name = plan.data.name
     return {
         f"contract/{name}.yaml": "\n".join(_contract(plan)) + "\n",
         f"evaluate/{name}.yaml": "\n".join(_evaluate(plan)) + "\n",
         f"baseline/{name}.yaml": "\n".join(_baseline(plan)) + "\n",
-        f"data/{name}.yaml": "\n".join(_data(plan)) + "\n",
+        f"data/{name}.yaml": "\n".join(_data(plan, origin)) + "\n",
     }
 
 
@@ -80,7 +90,7 @@ def comment(text: str) -> str:
     return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
 
 
-def _data(plan: Plan) -> Iterator[str]:
+def _data(plan: Plan, origin: str) -> Iterator[str]:
     data, question, choices = plan.data, plan.question, plan.choices
     features = sum(finding.column.group is not None for finding in plan.findings.values())
     yield comment(
@@ -101,7 +111,7 @@ def _data(plan: Plan) -> Iterator[str]:
     yield _line("  - _self_", "and these values")
     yield ""
     yield _line(f"name: {data.name}", "how reports call it")
-    yield _line(f"source: {written(data.source)}", "the file, tracked by DVC")
+    yield _line(f"source: {written(data.source)}", origin)
     yield _line(f"contract: {data.contract}", "what each column is, may hold, and when it is known")
     yield from _mapping("load", data.load, "how the file is read", "by its extension", LOAD)
     yield _line(f"task: {data.task}", question.why)

@@ -17,14 +17,15 @@ from cairn.config.schema import read_config
 from cairn.config.traps import traps
 from cairn.data.contract import surviving, violations
 from cairn.data.deal import deal
+from cairn.data.folder import KINDS
 from cairn.data.leakage import leaks
 from cairn.data.load import derived, with_dates
 from cairn.pipeline.prepare import clean, encode_target
 from cairn.scaffold.plan import Plan
+from cairn.scaffold.source import Source
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 RESERVED = re.compile("null|true|false|nan|inf|yes|no|on|off|y|n|default|none")
-EXTENSIONS = (".csv", ".tsv", ".txt", ".data", ".parquet", ".feather", ".jsonl")
 RAW = "data/raw"
 MANY_COLUMNS = 200
 
@@ -41,7 +42,10 @@ def free_name(name: str, root: Path) -> str:
         )
     taken = [
         path
-        for path in (f"conf/{group}/{name}.yaml" for group in ("data", "contract", "evaluate", "baseline"))
+        for path in (
+            *(f"conf/{group}/{name}.yaml" for group in ("data", "contract", "evaluate", "baseline")),
+            f"data/sql/{name}.yaml",
+        )
         if (root / path).exists()
     ]
     if taken:
@@ -49,21 +53,26 @@ def free_name(name: str, root: Path) -> str:
     return name
 
 
-def raw_path(file: Path, name: str, root: Path) -> str:
-    """Return where the file will stand, relative to the root: where it is, if that is data/raw already.
+def raw_path(given: Path, name: str, root: Path) -> str:
+    """Return where a file or folder will stand, relative to the root: where it is, if in data/raw already.
 
     Raises:
-        ConfigError: another file stands there.
+        ConfigError: something else stands there.
     """
     raw = (root / RAW).resolve()
-    if file.resolve().parent == raw:
-        return f"{RAW}/{file.name}"
-    suffixes = [suffix.lower() for suffix in file.suffixes]
-    first = next((i for i, suffix in enumerate(suffixes) if suffix in EXTENSIONS), len(suffixes) - 1)
-    path = f"{RAW}/{name}{''.join(suffixes[first:])}"
+    if given.resolve().parent == raw:
+        return f"{RAW}/{given.name}"
+    path = f"{RAW}/{name}{'' if given.is_dir() else extensions(given)}"
     if (root / path).exists() or (root / f"{path}.dvc").exists():
         raise ConfigError(f"--name {name}: {path} is there; take another name or remove it")
     return path
+
+
+def extensions(file: Path) -> str:
+    """Return all that says how a file is read, such as .csv.gz, in lower case; else its last extension."""
+    suffixes = [suffix.lower() for suffix in file.suffixes]
+    first = next((i for i, suffix in enumerate(suffixes) if suffix in KINDS), len(suffixes) - 1)
+    return "".join(suffixes[first:])
 
 
 def prove(plan: Plan, table: pd.DataFrame, texts: Mapping[str, str], root: Path) -> None:
@@ -106,8 +115,14 @@ def prove(plan: Plan, table: pd.DataFrame, texts: Mapping[str, str], root: Path)
         raise ConfigError("\n".join(f"looks like a leak: {line}" for line in found))
 
 
-def put(file: Path, path: str, texts: Mapping[str, str], root: Path) -> list[str]:
-    """Copy the file, track it with DVC, write conf/ and tell git; undo all of it if any of it fails.
+def put(source: Source, path: str, texts: Mapping[str, str], root: Path) -> list[str]:
+    """Copy the data, track them with DVC, write the files and tell git; undo all of it if any of it fails.
+
+    Args:
+        source: the file, or the files of a folder.
+        path: where it is to stand, relative to the root.
+        texts: of files, by their path relative to the root; a .dvc file is written over DVC's own.
+        root: of the repository.
 
     Returns:
         The paths that are new, relative to the root.
@@ -120,20 +135,23 @@ def put(file: Path, path: str, texts: Mapping[str, str], root: Path) -> list[str
     raw, tracked = root / path, root / f"{path}.dvc"
     mine = [] if raw.exists() else [raw]
     mine += [] if tracked.exists() else [tracked]
-    mine += [root / "conf" / name for name in texts]
+    mine += [root / name for name in texts]
     try:
-        if raw in mine:
-            raw.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, raw)
+        for file in source.files if raw in mine else ():
+            copy = raw / file.relative_to(source.path)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
         if tracked in mine:
             _run(root, sys.executable, "-m", "dvc", "add", "--quiet", path)
         for name, text in texts.items():
-            (root / "conf" / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / "conf" / name).write_text(text, encoding="utf-8", newline="\n")
-        new = [tracked.relative_to(root).as_posix(), *(f"conf/{name}" for name in texts)]
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text, encoding="utf-8", newline="\n")
+        new = list(dict.fromkeys([tracked.relative_to(root).as_posix(), *texts]))
         _run(root, "git", "add", *new, ignore.relative_to(root).as_posix())
     except BaseException:
         for leftover in mine:
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
             leftover.unlink(missing_ok=True)
         if before is None:
             ignore.unlink(missing_ok=True)

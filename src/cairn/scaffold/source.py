@@ -1,11 +1,10 @@
-"""Open what the user points at: which separator, encoding and marks of missing values a file uses.
+"""Open what the user points at, a file or a folder of files: its marks of missing values, thousands, totals.
 
 What the repository's reader would not guess is returned as data.load, so that the pipeline reads the same.
 """
 
-import csv
 import re
-from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +15,17 @@ from pandas.api import types
 
 from cairn.config.base import ConfigError
 from cairn.data.files import read_raw
+from cairn.data.folder import KINDS, WRITTEN, files_in, kind_of, read_folder
 from cairn.data.load import in_plain_types
+from cairn.scaffold.dialect import LOOK_LINES, dialect_of, not_text
+from cairn.scaffold.footer import is_footer
 
 READ_CSV = "pandas.read_csv"
-LOOK_BYTES = 1_000_000
-LOOK_LINES = 500
-SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
+READ_FOLDER = "cairn.data.folder.read_folder"
+MOST_SHOWN = 8
 MARKS = frozenset(
     {"?", "-", "--", ".", "*", "#", "unknown", "missing", "none", "na", "n.a.", "nil", "no data"}
 )
-WITH_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+")
-NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
 
 
 @dataclass(frozen=True)
@@ -34,56 +33,135 @@ class Source:
     """A table and how to read it again.
 
     Attributes:
-        path: the file.
+        path: the file or folder.
         table: its rows.
         load: what data.load has to say; None where the extension says all.
         notes: what was found out about the file, a line each.
+        files: what is read: the file itself, or the files of the folder.
     """
 
     path: Path
     table: pd.DataFrame
     load: dict[str, Any] | None
     notes: tuple[str, ...]
+    files: tuple[Path, ...] = ()
 
 
-def open_source(given: str, *, separator: str | None, encoding: str | None) -> Source:
+def open_source(
+    path: Path, *, separator: str | None, encoding: str | None, file_column: str | None = None
+) -> Source:
     """Read the table that the user points at.
+
+    Args:
+        path: a file, or a folder of files with the same columns.
+        separator: sign between the columns of a text file; None to look.
+        encoding: of a text file; None for UTF-8.
+        file_column: for a folder: a column to add, which holds the name of each row's file.
 
     Raises:
         ConfigError: not there, of an unknown kind, empty, or not what its extension says.
     """
-    if "://" in given:
-        raise ConfigError(
-            f"{given}: bring it here first (`dvc import-url {given} data/raw/`), then give the file"
-        )
-    path = Path(given)
     if path.is_dir():
-        raise ConfigError(f"{given}: a folder needs a function that makes one table of it, see data.load")
+        return _open_folder(path, separator, encoding, file_column)
+    if file_column is not None:
+        raise ConfigError(f"--file-column is for a folder of files, and {path.name} is one file")
     if not path.is_file():
-        raise ConfigError(f"{given}: no such file{_like(path)}")
-    if path.stat().st_size == 0:
-        raise ConfigError(f"{given}: the file is empty")
-    suffixes = {suffix.lower() for suffix in path.suffixes}
-    if not {".csv", ".tsv", ".txt", ".data"} & suffixes:
-        return Source(path, in_plain_types(read_raw(path)), None, ())
-    options, notes = _options(path, separator, encoding)
+        raise ConfigError(f"{path}: no such file{_like(path)}")
+    _refuse_empty(path)
+    kind = kind_of(path)
+    if kind not in WRITTEN:
+        return Source(path, in_plain_types(read_raw(path)), None, (), (path,))
+    options, notes = dialect_of(path, separator, encoding)
     table = _read(path, options)
+    if is_footer(table, options.get("decimal", ".")):
+        table, footer = _without_footer(path, table, options)
+        notes += footer
+    table, refined = _refined(lambda: _read(path, options), table, options)
+    notes += refined
+    plain = {"sep": "\t"} if kind == ".tsv" else {}
+    needed = kind in (".txt", ".data") or options != plain
+    load = {"_target_": READ_CSV, **options, **_whole(options)} if needed else None
+    return Source(path, table, load, tuple(notes), (path,))
+
+
+def _open_folder(path: Path, separator: str | None, encoding: str | None, file_column: str | None) -> Source:
+    found = {kind: files for kind in KINDS if (files := files_in(path, kind))}
+    if not found:
+        raise ConfigError(f"{path}: the folder holds no table ({', '.join(KINDS)})")
+    # A text beside tables is somebody's note.
+    kinds = [kind for kind in found if kind not in (".txt", ".data")] or list(found)
+    if len(kinds) > 1:
+        raise ConfigError(
+            f"{path}: the folder holds {' and '.join(kinds)} files: keep those of one kind there"
+        )
+    (kind,) = kinds
+    files = found[kind]
+    for file in files:
+        _refuse_empty(file)
+    fixed: dict[str, Any] = {"kind": kind} | ({"file_column": file_column} if file_column else {})
+    options: dict[str, Any] = {}
+    notes: list[str] = []
+    if kind in WRITTEN:
+        options, notes = dialect_of(files[0], separator, encoding)
+    table = read_folder(path, **fixed, **options)
+    if kind in WRITTEN:
+        table, refined = _refined(lambda: read_folder(path, **fixed, **options), table, options)
+        notes += refined
+    notes.insert(0, f"{len(files):,} {kind} file{'s'[: len(files) - 1]}, {_first_and_last(files, path)}")
+    return Source(path, table, {"_target_": READ_FOLDER, **fixed, **options}, tuple(notes), tuple(files))
+
+
+def _first_and_last(files: list[Path], folder: Path) -> str:
+    names = [file.relative_to(folder).as_posix() for file in (files[0], files[-1])]
+    return names[0] if len(files) == 1 else f"from {names[0]} to {names[1]}"
+
+
+def _refined(
+    read: Callable[[], pd.DataFrame], table: pd.DataFrame, options: dict[str, Any]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Add what keeps numbers from being read as such to the options, and read the table again if it does.
+
+    Returns:
+        The table, and a note for each option.
+    """
+    notes = []
     if marks := _marks_of_missing(table):
         options["na_values"] = marks
-        notes.append(f"{', '.join(map(repr, marks))} stands for a missing value")
+        shown = dict.fromkeys(mark for found in marks.values() for mark in found)
+        columns = ", ".join(list(marks)[:MOST_SHOWN]) + (", …" if len(marks) > MOST_SHOWN else "")
+        notes.append(f"{', '.join(map(repr, shown))} stands for a missing value in {columns}")
+        table = read()
     sign = "." if options.get("decimal") == "," else ","
     thousands, others = _thousands(table, sign)
     if thousands:
         options["thousands"] = sign
+        options |= {"dtype": dict.fromkeys(others, "str")} if others else {}
         notes.append(f"a {'point' if sign == '.' else 'comma'} stands between thousands")
-    if thousands and others:
-        options["dtype"] = dict.fromkeys(others, "str")
-    if {"na_values", "thousands"} & options.keys():
-        table = _read(path, options)
-    plain = {"sep": "\t"} if ".tsv" in suffixes else {}
-    needed = ".txt" in suffixes or ".data" in suffixes or options != plain
-    load = {"_target_": READ_CSV, **options, "low_memory": False} if needed else None
-    return Source(path, table, load, tuple(notes))
+        table = read()
+    return table, notes
+
+
+def _without_footer(
+    path: Path, table: pd.DataFrame, options: dict[str, Any]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Read the table without its last line, which is a total, and add to the options what leaves it out."""
+    last = ", ".join("" if pd.isna(value) else str(value) for value in table.iloc[-1])
+    for lines in range(1, 4):  # blank lines after the total are lines too
+        options |= {"skipfooter": lines, "engine": "python"}
+        shorter = _read(path, options)
+        if len(shorter) == len(table) - 1:
+            return shorter, [f"the last line is a total, and left out: {last}"]
+    raise ConfigError(f"{path}: the last line looks like a total ({last}): remove it, and what follows it")
+
+
+def _whole(options: dict[str, Any]) -> dict[str, bool]:
+    """Ask for one type for all rows of a column, which the slower parser of pandas gives unasked."""
+    return {} if "engine" in options else {"low_memory": False}
+
+
+def _refuse_empty(path: Path) -> None:
+    if path.stat().st_size == 0:
+        raise ConfigError(f"{path}: the file is empty")
 
 
 def _like(path: Path) -> str:
@@ -93,110 +171,11 @@ def _like(path: Path) -> str:
     return nearest(path.name, sorted(p.name for p in folder.iterdir())) if folder.is_dir() else ""
 
 
-def _options(path: Path, separator: str | None, encoding: str | None) -> tuple[dict[str, Any], list[str]]:
-    """Return options of pandas.read_csv beyond its defaults, and a note for each that was found out."""
-    options: dict[str, Any] = {}
-    notes = []
-    text, found = _start(path, encoding)
-    if found != "utf-8":
-        options["encoding"] = found
-        notes.append(f"written in {found}")
-    lines = text.splitlines()[:LOOK_LINES]
-    if not any(line.strip() for line in lines):
-        raise ConfigError(f"{path}: the file is empty")
-    separator = separator or _separator(lines)
-    if separator != ",":
-        options["sep"] = separator
-        notes.append(f"columns are separated by {SEPARATORS.get(separator, repr(separator))}")
-    rows = _rows(lines, separator)
-    header, body = rows[0], rows[1:]
-    _refuse_bad_header(path, header)
-    longer = [row for row in body if len(row) == len(header) + 1]
-    if body and len(longer) == len(body) and not any(row[-1].strip() for row in longer):
-        options["index_col"] = False
-        notes.append("every line ends in a separator")
-    elif body and len(longer) == len(body):
-        options |= {"header": 0, "names": ["row", *header]}
-        notes.append("the first column, which has no name, is called row")
-    if body and all(field.startswith(" ") for row in body for field in row[1:] if field):
-        options["skipinitialspace"] = True
-        notes.append("a blank follows every separator")
-    fields = [field.strip() for row in body for field in row]
-    commas = sum(bool(WITH_COMMA.fullmatch(field)) for field in fields)
-    if separator != "," and commas > sum(bool(re.fullmatch(r"[-+]?\d+\.\d+", field)) for field in fields):
-        options["decimal"] = ","
-        notes.append("a comma stands before decimals")
-    return options, notes
-
-
-def _start(path: Path, encoding: str | None) -> tuple[str, str]:
-    """Return the first megabyte as text, up to the end of its last whole line, and its encoding.
-
-    Raises:
-        ConfigError: not text in the given encoding, or in UTF-8.
-    """
-    from pandas.io.common import get_handle
-
-    try:
-        with get_handle(path, "rb", compression="infer", is_text=False) as opened:
-            content: Any = opened.handle.read(LOOK_BYTES)
-    except (ValueError, OSError, EOFError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        encoding = "utf-16"
-        content = content[: len(content) // 2 * 2]
-    elif b"\0" in content:
-        raise ConfigError(f"{path}: this is no text, whatever its name says")
-    elif len(content) == LOOK_BYTES:
-        content = content[: content.rfind(b"\n") + 1] or content
-    try:
-        return content.decode("utf-8-sig" if encoding is None else encoding), encoding or "utf-8"
-    except (UnicodeDecodeError, LookupError) as error:
-        raise ConfigError(_not_text(path, encoding)) from error
-
-
-def _not_text(path: Path, encoding: str | None) -> str:
-    if encoding is not None:
-        return f"{path}: not text in {encoding}"
-    return f"{path}: not text in UTF-8; say which it is, such as --encoding cp1252 (Western Europe)"
-
-
-def _rows(lines: list[str], separator: str) -> list[list[str]]:
-    if len(separator) > 1:
-        return [re.split(separator, line.strip()) for line in lines if line.strip()]
-    try:
-        return [row for row in csv.reader(lines, delimiter=separator) if row]
-    except csv.Error as error:
-        raise ConfigError(f"the first {LOOK_LINES} lines are no table: {error}") from error
-
-
-def _separator(lines: list[str]) -> str:
-    """Return the separator that cuts most lines into as many columns as the first, else a comma."""
-
-    def fits(separator: str) -> tuple[float, int]:
-        widths = Counter(len(row) for row in _rows(lines, separator))
-        header = len(_rows(lines[:1], separator)[0]) if lines[0].strip() else 0
-        share = (widths[header] + widths[header + 1]) / max(1, sum(widths.values()))
-        return (share if header > 1 else 0, header)
-
-    good = [separator for separator in SEPARATORS if fits(separator)[0] >= 0.9]
-    return max(good, key=lambda separator: fits(separator)[1], default=",")
-
-
-def _refuse_bad_header(path: Path, header: list[str]) -> None:
-    names = Counter(name.strip() for name in header if name.strip())
-    twice = [name for name, count in names.items() if count > 1]
-    if twice:
-        raise ConfigError(f"{path}: two columns are called {', '.join(twice[:5])}; give each its own name")
-    if names and all(NUMBER.fullmatch(name) for name in names) and len(names) > 1:
-        raise ConfigError(f"{path}: the first line holds numbers; it must hold the names of the columns")
-
-
 def _read(path: Path, options: dict[str, Any]) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path, low_memory=False, **options)
+        table = pd.read_csv(path, **options, **_whole(options))
     except UnicodeDecodeError as error:
-        raise ConfigError(_not_text(path, options.get("encoding"))) from error
+        raise ConfigError(not_text(path, options.get("encoding"))) from error
     except (ValueError, OSError, EOFError) as error:
         raise ConfigError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
     return table
@@ -206,17 +185,17 @@ def _texts(table: pd.DataFrame) -> list[str]:
     return [name for name in table if types.is_string_dtype(table[name]) or table[name].dtype == object]
 
 
-def _marks_of_missing(table: pd.DataFrame) -> list[str]:
-    """Return the few words, such as ?, that alone keep a column of numbers from being one."""
-    found: dict[str, None] = {}
+def _marks_of_missing(table: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the few words, such as ?, that alone keep a column of numbers from being one, by column."""
+    found: dict[str, list[str]] = {}
     for name in _texts(table):
         there = table[name].dropna().astype("str").str.strip()
         odd = there[pd.to_numeric(there, errors="coerce").isna()]
         if 0 < len(odd) < len(there) / 2 and set(odd.str.lower().unique()[:20]) <= MARKS:
-            found |= dict.fromkeys(sorted(odd.unique()))
+            found[name] = sorted(odd.unique())
         elif len(odd) and (there == "?").any():
-            found["?"] = None
-    return list(found)
+            found[name] = ["?"]
+    return found
 
 
 def _thousands(table: pd.DataFrame, sign: str) -> tuple[bool, list[str]]:

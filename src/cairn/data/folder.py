@@ -1,0 +1,150 @@
+"""One table of a folder of files with the same columns: a file per month or region, or parted by folders.
+
+What a folder is called counts where it is written as in year=2024/region=north/part.csv, the way of Hive and
+Spark: year and region are columns then (https://spark.apache.org/docs/latest/sql-data-sources-parquet.html,
+partition discovery).
+"""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pandas as pd
+from pandas.api import types
+from tqdm import tqdm
+
+from cairn.config.base import ConfigError
+from cairn.data.changes import type_of
+from cairn.data.files import read_raw
+from cairn.data.load import in_plain_types
+
+WRITTEN = (".csv", ".tsv", ".txt", ".data")
+KINDS = (*WRITTEN, ".parquet", ".feather", ".jsonl")
+NOTHING = "__HIVE_DEFAULT_PARTITION__"
+"""What Hive calls the folder of the rows without a value."""
+ALIKE = {"whole number": "numbers", "number": "numbers", "moment": "dates"}
+
+
+def kind_of(file: Path) -> str | None:
+    """Return the extension that says how a file is read, such as .csv of a.CSV.gz; None where none does."""
+    return next((suffix for suffix in map(str.lower, file.suffixes) if suffix in KINDS), None)
+
+
+def files_in(folder: Path, kind: str) -> list[Path]:
+    """Return the files of a kind in a folder and the folders below, in the order of their paths.
+
+    What is called .something or _something is somebody's note, such as Spark's _SUCCESS, and left out.
+    """
+    found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+    shown = {name: path for name, path in found.items() if not any(part[0] in "._" for part in name.parts)}
+    ordered = sorted(shown, key=Path.as_posix)
+    return [shown[name] for name in ordered if kind_of(name) == kind]
+
+
+def read_folder(source: Path, kind: str, file_column: str | None = None, **options: Any) -> pd.DataFrame:
+    """Return the rows of every file of a folder, file after file in the order of their paths.
+
+    A column has the type that it would have if all rows stood in one file: what is text in one file is text
+    in all of them, with 007 as it is written.
+
+    Args:
+        source: the folder.
+        kind: extension of the files to read, such as .csv; others are left alone.
+        file_column: name of a column to add, which holds the path of a row's file without its extension.
+        options: for pandas.read_csv, where the files are text.
+
+    Raises:
+        ConfigError: no such file, one that cannot be read, or one with other columns than the first.
+    """
+    paths = files_in(source, kind)
+    if not paths:
+        raise ConfigError(f"data.source: {source} holds no file that ends in {kind}")
+    given = {path: _given(path.relative_to(source), kind, file_column) for path in paths}
+    tables = {path: _with(given[path], _read(path, kind, options), path) for path in _shown(paths)}
+    _refuse_other_columns(tables, source)
+    kinds = {str(name): {p: type_of(t[name]) for p, t in tables.items()} for name in tables[paths[0]]}
+    words = [name for name, found in kinds.items() if len(_alike(found.values())) > 1]
+    if words and kind not in WRITTEN:
+        raise ConfigError(f"data.source: {source}: {words[0]}: {_both(kinds[words[0]], source)}")
+    if words:
+        options = {**options, "dtype": {**options.get("dtype", {}), **dict.fromkeys(words, "str")}}
+        tables = {path: _with(given[path], _read(path, kind, options), path) for path in _shown(paths)}
+    filled = [table for table in tables.values() if len(table)] or [tables[paths[0]]]
+    whole = pd.concat(_of_one_type(filled), ignore_index=True)
+    for name in {name for parts in given.values() for name in parts} - {file_column}:
+        if types.is_string_dtype(whole[name]) and whole[name].dropna().str.fullmatch(r"-?\d+").all():
+            whole[name] = pd.to_numeric(whole[name])
+    return in_plain_types(whole)
+
+
+def _shown(paths: list[Path]) -> tqdm:
+    return tqdm(paths, desc="reading files", unit="file", delay=1, leave=False, disable=None)
+
+
+def _given(name: Path, kind: str, file_column: str | None) -> dict[str, str | None]:
+    """Return what the path of a file says of its rows, by column."""
+    parts = [part.partition("=") for part in name.parent.parts if "=" in part]
+    said = {unquote(key): None if value == NOTHING else unquote(value) for key, _, value in parts}
+    text = name.as_posix()
+    return said | ({file_column: text[: text.lower().rindex(kind)]} if file_column else {})
+
+
+def _read(path: Path, kind: str, options: dict[str, Any]) -> pd.DataFrame:
+    if kind not in WRITTEN:
+        return read_raw(path)
+    try:
+        return pd.read_csv(path, low_memory=False, **options)
+    except (TypeError, ValueError, OSError, EOFError) as error:
+        raise ConfigError(f"data.source: {path} cannot be read: {' '.join(str(error).split())}") from error
+
+
+def _with(given: dict[str, str | None], table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    if twice := [name for name in given if name in table.columns]:
+        raise ConfigError(f"data.source: {path} has a column {twice[0]}, and so has its path or file_column")
+    parts = {name: pd.Series(value, index=table.index, dtype="str") for name, value in given.items()}
+    return table.assign(**parts)
+
+
+def _refuse_other_columns(tables: dict[Path, pd.DataFrame], source: Path) -> None:
+    first, *others = tables
+    wanted = list(tables[first])
+    wrong = [path for path in others if set(tables[path]) != set(wanted)]
+    if wrong:
+        found = list(tables[wrong[0]])
+        without = [str(name) for name in wanted if name not in found]
+        besides = [str(name) for name in found if name not in wanted]
+        said = [f"without {', '.join(without)}"] if without else []
+        said += [f"with {', '.join(besides)}"] if besides else []
+        more = f" ({len(wrong):,} of {len(tables):,} files differ)" if len(wrong) > 1 else ""
+        raise ConfigError(
+            f"data.source: {source}: {wrong[0].relative_to(source).as_posix()} has other columns than"
+            f" {first.relative_to(source).as_posix()}: {' and '.join(said)}{more}"
+        )
+    for path in others:
+        tables[path] = tables[path][wanted]
+
+
+def _alike(found: Any) -> set[str]:
+    return {ALIKE.get(kind, kind) for kind in found} - {"nothing"}
+
+
+def _both(found: dict[Path, str], source: Path) -> str:
+    """Say which two files disagree on what a column holds."""
+    there = {path.relative_to(source).as_posix(): kind for path, kind in found.items() if kind != "nothing"}
+    first = next(iter(there))
+    other = next(name for name, kind in there.items() if _alike([kind]) != _alike([there[first]]))
+    held = {name: ALIKE.get(there[name], there[name]) for name in (other, first)}
+    return f"{other} holds {held[other]}, {first} {held[first]}"
+
+
+def _of_one_type(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Give a column that is all missing in one file the type it has in the others, so that this stays."""
+    for name in tables[0]:
+        empty = [i for i, table in enumerate(tables) if table[name].isna().all()]
+        held = next((table[name] for i, table in enumerate(tables) if i not in empty), None)
+        if held is None or types.is_bool_dtype(held):
+            continue
+        dtype = "float64" if types.is_numeric_dtype(held) else held.dtype
+        for i in empty:
+            tables[i] = tables[i].assign(**{str(name): tables[i][name].astype(dtype)})
+    return tables
