@@ -5,6 +5,7 @@ exactly these, validated, and dvc.yaml must name the same ones under `params:`. 
 the command line. A command (cairn/commands) gets all words of the command line as they are.
 """
 
+import ast
 import difflib
 import importlib
 import inspect
@@ -44,7 +45,9 @@ def run(name: str = "", *arguments: str) -> None:
         ConfigError: no such name, wrong arguments, an undeclared or invalid section, or other versions.
     """
     stages, commands = _modules("pipeline"), [stem.replace("_", "-") for stem in _modules("commands")]
-    if name in stages:
+    if name in ("", "-h", "--help", "help"):
+        _print_help()
+    elif name in stages:
         _run_stage(name, arguments)
     elif name in commands:
         _run_command(name, arguments)
@@ -57,6 +60,17 @@ def run(name: str = "", *arguments: str) -> None:
 
 def _modules(room: str) -> list[str]:
     return sorted(path.stem for path in (ROOT / "src/cairn" / room).glob("[a-z]*.py"))
+
+
+def _print_help() -> None:
+    """List the commands and stages, each with the first line of its file."""
+    for room, title in (("commands", "commands, each with --help"), ("pipeline", "stages of dvc.yaml")):
+        print(f"{title}:")
+        for stem in _modules(room):
+            text = (ROOT / "src/cairn" / room / f"{stem}.py").read_text(encoding="utf-8")
+            first = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0].rpartition("`: ")[2]
+            name = stem.replace("_", "-") if room == "commands" else stem
+            print(f"  {name:<16} {first[:1].upper()}{first[1:].removesuffix('.')}")
 
 
 def _run_command(name: str, arguments: tuple[str, ...]) -> None:

@@ -60,6 +60,11 @@ def prepare_data() -> None:
     Raises:
         ConfigError: DVC could not; with the last lines it said.
     """
+    print(
+        "bringing the prepared data in step: dvc repro split",
+        file=sys.stderr,
+        flush=True,
+    )
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "repro", "split"], capture_output=True, text=True, check=False
     )

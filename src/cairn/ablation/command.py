@@ -12,6 +12,7 @@ from cairn.config.base import ConfigError
 def parser_of(name: str, description: str) -> argparse.ArgumentParser:
     """Return a parser with the options of both commands."""
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog=f"cairn {name}",
         description=description,
         epilog="Judged on validation; test is never read. The same data, settings and seeds give the same"

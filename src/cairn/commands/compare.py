@@ -45,6 +45,7 @@ def main(*arguments: str) -> None:
 
 def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="cairn compare",
         description="Compare revisions by their predictions of the same rows: every metric and the money,"
         " with intervals.",

@@ -19,6 +19,7 @@ def main(*arguments: str) -> None:
 
 def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="cairn data-diff",
         description="Say what changed in the data between two revisions: rows, columns, distributions.",
         epilog="A revision is a branch, tag or commit of git, the name of a DVC experiment, or `workspace`.",

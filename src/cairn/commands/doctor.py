@@ -15,6 +15,7 @@ def main(*arguments: str) -> None:
     """
     argparse.ArgumentParser(
         "cairn doctor",
+        allow_abbrev=False,
         description="Check Python, the pins, torch, the disk, git, DVC, its remotes, settings and dvc.lock."
         " Each line is ok, warn or wrong; the exit code is 1 if anything is wrong. Nothing is changed.",
     ).parse_args(arguments)

@@ -60,6 +60,7 @@ def _look_and_write(asked: argparse.Namespace, name: str, intake: Intake, root: 
 def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "cairn new-data",
+        allow_abbrev=False,
         description="Look at a table and write conf/ for it: contract, split, metric, baselines.",
     )
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Look for better values of the model in force, on validation: `cairn search`."""
+"""Look for better values of the model in force, on validation."""
 
 import argparse
 from importlib.util import find_spec
@@ -68,6 +68,7 @@ def _search(asked: argparse.Namespace) -> None:
 def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "cairn search",
+        allow_abbrev=False,
         description="Look for better values of the model in force. What may vary is `space` in its file in"
         " conf/model; best is what is best on validation. Killed at any time, the same command goes on.",
     )

@@ -8,10 +8,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from cairn.config import params_file
 from cairn.config.base import ConfigError
+from cairn.config.overrides import key_of
 from cairn.engines.start import ENGINES, crew_size
 from cairn.experiments.check import check_combinations, job_of, without_repeats
-from cairn.experiments.refs import commit_of, experiments_of, git
+from cairn.experiments.plan import SWEEPS
+from cairn.experiments.refs import commit_of, experiments_of, git, read_file
 from cairn.experiments.results import best_of, scores_of, shown, table
 from cairn.experiments.sweep import Outcome, run_sweep
 from cairn.experiments.words import combinations
@@ -36,6 +39,9 @@ def main(*arguments: str) -> None:
     if asked.revision is None:
         _stop_on_changes(root)
     revision = commit_of(root, asked.revision or "HEAD")
+    said = _left_behind(root, revision, asked.set)
+    if said:
+        print(said)
     checked, dropped = without_repeats(check_combinations(root, revision, listed))
     for line in dropped:
         print(line)
@@ -47,6 +53,7 @@ def main(*arguments: str) -> None:
     threads = max(combination.config.threads for combination in checked)
     gpus = int(any(combination.config.train.device == "cuda" for combination in checked))
     workers = crew_size(asked.workers, asked.on, threads)
+    print(f"{len(jobs)} experiments, {workers} side by side; logs: {SWEEPS / asked.name}/jobs", flush=True)
     try:
         outcomes = run_sweep(
             root,
@@ -64,7 +71,7 @@ def main(*arguments: str) -> None:
 
 
 def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("cairn sweep", description=__doc__)
+    parser = argparse.ArgumentParser("cairn sweep", allow_abbrev=False, description=__doc__)
     parser.add_argument(
         "-S", "--set-param", dest="set", action="append", default=[], metavar="KEY=A,B",
         help="an override, of one value or several: a,b choice(a,b) range(1,4) (without the 4) sort()"
@@ -95,6 +102,19 @@ def _stop_on_changes(root: Path) -> None:
             f"not committed: {', '.join(changed)}\n"
             "experiments start from a commit; commit these files, or leave them out: --from HEAD"
         )
+
+
+def _left_behind(root: Path, revision: str, words: Sequence[str]) -> str | None:
+    """Say what the commit's params.yaml was made with: experiments start from conf/, as in dvc exp run."""
+    text = read_file(root, revision, "params.yaml")
+    recorded = params_file.parse(text.decode("utf-8"), "params.yaml").overrides if text else None
+    keys = {key_of(word) for word in words}
+    left = [word for word in recorded or [] if key_of(word) not in keys]
+    if not left:
+        return None
+    return (
+        f"params.yaml was made with {' '.join(left)}; a sweep starts from conf/: add -S {' -S '.join(left)}"
+    )
 
 
 def _report(root: Path, outcomes: Sequence[Outcome], baseline: str) -> None:

@@ -44,6 +44,7 @@ def _git(*words: str) -> bool:
 
 def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
+        allow_abbrev=False,
         prog="cairn update",
         description="Bring a new snapshot of a database's table or query, or of what DVC imports,"
         " and say what changed since the last commit.",

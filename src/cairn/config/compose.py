@@ -107,6 +107,11 @@ def nearest(name: object, names: Sequence[str]) -> str:
     return f", did you mean {by_case[near[0]]}?" if near else ""
 
 
+def _keys(values: dict[str, Any]) -> list[str]:
+    """Return every dotted key, of sections too."""
+    return list(dict.fromkeys(".".join(path[: i + 1]) for path in leaves(values) for i in range(len(path))))
+
+
 def leaves(values: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
     """Return what is not a mapping with keys, by its path; lists and empty mappings are leaves."""
     if not isinstance(values, dict) or not values:
@@ -142,12 +147,11 @@ def _in_one_line(error: Exception, conf: Path, overrides: Sequence[str]) -> str:
     by = max(above, key=lambda override: len(override.partition("=")[0]), default=None)
     wrong = re.fullmatch(r"Could not override '([\w.@/]+)'\..*", said)
     if wrong and by is None:
-        known = [".".join(path[: i + 1]) for path in leaves(compose(conf).values) for i in range(len(path))]
-        return f"override {wrong[1]}: no such option or key{nearest(wrong[1], known)}"
+        return f"override {wrong[1]}: no such option or key{nearest(wrong[1], _keys(compose(conf).values))}"
     if by is None:
         return said if any(override in said for override in overrides) else f"conf/: {said}"
     others = compose(conf, [override for override in overrides if override != by])
-    near = nearest(key, [".".join(path) for path in leaves(others.values)])
+    near = nearest(key, _keys(others.values))
     return f"override {by}: no key {key}{near} (+{key}=... adds one)"
 
 

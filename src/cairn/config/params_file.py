@@ -35,13 +35,23 @@ def read(path: Path) -> Params | None:
     Raises:
         ConfigError: not YAML, not a mapping, or a header that was damaged.
     """
+    return parse(path.read_text(encoding="utf-8"), str(path)) if path.exists() else None
+
+
+def parse(text: str, path: str) -> Params:
+    """Return what a text holds.
+
+    Args:
+        text: of a params.yaml.
+        path: what messages call it.
+
+    Raises:
+        ConfigError: see `read`.
+    """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    if not path.exists():
-        return None
-    text = path.read_text(encoding="utf-8")
     notes = dict(
         line[2:].split(": ", 1)
         for line in text.splitlines()
@@ -51,7 +61,7 @@ def read(path: Path) -> Params | None:
         values: Any = OmegaConf.to_container(OmegaConf.create(text))
         overrides = json.loads(notes["overrides"]) if "overrides" in notes else None
     except (YAMLError, OmegaConfBaseException) as error:
-        raise ConfigError(f"{not_yaml(str(path), error)}; {ANEW}") from error
+        raise ConfigError(f"{not_yaml(path, error)}; {ANEW}") from error
     except ValueError as error:
         raise ConfigError(f"{path}: the line '# overrides:' is damaged; {ANEW}") from error
     if not isinstance(values, dict):

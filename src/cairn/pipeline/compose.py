@@ -92,7 +92,9 @@ def settle(conf: Path, found: Params | None) -> tuple[Composed, str]:
 
 
 def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("cairn compose", description="Write params.yaml from conf/.")
+    parser = argparse.ArgumentParser(
+        "cairn compose", allow_abbrev=False, description="Write params.yaml from conf/."
+    )
     parser.add_argument(
         "override", nargs="*", help="choose an option or set a key: model=mlp train.device=cpu"
     )
