@@ -22,6 +22,15 @@ from cairn.models.package import load, save
 SHAPE = (6, 8)
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Work on one thread: for images this small, on a busy machine, two mostly wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def crosses(rows=600, seed=0):
     """Images of noise with a bright bar anywhere: upright (1) or lying (0); and where its middle is."""
     rng = np.random.default_rng(seed)
