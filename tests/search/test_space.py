@@ -26,8 +26,11 @@ BASES |= {
     if base.values["model"]["classifier"] is None
 }
 TASKS = {model: base.values["data"]["task"] for model, base in BASES.items()}
-GROUPS = ["features=all,schedule", "calibration=none,isotonic", "train.early_stopping=true,false"]
-SPACES = {model: read_space(CONF, base, TASKS[model], varied=GROUPS) for model, base in BASES.items()}
+GROUPS = ["calibration=none,isotonic", "features=all,schedule", "train.early_stopping=true,false"]
+SPACES = {
+    model: read_space(CONF, base, TASKS[model], varied=GROUPS[TASKS[model] == "regression" :])
+    for model, base in BASES.items()
+}
 RATE = "model.params.learning_rate"
 
 
