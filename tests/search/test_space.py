@@ -21,7 +21,7 @@ MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 BASES = {model: compose(CONF, [f"model={model}"]) for model in MODELS}
 # One that has no classifier is looked at with a number to predict.
 BASES |= {
-    model: compose(CONF, ["data=diabetes", f"model={model}"])
+    model: compose(CONF, ["data=flights_delay", f"model={model}"])
     for model, base in BASES.items()
     if base.values["model"]["classifier"] is None
 }
