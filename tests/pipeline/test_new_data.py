@@ -114,6 +114,10 @@ def test_a_relative_path_is_one_of_the_users_folder(folder, monkeypatch, capsys)
         (["https://127.0.0.1/a.csv?sig=s3cr3t"], "https://127.0.0.1/a.csv: the https:// address holds"),
         (["file:///d/wine.csv"], "is a path of this machine"),
         (["http://127.0.0.1:1"], "--name is missing"),
+        (
+            ["http://127.0.0.1:1/a.csv"],
+            "http://127.0.0.1/a.csv: cannot be imported: no such file there, or no",
+        ),
     ],
 )
 def test_what_cannot_work_gives_one_line_and_writes_nothing(words, said, folder):
@@ -125,6 +129,24 @@ def test_what_cannot_work_gives_one_line_and_writes_nothing(words, said, folder)
     assert len(str(error.value).splitlines()) == 1
     assert "s3cr3t" not in str(error.value)
     assert everything(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("gone.csv", "/gone.csv: cannot be imported: no such file there, or no such server"),
+        ("page.csv", "page.csv: this is a web page, not a table"),
+    ],
+)
+def test_an_address_without_a_table_gives_one_line_and_leaves_nothing(file, said, folder, web):
+    (web.folder / "page.csv").write_text("<!doctype html><title>log in</title>", encoding="utf-8")
+    before = everything(folder / "root")
+    with pytest.raises(ConfigError) as error:
+        new_data.main(f"{web.url}/{file}", "--target", "x")
+    assert said in str(error.value)
+    assert str(folder) not in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+    assert everything(folder / "root") == before
 
 
 @pytest.mark.slow
