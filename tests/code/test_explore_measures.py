@@ -9,7 +9,7 @@ from scipy import stats
 
 from cairn.data.shift import chance, kolmogorov_smirnov, shifts, summary, total_variation
 from cairn.explore.association import association, matrix, with_target
-from cairn.explore.charts import heat, histogram
+from cairn.explore.charts import heat, histogram, target_figure
 from cairn.explore.gaps import complete_rows, gaps
 from cairn.explore.groups import entities, groups
 from cairn.explore.levels import rare_levels
@@ -180,7 +180,8 @@ def test_intervals_are_those_of_scipy_and_of_the_normal_distribution():
 
 
 @pytest.mark.parametrize(
-    ("span", "period"), [("30h", "hour"), ("60D", "day"), ("400D", "week"), ("3000D", "month")]
+    ("span", "period"),
+    [("30h", "hour"), ("60D", "day"), ("400D", "week"), ("3000D", "month"), ("70000D", "year")],
 )
 def test_the_period_is_the_shortest_that_keeps_the_curve_legible(span, period):
     time = pd.Series(
@@ -202,7 +203,29 @@ def test_the_target_by_day_is_what_groupby_says():
     assert found["rows"].tolist() == by_day.size().tolist()
     classes = over_time(time, LEVEL, "multiclass", "day")
     expected = (LEVEL == "a").groupby(time.dt.date).mean()
-    assert classes["a"].tolist() == pytest.approx(expected.tolist())
+    assert classes["is a"].tolist() == pytest.approx(expected.tolist())
+
+
+@pytest.mark.parametrize("name", ["rows", "start", "value", "$_$", "_hidden", "<b>"])
+def test_a_class_may_have_any_name_in_the_figure_over_time(name):
+    time = pd.Series(pd.date_range("2020-01-01", periods=400, freq="D"))
+    found = over_time(time, LEVEL.replace("a", name), "multiclass", "month")
+    drawn = target_figure(found, {}, f"share of {name}")
+    assert drawn.count(name.replace("<", "&lt;").replace(">", "&gt;")) >= 2
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        ("2020-07-19 00:00:00+02:00", "2020-11-27 00:00:00+01:00"),
+        ("2020-07-19 00:00:00", "2020-11-27 00:00:00.500000"),
+    ],
+)
+def test_the_ends_of_validation_may_be_written_in_two_ways(ends):
+    time = pd.Series(pd.date_range("2020-01-01", periods=400, freq="D"))
+    found = over_time(time, pd.Series(X), "regression", "month")
+    part = {"from": ends[0], "until": ends[1], "mean": 0.0}
+    assert "validation" in target_figure(found, {"validation": part}, "mean y")
 
 
 def test_dates_with_a_time_zone_are_shown_in_utc():
@@ -240,6 +263,12 @@ def test_groups_are_the_levels_or_the_quarters_of_a_column_and_missing_is_one():
     assert found[-1].name == "(missing)"
     assert found[0].validation == pytest.approx(24 / 50)
     assert found[3].target.value == 1
+
+
+def test_the_largest_levels_of_a_category_are_its_groups_and_missing_is_one():
+    column = pd.Series(np.repeat([f"l{i}" for i in range(30)] + [None], np.r_[np.arange(30, 0, -1), 40]))
+    found = groups(*of_parts(column, column[:50], "categorical"), Values("boolean", np.ones(505)), "binary")
+    assert [group.name for group in found] == ["(missing)", *(f"l{i}" for i in range(11))]
 
 
 def test_entities_are_as_uneven_as_so_many_equal_ones():

@@ -47,6 +47,13 @@ def test_a_target_made_of_a_missing_value_is_missing_and_its_row_is_dropped_not_
     kept, dropped = clean(whole, data)
     assert dropped == {"no_target": 1}
     assert encode_target(kept["late"], data).tolist() == [0, 1, 1]
+    for expression in ("(delay > 15) * 1", "(delay > 15).astype('int')", "delay.between(15, 99) * 1"):
+        assert derived(table, described(late=expression), contract)["late"].tolist()[:2] == [0, 1]
+        assert derived(table, described(late=expression), contract)["late"].isna().tolist()[2:] == [
+            True,
+            False,
+        ]
+    assert derived(table, described(late="delay.fillna(0) > 15"), contract)["late"].notna().all()
     assert derived(table, described(late="delay.isna()"), contract)["late"].tolist() == [False] * 2 + [
         True,
         False,
@@ -80,6 +87,7 @@ def test_a_date_can_be_made_of_year_month_and_day_and_numbers_of_the_date():
         ([20201231.0, None], "%Y%m%d", "2020-12-31"),
         ([1609372800, 1609372801], "unix", "2020-12-31"),
         ([1609372800000, None], "unix_ms", "2020-12-31"),
+        ([1609372800000000000], "unix_ns", "2020-12-31"),
         (["2020-12-31T00:00:00+00:00", "2021-01-01T00:00:00+02:00"], None, "2020-12-31T00:00:00Z"),
     ],
 )

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scaffold_tables import ROOT, planned, proven, visits
 
 from cairn.config.base import ConfigError
+from cairn.data.load import derived
 from cairn.scaffold.columns import look_at
 from cairn.scaffold.dates import written_as
 from cairn.scaffold.names import is_code, is_entity, is_id, plan_of, shared_word, slug, words
@@ -51,6 +52,11 @@ def test_the_task_and_the_event_can_be_said():
     table = visits()
     assert planned(table, "bought", positive="no").data.positive == "no"
     assert planned(table.assign(n=RNG.integers(1, 6, ROWS)), "n", task="regression").data.task == "regression"
+
+
+def test_an_event_of_what_is_no_binary_task_is_refused():
+    with pytest.raises(ConfigError, match=r"--positive a: x holds 3 values, a multiclass task has no event"):
+        planned(visits().assign(x=RNG.choice(list("abc"), ROWS)), "x", positive="a")
 
 
 def test_a_rare_event_is_ranked_by_precision_and_a_long_tail_by_absolute_errors():
@@ -100,6 +106,7 @@ def test_a_count_of_seconds_that_never_falls_is_a_time_and_one_in_disorder_is_no
     seconds = np.sort(RNG.integers(0, 100_000, ROWS))
     assert planned(visits().assign(Time=seconds), "bought").data.time == "Time"
     assert planned(visits().assign(Time=RNG.permutation(seconds)), "bought").data.time is None
+    assert planned(visits().assign(Time=seconds * 10**13), "bought").data.time is None
 
 
 def test_a_date_later_than_the_time_of_its_row_is_left_out():
@@ -143,6 +150,7 @@ def test_people_who_answer_alike_are_no_copies_and_copies_of_a_measurement_are()
 LOOKS = {
     "row_no": (np.arange(ROWS), "key"),
     "Unnamed: 0": (np.arange(ROWS), "key"),
+    "loan_id": (np.where(np.arange(ROWS) < 2, np.nan, np.arange(ROWS) * 3.0), "idle"),
     "uuid": ([f"{i:x}-{i * 7:x}" for i in range(ROWS)], "key"),
     "remark": ([f"the {i}th visitor asked for a lower price" for i in range(ROWS)], "idle"),
     "constant": (["same"] * ROWS, "idle"),
@@ -169,6 +177,8 @@ def test_what_says_nothing_about_other_rows_is_no_feature(name):
         ("region_code", RNG.integers(1, 17, ROWS), "categorical"),
         ("store_id", RNG.integers(1, 10, ROWS), "categorical"),
         ("rooms", RNG.integers(1, 17, ROWS), "numeric"),
+        ("living_area", RNG.integers(20, 180, ROWS), "numeric"),
+        ("glucose_level", RNG.integers(60, 250, ROWS), "numeric"),
         ("is_new", RNG.integers(0, 2, ROWS), "numeric"),
         ("member", RNG.random(ROWS) < 0.5, "boolean"),
     ],
@@ -201,11 +211,38 @@ def test_dates_hidden_in_text_are_found_and_nothing_else_is(values, format_):
     assert written_as(pd.Series(values, name="x")) == format_
 
 
+def test_dates_that_can_be_read_in_two_ways_are_read_as_months_and_the_doubt_is_said():
+    months = pd.date_range("2015-01-01", periods=60, freq="MS")
+    for format_, other in (("%d/%m/%Y", "%m/%d/%Y"), ("%m/%d/%Y", "%d/%m/%Y")):
+        found = look_at(pd.Series(months.strftime(format_), name="x"))
+        assert found.column.format == format_
+        assert found.note == f"dates as 01/01/2015, which {other} reads as well: which is it?"
+    assert "which" not in look_at(pd.Series(["5 May 2020", "6 May 2020"], name="x")).note
+
+
+def test_numbers_with_a_sign_of_money_or_percent_become_numbers():
+    worth, part = np.exp(RNG.normal(6, 1, ROWS)), RNG.random(ROWS) * 100
+    signed = {"the price": [f"${x:,.2f}" for x in worth], "part": [f"{x:.1f}%" for x in part]}
+    table = visits().assign(**signed, stars=RNG.choice(["1*", "2*"], ROWS))
+    table.loc[3, "part"] = None
+    plan = proven(table, "bought")
+    assert set(plan.named("feature")) == {"age", "town", "noise", "stars", "the_price_number", "part_number"}
+    assert note(plan, "the price") == "the_price_number is its number"
+    whole = derived(table, plan.data, plan.contract)
+    np.testing.assert_allclose(whole["the_price_number"], worth, atol=0.01)
+    assert whole["part_number"].isna().sum() == 1
+    with pytest.raises(ConfigError, match="numbers with a sign are no target; say --target") as error:
+        planned(table, "the price")
+    said = str(error.value).partition("--target '")[2].removesuffix("'")
+    assert planned(table, said).data.task == "regression"
+
+
 def test_numbers_are_dates_only_under_a_name_of_time():
     days = pd.Series([20200131, 20200201])
     assert written_as(days.rename("date")) == "%Y%m%d"
     assert written_as(days.rename("price")) is None
-    assert written_as(pd.Series([1_600_000_000, 1_600_000_060], name="timestamp")) == "unix"
+    for power, unit in ((0, "unix"), (3, "unix_ms"), (6, "unix_us"), (9, "unix_ns")):
+        assert written_as(pd.Series([1_600_000_000 * 10**power], name="timestamp")) == unit
     assert written_as(pd.Series([20201331], name="date")) is None
 
 
@@ -239,6 +276,13 @@ TOO_LITTLE = {
     "no expression": (visits(), "old = age >", r"is no expression of columns"),
     "a name twice": (visits(), "age = noise > 1", r"the table has a column 'age' already"),
     "an id": (visits().assign(x=[f"n{i}" for i in range(ROWS)]), "x", r"hardly a value is seen twice"),
+    "hardly a class": (
+        visits().assign(x=["a"] * 9 + ["b"] * 9 + [f"n{i}" for i in range(ROWS - 18)]), "x",
+        r"x: 96% of the rows are of classes with fewer than 5 rows \(382 such classes\)",
+    ),
+    "an infinite target": (
+        visits().assign(x=[np.inf, *range(ROWS - 1)]), "x", r"x: infinite values \(1 rows\) are no target",
+    ),
     "a date": (visits().assign(x=pd.date_range("2020-01-01", periods=ROWS)), "x", r"a date is no target"),
     "row_id": (visits().assign(row_id=1), "bought", r"a column is called row_id"),
     "a name of YAML": (visits().assign(**{"${x}": 1}), "bought", r"means something else in YAML or pandas"),

@@ -1,6 +1,8 @@
 """A file is read as it is meant, and what cannot be read ends in one clear line."""
 
 import gzip
+from datetime import date, timedelta
+from decimal import Decimal
 
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from cairn.config.base import ConfigError
 from cairn.config.data import DataConfig
 from cairn.data.load import load
+from cairn.scaffold.columns import look_at
 from cairn.scaffold.source import open_source
 
 ROWS = [(f"Zürich {i}" if i % 2 else "Łódź", i, i / 4) for i in range(1, 30)]
@@ -69,6 +72,19 @@ def test_marks_of_missing_values_and_thousands_do_not_turn_numbers_into_words(tm
     pd.testing.assert_frame_equal(as_the_pipeline_reads(source), source.table)
 
 
+def test_points_between_thousands_are_found_and_dates_and_versions_stay_as_they_are(tmp_path):
+    path = tmp_path / "a.csv"
+    pay = [f"{i},50" if i % 2 else f"1.{i:03},50" for i in range(1, 40)]
+    lines = "".join(f"{p};{i % 28 + 1:02}.02.2021;1.2.{i};w{i}\n" for i, p in enumerate(pay))
+    path.write_text("pay;day;version;word\n" + lines, encoding="utf-8")
+    source = opened(path)
+    assert source.table["pay"].tolist()[:2] == [1.5, 1002.5]
+    assert source.table["day"].iloc[0] == "01.02.2021"
+    assert source.table["version"].iloc[0] == "1.2.0"
+    assert "a point stands between thousands" in source.notes
+    pd.testing.assert_frame_equal(as_the_pipeline_reads(source), source.table)
+
+
 def test_row_names_without_a_heading_become_a_column(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("x,y\n" + "".join(f"r{i},{i},{i * 2}\n" for i in range(5)), encoding="utf-8")
@@ -82,6 +98,21 @@ def test_the_index_of_a_parquet_file_is_a_column_and_names_are_text(tmp_path):
     frame.columns = frame.columns.astype(str)
     frame.to_parquet(tmp_path / "a.parquet")
     assert list(opened(tmp_path / "a.parquet").table) == ["who", "0"]
+
+
+def test_decimals_and_days_of_a_snapshot_are_read_as_the_pipeline_reads_them(tmp_path):
+    days = [date(2024, 1, 1) + timedelta(days=i) for i in range(60)]
+    frame = pd.DataFrame({"amount": [Decimal(f"{i}.25") for i in range(60)], "asked": days})
+    frame.to_parquet(tmp_path / "a.parquet")
+    source = opened(tmp_path / "a.parquet")
+    pd.testing.assert_frame_equal(as_the_pipeline_reads(source), source.table)
+    kinds = {name: look_at(source.table[name]).column.kind for name in frame}
+    assert kinds == {"amount": "numeric", "asked": "datetime"}
+
+
+def test_lists_of_a_parquet_file_are_no_values(tmp_path):
+    pd.DataFrame({"tags": [[1, 2]] * 3}).to_parquet(tmp_path / "a.parquet")
+    assert look_at(opened(tmp_path / "a.parquet").table["tags"]).role == "idle"
 
 
 BAD = {

@@ -1,9 +1,15 @@
 """Planted leaks are found, each with its reason, and honest columns are left alone."""
 
+from time import process_time
+
 import numpy as np
 import pandas as pd
 import pytest
 from scaffold_tables import planned, proven, visits
+
+from cairn.config.contract import Column, Contract
+from cairn.config.data import DataConfig
+from cairn.scaffold.suspects import accounts
 
 ROWS = 1200
 
@@ -73,6 +79,26 @@ def test_numbers_that_add_up_to_the_target_are_found_together():
     assert plan.findings["food"].note == "the target is a sum of food and drinks"
 
 
+def test_numbers_that_add_up_are_found_beside_a_copy_of_their_sum():
+    rng = np.random.default_rng(2)
+    table = honest().drop(columns="spent").assign(food=rng.gamma(2, 20, ROWS), drinks=rng.gamma(2, 20, ROWS))
+    table["total"] = table["food"] + table["drinks"]
+    plan = planned(table.assign(cents=table["total"] * 100), "total")
+    assert set(plan.named("suspect")) == {"cents", "food", "drinks"}
+
+
+def test_two_of_very_many_numbers_that_add_up_are_found_in_a_moment():
+    rng = np.random.default_rng(2)
+    X = pd.DataFrame(rng.normal(size=(5000, 600)), columns=[f"n{i}" for i in range(600)])
+    contract = Contract(columns={name: Column(kind="numeric", group="g") for name in X})
+    data = DataConfig(name="", source="", contract="", task="regression", target="y")
+    started = process_time()
+    found = accounts(X.assign(y=X["n7"] - 3 * X["n99"] + 5), list(X), contract, data)
+    assert set(found) == {"n7", "n99"}
+    assert accounts(X.assign(y=X.sum(axis=1)), list(X), contract, data) == {}
+    assert process_time() - started < 20, "one fit with all columns takes seconds, and there were 600"
+
+
 def test_what_came_of_a_plan_is_known_afterwards():
     rng = np.random.default_rng(2)
     sched = rng.integers(0, 1440, ROWS)
@@ -85,6 +111,18 @@ def test_what_came_of_a_plan_is_known_afterwards():
 @pytest.mark.parametrize("target", ["bought", "spent"])
 def test_honest_columns_are_left_alone(target):
     assert planned(honest(), target).named("suspect") == []
+
+
+@pytest.mark.parametrize("shops", [8, 40])
+def test_the_shop_of_a_table_sorted_by_shop_is_no_leak_and_a_class_of_the_target_is(shops):
+    rng = np.random.default_rng(5)
+    shop = np.repeat(np.arange(shops), 1600 // shops)
+    table = pd.DataFrame({"shop": shop, "promo": rng.integers(0, 2, 1600), "sales": rng.gamma(3, 5, 1600)})
+    table["sales"] += shop * 80 / shops
+    table = table.assign(x=rng.normal(size=1600), z=rng.normal(size=1600))
+    assert planned(table, "sales").named("suspect") == []
+    table["band"] = pd.qcut(table["sales"], 6, labels=list("qwerty")).astype(str)
+    assert planned(table, "sales").named("suspect") == ["band"]
 
 
 def test_a_strong_honest_column_among_strong_ones_is_no_leak():

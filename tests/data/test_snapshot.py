@@ -197,6 +197,10 @@ def test_a_connection_is_found_in_the_environment_and_its_secret_not_repeated(mo
     ) as caught:
         snapshot(url=None, connection="LOANS_DB")
     assert "s3cr3t" not in str(caught.value)
+    monkeypatch.setenv("LOANS_DB", f"sqlite:///{Path('made.db').resolve()}?password=s3cr3t")
+    with pytest.raises(ConfigError) as caught:
+        snapshot(url=None, connection="LOANS_DB", table="gone")
+    assert "s3cr3t" not in str(caught.value)
 
 
 def test_decimals_and_days_reach_a_model_as_numbers_and_dates():

@@ -223,7 +223,8 @@ def reading(url: "URL") -> Generator["Connection"]:
             yield connection
     except SQLAlchemyError as error:
         said = " ".join(str(getattr(error, "orig", None) or error).split())
-        shown = url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)
+        # What follows the ? may be a password as well.
+        shown = url.set(drivername=url.get_backend_name(), query={}).render_as_string(hide_password=True)
         raise ConfigError(f"{shown}: {said}") from error
     finally:
         engine.dispose()

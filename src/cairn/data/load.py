@@ -15,8 +15,8 @@ from cairn.config.data import DataConfig
 from cairn.config.expressions import names_in
 from cairn.data.files import read_raw
 
-UNITS: dict[str | None, str] = {"unix": "s", "unix_ms": "ms"}
-ASKS_FOR_MISSING = re.compile(r"\b(isna|isnull|notna|notnull|fillna)\b")
+UNITS: dict[str | None, str] = {"unix": "s", "unix_ms": "ms", "unix_us": "us", "unix_ns": "ns"}
+ASKS_FOR_MISSING = re.compile(r"\b(isna|isnull|notna|notnull|fillna|where|mask|combine_first)\b")
 
 
 def load(data: DataConfig) -> pd.DataFrame:
@@ -56,7 +56,7 @@ def in_plain_types(table: pd.DataFrame) -> pd.DataFrame:
     Databases and Parquet have both; pandas keeps them as Python objects.
     """
     plain = {"decimal": lambda column: column.astype("float64"), "date": pd.to_datetime}
-    objects = table.select_dtypes("object")
+    objects = table.loc[:, [types.is_object_dtype(kind) for kind in table.dtypes]]
     kinds = {name: types.infer_dtype(column, skipna=True) for name, column in objects.items()}
     return table.assign(
         **{str(name): plain[kind](table[name]) for name, kind in kinds.items() if kind in plain}
@@ -83,8 +83,8 @@ def as_dates(values: pd.Series, written: str | None) -> pd.Series | None:
 
     Args:
         values: a column of any type.
-        written: a format such as %d.%m.%Y for text or for digits, unix for seconds since 1970, unix_ms for
-            milliseconds; None for ISO 8601.
+        written: a format such as %d.%m.%Y for text or for digits, unix for seconds since 1970, unix_ms,
+            unix_us and unix_ns for milli-, micro- and nanoseconds; None for ISO 8601.
     """
     if types.is_datetime64_any_dtype(values) or types.is_bool_dtype(values):
         return None
@@ -104,8 +104,9 @@ def as_dates(values: pd.Series, written: str | None) -> pd.Series | None:
 def derived(table: pd.DataFrame, data: DataConfig, contract: Contract) -> pd.DataFrame:
     """Return the table with the columns of data.derive, each after those it may be made of.
 
-    A comparison with a missing value is neither true nor false: it is missing, unless the expression asks
-    for missing values itself (isna, notna, fillna).
+    What is made of a missing value is missing, unless the expression says itself what then is to be (isna,
+    notna, fillna, where, mask, combine_first): pandas calls a comparison with a missing value false, so that
+    `(delay > 15) * 1` would be 0 for a flight that never arrived.
 
     Raises:
         ConfigError: an expression that pandas cannot evaluate on the table, or a column that is there.
@@ -119,8 +120,9 @@ def derived(table: pd.DataFrame, data: DataConfig, contract: Contract) -> pd.Dat
             values = pd.Series(table.eval(expression), index=table.index)
         except Exception as error:
             raise ConfigError(f"data.derive.{name}: '{expression}': {error}") from error
-        if types.is_bool_dtype(values) and not ASKS_FOR_MISSING.search(expression):
+        if not ASKS_FOR_MISSING.search(expression):
             unknown = table[[n for n in names_in(expression) or [] if n in table.columns]].isna().any(axis=1)
-            values = values.astype("boolean").mask(unknown) if unknown.any() else values
+            whole = values.astype("boolean") if types.is_bool_dtype(values) else values
+            values = whole.mask(unknown) if unknown.any() else values
         table = with_dates(table.assign(**{name: values}), contract)
     return table

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cairn.explore.profile import Bars
-from cairn.explore.target import moments
+from cairn.explore.target import IS
 from cairn.explore.values import Floats
 
 WIDTH, HEIGHT = 240.0, 48.0
@@ -69,20 +69,27 @@ def target_figure(frame: pd.DataFrame, parts: Mapping[str, Any], label: str) -> 
         axes.fill_between(start, frame["low"], frame["high"], color=MODEL, alpha=0.22, linewidth=0)
         axes.plot(start, frame["value"], color=MODEL, marker="o", markersize=2.5, label="train")
         validation = parts["validation"]
-        ends = moments(pd.Series([validation["from"], validation["until"]])).to_numpy()
+        # One may have a fraction of a second, or another offset in winter.
+        ends = pd.to_datetime([validation["from"], validation["until"]], format="ISO8601", utc=True)
+        ends = ends.tz_localize(None).to_numpy()
         mean = validation.get("rate", validation.get("mean"))
         axes.plot(ends, [mean, mean], color=OTHERS[0], linewidth=2.4, label="validation, as a whole")
     else:
         for position, name in enumerate(frame.columns.drop(["start", "rows"])):
             style = position % len(OTHERS)
             color, dash = (MODEL, "-") if position == 0 else (OTHERS[style], DASHES[style])
-            axes.plot(start, frame[name], color=color, linestyle=dash, label=str(name))
-    axes.set(ylabel=label)
+            axes.plot(start, frame[name], color=color, linestyle=dash, label=_plain(name.removeprefix(IS)))
+    axes.set(ylabel=_plain(label))
     axes.tick_params(axis="x", labelrotation=0)
     axes.margins(x=0.01)
     axes.yaxis.label.set_color(TEXT)
     legend(axes, loc="best")
     return embedded(to_svg(figure), "time")
+
+
+def _plain(text: str) -> str:
+    """Keep matplotlib from reading a formula between two $, and from hiding a name that begins with _."""
+    return ("\u200b" + text if text.startswith("_") else text).replace("$", r"\$")
 
 
 def _n(value: float, digits: int = 1) -> str:

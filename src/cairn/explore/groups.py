@@ -63,7 +63,9 @@ def groups(train: Values, validation: Values, target: Values, task: Task) -> lis
     """Return the 12 largest groups of a column; a column of many numbers is cut at its quartiles."""
     first, second, names = _cut(train, validation)
     found = []
-    for code in range(len(names)):
+    # The codes of a category begin with its largest levels; the last code is what is missing.
+    codes = range(len(names)) if train.ordered else [*range(min(MOST_LEVELS, len(names) - 1)), len(names) - 1]
+    for code in codes:
         rows = first == code
         if rows.any():
             mean = None if task == "multiclass" else mean_of(target.numbers[rows], task)
@@ -84,8 +86,9 @@ def entities(column: pd.Series) -> Entities:
 
 
 def _few_levels(values: Values) -> bool:
-    distinct = len(np.unique(values.numbers[values.known]))
-    return values.kind in ("categorical", "boolean") and 1 < distinct <= MOST_LEVELS
+    if values.kind not in ("categorical", "boolean"):
+        return False
+    return 1 < len(np.unique(values.numbers[values.known])) <= MOST_LEVELS
 
 
 def _cut(train: Values, validation: Values) -> tuple[np.ndarray, np.ndarray, list[str]]:

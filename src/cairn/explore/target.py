@@ -13,6 +13,8 @@ PERIODS = {"hour": "h", "day": "D", "week": "W", "month": "M", "quarter": "Q", "
 MOST_PERIODS = 100
 Z = 1.959964
 CLASSES = 6
+IS = "is "
+"""Stands before the name of a class, which may be that of any other column."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +48,19 @@ def mean_of(target: Floats, task: Task) -> Mean:
 
 
 def period_of(time: pd.Series) -> str | None:
-    """Return the shortest of hour, day, week, month, quarter, year that gives 100 periods at most.
+    """Return the shortest of hour, day, week, month, quarter that gives 100 periods at most, else year.
 
     Returns:
         None where all rows are in one period of any length.
     """
+    several = None
     for name, code in PERIODS.items():
         first, last = pd.PeriodIndex([time.min(), time.max()], freq=code).asi8
-        if 1 < last - first + 1 <= MOST_PERIODS:
-            return name
-    return None
+        if last > first:
+            several = name
+            if last - first < MOST_PERIODS:
+                break
+    return several
 
 
 def over_time(time: pd.Series, target: pd.Series, task: Task, period: str) -> pd.DataFrame:
@@ -68,12 +73,12 @@ def over_time(time: pd.Series, target: pd.Series, task: Task, period: str) -> pd
         period: a name in PERIODS.
 
     Returns:
-        Columns start (a date), rows, and value, low and high, or the names of the classes.
+        Columns start (a date), rows, and value, low and high, or `is NAME` for every class.
     """
     start = time.dt.to_period(PERIODS[period]).dt.start_time
     if task == "multiclass":
         classes = target.value_counts().index[:CLASSES]
-        shares = pd.get_dummies(target)[list(classes)].groupby(start).mean()
+        shares = pd.DataFrame({f"{IS}{name}": target == name for name in classes}).groupby(start).mean()
         shares.insert(0, "rows", start.value_counts().sort_index())
         return shares.rename_axis("start").reset_index()
     found = [

@@ -9,7 +9,7 @@ from pandas.api import types
 
 from cairn.config.contract import Column
 from cairn.scaffold import names
-from cairn.scaffold.dates import written_as
+from cairn.scaffold.dates import readings
 from cairn.scaffold.source import unhashable
 
 Role = Literal["feature", "target", "time", "entity", "key", "date", "idle", "suspect", "source"]
@@ -68,17 +68,18 @@ def _look_at(name: str, there: pd.Series, distinct: int, nullable: bool) -> Find
     if types.is_bool_dtype(there):
         column = Column(kind="boolean", group="flags", nullable=nullable)
         return Finding(column, "feature", f"true in {share(float(there.mean()))}" if len(there) else "")
-    if written := written_as(there):
+    if written := readings(there):
         return _written_date(there, written, nullable)
     if types.is_numeric_dtype(there):
         return _numbers(name, there, distinct, nullable)
     return _words(name, there, distinct, nullable)
 
 
-def _written_date(there: pd.Series, written: str, nullable: bool) -> Finding:
-    plain = written == "ISO8601"
-    column = Column(kind="datetime", format=None if plain else written, nullable=nullable)
-    return Finding(column, "date", f"dates as {shown(there.iloc[:1])}")
+def _written_date(there: pd.Series, written: list[str], nullable: bool) -> Finding:
+    plain = written[0] == "ISO8601"
+    column = Column(kind="datetime", format=None if plain else written[0], nullable=nullable)
+    doubt = f", which {written[1]} reads as well: which is it?" if len(written) > 1 else ""
+    return Finding(column, "date", f"dates as {shown(there.iloc[:1])}{doubt}")
 
 
 def _numbers(name: str, there: pd.Series, distinct: int, nullable: bool) -> Finding:
@@ -91,7 +92,8 @@ def _numbers(name: str, there: pd.Series, distinct: int, nullable: bool) -> Find
         return found
     in_order = bool((there.diff().iloc[1:] == 1).all())
     if distinct == len(there) and len(there) > FEW_LEVELS and (in_order or names.is_id(name)):
-        return found.changed("key", "every row has its own number", group=None, min=None, max=None)
+        role: Role = "idle" if nullable else "key"
+        return found.changed(role, "every row has its own number", group=None, min=None, max=None)
     code = names.is_code(name) and distinct > 2
     if names.is_entity(name) and distinct < len(there) and distinct > FEW_LEVELS:
         note = f"{distinct:,} of them, {len(there) / distinct:.1f} rows each"

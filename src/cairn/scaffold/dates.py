@@ -23,24 +23,34 @@ YEARS = (1900, 2100)
 
 
 def written_as(values: pd.Series) -> str | None:
-    """Return how a column writes dates, in the words of the contract's `format`.
+    """Return the likeliest of the readings of a column; None for a column that holds no dates."""
+    return next(iter(readings(values)), None)
+
+
+def readings(values: pd.Series) -> list[str]:
+    """Return how a column may write dates, in the words of the contract's `format`, the likeliest first.
+
+    There are two where month and day can change places in every row, as in 01/02/2021. Then the one with
+    fewer days of the month comes first: what is counted by month has one.
 
     Args:
         values: a column of text or numbers.
 
     Returns:
-        "ISO8601", a strptime format, unix or unix_ms; None for a column that holds no dates. A format is
-        returned only if every value that is there can be read with it.
+        "ISO8601", a strptime format, unix, unix_ms, unix_us or unix_ns: only with what every value that is
+        there can be read.
     """
     there = values.dropna()
     if there.empty or types.is_bool_dtype(there):
-        return None
+        return []
     looks = _number_formats(there) if types.is_numeric_dtype(there) else _text_formats(there)
+    found: dict[str, pd.Series] = {}
     for written in looks:
         dates = as_dates(there, None if written == "ISO8601" else written)
-        if dates is not None and dates.notna().all() and dates.dt.year.between(*YEARS).all():
-            return written
-    return None
+        fits = dates is not None and dates.notna().all() and dates.dt.year.between(*YEARS).all()
+        if fits and not any(dates.equals(other) for other in found.values()):
+            found[written] = dates
+    return sorted(found, key=lambda written: found[written].dt.day.nunique())
 
 
 def _text_formats(there: pd.Series) -> Iterator[str]:
@@ -62,7 +72,7 @@ def _number_formats(there: pd.Series) -> Iterator[str]:
     low, high = there.min(), there.max()
     if low >= YEARS[0] * 10_000 and high < YEARS[1] * 10_000:
         yield "%Y%m%d"
-    elif low > 3e8 and high < 4e9:
-        yield "unix"
-    elif low > 3e11 and high < 4e12:
-        yield "unix_ms"
+    else:
+        for power, unit in enumerate(("unix", "unix_ms", "unix_us", "unix_ns")):
+            if low > 3e8 * 1000**power and high < 4e9 * 1000**power:
+                yield unit

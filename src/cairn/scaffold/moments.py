@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.api import types
 
 from cairn.config.contract import Column
+from cairn.data.load import as_dates
 from cairn.scaffold import names
 from cairn.scaffold.columns import Finding, share
 
@@ -69,7 +70,7 @@ def can_be_cut(moments: pd.Series) -> bool:
 
 
 def as_clock(table: pd.DataFrame, findings: Mapping[str, Finding]) -> str | None:
-    """Return a column of numbers that counts time: named so, and never falling from row to row."""
+    """Return a column of numbers that counts time: named so, never falling, and few enough for seconds."""
     for name, finding in findings.items():
         if (
             finding.role in ("feature", "key")
@@ -79,6 +80,7 @@ def as_clock(table: pd.DataFrame, findings: Mapping[str, Finding]) -> str | None
             and table[name].notna().all()
             and table[name].is_monotonic_increasing
             and can_be_cut(table[name])
+            and as_dates(table[name], "unix") is not None
         ):
             return name
     return None

@@ -11,8 +11,8 @@ ENTITIES = re.compile(
     "|writer|donor|policyholder|session"
 )
 CODES = re.compile(
-    "code|zip|zipcode|postcode|postal|class|type|category|cat|level|grade|district|region|county|state|ward|area"
-    "|sector|channel|brand|model|carrier"
+    "code|zip|zipcode|postcode|postal|class|type|category|cat|district|region|county|state|ward|sector|channel"
+    "|brand|model|carrier"
 )
 AFTERWARDS = re.compile(
     "after|afterwards|outcome|results?|actual|resolved|resolution|discharge|death|deceased|died|survived|final"

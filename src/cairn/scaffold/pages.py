@@ -18,6 +18,7 @@ LOAD = {
     "sep": "sign between columns",
     "decimal": "sign before decimals",
     "thousands": "sign between thousands",
+    "dtype": "texts that are no numbers, although they are made of digits and that sign",
     "na_values": "words that stand for a missing value, besides the usual ones",
     "skipinitialspace": "a blank follows every separator",
     "index_col": "every line ends in a separator",

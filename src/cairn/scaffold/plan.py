@@ -15,6 +15,7 @@ from cairn.pipeline.prepare import clean, encode_target
 from cairn.scaffold import moments
 from cairn.scaffold.choices import Choices, choose
 from cairn.scaffold.columns import Finding, Role, look_at
+from cairn.scaffold.signs import has_sign, new_name, numbers_of, without_sign
 from cairn.scaffold.source import Source, unhashable
 from cairn.scaffold.suspects import suspects
 from cairn.scaffold.task import Question, ask
@@ -87,6 +88,7 @@ def make_plan(source: Source, name: str, path: str, wishes: Wishes) -> Plan:
     if expression:
         _derive_target(draft, target, expression)
     _settle_target(draft, target)
+    _add_numbers(draft)
     question = ask(draft.table[target], wishes.task, wishes.positive)
     time = _settle_time(draft, wishes)
     group = _settle_group(draft, wishes)
@@ -146,6 +148,9 @@ def _settle_target(draft: _Draft, target: str) -> None:
     if found.role == "date":
         number = f"month = {moments.quoted(target)}.dt.month"
         raise ConfigError(f"{target}: a date is no target; derive a number, such as --target '{number}'")
+    if has_sign(values):
+        number = f"{new_name(target, draft.table)} = {without_sign(target)}"
+        raise ConfigError(f"{target}: numbers with a sign are no target; say --target '{number}'")
     if unhashable(values):
         raise ConfigError(f"{target}: holds lists or records, which are no target")
     column = Column(kind=_kind(values), known="after", nullable=bool(values.isna().any()))
@@ -207,6 +212,16 @@ def _add_date_parts(draft: _Draft, time: str | None) -> None:
     draft.add({name: part.expression for name, part in parts.items()}, {})
     for name, part in parts.items():
         draft.findings[name] = Finding(part.column, "feature", part.note, int(draft.table[name].nunique()))
+
+
+def _add_numbers(draft: _Draft) -> None:
+    """Take the numbers for features in place of the texts that hold them with a sign."""
+    for name, part in numbers_of(draft.table, draft.findings).items():
+        new = new_name(name, draft.table)
+        draft.add({new: part.expression}, {})
+        draft.findings[new] = Finding(part.column, "feature", part.note, int(draft.table[new].nunique()))
+        note = f"{new} is its number"
+        draft.findings[name] = draft.findings[name].changed("idle", note, group=None, allowed=None)
 
 
 def _left_out(

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pandas.api import types
 
 from cairn.config.base import ConfigError
 from cairn.data.files import read_raw
+from cairn.data.load import in_plain_types
 
 READ_CSV = "pandas.read_csv"
 LOOK_BYTES = 1_000_000
@@ -23,7 +25,7 @@ SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 MARKS = frozenset(
     {"?", "-", "--", ".", "*", "#", "unknown", "missing", "none", "na", "n.a.", "nil", "no data"}
 )
-THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
+WITH_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+")
 NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
 
 
@@ -62,15 +64,19 @@ def open_source(given: str, *, separator: str | None, encoding: str | None) -> S
     if path.stat().st_size == 0:
         raise ConfigError(f"{given}: the file is empty")
     if not {".csv", ".tsv", ".txt", ".data"} & set(path.suffixes):
-        return Source(path, read_raw(path), None, ())
+        return Source(path, in_plain_types(read_raw(path)), None, ())
     options, notes = _options(path, separator, encoding)
     table = _read(path, options)
     if marks := _marks_of_missing(table):
         options["na_values"] = marks
         notes.append(f"{', '.join(map(repr, marks))} stands for a missing value")
-    if _has_thousands(table):
-        options["thousands"] = ","
-        notes.append("a comma stands between thousands")
+    sign = "." if options.get("decimal") == "," else ","
+    thousands, others = _thousands(table, sign)
+    if thousands:
+        options["thousands"] = sign
+        notes.append(f"a {'point' if sign == '.' else 'comma'} stands between thousands")
+    if thousands and others:
+        options["dtype"] = dict.fromkeys(others, "str")
     if {"na_values", "thousands"} & options.keys():
         table = _read(path, options)
     plain = {"sep": "\t"} if ".tsv" in path.suffixes else {}
@@ -115,7 +121,7 @@ def _options(path: Path, separator: str | None, encoding: str | None) -> tuple[d
         options["skipinitialspace"] = True
         notes.append("a blank follows every separator")
     fields = [field.strip() for row in body for field in row]
-    commas = sum(bool(re.fullmatch(r"[-+]?\d+,\d+", field)) for field in fields)
+    commas = sum(bool(WITH_COMMA.fullmatch(field)) for field in fields)
     if separator != "," and commas > sum(bool(re.fullmatch(r"[-+]?\d+\.\d+", field)) for field in fields):
         options["decimal"] = ","
         notes.append("a comma stands before decimals")
@@ -212,15 +218,22 @@ def _marks_of_missing(table: pd.DataFrame) -> list[str]:
     return list(found)
 
 
-def _has_thousands(table: pd.DataFrame) -> bool:
+def _thousands(table: pd.DataFrame, sign: str) -> tuple[bool, list[str]]:
+    """Tell whether a sign stands between thousands, and which columns only look so, such as 01.02.2021."""
+    plain = r"\d+(\.\d+)?" if sign == "," else r"\d+(,\d+)?"
+    grouped = plain.replace(r"\d+", rf"\d{{1,3}}({re.escape(sign)}\d{{3}})+", 1)
+    found, others = False, []
     for name in _texts(table):
         there = table[name].dropna().astype("str").iloc[:LOOK_LINES]
-        numbers = there.str.replace(",", "").str.fullmatch(r"[-+]?\d+(\.\d+)?")
-        if len(there) and numbers.all() and there.map(lambda text: bool(THOUSANDS.fullmatch(text))).any():
-            return True
-    return False
+        if len(there) and there.str.replace(sign, "").str.fullmatch(rf"[-+]?{plain}").all():
+            if there.str.fullmatch(rf"[-+]?({plain}|{grouped})").all():
+                found = True
+            else:
+                others.append(name)
+    return found, others
 
 
 def unhashable(values: pd.Series) -> bool:
     """Whether a column holds lists or records, which are no values of a table."""
-    return values.dtype == object and any(isinstance(v, list | dict | set) for v in values.dropna().iloc[:50])
+    kinds = list | dict | set | np.ndarray  # a list of Parquet comes as an array
+    return values.dtype == object and any(isinstance(value, kinds) for value in values.dropna().iloc[:50])

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pandas.api import types
 
@@ -13,6 +14,7 @@ from cairn.scaffold.columns import share, shown
 FEWEST_ROWS = 50
 FEWEST_OF_A_CLASS = 10
 RARE_CLASS = 5
+MOST_OF_THE_ROWS = 0.5
 MOST_CODES = 10
 MOST_CLASSES = 100
 EVENTS = (
@@ -78,8 +80,15 @@ def ask(target: pd.Series, wanted: Task | None, positive: str | None) -> Questio
             f"{name}: a date is no target; derive a number: --target 'days = (`{name}` - start).dt.days'"
         )
     numeric = types.is_numeric_dtype(there) and not types.is_bool_dtype(there)
+    if numeric and (endless := int(np.isinf(there.to_numpy(dtype=np.float64)).sum())):
+        raise ConfigError(f"{name}: infinite values ({endless:,} rows) are no target: leave them empty")
     whole = numeric and bool((there % 1 == 0).all())
     task = wanted or _task(len(counts), numeric, whole)
+    if positive is not None and task != "binary":
+        raise ConfigError(
+            f"--positive {positive}: {name} holds {len(counts):,} values, a {task} task has no event;"
+            f" derive one: --target 'event = `{name}` == …'"
+        )
     if task == "regression":
         return _regression(there, numeric, len(counts))
     if numeric and not whole:
@@ -143,6 +152,11 @@ def _multiclass(there: pd.Series, counts: pd.Series) -> Question:
         raise ConfigError(
             f"{there.name}: hardly a value is seen twice ({len(counts):,} values in {len(there):,} rows):"
             " there are no classes to learn"
+        )
+    if kept.sum() < MOST_OF_THE_ROWS * len(there):
+        raise ConfigError(
+            f"{there.name}: {1 - kept.sum() / len(there):.0%} of the rows are of classes with fewer than"
+            f" {RARE_CLASS} rows ({len(rare):,} such classes): too few to learn"
         )
     if len(kept) > MOST_CLASSES:
         raise ConfigError(f"{there.name}: {len(kept):,} classes; {MOST_CLASSES} at most can be learnt here")
