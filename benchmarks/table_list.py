@@ -116,7 +116,8 @@ def wide(rows: int = 2_000, columns: int = 1_500) -> pd.DataFrame:
     for name in table.columns[::10]:
         table[name] = words[np.digitize(table[name], [-1, 0, 1])]
     table = table.mask(rng.random(table.shape) < 0.05)
-    return table.assign(target=(score + rng.normal(size=rows)).round(4))
+    target = pd.Series((score + rng.normal(size=rows)).round(4), name="target")
+    return pd.concat([table, target], axis=1)
 
 
 MADE = {

@@ -113,7 +113,8 @@ def plain_score(
         if columns[name]["kind"] == "categorical":
             levels = fit[name].value_counts().index[:MOST_LEVELS]
             for part, frame in frames.items():
-                frames[part] = frame.assign(**{name: pd.Categorical(frame[name], categories=levels)})
+                known = frame[name].where(frame[name].isin(levels))
+                frames[part] = frame.assign(**{name: pd.Categorical(known, categories=levels)})
         else:
             for part, frame in frames.items():
                 numbers = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
