@@ -146,6 +146,14 @@ def test_a_category_that_repeats_is_no_owner():
     assert "product" in plan.named("feature")
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_table_of_many_words_and_a_date_gives_no_warning_of_pandas():
+    answers = pd.DataFrame({f"question_{i}": RNG.choice(["ja", "nein"], ROWS) for i in range(120)})
+    asked = pd.Series(pd.date_range("2021-01-01", periods=ROWS), name="asked")
+    plan = proven(pd.concat([visits(), answers, asked], axis=1), "bought")
+    assert len(plan.named("feature")) == 3 + 120 + 2
+
+
 def test_people_who_answer_alike_are_no_copies_and_copies_of_a_measurement_are():
     answers = pd.DataFrame(RNG.integers(0, 3, (ROWS, 3)), columns=["q1", "q2", "q3"])
     answers["vote"] = np.where(answers["q1"] + RNG.integers(0, 2, ROWS) > 1, "yes", "no")

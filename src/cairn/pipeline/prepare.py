@@ -37,7 +37,8 @@ def clean(table: pd.DataFrame, data: DataConfig) -> tuple[pd.DataFrame, dict[str
         raise ConfigError(
             "row_id: the table has a column of this name, which Cairn needs for itself: rename it"
         )
-    table = table.assign(row_id=range(len(table)))
+    # Not assign: pandas warns of a table of many text columns that a column is inserted into.
+    table = pd.concat([table, pd.Series(range(len(table)), table.index, name="row_id")], axis=1)
     dropped = {}
     for reason, expression in data.drop_where.items():
         if expression is None:
