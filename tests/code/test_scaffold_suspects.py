@@ -167,3 +167,13 @@ def test_parts_that_together_tell_a_class_in_every_row_are_left_out_though_each_
 
 def test_parts_that_err_in_a_few_rows_are_no_function():
     assert "graves" not in planned(accidents(wrong=60), "severity").named("suspect")
+
+
+def test_parts_of_a_record_that_a_gap_gives_away_are_left_out_with_it():
+    rng = np.random.default_rng(6)
+    table = honest().drop(columns="spent")
+    charged = pd.Series(rng.choice(["theft", "fraud"], ROWS)).where(YES & (rng.random(ROWS) < 0.95))
+    amount = pd.Series(rng.gamma(2, 3, ROWS)).where(charged.notna() & (rng.random(ROWS) < 0.4))
+    honest_gap = pd.Series(rng.normal(size=ROWS)).where(rng.random(ROWS) < 0.4)
+    plan = proven(table.assign(charged=charged, amount=amount, other=honest_gap), "bought")
+    assert set(plan.named("suspect")) == {"charged", "amount"}

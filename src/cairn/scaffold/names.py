@@ -17,7 +17,7 @@ CODES = re.compile(
 AFTERWARDS = re.compile(
     "after|afterwards|outcome|results?|actual|resolved|resolution|discharge|death|deceased|died|survived|final"
     "|cancell?ed|cancellation|refund|refunded|recovered|recoveries|settlement|closed|closing|arrival|arr|arrived"
-    "|duration|elapsed|followup|futime|survival|survtime|injury|injuries|injured|fatal|fatality|fatalities|killed|delivered|completed|ended|churned|chargeoff|defaulted|payout|paidout"
+    "|duration|elapsed|end|event|censored|followup|futime|survival|survtime|injury|injuries|injured|fatal|fatality|fatalities|killed|delivered|completed|ended|churned|chargeoff|defaulted|payout|paidout"
 )
 TIMES = re.compile(
     "date|time|datetime|timestamp|day|dt|at|ts|created|when|period|month|week|moment|observed|recorded"

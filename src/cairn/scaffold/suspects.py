@@ -29,6 +29,8 @@ MOST_LEVELS = 20
 FEW_GROUPS = 50
 MOST_COMPARED = 3
 FEWEST_OTHERS = 3
+MOSTLY_THERE = 0.05
+STRAYS = 0.01
 
 
 def suspects(
@@ -62,6 +64,7 @@ def suspects(
         )
         if said := next(reasons, None):
             found[name] = said
+    found |= recorded_with(table, found, features)
     if data.task == "regression":
         found = accounts(sample, features, contract, data) | found
         # A copy of the target hides the numbers that add up to it.
@@ -70,6 +73,19 @@ def suspects(
         honest = {name: score for name, score in alone.items() if name not in found}
         found |= determined(sample, honest, data.target)
     return found | _far_above(sample, [n for n in features if n not in found], alone, contract, data), alone
+
+
+def recorded_with(table: pd.DataFrame, found: dict[str, str], features: list[str]) -> dict[str, str]:
+    """Name the columns that have a value only where a suspect of many gaps has one: parts of one record."""
+    gapped = [name for name in found if table[name].isna().mean() > MOSTLY_THERE]
+    parts = {}
+    for name in features:
+        there = table[name].notna()
+        if name not in found and not there.all():
+            for other in gapped:
+                if (there & table[other].isna()).sum() <= STRAYS * there.sum():
+                    parts.setdefault(name, f"it is there only where {other} is, a suspect")
+    return parts
 
 
 def _far_above(
