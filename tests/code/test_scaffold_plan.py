@@ -109,6 +109,17 @@ def test_a_count_of_seconds_that_never_falls_is_a_time_and_one_in_disorder_is_no
     assert planned(visits().assign(Time=seconds * 10**13), "bought").data.time is None
 
 
+def test_days_and_years_that_never_fall_are_a_time_and_those_in_disorder_or_of_a_month_are_not():
+    days, years = np.sort(RNG.integers(1, 366, ROWS)), np.sort(RNG.integers(1950, 1990, ROWS))
+    for name, values, format_ in (("day", days, "unix"), ("year", years, "%Y")):
+        plan = proven(visits().assign(**{name: values}), "bought")
+        assert (plan.data.time, plan.choices.split.value) == (name, "time")
+        assert plan.findings[name].column.format == format_
+        assert planned(visits().assign(**{name: RNG.permutation(values)}), "bought").data.time is None
+    assert planned(visits().assign(day=np.sort(days % 31)), "bought").data.time is None
+    assert planned(visits().assign(year=years - 1900), "bought").data.time is None
+
+
 def test_a_date_later_than_the_time_of_its_row_is_left_out():
     days = pd.Timestamp("2022-01-01") + pd.to_timedelta(np.arange(ROWS), "D")
     later = days + pd.to_timedelta(RNG.integers(1, 9, ROWS), "D")
@@ -119,7 +130,7 @@ def test_a_date_later_than_the_time_of_its_row_is_left_out():
     assert roles(plan)["due"] == "date"
 
 
-@pytest.mark.parametrize("name", ["patient", "customer_id", "userId"])
+@pytest.mark.parametrize("name", ["patient", "customer_id", "userId", "id"])
 @pytest.mark.parametrize("as_text", [True, False])
 def test_rows_of_one_owner_stay_together(name, as_text):
     owner = RNG.integers(0, 80, ROWS)
@@ -135,6 +146,14 @@ def test_a_category_that_repeats_is_no_owner(name):
     plan = planned(visits().assign(**{name: values}), "bought")
     assert (plan.data.group, plan.choices.split.value) == (None, "random")
     assert name in plan.named("feature")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_table_of_many_words_and_a_date_gives_no_warning_of_pandas():
+    answers = pd.DataFrame({f"question_{i}": RNG.choice(["ja", "nein"], ROWS) for i in range(120)})
+    asked = pd.Series(pd.date_range("2021-01-01", periods=ROWS), name="asked")
+    plan = proven(pd.concat([visits(), answers, asked], axis=1), "bought")
+    assert len(plan.named("feature")) == 3 + 120 + 2
 
 
 def test_people_who_answer_alike_are_no_copies_and_copies_of_a_measurement_are():
@@ -254,6 +273,7 @@ def test_names_are_read_word_by_word():
     assert (is_id("Passenger Id"), is_id("idea"), is_entity("patients_age"), is_code("area_code")) == (
         True, False, False, True,
     )  # fmt: skip
+    assert (is_entity("vehicle_id"), is_entity("vehicle_model_id")) == (True, False)
     assert plan_of("dep_time", ["x", "sched_dep_time"]) == "sched_dep_time"
     assert plan_of("sched_dep_time", ["dep_time"]) is None
     assert (shared_word("dep_delay", ["arr_delay"]), shared_word("mean_x", ["mean_y"])) == ("delay", None)

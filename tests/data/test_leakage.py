@@ -6,7 +6,7 @@ import pytest
 from test_deal import DATA
 
 from cairn.config.contract import Contract
-from cairn.data.leakage import leaks
+from cairn.data.leakage import leaks, single_score
 
 
 def contract(*categorical, **more):
@@ -105,3 +105,17 @@ def test_infinite_and_enormous_numbers_are_judged_like_any_other():
 
 def test_a_handful_of_rows_tells_nothing():
     assert leaks(honest(12), contract("a", planted="categorical"), DATA, 0) == []
+
+
+def test_prices_in_whole_numbers_are_no_classes_to_a_category():
+    rng = np.random.default_rng(0)
+    shop = rng.integers(0, 30, 4000)
+    price = 1000 + 40 * shop + rng.integers(0, 2000, 4000)
+    data = DATA.model_copy(update={"task": "regression"})
+    whole = pd.DataFrame({"planted": shop.astype(str), "y": price})
+    found = [
+        single_score(table, "planted", contract("planted"), data)
+        for table in (whole, whole.assign(y=whole["y"] + 0.25))
+    ]
+    assert found[0] == found[1]
+    assert found[0] == pytest.approx(0.26, abs=0.05)  # variance of 40 * shop over that of all

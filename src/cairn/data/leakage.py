@@ -4,10 +4,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cairn.config.contract import Contract
 from cairn.config.data import DataConfig
 from cairn.data.contract import names_of_kind
+
+Values = NDArray[Any]
 
 SAMPLE = 20_000
 FEWEST_ROWS = 20
@@ -65,43 +68,56 @@ def telling_gaps(values: pd.Series, target: pd.Series, data: DataConfig) -> str 
 def single_score(sample: pd.DataFrame, name: str, contract: Contract, data: DataConfig) -> float:
     """Return what a small tree on one column reaches on rows it was not fitted on: ROC-AUC, or R2.
 
-    0 where there are too few rows, or a class with one row only, to tell.
+    For several classes it is the mean of each class against the rest. 0 where there are too few rows, or a
+    class with one row only, to tell.
     """
-    from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+    from sklearn.model_selection import KFold, StratifiedKFold
 
-    target = sample[data.target]
     if len(sample) < FEWEST_ROWS:
         return 0.0
-    if data.task == "regression":
-        folds, scoring = KFold(2, shuffle=True, random_state=0), "r2"
-    elif target.value_counts().min() < 2:
+    regression = data.task == "regression"
+    target = sample[data.target]
+    y = target.to_numpy(dtype=np.float64) if regression else pd.factorize(target, sort=True)[0]
+    if not regression and np.bincount(y).min() < 2:
         return 0.0
-    else:
-        folds, scoring = StratifiedKFold(2, shuffle=True, random_state=0), "roc_auc"
-        scoring = "roc_auc" if data.task == "binary" else "roc_auc_ovr"
-    scores = cross_val_score(_tree(name, contract, data), sample[[name]], target, cv=folds, scoring=scoring)
+    categorical = bool(names_of_kind(contract, [name], "categorical"))
+    values = (_codes if categorical else _numbers)(sample[name])
+    folds = (KFold if regression else StratifiedKFold)(2, shuffle=True, random_state=0)
+    scores = [_score(values, y, *rows, categorical=categorical, data=data) for rows in folds.split(values, y)]
     return float(np.nan_to_num(scores).mean())
 
 
-def _tree(name: str, contract: Contract, data: DataConfig) -> Any:
+def _score(
+    values: Values, y: Values, fit: Values, held_out: Values, *, categorical: bool, data: DataConfig
+) -> float:
+    """Fit on some rows of a column (n, 1) and score on the others."""
+    from sklearn.metrics import r2_score, roc_auc_score
     from sklearn.model_selection import KFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import FunctionTransformer, TargetEncoder
+    from sklearn.preprocessing import TargetEncoder
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-    kind = DecisionTreeRegressor if data.task == "regression" else DecisionTreeClassifier
-    tree = kind(max_depth=5, min_samples_leaf=10, random_state=0)
-    if names_of_kind(contract, [name], "categorical"):
-        as_text = FunctionTransformer(_as_text)
-        return make_pipeline(as_text, TargetEncoder(cv=KFold(5, shuffle=True, random_state=0)), tree)
-    return make_pipeline(FunctionTransformer(_as_number), tree)
+    X, X_held_out = values[fit], values[held_out]
+    if categorical:
+        # Left to itself it would take whole numbers, such as prices, for thousands of classes.
+        kind = "continuous" if data.task == "regression" else data.task
+        encoder = TargetEncoder(target_type=kind, cv=KFold(5, shuffle=True, random_state=0))
+        X, X_held_out = encoder.fit_transform(X, y[fit]), encoder.transform(X_held_out)
+    if data.task == "regression":
+        tree = DecisionTreeRegressor(max_depth=5, min_samples_leaf=10, random_state=0).fit(X, y[fit])
+        return float(r2_score(y[held_out], tree.predict(X_held_out)))
+    classes = DecisionTreeClassifier(max_depth=5, min_samples_leaf=10, random_state=0).fit(X, y[fit])
+    predicted = classes.predict_proba(X_held_out)
+    if data.task == "binary":
+        return float(roc_auc_score(y[held_out], predicted[:, 1]))
+    return float(roc_auc_score(y[held_out], predicted, multi_class="ovr"))
 
 
-def _as_text(column: pd.DataFrame) -> pd.DataFrame:
-    return column.astype("str").fillna("missing")
+def _codes(column: pd.Series) -> Values:
+    """Number the values of a category, shape (n, 1); what is missing has a number as well."""
+    return pd.factorize(column, use_na_sentinel=False)[0][:, None]
 
 
-def _as_number(column: pd.DataFrame) -> np.ndarray:
-    """Return float64 that a tree takes: what is infinite is missing, as for the models."""
-    numbers = column.astype("float64").to_numpy()
-    return np.where(np.isinf(numbers), np.nan, np.clip(numbers, -LARGEST, LARGEST))
+def _numbers(column: pd.Series) -> Values:
+    """Return float64 that a tree takes, (n, 1): what is infinite is missing, as for the models."""
+    numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.where(np.isinf(numbers), np.nan, np.clip(numbers, -LARGEST, LARGEST))[:, None]

@@ -124,5 +124,5 @@ def derived(table: pd.DataFrame, data: DataConfig, contract: Contract) -> pd.Dat
             unknown = table[[n for n in names_in(expression) or [] if n in table.columns]].isna().any(axis=1)
             whole = values.astype("boolean") if types.is_bool_dtype(values) else values
             values = whole.mask(unknown) if unknown.any() else values
-        table = with_dates(table.assign(**{name: values}), contract)
+        table = with_dates(pd.concat([table, values.rename(name)], axis=1), contract)
     return table

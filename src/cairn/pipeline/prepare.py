@@ -40,7 +40,9 @@ def clean(table: pd.DataFrame, data: DataConfig) -> tuple[pd.DataFrame, dict[str
         raise ConfigError(
             "row_id: the table has a column of this name, which Cairn needs for itself: rename it"
         )
-    table, dropped = used(table.assign(row_id=range(len(table))), data)
+    # Not assign: pandas warns of a table of many text columns that a column is inserted into.
+    table = pd.concat([table, pd.Series(range(len(table)), table.index, name="row_id")], axis=1)
+    table, dropped = used(table, data)
     no_target = table[data.target].isna()
     return table[~no_target].reset_index(drop=True), {**dropped, "no_target": int(no_target.sum())}
 

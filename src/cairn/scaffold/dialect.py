@@ -43,6 +43,8 @@ def dialect_of(path: Path, separator: str | None, encoding: str | None) -> tuple
     rows = _rows(lines, separator)
     header, body = rows[0], rows[1:]
     _refuse_bad_header(path, header)
+    twice = [name for name, count in Counter(header).items() if count > 1 and name.strip()]
+    notes += [f"two columns are called {name}: the later one is read as {name}.1" for name in twice]
     longer = [row for row in body if len(row) == len(header) + 1]
     if body and len(longer) == len(body) and not any(row[-1].strip() for row in longer):
         options["index_col"] = False
@@ -119,9 +121,6 @@ def _separator(lines: list[str]) -> str:
 
 
 def _refuse_bad_header(path: Path, header: list[str]) -> None:
-    names = Counter(name.strip() for name in header if name.strip())
-    twice = [name for name, count in names.items() if count > 1]
-    if twice:
-        raise ConfigError(f"{path}: two columns are called {', '.join(twice[:5])}; give each its own name")
+    names = [name.strip() for name in header if name.strip()]
     if names and all(NUMBER.fullmatch(name) for name in names) and len(names) > 1:
         raise ConfigError(f"{path}: the first line holds numbers; it must hold the names of the columns")

@@ -20,7 +20,8 @@ MOSTLY = 0.5
 CUTS = (0.70, 0.85)
 """Where conf/split/time.yaml cuts."""
 CALENDAR = {"year": (1900, 2100), "month": (1, 12), "day": (1, 31), "hour": (0, 23)}
-CLOCKS = frozenset({"time", "timestamp", "datetime", "date"})
+CLOCKS = frozenset({"time", "timestamp", "datetime", "date", "day"})
+YEARS = (1800, 2100)
 
 
 @dataclass(frozen=True)
@@ -69,21 +70,30 @@ def can_be_cut(moments: pd.Series) -> bool:
     return all(earlier < later for earlier, later in pairwise(cuts))
 
 
-def as_clock(table: pd.DataFrame, findings: Mapping[str, Finding]) -> str | None:
-    """Return a column of numbers that counts time: named so, never falling, and few enough for seconds."""
+def as_clock(table: pd.DataFrame, findings: Mapping[str, Finding]) -> tuple[str, str] | None:
+    """Return a column of numbers that counts time, and how they are read as dates.
+
+    It is named so and never falls: seconds or days of more values than a minute or a month has, or years.
+    """
     for name, finding in findings.items():
+        numeric = finding.role in ("feature", "key") and finding.column.kind == "numeric"
+        written = _read_as(name, table[name], finding.distinct) if numeric else None
         if (
-            finding.role in ("feature", "key")
-            and finding.column.kind == "numeric"
-            and CLOCKS & set(names.words(name))
-            and finding.distinct > FEWEST_TICKS
+            written
             and table[name].notna().all()
             and table[name].is_monotonic_increasing
             and can_be_cut(table[name])
-            and as_dates(table[name], "unix") is not None
+            and as_dates(table[name], written) is not None
         ):
-            return name
+            return name, written
     return None
+
+
+def _read_as(name: str, values: pd.Series, distinct: int) -> str | None:
+    found = names.words(name)
+    if found == ["year"] and distinct >= FEWEST_MOMENTS:
+        return "%Y" if types.is_integer_dtype(values) and values.between(*YEARS).all() else None
+    return "unix" if CLOCKS & set(found) and distinct > FEWEST_TICKS else None
 
 
 def calendar(table: pd.DataFrame, findings: Mapping[str, Finding]) -> tuple[str, str] | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
 IDS = re.compile("ids?|uuid|guid|identifier|rownum|rowid|idx|index|nr|no")
 ENTITIES = re.compile(
-    "patient|subject|person|participant|respondent|customer|client|user|member|account|household|family|animal"
+    "patient|subject|person|individual|participant|respondent|customer|client|user|member|account|household|family|animal"
     "|player|driver|student|employee|machine|engine|device|sensor|unit|vehicle|tail|tailnum|borrower|speaker"
     "|writer|donor|policyholder|session"
 )
@@ -19,7 +19,7 @@ CODES = re.compile(
 AFTERWARDS = re.compile(
     "after|afterwards|outcome|results?|actual|resolved|resolution|discharge|death|deceased|died|survived|final"
     "|cancell?ed|cancellation|refund|refunded|recovered|recoveries|settlement|closed|closing|arrival|arr|arrived"
-    "|duration|elapsed|delivered|completed|ended|churned|chargeoff|defaulted|payout|paidout"
+    "|duration|elapsed|end|event|censored|followup|futime|survival|survtime|injury|injuries|injured|fatal|fatality|fatalities|killed|delivered|completed|ended|churned|chargeoff|defaulted|payout|paidout"
 )
 TIMES = re.compile(
     "date|time|datetime|timestamp|day|dt|at|ts|created|when|period|month|week|moment|observed|recorded"
@@ -55,10 +55,11 @@ def is_id(name: str) -> bool:
 
 
 def is_entity(name: str) -> bool:
-    """Whether a name speaks of somebody or something that may have several rows."""
+    """Whether a name speaks of somebody or something that may have several rows; a mere `id` does."""
     found = words(name)
     if found and IDS.fullmatch(found[-1]):
-        return among(ENTITIES, found) is not None
+        of_a_kind = among(CODES, found[-2:-1]) is not None  # vehicle_model_id is one of models
+        return found == ["id"] or (among(ENTITIES, found) is not None and not of_a_kind)
     last = among(ENTITIES, found[-1:])
     return 0 < len(found) <= 2 and last is not None and not SORTS.fullmatch(last)
 

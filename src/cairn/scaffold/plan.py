@@ -174,19 +174,22 @@ def _settle_time(draft: _Draft, wishes: Wishes) -> str | None:
         draft.add({time: found[0]}, {time: column})
         draft.findings[time] = Finding(column, "date", f"made of {found[0]}")
         time = time if moments.can_be_cut(draft.table[time]) else None
-    time = time or moments.as_clock(draft.table, draft.findings)
+    written = "unix"
+    if time is None and (clock := moments.as_clock(draft.table, draft.findings)):
+        time, written = clock
     if time is None:
         return None
     old = draft.findings[time]
     if old.column.known == "after":
         raise ConfigError(f"--time {time}: this is known too late to order the rows by")
     if old.role != "date":
-        dates = as_dates(draft.table[time], "unix")
+        dates = as_dates(draft.table[time], written)
         if dates is None:
             raise ConfigError(f"--time {time}: holds neither dates nor a count of seconds")
         draft.table = draft.table.assign(**{time: dates})
-        column = Column(kind="datetime", format="unix", nullable=old.column.nullable)
-        old = Finding(column, "date", "a count of time, taken as seconds: its order is what matters")
+        column = Column(kind="datetime", format=written, nullable=old.column.nullable)
+        said = "a year" if written == "%Y" else "a count of time, taken as seconds: its order is what matters"
+        old = Finding(column, "date", said)
     for name, why in moments.recorded_later(draft.table, draft.findings, time).items():
         draft.findings[name] = draft.findings[name].changed("suspect", why, known="after")
     draft.findings[time] = old.changed("time", f"orders the rows; {old.note}")

@@ -12,6 +12,7 @@ from cairn.config.contract import Contract
 from cairn.config.data import DataConfig
 from cairn.config.expressions import names_in
 from cairn.data.leakage import single_score, telling_gaps
+from cairn.scaffold.determined import determined
 from cairn.scaffold.names import plan_of, shared_word, told_afterwards
 
 SAMPLE = 5_000
@@ -28,6 +29,8 @@ MOST_LEVELS = 20
 FEW_GROUPS = 50
 MOST_COMPARED = 3
 FEWEST_OTHERS = 3
+MOSTLY_THERE = 0.05
+STRAYS = 0.01
 
 
 def suspects(
@@ -39,7 +42,8 @@ def suspects(
     several classes) or R2 0.95, or it puts the rows in the order of a numeric target; (2) its missing values
     tell the target; (3) it alone makes less than half the error of boosting on all other columns; (4) its
     name says that it came of a plan which is another column, or it predicts and its name speaks of what is
-    known afterwards or is akin to the target's; (5) a few numbers add up to the target.
+    known afterwards or is akin to the target's; (5) a few numbers add up to the target, or two columns of few
+    values tell the class in every row.
 
     Args:
         table: rows with the features and the encoded target.
@@ -60,11 +64,28 @@ def suspects(
         )
         if said := next(reasons, None):
             found[name] = said
+    found |= recorded_with(table, found, features)
     if data.task == "regression":
         found = accounts(sample, features, contract, data) | found
         # A copy of the target hides the numbers that add up to it.
         found |= accounts(sample, [n for n in features if n not in found], contract, data)
+    else:
+        honest = {name: score for name, score in alone.items() if name not in found}
+        found |= determined(sample, honest, data.target)
     return found | _far_above(sample, [n for n in features if n not in found], alone, contract, data), alone
+
+
+def recorded_with(table: pd.DataFrame, found: dict[str, str], features: list[str]) -> dict[str, str]:
+    """Name the columns that have a value only where a suspect of many gaps has one: parts of one record."""
+    gapped = [name for name in found if table[name].isna().mean() > MOSTLY_THERE]
+    parts = {}
+    for name in features:
+        there = table[name].notna()
+        if name not in found and not there.all():
+            for other in gapped:
+                if (there & table[other].isna()).sum() <= STRAYS * there.sum():
+                    parts.setdefault(name, f"it is there only where {other} is, a suspect")
+    return parts
 
 
 def _far_above(
