@@ -128,6 +128,12 @@ def test_a_date_later_than_the_time_of_its_row_is_left_out():
     assert roles(plan)["arrived"] == "suspect"
     assert note(plan, "arrived") == "lies after ordered in 100 % of the rows: recorded afterwards"
     assert roles(plan)["due"] == "date"
+    freed = days + pd.to_timedelta(
+        RNG.integers(-90, 40, ROWS), "D"
+    )  # of some rows it is known, of others not
+    assert roles(planned(table.assign(freed=freed), "bought", time="ordered"))["freed"] == "suspect"
+    born = days - pd.to_timedelta(RNG.integers(0, 900, ROWS), "D")
+    assert roles(planned(table.assign(begun=born), "bought", time="ordered"))["begun"] == "date"
 
 
 @pytest.mark.parametrize("name", ["patient", "customer_id", "userId", "id"])
