@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,8 @@ def test_a_fresh_clone_has_nothing_wrong_and_stays_as_it_is(checkout):
     assert "on main, all is committed" in text
     assert "hydra on, safe links, every remote verifies" in text
     after = checkout.git("status", "--porcelain", "--ignored")
-    assert {line for line in after.splitlines() if "__pycache__" not in line} == set(before.splitlines())
+    made = ("__pycache__/", ".dvc/tmp/")  # by Python and by DVC, which git ignores
+    assert {line for line in after.splitlines() if not line.endswith(made)} == set(before.splitlines())
 
 
 def test_what_is_wrong_ends_with_exit_code_1_and_every_line_has_a_cure(checkout):
@@ -146,7 +148,8 @@ def test_other_versions_and_the_leave_to_use_them_are_named(root, monkeypatch):
     (root / "constraints.txt").write_text("\n".join(changed))
     monkeypatch.setenv(ESCAPE, "1")
     wrong, allowed = (next(iter(said(pins, root, state))) for state in ("wrong", "warn"))
-    assert wrong.endswith("the pin is 0.0.1: run `python bootstrap.py`")
+    assert "the pin is 0.0.1" in wrong
+    assert wrong.endswith(": run `python bootstrap.py`")
     assert ESCAPE in allowed
 
 
@@ -207,6 +210,7 @@ def test_a_remote_that_does_not_answer_is_wrong_and_one_that_does_is_not(checkou
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
+            time.sleep(0.1)
         assert only(remotes, root, "ok").endswith("answers")
     finally:
         served.kill()
@@ -250,7 +254,7 @@ def test_a_lock_that_is_behind_names_the_stages(checkout, root):
     checkout.replace("dvc.lock", "python src/cairn split", "python src/cairn spilt")
     assert "split" in only(lock, root, "warn")
     Path(root / "dvc.yaml").write_text("stages: [\n", encoding="utf-8")
-    assert only(lock, root, "wrong").startswith("dvc repro --dry: ERROR")
+    assert only(lock, root, "wrong").startswith("dvc repro --dry: './dvc.yaml' is invalid")
 
 
 def test_code_that_changed_where_no_data_are_yet_is_no_fault(checkout, root):

@@ -5,9 +5,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 from cairn.doctor.line import Line, existing, in_one_line
 
@@ -37,7 +40,7 @@ def dvc_config(root: Path) -> Iterator[Line]:
     linked = set(config["cache"].get("type") or SAFE_LINKS) - SAFE_LINKS
     if linked:
         wrong.append(
-            f"an edit in place would spoil a cache of {', '.join(sorted(linked))}s:"
+            f"an edit in place would spoil a cache of {', '.join(f'{link}s' for link in sorted(linked))}:"
             " dvc config cache.type reflink,copy"
         )
     for name, remote in config["remote"].items():
@@ -96,16 +99,33 @@ def _folder(name: str, folder: Path) -> Line:
 
 
 def _served(root: Path, name: str, url: str) -> Line:
-    try:
-        done = _run([sys.executable, "-c", REACH, str(root), name], root, PATIENCE)
-        said = (
-            (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1] if done.returncode else ""
-        )
-    except subprocess.TimeoutExpired:
-        said = f"no answer in {PATIENCE} s"
+    if urlsplit(url).scheme in ("http", "https"):
+        said = _refusal(url)
+    else:
+        try:
+            done = _run([sys.executable, "-c", REACH, str(root), name], root, PATIENCE)
+            complaint = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
+            said = complaint[-1] if done.returncode else ""
+        except subprocess.TimeoutExpired:
+            said = f"no answer in {PATIENCE} s"
     if said:
         return Line("wrong", "remote", f"{name}: {url} cannot be reached: {in_one_line(said)}")
     return Line("ok", "remote", f"{name}: {url} answers")
+
+
+def _refusal(url: str) -> str:
+    """Say why a web server cannot be reached; DVC takes such a one for an empty remote."""
+    try:
+        with urlopen(url, timeout=PATIENCE):
+            return ""
+    except HTTPError:  # it answers, if only that it has no page for this address
+        return ""
+    except TimeoutError:
+        return f"no answer in {PATIENCE} s"
+    except URLError as error:
+        return f"no answer in {PATIENCE} s" if isinstance(error.reason, TimeoutError) else str(error.reason)
+    except (OSError, HTTPException) as error:
+        return str(error)
 
 
 def _dvc(root: Path) -> Any:
