@@ -44,6 +44,20 @@ def everything(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
 
 
+def test_a_snapshot_taken_by_hand_is_a_file_like_any_other_and_is_not_written_over(folder, capsys):
+    (folder / "root/data/sql").mkdir(parents=True)
+    (folder / "root/data/sql/wine.yaml").write_text("connection: DB\ntable: wine\n", encoding="utf-8")
+    (folder / "root/data/raw").mkdir()
+    wine().to_parquet(folder / "root/data/raw/wine.parquet")
+    new_data.main("data/raw/wine.parquet", "--target", "target", "--dry")
+    assert "178 rows" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match=r"data/raw/wine\.parquet is there"):
+        new_data.main("--sql", "wine", "--connection", "DB", "--target", "target")
+    (folder / "root/data/raw/wine.parquet").unlink()
+    with pytest.raises(ConfigError, match=r"data/sql/wine\.yaml is there"):
+        new_data.main("--sql", "wine", "--connection", "DB", "--target", "target")
+
+
 def test_dry_shows_every_file_and_writes_none(folder, capsys):
     wine().to_csv(folder / "wine.csv", index=False)
     before = everything(folder)

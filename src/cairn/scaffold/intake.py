@@ -80,6 +80,8 @@ def answered(source: SqlSource, name: str, root: Path) -> Generator[Intake]:
     file = Path(f"{name}.parquet")
     raw_path(file, name, root)
     record = path_of(name).as_posix()
+    if (root / record).exists():
+        raise ConfigError(f"--name {name}: {record} is there; take another name or remove it")
     with _scratch(root) as folder:
         take_snapshot(source, folder / file)
         yield Intake(

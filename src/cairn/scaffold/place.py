@@ -42,10 +42,7 @@ def free_name(name: str, root: Path) -> str:
         )
     taken = [
         path
-        for path in (
-            *(f"conf/{group}/{name}.yaml" for group in ("data", "contract", "evaluate", "baseline")),
-            f"data/sql/{name}.yaml",
-        )
+        for path in (f"conf/{group}/{name}.yaml" for group in ("data", "contract", "evaluate", "baseline"))
         if (root / path).exists()
     ]
     if taken:
