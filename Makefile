@@ -6,7 +6,7 @@ repro:            ## set up the environment if needed, then run what has changed
 	$(PYTHON) bootstrap.py dvc repro
 
 test:             ## set up the environment if needed, then run the tests
-	$(PYTHON) bootstrap.py pytest
+	$(PYTHON) bootstrap.py pytest -n auto --dist loadfile
 
 lint:             ## style, types, lock files
 	$(PYTHON) bootstrap.py pre-commit run --all-files
