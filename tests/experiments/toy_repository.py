@@ -48,7 +48,9 @@ pathlib.Path("model.txt").write_text(x)
 pathlib.Path("score.json").write_text(json.dumps({"score": float(x)}))
 """
 DRIVER = """\
-import json, sys
+import json, signal, sys
+# A shell starts what runs in the background with Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from cairn.experiments.plan import Job
 from cairn.experiments.sweep import run_sweep

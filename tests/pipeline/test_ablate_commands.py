@@ -14,6 +14,11 @@ def cairn(tiny, *words, fails=False):
     return tiny.run("python", "src/cairn", *words, fails=fails)
 
 
+def record(tiny, *words):
+    """What a command says as JSON; what it says on stderr comes after that."""
+    return json.JSONDecoder().raw_decode(cairn(tiny, *words, "--json"))[0]
+
+
 def test_both_judge_the_model_that_the_pipeline_made_and_change_nothing(tiny):
     rows = pd.read_parquet(tiny.path / "predictions/model.parquet").query("part == 'validation'")
     costs = OmegaConf.load(tiny.path / "params.yaml").kpi
@@ -21,8 +26,8 @@ def test_both_judge_the_model_that_the_pipeline_made_and_change_nothing(tiny):
     saving = 1000 * (acted * (rows["target"] * costs.loss * costs.share_saved - costs.action)).mean()
     area = roc_auc_score(rows["target"], rows["model"])
     before = tiny.git("status", "--porcelain")
-    ablation = json.loads(cairn(tiny, "ablate", "--groups", "tail", "--seeds", "1", "--json"))
-    curve = json.loads(cairn(tiny, "learning-curve", "--points", "2", "--seeds", "1", "--json"))
+    ablation = record(tiny, "ablate", "--groups", "tail", "--seeds", "1")
+    curve = record(tiny, "learning-curve", "--points", "2", "--seeds", "1")
     assert ablation["full"]["roc_auc"]["value"] == pytest.approx(area, abs=1e-6)
     assert ablation["full"]["saving"]["value"] == pytest.approx(saving, rel=1e-5)
     assert curve["points"][-1]["score"]["value"] == pytest.approx(area, abs=1e-6)

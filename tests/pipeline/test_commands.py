@@ -65,6 +65,8 @@ def test_the_installed_command_becomes_the_program_of_the_checkout(tmp_path):
 
 def test_ctrl_c_is_one_line():
     code = (
+        # A shell starts what runs in the background with Ctrl-C ignored.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import importlib, sys; sys.path.insert(0, 'src'); main = importlib.import_module('cairn.__main__')\n"
         "def run(*_): print('begun', flush=True); __import__('time').sleep(60)\n"
         "main.run = run\n"
