@@ -151,7 +151,11 @@ def test_what_git_must_not_see_is_told(checkout, monkeypatch):
 @pytest.mark.scale
 def test_postgresql_gives_every_type_back_and_models_can_read_them(checkout, postgresql, monkeypatch):
     monkeypatch.setenv("LOANS_DB", postgresql.url)
-    postgresql.execute(f"CREATE TABLE loans AS {LOANS}", "ALTER TABLE loans ADD PRIMARY KEY (id)")
+    postgresql.execute(
+        "DROP TABLE IF EXISTS loans",
+        f"CREATE TABLE loans AS {LOANS}",
+        "ALTER TABLE loans ADD PRIMARY KEY (id)",
+    )
     write(checkout, "data/sql/loans.yaml", "connection: LOANS_DB\ntable: public.loans\n")
     write(checkout, "conf/data/loans.yaml", CONF)
     write(checkout, "conf/contract/loans.yaml", CONTRACT)
