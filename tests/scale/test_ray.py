@@ -86,13 +86,19 @@ def test_a_gpu_is_asked_for(tmp_path):
 
 
 def test_cancel_ends_what_runs_and_what_waits_with_its_children(tmp_path):
-    child = tmp_path / "child"
-    running = ["sh", "-c", f"sleep 300 & echo $! > {child}; wait"]
-    workers = start("ray", [["true"], running, running, running], folder=tmp_path, threads=1)
-    wait_until(lambda: workers.poll()[0] == 0 and child.exists() and child.read_text())
+    files = [tmp_path / f"child-{k}" for k in range(3)]
+    running = [["sh", "-c", f"sleep 300 & echo $! > {file}; wait"] for file in files]
+    workers = start("ray", [["true"], *running], folder=tmp_path, threads=1)
+
+    def begun():
+        return [file for file in files if file.exists() and file.read_text()]
+
+    wait_until(lambda: workers.poll()[0] == 0 and len(begun()) == 2)  # the nodes have one CPU each
+    children = begun()
     workers.cancel()
     assert workers.poll() == [0, *[-signal.SIGTERM] * 3]
-    wait_until(lambda: not alive(child))
+    wait_until(lambda: not any(map(alive, children)))
+    assert begun() == children
     workers.cancel()
 
 

@@ -93,18 +93,19 @@ def _runner() -> Any:
 
     def run(command: list[str], log: str, folder: str, environment: dict[str, str]) -> int:
         devices = {k: v for k, v in os.environ.items() if k.endswith("_VISIBLE_DEVICES")}
-        with open(log, "ab") as output:  # noqa: PTH123
-            process = subprocess.Popen(
-                command, cwd=folder, env=environment | devices, start_new_session=True,
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            )  # fmt: skip
+        process = None
         try:
+            with open(log, "ab") as output:  # noqa: PTH123
+                process = subprocess.Popen(
+                    command, cwd=folder, env=environment | devices, start_new_session=True,
+                    stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                )  # fmt: skip
             # Ray cancels by an exception that cannot interrupt a longer wait.
             while process.poll() is None:
                 time.sleep(0.2)
             return process.returncode
         finally:
-            if process.poll() is None:
+            if process is not None and process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
 
     return run
