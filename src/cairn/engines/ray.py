@@ -95,7 +95,7 @@ def _runner() -> Any:
         devices = {k: v for k, v in os.environ.items() if k.endswith("_VISIBLE_DEVICES")}
         process = None
         try:
-            with open(log, "ab") as output:  # noqa: PTH123
+            with Path(log).open("ab") as output:
                 process = subprocess.Popen(
                     command, cwd=folder, env=environment | devices, start_new_session=True,
                     stdin=subprocess.DEVNULL, stdout=output, stderr=output,

@@ -105,7 +105,7 @@ def _runner() -> Any:
     """Return what a job runs. A nested function travels whole, so that nodes import nothing of ours."""
 
     def run(command: list[str], log: str) -> int:
-        with open(log, "ab") as output:  # noqa: PTH123
+        with Path(log).open("ab") as output:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         told_to_end = []
 
