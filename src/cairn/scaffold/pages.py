@@ -23,7 +23,7 @@ LOAD = {
     "kind": "files of the folder that are read",
     "file_column": "column that holds the name of each row's file",
     "skipfooter": "lines left out at the end: a total",
-    "engine": "the parser of pandas that can do so; it takes ten times as long",
+    "engine": "the parser of pandas that can do so; it is the slow one",
     "skipinitialspace": "a blank follows every separator",
     "index_col": "every line ends in a separator",
     "header": "line of the names, counted from 0",
