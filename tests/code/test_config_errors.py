@@ -111,6 +111,9 @@ WRONG = {
     "+data.drop_where.old='abs(ag) > 3'": (
         "data.drop_where.old: the contract has no column 'ag', did you mean age?"
     ),
+    "+data.drop_where.old='age > @limit'": (
+        "data.drop_where.old: 'age > @limit' cannot be read as an expression"
+    ),
     "+data.derive.returned='nights > 3'": (
         "data.derive.returned: the target is made of 'nights', so conf/contract/visits.yaml must say it is"
         " known: after (or name it in data.leakage.trusted)"

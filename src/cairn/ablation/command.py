@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from cairn.ablation.sheet import Sheet, to_html, to_markdown, to_text
@@ -31,17 +30,6 @@ def parser_of(name: str, description: str) -> argparse.ArgumentParser:
     form.add_argument("--json", action="store_true", help="print everything, for programs")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write one page that loads nothing, too")
     return parser
-
-
-def at_least(least: int) -> Callable[[str], int]:
-    """Return a type for argparse: a whole number from this one on."""
-
-    def number(text: str) -> int:
-        if not text.isdigit() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"should be a whole number, {least} or more, not {text}")
-        return int(text)
-
-    return number
 
 
 def show(sheet: Sheet, words: argparse.Namespace) -> None:

@@ -16,9 +16,10 @@ from cairn.ablation.background import (
 from cairn.ablation.curve import LearningCurve
 from cairn.ablation.measure import SAVING, sign_of
 from cairn.ablation.power_law import FEWEST
-from cairn.ablation.sheet import Sheet, Table
+from cairn.ablation.sheet import Sheet
 from cairn.card.words import metric_name, tone
 from cairn.data.files import rounded
+from cairn.page.table import Table
 
 KINDS = {"recent": "a longer history", "random": "more of the same"}
 

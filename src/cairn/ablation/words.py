@@ -14,11 +14,12 @@ from cairn.ablation.background import (
     quantity_title,
 )
 from cairn.ablation.measure import SAVING
-from cairn.ablation.sheet import Sheet, Table
+from cairn.ablation.sheet import Sheet
 from cairn.card.rows import p_text
 from cairn.card.words import metric_name, places
 from cairn.data.files import rounded
 from cairn.metrics.bootstrap import Estimate
+from cairn.page.table import Table
 from cairn.page.words import number
 
 MOST_NAMED = 8

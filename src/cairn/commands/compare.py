@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+from cairn.arguments import at_least
 from cairn.config.base import ConfigError
 
 WORSE, MISSING = 3, 4
@@ -67,9 +68,9 @@ def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
     )
     parser.add_argument("--metrics", metavar="NAME,NAME", help="only these beside the one that decides")
     parser.add_argument(
-        "--resamples", type=_at_least(100), help="bootstrap draws (default: evaluate.resamples of A)"
+        "--resamples", type=at_least(100), help="bootstrap draws (default: evaluate.resamples of A)"
     )
-    parser.add_argument("--seed", type=_at_least(0), help="of the draws (default: seed of A)")
+    parser.add_argument("--seed", type=at_least(0), help="of the draws (default: seed of A)")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--md", action="store_true", help="print Markdown, as for a pull request")
     form.add_argument("--json", action="store_true", help="print everything, for programs")
@@ -78,15 +79,6 @@ def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
         "--fail-if-worse", action="store_true", help=f"exit with {WORSE} when one of them is worse than A"
     )
     return parser.parse_args(arguments)
-
-
-def _at_least(least: int):
-    def number(text: str) -> int:
-        if not text.isdigit() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"should be a whole number, {least} or more, not {text}")
-        return int(text)
-
-    return number
 
 
 def _write(path: Path, text: str) -> None:

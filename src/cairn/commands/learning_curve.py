@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from cairn.ablation.command import at_least, parser_of, show
+from cairn.ablation.command import parser_of, show
+from cairn.arguments import at_least
 
 
 def main(*arguments: str) -> None:

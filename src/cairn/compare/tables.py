@@ -3,7 +3,7 @@
 import math
 import textwrap
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from cairn.card.rows import p_text
@@ -20,20 +20,12 @@ from cairn.compare.words import (
     slice_outcome,
     verdict,
 )
+from cairn.page.table import Table, aligned, escaped, piped
 from cairn.page.words import ABSENT, MINUS, number
 
 LEAST_FAVOURABLE = 5
 WIDTH = 100
 MARKS = {"better": "better", "worse": "worse", "unclear": ""}
-
-
-@dataclass(frozen=True)
-class Table:
-    """Cells under a header; all but the first and last column are numbers, unless `words` says otherwise."""
-
-    header: list[str]
-    rows: list[list[str]]
-    words: bool = False
 
 
 def letters(comparison: Comparison) -> list[str]:
@@ -107,17 +99,17 @@ def _cells(difference: Difference) -> list[str]:
 
 def to_text(comparison: Comparison) -> str:
     """Write the comparison for a terminal, in ASCII but for the arrows."""
-    lines = [*_aligned(legend(comparison)), "", *_wrapped(" ".join(background(comparison)))]
+    lines = [*aligned(legend(comparison)), "", *_wrapped(" ".join(background(comparison)))]
     for letter, candidate in zip(letters(comparison), comparison.candidates, strict=True):
         lines += ["", *_wrapped(f"{letter}: {verdict(comparison, candidate)}")]
         if candidate.outcome == "unclear":
             lines += _wrapped(sensitivity(comparison, candidate))
         if candidate.outcome != "same":
-            lines += ["", *_aligned(metric_table(comparison, candidate, letter))]
+            lines += ["", *aligned(metric_table(comparison, candidate, letter))]
         worst = least_favourable(comparison, candidate)
         if worst:
             lines += ["", f"The {len(worst)} of {len(candidate.slices)} slices where {letter} does worst:"]
-            lines += _aligned(slice_table(comparison, worst, letter))
+            lines += aligned(slice_table(comparison, worst, letter))
         lines += ["", f"What differs between A and {letter}:"]
         lines += [line for one in changes(candidate) for line in _wrapped(f"  {one}", "    ")]
     return "\n".join(lines).replace(MINUS, "-").replace(ABSENT, "-")
@@ -129,53 +121,26 @@ def _wrapped(text: str, indent: str = "   ") -> list[str]:
     )
 
 
-def _aligned(table: Table) -> list[str]:
-    listed = [table.header, *table.rows]
-    widths = [max(len(row[i]) for row in listed) for i in range(len(table.header))]
-    words = {0, len(widths) - 1} | set(range(len(widths)) if table.words else [])
-    lines = []
-    for row in listed:
-        cells = [
-            cell.ljust(width) if i in words else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return lines
-
-
 def to_markdown(comparison: Comparison) -> str:
     """Write the comparison as GitHub's Markdown, the verdicts first."""
     lines = []
     pairs = list(zip(letters(comparison), comparison.candidates, strict=True))
-    lines += [f"**{_escaped(verdict(comparison, candidate))}**\n" for _, candidate in pairs]
+    lines += [f"**{escaped(verdict(comparison, candidate))}**\n" for _, candidate in pairs]
     for letter, candidate in pairs:
         if candidate.outcome == "unclear":
             lines.append(f"{sensitivity(comparison, candidate)}\n")
         if candidate.outcome != "same":
-            lines += [*_piped(metric_table(comparison, candidate, letter)), ""]
+            lines += [*piped(metric_table(comparison, candidate, letter)), ""]
         if candidate.slices:
             title = f"{len(candidate.slices)} slices"
-            lines += _folded(title, _piped(slice_table(comparison, candidate.slices, letter)))
-        lines += _folded("What differs", [f"- {_escaped(one)}" for one in changes(candidate)])
-    lines += [*_piped(legend(comparison)), "", *(f"{_escaped(one)}" for one in background(comparison))]
+            lines += _folded(title, piped(slice_table(comparison, candidate.slices, letter)))
+        lines += _folded("What differs", [f"- {escaped(one)}" for one in changes(candidate)])
+    lines += [*piped(legend(comparison)), "", *(f"{escaped(one)}" for one in background(comparison))]
     return "\n".join(lines)
-
-
-def _piped(table: Table) -> list[str]:
-    last = len(table.header) - 1
-    rule = ["---" if table.words or i in (0, last) else "---:" for i in range(last + 1)]
-    return [f"| {' | '.join(map(_escaped, row))} |" for row in (table.header, rule, *table.rows)]
 
 
 def _folded(title: str, lines: list[str]) -> list[str]:
     return [f"<details><summary>{title}</summary>", "", *lines, "", "</details>", ""]
-
-
-def _escaped(text: str) -> str:
-    """Keep names with a meaning in Markdown as they are: carrier_hour, a|b, <0.001."""
-    for sign in "\\`*_|<>":
-        text = text.replace(sign, f"\\{sign}")
-    return text
 
 
 def to_record(comparison: Comparison) -> dict[str, Any]:

@@ -203,7 +203,7 @@ def _data_is_in_the_contract(data: DataConfig, contract: Contract) -> Iterator[P
         yield ("data", "time"), f"'{data.time}' is {time.kind} in {data.contract}, it must be a datetime"
     for reason, expression in data.drop_where.items():
         if expression is not None:
-            yield from _declared(("data", "drop_where", reason), names_in(expression) or [], columns)
+            yield from _read_columns(("data", "drop_where", reason), expression, columns)
     yield from _declared(("data", "leakage", "trusted"), data.leakage.trusted, columns)
 
 
@@ -214,11 +214,9 @@ def _derived_columns_are_no_leaks(data: DataConfig, contract: Contract) -> Itera
         path = ("data", "derive", name)
         if expression is None:
             continue
-        used = names_in(expression)
-        if used is None:
-            yield path, f"'{expression}' cannot be read as an expression"
-            continue
-        yield from _declared(path, [name, *used], columns)
+        yield from _declared(path, [name], columns)
+        yield from _read_columns(path, expression, columns)
+        used = names_in(expression) or []
         later = [other for other in used if other in data.derive and other not in made_of]
         if later:
             yield path, f"'{later[0]}' is derived too: say it before '{name}'"
@@ -267,6 +265,13 @@ def _declared(
     for name in used:
         if name not in columns:
             yield path, f"the contract has no {what} '{name}'{nearest(name, list(columns))}"
+
+
+def _read_columns(path: tuple[str, ...], expression: str, columns: Collection[str]) -> Iterator[Problem]:
+    used = names_in(expression)
+    if used is None:
+        yield path, f"'{expression}' cannot be read as an expression"
+    yield from _declared(path, used or [], columns)
 
 
 def _known_before(path: tuple[str, ...], used: list[str], contract: Contract) -> Iterator[Problem]:

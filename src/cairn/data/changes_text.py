@@ -3,29 +3,27 @@
 from collections.abc import Sequence
 
 from cairn.data.changes import Changes, ColumnChange
+from cairn.page.table import Table, aligned, piped
 
 HEAD = ("column", "kind", "missing", "median, latest or most frequent", "distance", "what")
 
 
 def to_text(changes: Changes, what: str, *, every_column: bool = False) -> str:
     """Return lines with a table of the columns worth a word, or of every column."""
-    rows = [HEAD, *map(_cells, _shown(changes, every_column))]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    return "\n".join(line.rstrip() for line in [what, *_facts(changes), *(table if len(rows) > 1 else [])])
+    table = _table(changes, every_column)
+    return "\n".join([what, *_facts(changes), *(aligned(table) if table.rows else [])])
 
 
 def to_markdown(changes: Changes, what: str, *, every_column: bool = False) -> str:
     """Return the same as a list and a table in Markdown."""
-    rows = [HEAD, ["---"] * len(HEAD), *map(_cells, _shown(changes, every_column))]
-    escaped = [[cell.replace("|", r"\|") for cell in row] for row in rows]
-    table = [f"| {' | '.join(row)} |" for row in escaped]
+    table = _table(changes, every_column)
     facts = [f"- {fact}" for fact in _facts(changes)]
-    return "\n".join([f"**{what}**", "", *facts, *(["", *table] if len(rows) > 2 else [])])
+    return "\n".join([f"**{what}**", "", *facts, *(["", *piped(table)] if table.rows else [])])
 
 
-def _shown(changes: Changes, every_column: bool) -> list[ColumnChange]:
-    return [column for column in changes.columns if every_column or column.worth_a_word]
+def _table(changes: Changes, every_column: bool) -> Table:
+    shown = [column for column in changes.columns if every_column or column.worth_a_word]
+    return Table(HEAD, [_cells(column) for column in shown], words=True)
 
 
 def _facts(changes: Changes) -> list[str]:
