@@ -34,16 +34,33 @@ def leaks(train: pd.DataFrame, contract: Contract, data: DataConfig, seed: int) 
         seed: of the sample of 20,000 rows that is looked at.
     """
     names = [n for n, c in contract.columns.items() if c.group and n not in data.leakage.trusted]
-    suspects = [line for name in names if (line := telling_gaps(train[name], train[data.target], data))]
+    judged = judge(train, names, contract, data, seed)
+    return [f"{name}: {reason}" for name, (_, reasons) in judged.items() for reason in reasons]
+
+
+def judge(
+    train: pd.DataFrame, names: list[str], contract: Contract, data: DataConfig, seed: int
+) -> dict[str, tuple[float, list[str]]]:
+    """Return by column what it alone reaches, ROC-AUC or R2, and every reason to take it for a leak.
+
+    Args:
+        train: the training part, with the target; never another part.
+        names: the columns to look at.
+        contract: what they are.
+        data: target, task and the bounds.
+        seed: of the sample of 20,000 rows on which a column is scored.
+    """
     sample = train.sample(min(SAMPLE, len(train)), random_state=seed)
+    measure, most = "R2" if data.task == "regression" else "ROC-AUC", data.leakage.max_single_score
+    judged = {}
     for name in names:
-        score = single_score(sample, name, contract, data)
-        if score > data.leakage.max_single_score:
-            measure = "R2" if data.task == "regression" else "ROC-AUC"
-            suspects.append(
-                f"{name}: alone it reaches {measure} {score:.3f}, above {data.leakage.max_single_score:g}"
-            )
-    return suspects
+        score, gaps = (
+            single_score(sample, name, contract, data),
+            telling_gaps(train[name], train[data.target], data),
+        )
+        too_good = f"alone it reaches {measure} {score:.3f}, above {most:g}" if score > most else None
+        judged[name] = score, [reason for reason in (gaps, too_good) if reason]
+    return judged
 
 
 def telling_gaps(values: pd.Series, target: pd.Series, data: DataConfig) -> str | None:
@@ -59,9 +76,7 @@ def telling_gaps(values: pd.Series, target: pd.Series, data: DataConfig) -> str 
             by_chance = (target == inside.iloc[0]).mean() ** len(inside)
             tells = (inside == inside.iloc[0]).all() and by_chance < UNBELIEVABLE
         if tells:
-            return (
-                f"{values.name}: the target is always the same where it is {state} ({int(rows.sum()):,} rows)"
-            )
+            return f"the target is always the same where it is {state} ({int(rows.sum()):,} rows)"
     return None
 
 

@@ -80,8 +80,7 @@ def _leaks(found: Study, data: DataConfig) -> Iterator[Finding]:
     flagged = [suspect for suspect in found.suspects if suspect.reason]
     for suspect in flagged:
         tone: Tone = "unclear" if suspect.role == "no feature" else "worse"
-        score = f"{suspect.column} reaches {measure} {number(suspect.score, 3)} alone"
-        yield Finding(tone, "Suspected leak", f"{score}: {suspect.reason}; {CURES[suspect.role]}.")
+        yield Finding(tone, "Suspected leak", f"{suspect.column}: {suspect.reason}; {CURES[suspect.role]}.")
     if found.suspects and not flagged:
         best = found.suspects[0]
         score = f"{best.column}, reaches {measure} {number(best.score, 3)}, not above {short(bound)}"

@@ -7,7 +7,7 @@ import pandas as pd
 
 from cairn.config.contract import Contract
 from cairn.config.data import DataConfig
-from cairn.data.leakage import SAMPLE, single_score, telling_gaps
+from cairn.data.leakage import judge
 
 MOST = 150
 
@@ -41,15 +41,12 @@ def suspects(
         names: the columns, the likeliest first; 150 of them are judged.
         seed: of the sample of 20,000 rows.
     """
-    sample = train.sample(min(SAMPLE, len(train)), random_state=seed)
-    found = []
-    for name in [name for name in names if contract.columns[name].kind != "datetime"][:MOST]:
-        score = single_score(sample, name, contract, data)
-        reasons = [telling_gaps(train[name], train[data.target], data) or ""]
-        if score > data.leakage.max_single_score:
-            reasons.append(f"{name}: alone it is above {data.leakage.max_single_score:g}")
-        reason = "; ".join(reason.removeprefix(f"{name}: ") for reason in reasons if reason)
-        found.append(Suspect(name, _role(name, contract, data), score, reason))
+    looked_at = [name for name in names if contract.columns[name].kind != "datetime"][:MOST]
+    judged = judge(train, looked_at, contract, data, seed)
+    found = [
+        Suspect(name, _role(name, contract, data), score, "; ".join(reasons))
+        for name, (score, reasons) in judged.items()
+    ]
     return sorted(found, key=lambda suspect: (not suspect.reason, -suspect.score, suspect.column))
 
 

@@ -153,7 +153,7 @@ def _reasons(
         if order > SAME_ORDER:
             yield f"its order is that of the target (rank correlation {order:.4f})"
     if gap := telling_gaps(rows[name], rows[data.target], data):
-        yield gap.partition(f"{name}: ")[2]
+        yield gap
     if values.isna().sum() >= data.leakage.min_null_rows:
         gap_score = _gap_score(values, target, data)
         if gap_score > TELLING_GAP:
