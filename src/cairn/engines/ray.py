@@ -92,6 +92,8 @@ def _runner() -> Any:
     """Return what a task runs. A nested function travels whole, so that nodes import nothing of ours."""
 
     def run(command: list[str], log: str, folder: str, environment: dict[str, str]) -> int:
+        # Ray cancels by SIGINT, which a cluster that a script began in the background was born to ignore.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         devices = {k: v for k, v in os.environ.items() if k.endswith("_VISIBLE_DEVICES")}
         process = None
         try:
