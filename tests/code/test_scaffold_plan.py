@@ -95,11 +95,28 @@ def test_a_table_with_a_time_is_split_by_time_and_a_birth_date_is_no_time():
     assert planned(dated, "bought", time="").choices.split.value == "random"
 
 
-def test_year_month_and_day_make_a_date_and_a_year_alone_does_not():
-    days = pd.date_range("2021-01-01", periods=ROWS)
-    table = visits().assign(year=days.year, month=days.month, day=days.day)
-    assert planned(table, "bought").data.time == "calendar_date"
-    assert planned(table.drop(columns="day"), "bought").choices.split.value == "random"
+def test_year_and_month_make_a_date_with_or_without_a_day_and_a_year_alone_does_not():
+    days = pd.date_range("2021-01-01", periods=ROWS).to_series().sample(frac=1, random_state=0)
+    table = visits().assign(year=days.dt.year.values, month=days.dt.month.values, day=days.dt.day.values)
+    for there, format_ in ((table, "%Y%m%d"), (table.drop(columns="day"), "%Y%m")):
+        plan = proven(there, "bought")
+        assert (plan.data.time, plan.findings["calendar_date"].column.format) == ("calendar_date", format_)
+    assert "calendar_date_weekday" not in plan.findings
+    assert planned(table.drop(columns=["day", "month"]), "bought").choices.split.value == "random"
+
+
+def test_years_that_begin_anew_for_each_of_something_are_a_time_and_those_of_products_are_not():
+    things = pd.MultiIndex.from_product([["Chile", "Perú", "Łódź"], ["corn", "rye"], range(1960, 2020)])
+    panel = things.to_frame(index=False, name=["land", "crop", "year"]).sample(300, random_state=0)
+    panel = panel.sort_index().assign(rain=RNG.normal(size=300), harvest=RNG.normal(size=300))
+    plan = proven(panel, "harvest")
+    assert (plan.data.time, plan.choices.split.value) == ("year", "time")
+    assert {"land", "crop", "rain", "year_number"} == set(plan.named("feature"))
+    one_land = panel[panel["crop"] == "rye"].drop(columns="crop")
+    assert planned(one_land, "harvest").data.time == "year"
+    assert planned(panel.drop(columns="crop"), "harvest").data.time is None
+    built = panel.assign(year=RNG.integers(1960, 2020, 300))
+    assert planned(built, "harvest").data.time is None
 
 
 def test_a_count_of_seconds_that_never_falls_is_a_time_and_one_in_disorder_is_not():
@@ -136,7 +153,7 @@ def test_a_date_later_than_the_time_of_its_row_is_left_out():
     assert roles(planned(table.assign(begun=born), "bought", time="ordered"))["begun"] == "date"
 
 
-@pytest.mark.parametrize("name", ["patient", "customer_id", "userId", "id"])
+@pytest.mark.parametrize("name", ["patient", "customer_id", "userId", "id", "nr"])
 @pytest.mark.parametrize("as_text", [True, False])
 def test_rows_of_one_owner_stay_together(name, as_text):
     owner = RNG.integers(0, 80, ROWS)

@@ -108,6 +108,14 @@ def test_what_came_of_a_plan_is_known_afterwards():
     assert plan.findings["dep"].note == "sched_dep is the plan, so this is what came of it"
 
 
+def test_parts_of_the_time_of_a_row_are_no_leaks_whatever_their_name():
+    days = pd.Timestamp("2021-01-01") + pd.to_timedelta(np.arange(ROWS) // 2, "D")
+    table = honest().assign(arrival_date=days, arrival_number=np.arange(ROWS) // 2)
+    table["spent"] += np.arange(ROWS) / 4
+    assert planned(table, "spent").named("suspect") == []
+    assert "arrival_number" in planned(table, "spent", time="").named("suspect")
+
+
 @pytest.mark.parametrize("target", ["bought", "spent"])
 def test_honest_columns_are_left_alone(target):
     assert planned(honest(), target).named("suspect") == []

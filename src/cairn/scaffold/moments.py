@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import Any
 
 import pandas as pd
@@ -15,11 +15,15 @@ from cairn.scaffold.columns import Finding, share
 
 FEWEST_MOMENTS = 10
 FEWEST_TICKS = 50
+FEWEST_YEARS = 5
+MOST_KEYS = 8
+HALF = 0.5
 MOST_MISSING = 0.05
 OFTEN = 0.2
 CUTS = (0.70, 0.85)
 """Where conf/split/time.yaml cuts."""
 CALENDAR = {"year": (1900, 2100), "month": (1, 12), "day": (1, 31), "hour": (0, 23)}
+DIGITS = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H"}
 CLOCKS = frozenset({"time", "timestamp", "datetime", "date", "day"})
 YEARS = (1800, 2100)
 
@@ -74,6 +78,7 @@ def as_clock(table: pd.DataFrame, findings: Mapping[str, Finding]) -> tuple[str,
     """Return a column of numbers that counts time, and how they are read as dates.
 
     It is named so and never falls: seconds or days of more values than a minute or a month has, or years.
+    Years may also begin anew for each of something, such as a country, that has one row a year.
     """
     for name, finding in findings.items():
         numeric = finding.role in ("feature", "key") and finding.column.kind == "numeric"
@@ -81,7 +86,10 @@ def as_clock(table: pd.DataFrame, findings: Mapping[str, Finding]) -> tuple[str,
         if (
             written
             and table[name].notna().all()
-            and table[name].is_monotonic_increasing
+            and (
+                (table[name].is_monotonic_increasing and finding.distinct >= FEWEST_MOMENTS)
+                or (written == "%Y" and _is_panel(table, findings, name))
+            )
             and can_be_cut(table[name])
             and as_dates(table[name], written) is not None
         ):
@@ -91,27 +99,52 @@ def as_clock(table: pd.DataFrame, findings: Mapping[str, Finding]) -> tuple[str,
 
 def _read_as(name: str, values: pd.Series, distinct: int) -> str | None:
     found = names.words(name)
-    if found == ["year"] and distinct >= FEWEST_MOMENTS:
+    if found == ["year"] and distinct >= FEWEST_YEARS:
         return "%Y" if types.is_integer_dtype(values) and values.between(*YEARS).all() else None
     return "unix" if CLOCKS & set(found) and distinct > FEWEST_TICKS else None
 
 
+def _is_panel(table: pd.DataFrame, findings: Mapping[str, Finding], time: str) -> bool:
+    """Whether one or two columns name things that have one row at each time, but for half of them at most."""
+    named = [
+        name
+        for name, finding in findings.items()
+        if name != time
+        and finding.column.known == "before"
+        and (finding.column.kind == "categorical" or names.is_id(name))
+        and 1 < finding.distinct < len(table)
+    ]
+    keys = sorted(named, key=lambda name: -findings[name].distinct)[:MOST_KEYS]
+    times = table[time].nunique()
+    for key in ([name] for name in keys):
+        if _one_row_each(table, key, time, times):
+            return True
+    return any(_one_row_each(table, list(pair), time, times) for pair in combinations(keys, 2))
+
+
+def _one_row_each(table: pd.DataFrame, key: list[str], time: str, times: int) -> bool:
+    things = len(table[key].drop_duplicates())
+    return things * times * HALF <= len(table) and not table.duplicated([*key, time]).any()
+
+
 def calendar(table: pd.DataFrame, findings: Mapping[str, Finding]) -> tuple[str, str] | None:
-    """Return an expression and its format for a date that stands in columns year, month, day (and hour)."""
+    """Return an expression and its format for a date in columns year, month (and day, and hour)."""
     by_word = {
         name.strip().lower(): name
         for name, finding in findings.items()
         if finding.column.known == "before" and types.is_integer_dtype(table[name])
     }
-    there = [by_word[word] for word in CALENDAR if word in by_word]
-    if not {"year", "month", "day"} <= by_word.keys():
+    if not {"year", "month"} <= by_word.keys():
         return None
+    if "day" not in by_word:
+        by_word.pop("hour", None)
+    there = [by_word[word] for word in CALENDAR if word in by_word]
     if not all(table[name].between(*CALENDAR[name.strip().lower()]).all() for name in there):
         return None
     digits = quoted(there[0])
     for name in there[1:]:
         digits = f"({digits}) * 100 + {quoted(name)}"
-    return digits, "%Y%m%d" + ("%H" if "hour" in by_word else "")
+    return digits, "".join(DIGITS[name.strip().lower()] for name in there)
 
 
 def recorded_later(table: pd.DataFrame, findings: Mapping[str, Finding], time: str) -> dict[str, str]:
@@ -137,8 +170,10 @@ def features_of(table: pd.DataFrame, findings: Mapping[str, Finding], time: str 
     for name, finding in findings.items():
         dated = finding.role in ("date", "time") and finding.column.known == "before"
         if dated and names.can_be_quoted(name) and table[name].notna().sum() > 1:
+            slug = names.slug(name)
             for word, part in _parts(table, name, time):
-                found[free_name(f"{names.slug(name)}_{word}", [*table, *found])] = part
+                new = f"{slug}_number" if slug == word else f"{slug}_{word}"
+                found[free_name(new, [*table, *found])] = part
     return found
 
 
@@ -162,9 +197,9 @@ def _parts(table: pd.DataFrame, name: str, time: str | None) -> Iterator[tuple[s
     else:
         years = f"{plain}.dt.year + {plain}.dt.day_of_year / 366"
         yield "year", part(years, f"{name} as a number, in years")
-    if span >= pd.Timedelta("400D"):
+    if span >= pd.Timedelta("400D") and there.dt.month.nunique() > 1:
         yield "month", part(f"{plain}.dt.month", f"month of {name}", min=1.0, max=12.0)
-    if span >= pd.Timedelta("28D") and there.dt.day_of_week.nunique() > 1:
+    if span >= pd.Timedelta("28D") and there.dt.day.nunique() > 1 and there.dt.day_of_week.nunique() > 1:
         yield "weekday", part(f"{plain}.dt.day_of_week", f"weekday of {name}, 0 is Monday", min=0.0, max=6.0)
     if there.dt.hour.nunique() > 1:
         hours = f"{plain}.dt.hour + {plain}.dt.minute / 60"

@@ -55,11 +55,11 @@ def is_id(name: str) -> bool:
 
 
 def is_entity(name: str) -> bool:
-    """Whether a name speaks of somebody or something that may have several rows; a mere `id` does."""
+    """Whether a name speaks of somebody or something that may have several rows; a mere `id` or `nr` does."""
     found = words(name)
     if found and IDS.fullmatch(found[-1]):
         of_a_kind = among(CODES, found[-2:-1]) is not None  # vehicle_model_id is one of models
-        return found == ["id"] or (among(ENTITIES, found) is not None and not of_a_kind)
+        return found in (["id"], ["nr"]) or (among(ENTITIES, found) is not None and not of_a_kind)
     last = among(ENTITIES, found[-1:])
     return 0 < len(found) <= 2 and last is not None and not SORTS.fullmatch(last)
 
