@@ -119,6 +119,20 @@ def test_years_that_begin_anew_for_each_of_something_are_a_time_and_those_of_pro
     assert planned(built, "harvest").data.time is None
 
 
+@pytest.mark.parametrize(("months", "counts"), [(14, "idle"), (30, "feature")])
+def test_what_only_counts_the_time_is_a_feature_from_two_years_on(months, counts):
+    days = pd.Timestamp("2022-01-01") + pd.to_timedelta(np.sort(RNG.integers(0, months * 30, ROWS)), "D")
+    week = days.to_series().dt.isocalendar().week.to_numpy()
+    table = visits().assign(
+        day=days, year=days.year, week=week, number=(days - days[0]).days // 7, left=-np.arange(ROWS)
+    )
+    table = table.sample(frac=1, random_state=0).assign(rule=lambda t: (t["day"] > days[300]).astype(int))
+    plan = proven(table, "bought")
+    assert {plan.findings[name].role for name in ("year", "number", "left")} == {counts}
+    assert {plan.findings[name].role for name in ("week", "rule", "day_month")} == {"feature"}
+    assert ("day_year" in plan.findings) == (counts == "feature")
+
+
 def test_a_count_of_seconds_that_never_falls_is_a_time_and_one_in_disorder_is_not():
     seconds = np.sort(RNG.integers(0, 100_000, ROWS))
     assert planned(visits().assign(Time=seconds), "bought").data.time == "Time"
@@ -176,7 +190,7 @@ def test_a_table_of_many_words_and_a_date_gives_no_warning_of_pandas():
     answers = pd.DataFrame({f"question_{i}": RNG.choice(["ja", "nein"], ROWS) for i in range(120)})
     asked = pd.Series(pd.date_range("2021-01-01", periods=ROWS), name="asked")
     plan = proven(pd.concat([visits(), answers, asked], axis=1), "bought")
-    assert len(plan.named("feature")) == 3 + 120 + 2
+    assert len(plan.named("feature")) == 3 + 120 + 1
 
 
 def test_people_who_answer_alike_are_no_copies_and_copies_of_a_measurement_are():

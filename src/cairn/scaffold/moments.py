@@ -26,6 +26,9 @@ CALENDAR = {"year": (1900, 2100), "month": (1, 12), "day": (1, 31), "hour": (0, 
 DIGITS = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H"}
 CLOCKS = frozenset({"time", "timestamp", "datetime", "date", "day"})
 YEARS = (1800, 2100)
+SEASONS = pd.Timedelta("730D")
+"""Of less than this nobody can tell a trend from a season."""
+FEW_ROWS = 500
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,42 @@ def recorded_later(table: pd.DataFrame, findings: Mapping[str, Finding], time: s
     return found
 
 
+def counts_of_time(table: pd.DataFrame, findings: Mapping[str, Finding], time: str) -> list[str]:
+    """Name the numbers that only rise, or only fall, with the time of their row, such as a year or a week.
+
+    In less than two years they are mistaken for the season: what a model learns of the winter that ended
+    train it says of the summer that follows. Numbers of two values are spared unless they are years: they
+    may be a rule that changed.
+    """
+    if not _is_short(table[time]):
+        return []
+    return [
+        name
+        for name, finding in findings.items()
+        if name != time
+        and finding.role == "feature"
+        and finding.column.kind == "numeric"
+        and not finding.column.nullable
+        and (finding.distinct > 2 or "year" in names.words(name))
+        and _follows(table[[time, name]].iloc[:: max(1, len(table) // FEW_ROWS)], time, name)
+        and _follows(table[[time, name]], time, name)
+    ]
+
+
+def _follows(table: pd.DataFrame, time: str, name: str) -> bool:
+    """Whether the column never falls, or never rises, as time goes on; rows of one moment come in any order."""
+    return any(
+        table.sort_values([time, name], ascending=[True, up])[name].pipe(
+            lambda ordered: ordered.is_monotonic_increasing if up else ordered.is_monotonic_decreasing
+        )
+        for up in (True, False)
+    )
+
+
+def _is_short(moments: pd.Series) -> bool:
+    return moments.max() - moments.min() < SEASONS
+
+
 def _without_zone(dates: pd.Series) -> pd.Series:
     return dates.dt.tz_convert("UTC").dt.tz_localize(None) if dates.dt.tz is not None else dates
 
@@ -194,7 +233,7 @@ def _parts(table: pd.DataFrame, name: str, time: str | None) -> Iterator[tuple[s
     if time is not None and name != time and table[name].dtype == table[time].dtype:
         days = f"({quoted(time)} - {plain}).dt.total_seconds() / 86400"
         yield "days_ago", part(days, f"days from {name} to {time}")
-    else:
+    elif name != time or not _is_short(there):
         years = f"{plain}.dt.year + {plain}.dt.day_of_year / 366"
         yield "year", part(years, f"{name} as a number, in years")
     if span >= pd.Timedelta("400D") and there.dt.month.nunique() > 1:

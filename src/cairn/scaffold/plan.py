@@ -192,6 +192,10 @@ def _settle_time(draft: _Draft, wishes: Wishes) -> str | None:
         old = Finding(column, "date", said)
     for name, why in moments.recorded_later(draft.table, draft.findings, time).items():
         draft.findings[name] = draft.findings[name].changed("suspect", why, known="after")
+    for name in moments.counts_of_time(draft.table, draft.findings, time):
+        if name not in wishes.keep:
+            note = f"counts {time}: of less than two years it tells no trend from a season"
+            draft.findings[name] = draft.findings[name].changed("idle", note, group=None)
     draft.findings[time] = old.changed("time", f"orders the rows; {old.note}")
     return time
 
