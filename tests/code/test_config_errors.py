@@ -195,7 +195,7 @@ def test_every_violation_is_told_at_once(conf):
     ("overrides", "where"),
     [
         (["split=time", "+split.x=1"], "-S +split.x=1"),
-        (["experiment=bad"], "conf/experiment/bad.yaml"),
+        (["experiment=bad"], "conf/experiment/bad.yaml (-S experiment=null leaves it out)"),
         (["data.time=null", "split=time"], "conf/split/time.yaml"),
         (["baseline.linear.regressor=null", "data.task=regression"], "-S baseline.linear.regressor=null"),
         (["model@baseline.linear=broken"], "conf/model/broken.yaml"),

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from scaffold_tables import ROOT, planned, proven, visits
+from toy_conf import edit, make_toy_conf
 
 from cairn.config.base import ConfigError
 from cairn.data.load import derived
@@ -13,7 +14,7 @@ from cairn.scaffold.columns import look_at
 from cairn.scaffold.dates import written_as
 from cairn.scaffold.names import is_code, is_entity, is_id, plan_of, shared_word, slug, words
 from cairn.scaffold.pages import comment, texts, written
-from cairn.scaffold.place import free_name, raw_path
+from cairn.scaffold.place import choice, free_name, raw_path
 
 RNG = np.random.default_rng(7)
 ROWS = 400
@@ -369,6 +370,14 @@ def test_a_table_that_nothing_can_be_learnt_from_gives_one_line(case):
 def test_a_data_set_needs_a_plain_name_that_is_free(name):
     with pytest.raises(ConfigError, match=f"--name {name}: "):
         free_name(name, ROOT)
+
+
+def test_the_next_command_leaves_out_a_preset_that_is_the_default(tmp_path):
+    conf = make_toy_conf(tmp_path)
+    assert choice(conf, "mine") == ["data=mine"]
+    (conf / "experiment/narrow.yaml").write_text("# @package _global_\nseed: 7\n", encoding="utf-8")
+    edit(conf / "config.yaml", "experiment: null", "experiment: narrow")
+    assert choice(conf, "mine") == ["data=mine", "experiment=null"]
 
 
 def test_a_file_keeps_its_place_in_data_raw_and_others_are_copied_under_the_new_name(tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cairn.config.base import ConfigError
 from cairn.data.changes import changes
-from cairn.data.changes_text import to_markdown, to_text
+from cairn.page.changes_text import to_markdown, to_text
 
 VALUE = st.sampled_from(["a", "b", None])
 ROWS = st.lists(st.tuples(st.integers(0, 2), VALUE), max_size=12)

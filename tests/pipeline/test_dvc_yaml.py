@@ -145,6 +145,7 @@ def test_imports_run_downward_only():
     rank = {
         "config": 0,
         "progress": 0,
+        "arguments": 0,
         "pins": 1,
         "data": 1,
         "features": 2,

@@ -10,7 +10,7 @@ from cairn.progress import elapsed
 from cairn.scaffold.intake import Intake, answered, imported, name_of, sql_source
 from cairn.scaffold.names import slug
 from cairn.scaffold.pages import texts
-from cairn.scaffold.place import free_name, prove, put, raw_path
+from cairn.scaffold.place import choice, free_name, prove, put, raw_path
 from cairn.scaffold.plan import Plan, make_plan
 from cairn.scaffold.source import Source, open_source
 from cairn.scaffold.wishes import Wishes
@@ -54,7 +54,7 @@ def _look_and_write(asked: argparse.Namespace, name: str, intake: Intake, root: 
     print(f"new: {', '.join(new)}")
     if intake.anew:
         print(f"later: {intake.anew}")
-    print(f"next: dvc exp run -S data={name}")
+    print(f"next: dvc exp run {' '.join(f'-S {override}' for override in choice(root / 'conf', name))}")
 
 
 def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:

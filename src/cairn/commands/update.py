@@ -28,8 +28,8 @@ def main(*arguments: str) -> None:
 
 
 def _compared(path: Path) -> str:
-    from cairn.data.changes_text import to_text
     from cairn.data.versions import WORKSPACE, compare_versions
+    from cairn.page.changes_text import to_text
 
     try:
         return to_text(compare_versions(path.as_posix(), "HEAD", WORKSPACE), "Since the last commit:")

@@ -29,9 +29,10 @@ class Origin:
             if name not in self.composed.choices and (within(key, name) or within(name, key)):
                 return self.overridden_in.format(override)
         preset = self.composed.choices.get(EXPERIMENT)
-        for file in filter(None, [preset and f"{EXPERIMENT}/{preset}.yaml", "config.yaml"]):
-            if _holds(self.conf / file, path):
-                return f"conf/{file}"
+        if preset and _holds(self.conf / EXPERIMENT / f"{preset}.yaml", path):
+            return f"conf/{EXPERIMENT}/{preset}.yaml (-S {EXPERIMENT}=null leaves it out)"
+        if _holds(self.conf / "config.yaml", path):
+            return "conf/config.yaml"
         return f"conf/{self._option(key) or 'config'}.yaml"
 
     def _option(self, key: str) -> str | None:

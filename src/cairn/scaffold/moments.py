@@ -186,13 +186,10 @@ def counts_of_time(table: pd.DataFrame, findings: Mapping[str, Finding], time: s
 
 
 def _follows(table: pd.DataFrame, time: str, name: str) -> bool:
-    """Whether the column never falls, or never rises, as time goes on; rows of one moment come in any order."""
-    return any(
-        table.sort_values([time, name], ascending=[True, up])[name].pipe(
-            lambda ordered: ordered.is_monotonic_increasing if up else ordered.is_monotonic_decreasing
-        )
-        for up in (True, False)
-    )
+    """Whether the column never falls, or never rises, as time goes on; rows of one moment have no order."""
+    rising = table.sort_values([time, name])[name]
+    falling = table.sort_values([time, name], ascending=[True, False])[name]
+    return rising.is_monotonic_increasing or falling.is_monotonic_decreasing
 
 
 def _is_short(moments: pd.Series) -> bool:

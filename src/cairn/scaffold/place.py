@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from cairn.config.base import ConfigError
-from cairn.config.compose import compose
+from cairn.config.compose import EXPERIMENT, compose
 from cairn.config.origin import Origin
 from cairn.config.schema import read_config
 from cairn.config.traps import traps
@@ -86,7 +86,7 @@ def prove(plan: Plan, table: pd.DataFrame, texts: Mapping[str, str], root: Path)
             (conf / path).write_text(text, encoding="utf-8", newline="\n")
         if wrong := traps(conf):
             raise ConfigError("\n".join(wrong))
-        composed = compose(conf, [f"data={plan.data.name}"])
+        composed = compose(conf, choice(conf, plan.data.name))
         config = read_config(composed.values, Path(folder), Origin(conf, composed, "override {}").of)
     contract, data = plan.contract, config.data
     whole = derived(with_dates(table, contract), data, contract)
@@ -110,6 +110,12 @@ def prove(plan: Plan, table: pd.DataFrame, texts: Mapping[str, str], root: Path)
         return  # each was looked at already, and the stage looks again
     if found := leaks(train, contract, data, config.seed):
         raise ConfigError("\n".join(f"looks like a leak: {line}" for line in found))
+
+
+def choice(conf: Path, name: str) -> list[str]:
+    """Return the overrides that run a data set, without the default preset, which was made for another."""
+    preset = compose(conf).choices.get(EXPERIMENT)
+    return [f"data={name}", *([f"{EXPERIMENT}=null"] if preset else [])]
 
 
 def put(source: Source, path: str, texts: Mapping[str, str], root: Path) -> list[str]:
