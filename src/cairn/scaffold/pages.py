@@ -5,11 +5,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from cairn.config.contract import Column
 from cairn.config.traps import TWO_READINGS
 from cairn.scaffold.columns import Finding
 from cairn.scaffold.plan import Plan
 
+DESCRIBED = ("suspect", "source")
+"""Of these the page on the data says why they are left out, so it stands in the contract, not beside it."""
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 WORDS = frozenset({"null", "true", "false", "nan", "inf"})
 LOAD = {
@@ -221,12 +222,15 @@ def _contract(plan: Plan) -> Iterator[str]:
         yield _line(f"key: {written(contract.key)}", "names a row; no two rows share it")
     yield "columns:"
     for name, finding in plan.findings.items():
-        yield _line(f"  {written(name)}: {_column(finding.column)}", _remark(finding))
+        yield _line(f"  {written(name)}: {_column(finding)}", _remark(finding))
 
 
-def _column(column: Column) -> str:
-    keys = column.model_dump(exclude_defaults=True)
-    return written({"kind": keys.pop("kind"), **keys})
+def _column(finding: Finding) -> str:
+    keys = finding.column.model_dump(exclude_defaults=True)
+    # A column may be called ${x}, which OmegaConf would look up.
+    note = comment(finding.note).replace("${", "$ {")
+    described = {"description": note} if finding.role in DESCRIBED else {}
+    return written({"kind": keys.pop("kind"), **keys, **described})
 
 
 def _remark(finding: Finding) -> str:
@@ -238,4 +242,5 @@ def _remark(finding: Finding) -> str:
         "entity": "no feature",
         "source": "no feature",
     }.get(finding.role)
-    return ": ".join(filter(None, [heading, finding.note])) or "a feature"
+    note = None if finding.role in DESCRIBED else finding.note
+    return ": ".join(filter(None, [heading, note])) or "a feature"
