@@ -167,7 +167,7 @@ def test_an_address_without_a_table_gives_one_line_and_leaves_nothing(file, said
 def test_two_tables_from_file_to_report_by_config_alone(snapshot, tmp_path):
     checkout = snapshot.clone(tmp_path / "mine", share_cache=False)
     wine().to_csv(tmp_path / "wine.csv", index=False)
-    sales().to_csv(tmp_path / "Sales 2021.csv", sep=";", decimal=",", index=False)
+    sales(1800).to_csv(tmp_path / "Sales 2021.csv", sep=";", decimal=",", index=False)
 
     def measured():
         return {name: json.loads(checkout.read(f"metrics/{name}.json")) for name in ("evaluation", "split")}
