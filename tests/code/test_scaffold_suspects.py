@@ -108,6 +108,20 @@ def test_what_came_of_a_plan_is_known_afterwards():
     assert plan.findings["dep"].note == "sched_dep is the plan, so this is what came of it"
 
 
+def test_a_kind_of_the_event_is_left_out_though_it_is_rare_and_an_earlier_event_is_not():
+    rng = np.random.default_rng(9)
+    kind = YES & (rng.random(ROWS) < 0.15) | (rng.random(ROWS) < 0.005)
+    before = rng.random(ROWS) < np.where(YES, 0.3, 0.1)
+    plan = planned(
+        honest().assign(is_big_bought=kind.astype(int), bought_before=before.astype(int)), "bought"
+    )
+    assert plan.named("suspect") == ["is_big_bought"]
+    assert (
+        "shares 'bought' with bought, and where it is 1 the target is the same in 9"
+        in plan.findings["is_big_bought"].note
+    )
+
+
 def test_parts_of_the_time_of_a_row_are_no_leaks_whatever_their_name():
     days = pd.Timestamp("2021-01-01") + pd.to_timedelta(np.arange(ROWS) // 2, "D")
     table = honest().assign(arrival_date=days, arrival_number=np.arange(ROWS) // 2)
