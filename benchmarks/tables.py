@@ -112,13 +112,13 @@ def plain_score(
     for name in names:
         if columns[name]["kind"] == "categorical":
             levels = fit[name].value_counts().index[:MOST_LEVELS]
-            for part, frame in frames.items():
+            for frame in frames.values():
                 known = frame[name].where(frame[name].isin(levels))
-                frames[part] = frame.assign(**{name: pd.Categorical(known, categories=levels)})
+                frame[name] = pd.Categorical(known, categories=levels)
         else:
-            for part, frame in frames.items():
+            for frame in frames.values():
                 numbers = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
-                frames[part] = frame.assign(**{name: np.where(np.isinf(numbers), np.nan, numbers)})
+                frame[name] = np.where(np.isinf(numbers), np.nan, numbers)
     if task == "regression":
         model = HistGradientBoostingRegressor(categorical_features="from_dtype", random_state=0)
         predicted: NDArray[Any] = model.fit(frames["fit"], fit[target]).predict(frames["test"])

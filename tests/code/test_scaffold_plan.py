@@ -96,6 +96,15 @@ def test_a_table_with_a_time_is_split_by_time_and_a_birth_date_is_no_time():
     assert planned(dated, "bought", time="").choices.split.value == "random"
 
 
+def test_a_column_may_be_called_as_an_argument_of_pandas_is():
+    days = pd.date_range("2021-01-01", periods=ROWS)
+    plan = proven(visits().rename(columns={"town": "self"}).assign(axis=days.strftime("%d.%m.%Y")), "bought")
+    assert (plan.data.time, plan.findings["self"].role) == ("axis", "feature")
+    table = visits().rename(columns={"town": "axis"})
+    table["self"] = days.astype(str)
+    assert proven(table, "bought").data.time == "self"
+
+
 def test_year_and_month_make_a_date_with_or_without_a_day_and_a_year_alone_does_not():
     days = pd.date_range("2021-01-01", periods=ROWS).to_series().sample(frac=1, random_state=0)
     table = visits().assign(year=days.dt.year.values, month=days.dt.month.values, day=days.dt.day.values)

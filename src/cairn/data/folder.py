@@ -16,7 +16,7 @@ from tqdm import tqdm
 from cairn.config.base import ConfigError
 from cairn.data.changes import type_of
 from cairn.data.files import read_raw
-from cairn.data.load import in_plain_types
+from cairn.data.load import in_plain_types, with_columns
 
 WRITTEN = (".csv", ".tsv", ".txt", ".data")
 KINDS = (*WRITTEN, ".parquet", ".feather", ".jsonl")
@@ -102,7 +102,7 @@ def _with(given: dict[str, str | None], table: pd.DataFrame, path: Path) -> pd.D
     if twice := [name for name in given if name in table.columns]:
         raise ConfigError(f"data.source: {path} has a column {twice[0]}, and so has its path or file_column")
     parts = {name: pd.Series(value, index=table.index, dtype="str") for name, value in given.items()}
-    return table.assign(**parts)
+    return with_columns(table, parts)
 
 
 def _refuse_other_columns(tables: dict[Path, pd.DataFrame], source: Path) -> None:
@@ -146,5 +146,5 @@ def _of_one_type(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
             continue
         dtype = "float64" if types.is_numeric_dtype(held) else held.dtype
         for i in empty:
-            tables[i] = tables[i].assign(**{str(name): tables[i][name].astype(dtype)})
+            tables[i] = with_columns(tables[i], {str(name): tables[i][name].astype(dtype)})
     return tables

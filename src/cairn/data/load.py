@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -58,9 +59,16 @@ def in_plain_types(table: pd.DataFrame) -> pd.DataFrame:
     plain = {"decimal": lambda column: column.astype("float64"), "date": pd.to_datetime}
     objects = table.loc[:, [types.is_object_dtype(kind) for kind in table.dtypes]]
     kinds = {name: types.infer_dtype(column, skipna=True) for name, column in objects.items()}
-    return table.assign(
-        **{str(name): plain[kind](table[name]) for name, kind in kinds.items() if kind in plain}
-    )
+    found = {str(name): plain[kind](table[name]) for name, kind in kinds.items() if kind in plain}
+    return with_columns(table, found)
+
+
+def with_columns(table: pd.DataFrame, columns: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """Return the table with columns put in or replaced; DataFrame.assign takes none that is called self."""
+    table = table.copy(deep=False)
+    for name, values in columns.items():
+        table[name] = values
+    return table
 
 
 def with_dates(table: pd.DataFrame, contract: Contract) -> pd.DataFrame:
@@ -75,7 +83,7 @@ def with_dates(table: pd.DataFrame, contract: Contract) -> pd.DataFrame:
         and name in table.columns
         and (dates := as_dates(table[name], column.format)) is not None
     }
-    return table.assign(**read) if read else table
+    return with_columns(table, read)
 
 
 def as_dates(values: pd.Series, written: str | None) -> pd.Series | None:

@@ -10,7 +10,7 @@ from cairn.config.base import ConfigError
 from cairn.config.contract import Column, Contract, Kind
 from cairn.config.data import DataConfig, Leakage
 from cairn.config.expressions import names_in
-from cairn.data.load import as_dates, derived, with_dates
+from cairn.data.load import as_dates, derived, with_columns, with_dates
 from cairn.pipeline.prepare import clean, encode_target
 from cairn.scaffold import moments
 from cairn.scaffold.choices import Choices, choose
@@ -186,7 +186,7 @@ def _settle_time(draft: _Draft, wishes: Wishes) -> str | None:
         dates = as_dates(draft.table[time], written)
         if dates is None:
             raise ConfigError(f"--time {time}: holds neither dates nor a count of seconds")
-        draft.table = draft.table.assign(**{time: dates})
+        draft.table = with_columns(draft.table, {time: dates})
         column = Column(kind="datetime", format=written, nullable=old.column.nullable)
         said = "a year" if written == "%Y" else "a count of time, taken as seconds: its order is what matters"
         old = Finding(column, "date", said)
