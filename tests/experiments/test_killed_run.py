@@ -1,4 +1,4 @@
-"""What `dvc exp run` leaves behind, ended or killed, and that what `cairn doctor` says about it is the cure."""
+"""What `dvc exp run` leaves behind, ended or killed, and that `cairn doctor` names the cure."""
 
 import os
 import shlex
