@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from closure import ROOT
+from pages import blocks
 from sklearn import datasets
 
 from cairn.commands import new_data
@@ -161,6 +162,42 @@ def test_an_address_without_a_table_gives_one_line_and_leaves_nothing(file, said
     assert str(folder) not in str(error.value)
     assert len(str(error.value).splitlines()) == 1
     assert everything(folder / "root") == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("committed", [False, True])
+def test_what_the_page_says_undoes_it_and_touches_nothing_else(committed, snapshot, tmp_path):
+    (undo,) = [block for block in blocks(ROOT / "docs/new-data.md") if block.text.startswith("dvc remove ")]
+    checkout = snapshot.clone(tmp_path / "mine", share_cache=False)
+    table = tmp_path / "sales.csv"
+    sales().to_csv(table, sep=";", decimal=",", index=False)
+    add = ("python", "src/cairn", "new-data", str(table), "--target", "amount")
+
+    def state():
+        listed = [path for path in everything(checkout.path) if not path.startswith((".git/", ".dvc/"))]
+        words = (["ls-files"], ["diff", "HEAD"], ["status", "--porcelain"])
+        files = [path for path in listed if "__pycache__" not in path]
+        return [files, *(checkout.git(*each) for each in words)]
+
+    checkout.replace("README.md", "# Cairn", "# Mine")
+    (checkout.path / "conf/kpi/sales.yaml").write_text("mine: 1\n", encoding="utf-8")
+    shutil.copy(table, checkout.path / "data/raw/other.csv")
+    checkout.dvc("add", "--quiet", "data/raw/other.csv")
+    checkout.git("add", "conf/kpi/sales.yaml", "data/raw")
+    if committed:
+        checkout.git("commit", "--quiet", "--message=Other work")
+    before = state()
+    checkout.run(*add)
+    checkout.run("python", "src/cairn", "compose", "data=sales")
+    if committed:
+        checkout.git("commit", "--quiet", "--message=Sales")
+    for command, _ in undo.commands():
+        checkout.run("bash", "-c", command)
+    checkout.run("python", "src/cairn", "compose", "--reset")
+    if committed:
+        checkout.git("commit", "--quiet", "--message=Remove sales")
+    assert state() == before
+    assert checkout.run(*add).endswith("next: dvc exp run -S data=sales\n")
 
 
 @pytest.mark.slow

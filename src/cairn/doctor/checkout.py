@@ -5,7 +5,9 @@ from pathlib import Path
 
 from cairn.config.base import ConfigError
 from cairn.doctor.line import Line, first
-from cairn.experiments.refs import git
+from cairn.experiments.refs import EXPERIMENTS, git
+
+EXECUTION = f"{EXPERIMENTS}/exec"
 
 
 def git_state(root: Path) -> Iterator[Line]:
@@ -14,14 +16,15 @@ def git_state(root: Path) -> Iterator[Line]:
         yield Line("wrong", "git", "no repository, and an experiment is a commit: git init, then commit all")
         return
     branch = git(root, "branch", "--show-current")
-    left = git(root, "for-each-ref", "--format=%(refname)", "refs/exps/exec").splitlines()
-    exec_refs = [ref for ref in left if ref.rpartition("/")[2].startswith("EXEC_")]
-    stale = [ref for ref in exec_refs if not ref.endswith(("EXEC_APPLY", "EXEC_BRANCH"))]
-    if stale:
-        cure = "; ".join(["git switch BRANCH"] * (not branch) + [f"git update-ref -d {ref}" for ref in stale])
-        yield Line("wrong", "git", f"an experiment is running here or was killed; if none runs: {cure}")
-    elif not branch:
-        yield Line("warn", "git", "no branch (detached HEAD), commits belong to none: git switch BRANCH")
+    left = set(git(root, "for-each-ref", "--format=%(refname)", EXECUTION).splitlines())
+    # DVC sets more of these; EXEC_HEAD stays after every run, whether it succeeded or failed.
+    marks = [f"{EXECUTION}/{name}" for name in ("EXEC_BASELINE", "EXEC_MERGE")]
+    marks = [mark for mark in marks if mark in left]
+    if marks:
+        cure = "; ".join(f"git update-ref -d {mark}" for mark in marks)
+        yield Line("wrong", "git", f"a dvc exp run is at work here or was killed; if it was: {cure}")
+    if not branch:
+        yield Line("wrong" if marks else "warn", "git", _detached(root))
     for key in ("user.name", "user.email"):
         if not _git_setting(root, key):
             yield Line("wrong", "git", f'{key} is not set, nothing can be committed: git config {key} "…"')
@@ -29,7 +32,7 @@ def git_state(root: Path) -> Iterator[Line]:
     if changed:
         said = f"{len(changed)} files differ from the last commit, which sweeps and comparisons start from"
         yield Line("warn", "git", f"{said}: git status, then commit")
-    elif branch and not stale:
+    elif branch and not marks:
         yield Line("ok", "git", f"on {branch}, all is committed")
 
 
@@ -75,6 +78,23 @@ def settings(root: Path) -> Iterator[Line]:
     else:
         overrides = " + " + " ".join(composed.overrides) if composed.overrides else ""
         yield Line("ok", "settings", f"params.yaml = conf/{overrides}")
+
+
+def _detached(root: Path) -> str:
+    """Say how to get back to a branch with all that was committed and all that was not."""
+    why = "no branch (detached HEAD, as during dvc exp run and after a kill of it)"
+    said = f"{why}, commits belong to none: git switch"
+    lost = git(root, "rev-list", "--count", "HEAD", "--not", "--branches", "--tags", "--remotes")
+    if lost != "0":
+        return f"{said} -c NEW_BRANCH, which keeps the {lost} made here"
+    return f"{said} {_branch_before(root) or 'BRANCH'}"
+
+
+def _branch_before(root: Path) -> str:
+    try:
+        return git(root, "rev-parse", "--abbrev-ref", "@{-1}")
+    except ConfigError:  # git's way of saying that there was none
+        return ""
 
 
 def _git_setting(root: Path, key: str) -> str:
