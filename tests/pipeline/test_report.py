@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from card_inputs import Page, record_of, sections, write_inputs
+from card_inputs import PARTS, Page, parts_of, record_of, sections, write_inputs
 from closure import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,6 +105,28 @@ def test_groups_that_the_split_cuts_are_among_the_limits(run):
     record = json.loads(parts.read_text(encoding="utf-8"))
     parts.write_text(json.dumps(record | {"shared": record["shared"] | {"groups": 18}}), encoding="utf-8")
     assert "18 groups of rows (data.group) are in more than one part" in page_of("binary").text
+
+
+@pytest.mark.parametrize(
+    ("kind", "until", "seen"),
+    [
+        ("random", "2021-06-30 00:00:00", True),
+        ("group", "2021-06-30 00:00:00", True),
+        ("random", "2021-01-01 00:00:00", False),
+        ("time", "2020-12-31 00:00:00", False),
+    ],
+)
+def test_a_split_that_ignores_time_takes_the_green_from_the_verdict_and_heads_the_limits(
+    run, capsys, kind, until, seen
+):
+    run(record_of("binary"), parts=parts_of(kind, train=(None, until), test=("2021-01-01 00:00:00", until)))
+    html, text = CARD, page_of("binary").text
+    said = f"split.kind={kind} ignores it: train reaches until {until}, test begins at 2021-01-01 00:00:00"
+    assert (said in text) == seen
+    assert ("Limits What it is not good for, as far as these numbers can tell. Future" in text) == seen
+    assert f'<div class="verdict {"unclear" if seen else "better"}">' in html.read_text(encoding="utf-8")
+    assert ("logistic, but on rows whose future it has seen." in text) == seen
+    assert ("set split=time" in capsys.readouterr().out) == seen
 
 
 def test_slices_where_the_baseline_is_better_are_named_among_the_limits(run):
@@ -249,7 +271,7 @@ def test_the_record_is_read_and_never_changed():
     record = record_of("binary", priced=True)
     before = copy.deepcopy(record)
     report.predictor_rows(record), report.metric_rows(record), report.policy_rows(record)
-    report.slice_rows(record), report.verdict(record)
+    report.slice_rows(record), report.verdict(record, PARTS)
     assert record == before
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from cairn.card.words import MODEL, Interval, Record, estimate, metric_name, places, tone
+from cairn.page.future import seen_future
 from cairn.page.words import number, percent
 
 Limit = tuple[str, str]
@@ -24,6 +25,7 @@ def limits(record: Record, parts: Record, data: Record, calibration: Iterable[Re
             for tasks without one.
     """
     found = [
+        _future(parts),
         _proof(record),
         _other_metrics(record),
         _slices(record),
@@ -38,6 +40,11 @@ def limits(record: Record, parts: Record, data: Record, calibration: Iterable[Re
         _prices(record),
     ]
     return [limit for limit in found if limit]
+
+
+def _future(parts: Record) -> Limit | None:
+    sentence = seen_future(parts)
+    return ("Future", sentence) if sentence else None
 
 
 def _proof(record: Record) -> Limit | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from cairn.page.future import seen_future
 from cairn.page.words import ABSENT, MINUS, number
 
 Record = Mapping[str, Any]
@@ -107,8 +108,13 @@ def best_other_policy(kpi: Record) -> str:
     return max(others, key=lambda name: others[name]["saving"]["value"])
 
 
-def verdict(record: Record) -> Verdict:
-    """Say in sentences how good the model is, and by how much better than the best baseline."""
+def verdict(record: Record, parts: Record) -> Verdict:
+    """Say in sentences how good the model is, and by how much better than the best baseline.
+
+    Args:
+        record: metrics/evaluation.json.
+        parts: metrics/split.json.
+    """
     metric, best, model = record["primary"], record["best_baseline"], label(MODEL, record)
     gain = record["gains"][best][metric]
     proved = tone(gain)
@@ -128,6 +134,8 @@ def verdict(record: Record) -> Verdict:
         f"On {record['rows']:,} rows it had never seen, {model} reaches {metric_name(metric)}"
         f" {estimate(ours, digits)}, {best} {estimate(theirs, digits)}. {difference}"
     )
+    if proved == "better" and seen_future(parts):
+        proved, headline = "unclear", f"{headline[:-1]}, but on rows whose future it has seen."
     return Verdict(proved, headline, score, money(record))
 
 
@@ -153,11 +161,12 @@ def _listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def summary(record: Record, name: str, page: str) -> list[str]:
+def summary(record: Record, parts: Record, name: str, page: str) -> list[str]:
     """Return the run in a few lines of plain text for a terminal, a pipe or a log.
 
     Args:
         record: metrics/evaluation.json.
+        parts: metrics/split.json.
         name: of the data.
         page: where the whole report is.
     """
@@ -176,6 +185,8 @@ def summary(record: Record, name: str, page: str) -> list[str]:
             if policy != "prior"
         ]
         lines[-1] = (lines[-1][0], f"{lines[-1][1]} ({record['kpi']['currency']} per 1,000 rows)")
+    if seen_future(parts):
+        lines.append(("caution", f"split.kind={parts['kind']} ignores the rows' time; set split=time"))
     lines += [
         ("read", page),
         ("compare", "dvc exp show --only-changed, dvc metrics diff"),

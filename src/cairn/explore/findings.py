@@ -8,6 +8,7 @@ from cairn.config.data import DataConfig
 from cairn.config.evaluate import EvaluateConfig
 from cairn.explore.levels import FEW
 from cairn.explore.study import Study
+from cairn.page.future import seen_future
 from cairn.page.words import number, percent, short
 
 MOSTLY_MISSING = 0.5
@@ -51,6 +52,7 @@ def findings(
         split: metrics/split.json.
     """
     every = [
+        *_order(split),
         *_leaks(found, data),
         *_missing(found),
         *_repeated(found),
@@ -73,6 +75,12 @@ def headline(every: Sequence[Finding]) -> tuple[Tone, str]:
     if look:
         return "unclear", f"{_things(look)} to look at before you trust this table."
     return "better", "Nothing here stands in the way of a model."
+
+
+def _order(split: Mapping[str, Any]) -> Iterator[Finding]:
+    sentence = seen_future(split)
+    if sentence:
+        yield Finding("worse", "Future", sentence)
 
 
 def _leaks(found: Study, data: DataConfig) -> Iterator[Finding]:

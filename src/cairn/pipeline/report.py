@@ -89,7 +89,7 @@ def main(
     page = render(
         Path(__file__).parents[1] / "card/page.html.j2",
         MODEL=MODEL,
-        **about_results(record),
+        **about_results(record, records["split"]),
         **about_data(records, data),
         limits=limits(record, records["split"], records["data"], calibration_bins(Path("plots/curves"))),
         figures=figures(Path("plots/images"), Path("plots/training.csv")),
@@ -104,16 +104,16 @@ def main(
     )
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     PAGE.write_text(page, encoding="utf-8", newline="\n")
-    print("\n".join(summary(record, data.name, PAGE.as_posix())))
+    print("\n".join(summary(record, records["split"], data.name, PAGE.as_posix())))
 
 
-def about_results(record: Record) -> dict[str, Any]:
-    """Return what the page says of metrics/evaluation.json."""
+def about_results(record: Record, parts: Record) -> dict[str, Any]:
+    """Return what the page says of metrics/evaluation.json; parts are those of metrics/split.json."""
     names, metrics = metric_rows(record)
     slices = primary_slices(record)
     return {
         "record": record,
-        "verdict": verdict(record),
+        "verdict": verdict(record, parts),
         "primary": metric_name(record["primary"]),
         "confidence": confidence(record),
         "threshold": number(record["thresholds"][MODEL], 3),
