@@ -154,6 +154,30 @@ def test_the_best_value_of_a_metric_is_bold_whichever_direction_is_better(run):
     assert bold == [["1.000"], ["0.710"], ["0.720"]]
 
 
+@pytest.mark.parametrize(
+    ("value", "limit", "line"),
+    [
+        (
+            -3.1,
+            "too low by 3.10 [2.85, 3.35] on average, 24.8% of the mean of test",
+            "too low by 3.10 [2.85, 3.35]",
+        ),
+        (3.1, "too high by 3.10 [2.85, 3.35] on average, 24.8%", "too high by 3.10 [2.85, 3.35]"),
+        (
+            0.1,
+            "not shown to be too high or too low on average: predicted less actual is 0.10",
+            "0.10 [-0.15, 0.35] (may be chance)",
+        ),
+    ],
+)
+def test_the_mean_error_of_a_regression_is_among_the_limits(run, capsys, value, limit, line):
+    record = record_of("regression")
+    record["mean_error"] = {"value": value, "low": value - 0.25, "high": value + 0.25}
+    run(record)
+    assert f"Bias Predictions are {limit}" in page_of("regression").text
+    assert f"{line}, on average" in " ".join(capsys.readouterr().out.split())
+
+
 def test_the_class_found_least_often_is_named(run):
     run(record_of("multiclass"))
     assert "It finds a least often: 60.0% of its 100 test rows" in page_of("multiclass").text

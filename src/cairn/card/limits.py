@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from cairn.card.words import MODEL, Interval, Record, estimate, metric_name, places, tone
+from cairn.card.words import MODEL, Interval, Record, bias_in_words, estimate, metric_name, places, tone
 from cairn.page.future import seen_future
 from cairn.page.words import number, percent
 
@@ -31,6 +31,7 @@ def limits(record: Record, parts: Record, data: Record, calibration: Iterable[Re
         _slices(record),
         _weak_class(record),
         _calibration(record, list(calibration)),
+        _bias(record, parts),
         _known_groups(parts),
         _worse_than_on_validation(record),
         _shift(parts),
@@ -149,6 +150,21 @@ def _calibration(record: Record, bins: list[Record]) -> Limit | None:
             f" average, {percent(widest['observed'])} of {widest['rows']:,.0f} rows come true"
         )
     return "Calibration", f"{says}."
+
+
+def _bias(record: Record, parts: Record) -> Limit | None:
+    error = record["mean_error"]
+    if not error:
+        return None
+    if tone(error) == "unclear":
+        return "Bias", (
+            "Predictions are not shown to be too high or too low on average: predicted less actual is"
+            f" {estimate(error)}."
+        )
+    mean, share = parts["parts"]["test"]["mean"], ""
+    if mean:
+        share = f", {percent(abs(error['value'] / mean))} of the mean of test"
+    return "Bias", f"Predictions are {bias_in_words(error)} on average{share}."
 
 
 def _known_groups(parts: Record) -> Limit | None:

@@ -102,6 +102,15 @@ def tone(gain: Interval) -> Tone:
     return "better" if low > 0 else "worse"
 
 
+def bias_in_words(error: Interval) -> str:
+    """Write a mean error whose interval is on one side of 0, `too low by 19.3 [18.1, 20.6]`."""
+    if tone(error) == "better":
+        return f"too high by {estimate(error)}"
+    turned = {"value": error["value"], "low": error["high"], "high": error["low"]}
+    size = {end: None if value is None else -value for end, value in turned.items()}
+    return f"too low by {estimate(size)}"
+
+
 def best_other_policy(kpi: Record) -> str:
     """Return the policy that saves most, the model and the oracle aside."""
     others = {name: p for name, p in kpi["policies"].items() if name not in (MODEL, "oracle")}
@@ -185,6 +194,10 @@ def summary(record: Record, parts: Record, name: str, page: str) -> list[str]:
             if policy != "prior"
         ]
         lines[-1] = (lines[-1][0], f"{lines[-1][1]} ({record['kpi']['currency']} per 1,000 rows)")
+    error = record["mean_error"]
+    if error:
+        said = f"{estimate(error)} (may be chance)" if tone(error) == "unclear" else bias_in_words(error)
+        lines.append(("bias", f"{said}, on average"))
     if seen_future(parts):
         lines.append(("caution", f"split.kind={parts['kind']} ignores the rows' time; set split=time"))
     lines += [

@@ -28,6 +28,7 @@ from cairn.metrics.decisions import confusion
 from cairn.metrics.evaluation import (
     MODEL,
     best_baseline,
+    mean_error,
     money,
     scores_with_intervals,
     thresholds,
@@ -130,6 +131,9 @@ def main(
             for name, p in predictions["validation"].items()
         },
         **scores_with_intervals(task, y, on_test, cut, evaluate=evaluate, blocks=blocks, seed=seed),
+        "mean_error": mean_error(y, on_test[MODEL], evaluate=evaluate, blocks=blocks, seed=seed)
+        if task == "regression"
+        else None,
         "kpi": money(y, on_test, cut, kpi=kpi, evaluate=evaluate, blocks=blocks, seed=seed),
     }
     suspicious = too_good(record["scores"][MODEL], evaluate.ceiling)
