@@ -72,6 +72,7 @@ def record_of(task, *, priced=False, gain=0.0213):
         "primary": primary,
         "better": better,
         "best_baseline": "logistic",
+        "same_as": [],
         "thresholds": dict.fromkeys(scores, 0.25),
         "confidence": 0.95,
         "resamples": 1000,

@@ -216,6 +216,31 @@ def test_a_model_named_like_a_baseline_is_told_apart(run):
     assert "logistic (model) reaches ROC AUC 0.700 [0.688, 0.712], logistic 1.000" in page_of("binary").text
 
 
+def test_a_model_that_is_the_best_baseline_itself_is_called_so_and_nothing_is_said_of_chance(run, capsys):
+    record = record_of("binary", priced=True)
+    nought = dict.fromkeys(("value", "low", "high"), 0.0)
+    record |= {"model": "logistic", "same_as": ["logistic"]}
+    record["scores"]["model"] = record["scores"]["logistic"]
+    record["gains"]["logistic"] = {metric: {**nought, "p": 1.0} for metric in record["better"]}
+    record["kpi"]["policies"]["logistic"] = record["kpi"]["policies"]["model"]
+    record["kpi"]["savings_of_model"]["logistic"] = nought
+    for row in record["slices"]:
+        row |= {"gain": 0.0, "low": 0.0, "high": 0.0}
+    run(record)
+    text = page_of("binary", priced=True).text
+    assert "The model is the best baseline itself, logistic." in text
+    assert "reaches ROC AUC 1.000 [0.988, 1.012], as logistic does: their predictions are equal." in text
+    assert "logistic best baseline is the model" in text
+    assert "Proof The model is logistic itself" in text
+    assert "against the best other policy, rule" in text
+    told = " ".join(capsys.readouterr().out.split())
+    assert "the model is logistic itself: the same predictions, row by row" in told
+    for said in (text, told):
+        assert "may be chance" not in said
+        assert "not shown to be" not in said.lower()
+    assert "saves against logistic" not in told
+
+
 def test_the_contract_says_which_columns_the_model_takes(run):
     run(record_of("binary"))
     text = page_of("binary").text

@@ -80,6 +80,7 @@ def test_every_model_runs_through_every_stage_and_beats_the_prior(task, model, t
     record = json.loads(Path("metrics/evaluation.json").read_text())
     gain = record["gains"]["prior"][record["primary"]]
     assert gain["low"] > 0
+    assert record["same_as"] == (["linear"] if model == "logistic" else [])
     headline = json.loads(Path("metrics/test.json").read_text())
     assert headline[record["primary"]] == record["scores"]["model"][record["primary"]]["value"]
     predictions = pd.read_parquet("predictions/model.parquet")

@@ -49,6 +49,11 @@ def _future(parts: Record) -> Limit | None:
 
 
 def _proof(record: Record) -> Limit | None:
+    if record["best_baseline"] in record["same_as"]:
+        return "Proof", (
+            f"The model is {record['best_baseline']} itself: whether another model is worth more, this run"
+            " does not ask."
+        )
     gain = record["gains"][record["best_baseline"]][record["primary"]]
     if tone(gain) == "better":
         return None
@@ -97,17 +102,25 @@ def _slices(record: Record) -> Limit:
     weakest = ", ".join(
         f"{slice_name(row)} ({number(row['value'], digits)}, {row['rows']:,} rows)" for row in worst
     )
+    says = f"{metric_name(metric)} is weakest in {weakest}."
+    if reference not in record["same_as"]:
+        says += f" {_gains_by_slice(rows, reference)}"
+    chance = (1 - record["confidence"]) * len(rows)
+    looks = f"{len(rows)} slices were looked at: about {number(chance, 1)} of their intervals miss by chance."
+    return "Slices", f"{says} {looks}"
+
+
+def _gains_by_slice(rows: list[Record], reference: str) -> str:
     proved = {
         key: [row for row in rows if tone(slice_gain(row)) == key] for key in ("better", "unclear", "worse")
     }
-    says = f"{metric_name(metric)} is weakest in {weakest}. The model is shown to be better than {reference}"
-    says += f" in {len(proved['better'])} of {len(rows)} slices"
+    says = (
+        f"The model is shown to be better than {reference} in {len(proved['better'])} of {len(rows)} slices"
+    )
     for key, words in (("unclear", "not shown to be in"), ("worse", "worse in")):
         if proved[key]:
             says += f", {words} {_some([slice_name(row) for row in proved[key]])}"
-    chance = (1 - record["confidence"]) * len(rows)
-    looks = f"{len(rows)} slices were looked at: about {number(chance, 1)} of their intervals miss by chance."
-    return "Slices", f"{says}. {looks}"
+    return f"{says}."
 
 
 def _some(names: list[str]) -> str:

@@ -111,9 +111,10 @@ def bias_in_words(error: Interval) -> str:
     return f"too low by {estimate(size)}"
 
 
-def best_other_policy(kpi: Record) -> str:
-    """Return the policy that saves most, the model and the oracle aside."""
-    others = {name: p for name, p in kpi["policies"].items() if name not in (MODEL, "oracle")}
+def best_other_policy(record: Record) -> str:
+    """Return the policy that saves most; the oracle, the model and what predicts the same aside."""
+    aside = (MODEL, "oracle", *record["same_as"])
+    others = {name: p for name, p in record["kpi"]["policies"].items() if name not in aside}
     return max(others, key=lambda name: others[name]["saving"]["value"])
 
 
@@ -125,6 +126,12 @@ def verdict(record: Record, parts: Record) -> Verdict:
         parts: metrics/split.json.
     """
     metric, best, model = record["primary"], record["best_baseline"], label(MODEL, record)
+    if best in record["same_as"]:
+        score = (
+            f"On {record['rows']:,} rows it had never seen, {model} reaches {metric_name(metric)}"
+            f" {estimate(record['scores'][MODEL][metric])}, as {best} does: their predictions are equal."
+        )
+        return Verdict("unclear", f"The model is the best baseline itself, {best}.", score, money(record))
     gain = record["gains"][best][metric]
     proved = tone(gain)
     headline = {
@@ -154,7 +161,7 @@ def money(record: Record) -> str:
     if not kpi:
         return ""
     saving, currency = kpi["savings_of_model"], kpi["currency"]
-    best = best_other_policy(kpi)
+    best = best_other_policy(record)
     rivals = list(dict.fromkeys(["nothing", "always", best]))
     digits = places(saving[name] for name in rivals)
     parts = []
@@ -185,13 +192,18 @@ def summary(record: Record, parts: Record, name: str, page: str) -> list[str]:
     lines = [
         (metric, f"{estimate(record['scores'][MODEL][metric], digits)} ({confidence(record)} interval)"),
         ("best baseline", f"{best}, {estimate(record['scores'][best][metric], digits)}"),
-        *((f"gain over {name}", f"{estimate(gain)} {_PROOF[tone(gain)]}") for name, gain in gains.items()),
+        *(
+            (f"gain over {name}", f"{estimate(gain)} {_PROOF[tone(gain)]}")
+            if name not in record["same_as"]
+            else ("the model is", f"{name} itself: the same predictions, row by row")
+            for name, gain in gains.items()
+        ),
     ]
     if record["kpi"]:
         lines += [
             (f"saves against {label(policy, record)}", estimate(saved))
             for policy, saved in record["kpi"]["savings_of_model"].items()
-            if policy != "prior"
+            if policy not in ("prior", *record["same_as"])
         ]
         lines[-1] = (lines[-1][0], f"{lines[-1][1]} ({record['kpi']['currency']} per 1,000 rows)")
     error = record["mean_error"]

@@ -121,6 +121,7 @@ def main(
         "primary": primary,
         "better": {name: "higher" if METRICS[name].greater_is_better else "lower" for name in METRICS},
         "best_baseline": best_baseline(task, targets["validation"], rivals, primary),
+        "same_as": [name for name in rivals if np.array_equal(on_test[MODEL], on_test[name])],
         "thresholds": cut,
         "confidence": evaluate.confidence,
         "resamples": evaluate.resamples,

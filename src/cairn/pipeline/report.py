@@ -159,7 +159,7 @@ def rules_in_words(baseline: BaselineConfig, task: Task) -> dict[str, str]:
     average = "the shares of the classes on train" if task == "multiclass" else "the target's mean on train"
     known = {
         "prior": f"{average}, for every row",
-        baseline.linear.name: "a linear model on the same columns",
+        "linear": "a linear model on the same columns",
     }
     for name, rule in baseline.rules.items():
         if isinstance(rule, RateRule):
