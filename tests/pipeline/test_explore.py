@@ -101,6 +101,19 @@ def test_a_split_that_ignores_time_is_the_first_thing_wrong(here):
     assert "One thing wrong," in honest
 
 
+def test_the_event_is_called_by_its_name(here):
+    frame = table("binary").assign(y=lambda t: np.where(t["x"] > 1.9, "bad", "good"))
+    text = Page(look(frame, "binary", time="at", positive="bad")).text
+    rate = next(parts())["y"].mean()
+    assert 0 < rate < 0.05
+    assert f"{100 * rate:.2f}% of the rows are events (y = bad): accuracy" in text
+    assert f"rate of y = bad {100 * rate:.1f}%" in text
+    assert "Share of rows that are events, y = bad, by week." in text
+    plain = Page(look(table("binary"), "binary", time="at")).text
+    assert re.search(r"rate of y \d", plain)
+    assert "y = " not in plain
+
+
 def test_a_suspect_that_is_trusted_or_no_feature_is_named_with_the_reason(here):
     frame = table("binary").assign(told=lambda t: t["y"] * 2.0, number=lambda t: t["y"] + 10)
     features = ["x", "whole", "told"]

@@ -178,6 +178,16 @@ def test_the_mean_error_of_a_regression_is_among_the_limits(run, capsys, value, 
     assert f"{line}, on average" in " ".join(capsys.readouterr().out.split())
 
 
+def test_the_event_is_called_by_its_name(run):
+    run(record_of("binary"))
+    assert "20.0% of them late" in page_of("binary").text
+    given = sections("binary")
+    report.main(**given | {"data": given["data"].model_copy(update={"positive": "bad"})})
+    text = Page(CARD.read_text(encoding="utf-8")).text
+    assert "20.0% of them late = bad" in text
+    assert "part rows share rate of late = bad" in text
+
+
 def test_the_class_found_least_often_is_named(run):
     run(record_of("multiclass"))
     assert "It finds a least often: 60.0% of its 100 test rows" in page_of("multiclass").text

@@ -58,7 +58,7 @@ def findings(
         *_repeated(found),
         *_levels(found),
         *_shift(found, split),
-        *_target(found, split),
+        *_target(found, data.event, split),
         *_groups(found, data.group, evaluate),
         *_size(found),
     ]
@@ -177,10 +177,10 @@ def _shift(found: Study, split: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("unclear", "Test differs", f"Further than {FAR:g} from train: {_named(test)}.")
 
 
-def _target(found: Study, split: Mapping[str, Any]) -> Iterator[Finding]:
+def _target(found: Study, event: str, split: Mapping[str, Any]) -> Iterator[Finding]:
     rate = found.target.mean
     if found.task == "binary" and rate is not None and not UNEVEN <= rate <= 1 - UNEVEN:
-        sentence = f"{percent(rate, 2)} of the rows are events: accuracy praises a model that knows nothing."
+        sentence = f"{percent(rate, 2)} of the rows are events ({event}): accuracy praises knowing nothing."
         yield Finding("unclear", "Imbalance", sentence)
     few = [level.name for level in found.target.levels if level.train < UNEVEN]
     if few:
@@ -197,7 +197,9 @@ def _target(found: Study, split: Mapping[str, Any]) -> Iterator[Finding]:
             )
     train, validation = (split["parts"][part].get("rate") for part in ("train", "validation"))
     if train is not None and not train / MOVED <= validation <= train * MOVED:
-        sentence = f"Its rate is {percent(train)} in train and {percent(validation)} in validation."
+        sentence = (
+            f"The rate of {event} is {percent(train)} in train and {percent(validation)} in validation."
+        )
         yield Finding("unclear", "Target moves", sentence)
 
 

@@ -154,18 +154,19 @@ def main(
         confidence=evaluate.confidence,
     )
     record["slices"] = slices.to_dict("records")
+    classes = data.outcomes if task == "binary" else package.class_names
     if task != "regression":
-        matrix = confusion(task, y, on_test[MODEL], threshold=cut[MODEL], classes=package.class_names)
+        matrix = confusion(task, y, on_test[MODEL], threshold=cut[MODEL], classes=classes)
         record["confusion"] = matrix.reset_index().melt("actual", value_name="rows").to_dict("records")
 
-    tables = curve_tables(task, y, on_test[MODEL], cut[MODEL], package.class_names)
+    tables = curve_tables(task, y, on_test[MODEL], cut[MODEL], classes)
     write_texts(CURVES, {f"{name}.csv": table.to_csv(index=False) for name, table in tables.items()})
     figures = all_figures(
         task,
         y,
         on_test,
         threshold=cut[MODEL],
-        classes=package.class_names,
+        classes=classes,
         record=record,
         slices=slices,
     )

@@ -134,6 +134,7 @@ def about_data(records: Mapping[str, Any], data: DataConfig) -> dict[str, Any]:
         "name": data.name,
         "source": data.source,
         "question": question(data, contract),
+        "event": data.event,
         "about": contract.columns[data.target].description,
         "data": records["data"],
         "groups": feature_groups(contract, inputs),
