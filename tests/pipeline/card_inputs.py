@@ -105,6 +105,7 @@ def record_of(task, *, priced=False, gain=0.0213):
                 ("DL", 0.735, 0.03),
             )
         ],
+        "small_slices": {},
         "confusion": [
             {"actual": "a", "predicted": "a", "rows": 60},
             {"actual": "a", "predicted": "b", "rows": 40},

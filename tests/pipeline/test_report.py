@@ -136,6 +136,18 @@ def test_slices_where_the_baseline_is_better_are_named_among_the_limits(run):
     )
 
 
+def test_slices_too_small_to_be_scored_are_counted_in_the_limits_and_below_the_table(run):
+    record = record_of("binary")
+    said = "Smaller ones were not scored (evaluate.min_slice_rows): 11 of emp (1,543 rows), 1 of b (7 rows)."
+    run(record)
+    assert "Smaller ones" not in page_of("binary").text
+    record["small_slices"] = {"emp": {"levels": 11, "rows": 1543}, "b": {"levels": 1, "rows": 7}}
+    run(record)
+    assert page_of("binary").text.count(said) == 2
+    run(record | {"slices": []})
+    assert f"Slices {said}" in page_of("binary").text
+
+
 @pytest.mark.parametrize(
     ("task", "weak", "strong"), [("binary", "HA weak", "DL 900"), ("regression", "DL weak", "HA 900")]
 )
@@ -144,6 +156,17 @@ def test_a_slice_is_weak_by_the_direction_of_its_metric(run, task, weak, strong)
     text = page_of(task).text
     assert weak in text
     assert strong in text
+
+
+@pytest.mark.parametrize(("slices", "weak"), [(1, ""), (2, "AA"), (3, "HA"), (4, "HA AA")])
+def test_no_more_than_half_of_the_slices_are_marked_as_weak(run, slices, weak):
+    record = record_of("binary")
+    record["slices"] = [row for row in record["slices"] if row["level"] != "HA" or slices > 2][:slices]
+    run(record)
+    text = page_of("binary").text
+    assert set(re.findall(r"(\w+) weak 900", text)) == set(weak.split())
+    weakest = re.search(r"ROC AUC is weakest in (.*?)\. The model is shown", text)
+    assert re.findall(r"carrier = (\w+)", weakest[1] if weakest else "") == weak.split()
 
 
 def test_the_best_value_of_a_metric_is_bold_whichever_direction_is_better(run):

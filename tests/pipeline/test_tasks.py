@@ -89,6 +89,8 @@ def test_every_model_runs_through_every_stage_and_beats_the_prior(task, model, t
         part: json.loads(Path("metrics/split.json").read_text())["parts"][part]["rows"]
         for part in ("test", "validation")
     }
+    scored = {row["level"]: row["rows"] for row in record["slices"]}
+    assert sum(scored.values()) + record["small_slices"].get("kind", {"rows": 0})["rows"] == record["rows"]
     if task == "regression":
         test = predictions[predictions["part"] == "test"]
         assert record["mean_error"]["value"] == pytest.approx((test["model"] - test["target"]).mean(), 1e-5)

@@ -80,11 +80,15 @@ def primary_slices(record: Record) -> list[Record]:
     return [row for row in rows if row["metric"] == chosen]
 
 
-def worst_slices(record: Record, rows: Iterable[Record], count: int = NAMED) -> list[Record]:
-    """Return the slices with the worst scores, worst first; those without a score are left out."""
+def worst_slices(record: Record, rows: Iterable[Record]) -> list[Record]:
+    """Return the slices with the worst scores, worst first: three, but no more than half of them.
+
+    Those without a score are left out.
+    """
     known = [row for row in rows if row["value"] is not None]
     higher = {row["metric"]: record["better"][row["metric"]] == "higher" for row in known}
-    return sorted(known, key=lambda row: row["value"] if higher[row["metric"]] else -row["value"])[:count]
+    ordered = sorted(known, key=lambda row: row["value"] if higher[row["metric"]] else -row["value"])
+    return ordered[: min(NAMED, len(known) // 2)]
 
 
 def slice_name(row: Record) -> str:
@@ -94,20 +98,31 @@ def slice_name(row: Record) -> str:
 
 def _slices(record: Record) -> Limit:
     rows = primary_slices(record)
+    small = small_slices(record)
     if not rows:
-        return "Slices", "No part of the table was scored on its own (evaluate.slices)."
+        return "Slices", small or "No part of the table was scored on its own (evaluate.slices)."
     metric, reference = rows[0]["metric"], record["best_baseline"]
     worst = worst_slices(record, rows)
     digits = places({"value": row["value"]} for row in worst)
     weakest = ", ".join(
         f"{slice_name(row)} ({number(row['value'], digits)}, {row['rows']:,} rows)" for row in worst
     )
-    says = f"{metric_name(metric)} is weakest in {weakest}."
-    if reference not in record["same_as"]:
-        says += f" {_gains_by_slice(rows, reference)}"
+    says = f"{metric_name(metric)} is weakest in {weakest}." if worst else ""
+    gains = _gains_by_slice(rows, reference) if reference not in record["same_as"] else ""
     chance = (1 - record["confidence"]) * len(rows)
     looks = f"{len(rows)} slices were looked at: about {number(chance, 1)} of their intervals miss by chance."
-    return "Slices", f"{says} {looks}"
+    return "Slices", " ".join(filter(None, (says, gains, looks, small)))
+
+
+def small_slices(record: Record) -> str:
+    """Say how many slices were too small to be scored; empty where none was."""
+    if not record["small_slices"]:
+        return ""
+    named = ", ".join(
+        f"{small['levels']} of {column} ({small['rows']:,} rows)"
+        for column, small in record["small_slices"].items()
+    )
+    return f"Smaller ones were not scored (evaluate.min_slice_rows): {named}."
 
 
 def _gains_by_slice(rows: list[Record], reference: str) -> str:

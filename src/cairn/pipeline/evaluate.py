@@ -37,7 +37,7 @@ from cairn.metrics.evaluation import (
 )
 from cairn.metrics.pictures import all_figures, curve_tables
 from cairn.metrics.scores import METRICS, score
-from cairn.metrics.slices import slice_scores
+from cairn.metrics.slices import slice_scores, small_levels
 from cairn.models.package import Package, load
 
 Floats = NDArray[np.float64]
@@ -154,6 +154,7 @@ def main(
         confidence=evaluate.confidence,
     )
     record["slices"] = slices.to_dict("records")
+    record["small_slices"] = small_levels(rows[evaluate.slices], evaluate.min_slice_rows)
     classes = data.outcomes if task == "binary" else package.class_names
     if task != "regression":
         matrix = confusion(task, y, on_test[MODEL], threshold=cut[MODEL], classes=classes)

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from cairn.card.gallery import figures
-from cairn.card.limits import limits, primary_slices
+from cairn.card.limits import limits, primary_slices, small_slices
 from cairn.card.rows import fold_rows, metric_rows, policy_rows, predictor_rows, slice_rows
 from cairn.card.words import (
     MODEL,
@@ -122,6 +122,7 @@ def about_results(record: Record, parts: Record) -> dict[str, Any]:
         "metrics": metrics,
         "policies": policy_rows(record),
         "slices": slice_rows(record),
+        "small_slices": small_slices(record),
         "slice_metric": metric_name(slices[0]["metric"]) if slices else "",
     }
 
