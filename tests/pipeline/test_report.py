@@ -129,6 +129,20 @@ def test_a_split_that_ignores_time_takes_the_green_from_the_verdict_and_heads_th
     assert ("set split=time" in capsys.readouterr().out) == seen
 
 
+def test_metrics_in_which_the_baseline_is_better_stand_beside_those_in_which_the_model_is(run):
+    record = record_of("binary")
+    run(record)
+    assert "Other metrics" not in page_of("binary").text
+    gains = record["gains"]["logistic"]
+    gains["ece"] = {"value": -0.07, "low": -0.09, "high": -0.05, "p": 0.01}
+    run(record)
+    said = "Other metrics logistic is better in calibration error (gain −0.070 [−0.090, −0.050])"
+    assert f"{said}; the model in log loss (gain 0.021 [0.016, 0.026])." in page_of("binary").text
+    gains["log_loss"] = {"value": 0.0, "low": -0.1, "high": 0.1, "p": 1.0}
+    run(record)
+    assert f"{said}. " in page_of("binary").text
+
+
 def test_slices_where_the_baseline_is_better_are_named_among_the_limits(run):
     run(record_of("binary"))
     assert (

@@ -65,11 +65,18 @@ def _proof(record: Record) -> Limit | None:
 
 def _other_metrics(record: Record) -> Limit | None:
     gains = record["gains"][record["best_baseline"]]
-    lost = [name for name, gain in gains.items() if tone(gain) == "worse" and name != record["primary"]]
-    if not lost:
+    worse, better = (
+        ", ".join(
+            f"{metric_name(name)} (gain {estimate(gain)})"
+            for name, gain in gains.items()
+            if tone(gain) == side and name != record["primary"]
+        )
+        for side in ("worse", "better")
+    )
+    if not worse:
         return None
-    losses = ", ".join(f"{metric_name(name)} (gain {estimate(gains[name])})" for name in lost)
-    return "Other metrics", f"{record['best_baseline']} is better in {losses}."
+    paid = f"; the model in {better}" if better else ""
+    return "Other metrics", f"{record['best_baseline']} is better in {worse}{paid}."
 
 
 def primary_slices(record: Record) -> list[Record]:
