@@ -9,12 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from card_inputs import PARTS, Page, parts_of, record_of, sections, write_inputs
 from closure import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.metrics import log_loss
 
 from cairn.card.words import estimate as in_words
 from cairn.metrics.canvas import to_svg
@@ -310,6 +313,46 @@ def test_a_model_without_a_training_curve_has_no_figure_of_it(run):
     run(record_of("binary"))
     Path("plots/training.csv").write_text("iteration,train,validation\n0,,\n")
     assert "figure" not in page_of("binary").tags
+
+
+def shown_by_the_curve(page):
+    """Return the label beside the vertical axis, which follows its ticks."""
+    return re.search(r" iteration (?:−?[\d.]+ )+(.*?) best: 2 train validation", page.text)[1]
+
+
+def with_model(given, **changes):
+    return given | {"model": given["model"].model_copy(update=changes)}
+
+
+def test_the_training_curve_says_what_its_score_is(run):
+    for task, score in (("binary", "minus log loss"), ("regression", "minus half the squared error")):
+        run(record_of(task))
+        assert shown_by_the_curve(page_of(task)) == score
+    given = sections("regression")
+    ours = {"_target_": "cairn.models.mlp.MLPRegressor"}
+    theirs = {"_target_": "lightgbm.LGBMRegressor"}
+    for changes, score in (
+        ({"params": {"loss": "absolute_error"}}, "minus absolute error"),
+        ({"params": {"scoring": "r2"}}, "r2"),
+        ({"regressor": ours}, "minus squared error"),
+        ({"regressor": theirs}, "score"),
+    ):
+        report.main(**with_model(given, **changes))
+        assert shown_by_the_curve(Page(CARD.read_text(encoding="utf-8"))) == score
+
+
+def test_the_curve_of_a_regression_is_minus_half_the_squared_error_and_of_classes_minus_the_log_loss():
+    x = np.random.default_rng(0).normal(size=(400, 2))
+    fitted, held = slice(0, 300), slice(300, 400)
+    y = x[:, 0] + 0.1 * x[:, 1]
+    settings = {"max_iter": 5, "early_stopping": True}
+    number = HistGradientBoostingRegressor(**settings).fit(x[fitted], y[fitted], X_val=x[held], y_val=y[held])
+    half = np.mean((number.predict(x[held]) - y[held]) ** 2) / 2
+    assert number.validation_score_[-1] == pytest.approx(-half)
+    event = HistGradientBoostingClassifier(**settings).fit(
+        x[fitted], y[fitted] > 0, X_val=x[held], y_val=y[held] > 0
+    )
+    assert event.validation_score_[-1] == pytest.approx(-log_loss(y[held] > 0, event.predict_proba(x[held])))
 
 
 def test_the_hashes_are_those_of_the_files(run):

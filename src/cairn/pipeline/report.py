@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from cairn.card.gallery import figures
+from cairn.card.gallery import figures, training_score
 from cairn.card.limits import limits, primary_slices, small_slices
 from cairn.card.rows import fold_rows, metric_rows, policy_rows, predictor_rows, slice_rows
 from cairn.card.words import (
@@ -92,7 +92,7 @@ def main(
         **about_results(record, records["split"]),
         **about_data(records, data),
         limits=limits(record, records["split"], records["data"], calibration_bins(Path("plots/curves"))),
-        figures=figures(Path("plots/images"), Path("plots/training.csv")),
+        figures=figures(Path("plots/images"), Path("plots/training.csv"), training_score(model, data.task)),
         rules=rules_in_words(baseline, data.task),
         gap=split.gap if isinstance(split, TimeSplit) else None,
         folds=fold_rows(records["cross_validation"]["folds"]),
