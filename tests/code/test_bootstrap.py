@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from cairn.metrics import bootstrap as module
 from cairn.metrics.bootstrap import bootstrap, bootstrap_sums, draw_counts, interval, p_value
 from cairn.metrics.scores import METRICS, score
-from cairn.metrics.slices import MISSING, slice_levels, slice_scores
+from cairn.metrics.slices import MISSING, slice_levels, slice_scores, small_levels
 from cairn.metrics.weighted import Ranking
 
 
@@ -215,6 +215,9 @@ def test_levels_of_a_column():
         "a": [1, 4], "b": [0, 3], "c": [5], MISSING: [2],
     }  # fmt: skip
     assert list(slice_levels(strings, 2)) == ["a", "b"]
+    table = pd.DataFrame({"text": strings.to_numpy(), "even": [1, 1, 1, 2, 2, 2]})
+    assert small_levels(table, 2) == {"text": {"levels": 2, "rows": 2}}
+    assert small_levels(table, 1) == {}
     assert list(slice_levels(pd.Series([10, 9, 10, 9]), 1)) == ["9", "10"]
     quartiles = slice_levels(pd.Series(np.arange(400.0)), 1)
     assert [len(rows) for rows in quartiles.values()] == [100] * 4

@@ -121,6 +121,18 @@ def test_a_figure_drawn_twice_has_the_same_bytes(name, tmp_path):
     assert "<dc:date>" not in svg
 
 
+@pytest.mark.parametrize("name", ["late", "default_payment_next_month", "B" * 30])
+def test_names_of_classes_leave_room_for_each_other_and_for_the_matrix(name):
+    figure = figures.confusion_figure(confusion("binary", Y, P, classes=[f"not {name}", name]))
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    first, second = (label.get_window_extent() for label in axes.get_xticklabels())
+    assert first.x1 < second.x0
+    assert axes.get_window_extent().width > 0.6 * figure.bbox.width
+    shown = [label.get_text().replace("\n", "") for label in axes.get_yticklabels()]
+    assert shown == [f"not {name}", name]
+
+
 def test_a_figure_with_a_flat_target_or_no_validation_is_drawn():
     canvas.to_svg(figures.regression_figure(np.ones(5), np.ones(5)))
     canvas.to_svg(figures.residual_figure(np.ones(5), np.ones(5)))

@@ -72,6 +72,7 @@ def record_of(task, *, priced=False, gain=0.0213):
         "primary": primary,
         "better": better,
         "best_baseline": "logistic",
+        "same_as": [],
         "thresholds": dict.fromkeys(scores, 0.25),
         "confidence": 0.95,
         "resamples": 1000,
@@ -83,6 +84,7 @@ def record_of(task, *, priced=False, gain=0.0213):
             name: {metric: estimate(gain, 0.0052, p=0.002) for metric in better}
             for name in ("prior", "rule", "logistic")
         },
+        "mean_error": estimate(-3.1, 0.25) if task == "regression" else None,
         "kpi": {
             "currency": "EUR",
             "policies": {
@@ -103,6 +105,7 @@ def record_of(task, *, priced=False, gain=0.0213):
                 ("DL", 0.735, 0.03),
             )
         ],
+        "small_slices": {},
         "confusion": [
             {"actual": "a", "predicted": "a", "rows": 60},
             {"actual": "a", "predicted": "b", "rows": 40},
@@ -126,10 +129,25 @@ def contract_of(target):
     }
 
 
-def write_inputs(record, *, target="late", folds=()):
+def parts_of(kind="random", **spans):
+    """Return metrics/split.json of three parts, with the first and last time of those named."""
+    parts = {name: {"rows": 1000, "rate": 0.2} for name in ("train", "validation", "test")}
+    for name, (first, last) in spans.items():
+        parts[name] |= {"from": first, "until": last}
+    return {"kind": kind, "shared": {"rows": 0, "copies": 0}, "parts": parts, "left_out": 0}
+
+
+PARTS = parts_of()
+
+
+def write_inputs(record, *, target="late", folds=(), parts=PARTS):
     """Write everything the stage reads into the current folder."""
     train = {"multiclass": {"shares": {"a": 0.5, "b": 0.5}}, "regression": {"mean": 12.5}}
-    described = {"rows": 1000, **train.get(record["task"], {"rate": 0.2})}
+    target_in = train.get(record["task"], {"rate": 0.2})
+    described = {
+        name: {key: value for key, value in part.items() if key != "rate"} | target_in
+        for name, part in parts["parts"].items()
+    }
     files = {
         "metrics/evaluation.json": record,
         "metrics/data.json": {
@@ -141,12 +159,7 @@ def write_inputs(record, *, target="late", folds=()):
             "missing": {"gust": 0.81},
             "target": target,
         },
-        "metrics/split.json": {
-            "kind": "random",
-            "shared": {"rows": 0, "copies": 0},
-            "parts": dict.fromkeys(("train", "validation", "test"), described),
-            "left_out": 0,
-        },
+        "metrics/split.json": parts | {"parts": described},
         "metrics/cross_validation.json": {"kind": "kfold" if folds else "none", "folds": list(folds)},
         "data/prepared/contract.json": contract_of(target),
         "models/model/package.json": {

@@ -8,10 +8,18 @@ import pandas as pd
 
 from cairn.config.data import DataConfig
 from cairn.config.evaluate import EvaluateConfig
-from cairn.config.split import RandomSplit
+from cairn.config.split import RandomSplit, TimeSplit
 from cairn.pipeline import explore, prepare, split
 
 SPLIT = RandomSplit(kind="random", validation=0.2, test=0.2, stratify=False, copies_together=False)
+BY_TIME = TimeSplit(
+    kind="time",
+    train_from=None,
+    validation_from=0.6,
+    test_from=0.8,
+    test_until=None,
+    gap="0D",
+)
 PAGE = Path("reports/explore.html")
 
 
@@ -23,7 +31,19 @@ def kind_of(values):
     return "numeric" if pd.api.types.is_numeric_dtype(values) else "categorical"
 
 
-def look(table, task, *, kinds=None, features=None, columns=None, slices=(), trusted=(), bound=1.0, **data):
+def look(
+    table,
+    task,
+    *,
+    kinds=None,
+    features=None,
+    columns=None,
+    slices=(),
+    trusted=(),
+    bound=1.0,
+    dealt=SPLIT,
+    **data,
+):
     """Write a table and its contract into the current folder, and run prepare, split and explore."""
     table.to_parquet("table.parquet")
     kinds = {name: kind_of(table[name]) for name in table} | (kinds or {})
@@ -57,7 +77,7 @@ def look(table, task, *, kinds=None, features=None, columns=None, slices=(), tru
         ceiling={},
     )
     prepare.main(data=config)
-    split.main(data=config, split=SPLIT, seed=0)
+    split.main(data=config, split=dealt, seed=0)
     explore.main(data=config, evaluate=evaluate, seed=0)
     return PAGE.read_text(encoding="utf-8")
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from card_inputs import Page
 from closure import ROOT
-from explore_inputs import PAGE, look, table
+from explore_inputs import BY_TIME, PAGE, look, table
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.pandas import column, data_frames, range_indexes
@@ -85,6 +85,33 @@ def test_what_is_wrong_with_a_table_is_said_first_and_by_name(here):
     assert "Names of rows street: most values are of levels with fewer than 20 rows" in text
     assert text.index("Empty columns") < text.index("Copied rows")
     assert "One thing wrong," in text
+
+
+def test_a_split_that_ignores_time_is_the_first_thing_wrong(here):
+    page = Page(look(table("binary"), "binary", time="at"))
+    train, _, test = parts()
+    said = (
+        f"Future The rows have a time (data.time), but split.kind=random ignores it: train reaches until"
+        f" {train['at'].max()}, test begins at {test['at'].min()}"
+    )
+    assert re.search(rf"to look at\. {re.escape(said)}.*set split=time\. Empty columns", page.text)
+    assert "Two things wrong," in page.text
+    honest = Page(look(table("binary"), "binary", time="at", dealt=BY_TIME)).text
+    assert "split=time" not in honest
+    assert "One thing wrong," in honest
+
+
+def test_the_event_is_called_by_its_name(here):
+    frame = table("binary").assign(y=lambda t: np.where(t["x"] > 1.9, "bad", "good"))
+    text = Page(look(frame, "binary", time="at", positive="bad")).text
+    rate = next(parts())["y"].mean()
+    assert 0 < rate < 0.05
+    assert f"{100 * rate:.2f}% of the rows are events (y = bad): accuracy" in text
+    assert f"rate of y = bad {100 * rate:.1f}%" in text
+    assert "Share of rows that are events, y = bad, by week." in text
+    plain = Page(look(table("binary"), "binary", time="at")).text
+    assert re.search(r"rate of y \d", plain)
+    assert "y = " not in plain
 
 
 def test_a_suspect_that_is_trusted_or_no_feature_is_named_with_the_reason(here):

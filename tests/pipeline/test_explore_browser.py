@@ -19,6 +19,12 @@ OF_A_PAGE = 101845102
 WIDTHS = (
     "<script>parent.postMessage(`${document.documentElement.scrollWidth} of ${innerWidth}`, '*')</script>"
 )
+BROKEN = """<script>
+const named = [...document.querySelectorAll(".limits dt")];
+const lines = (part) => { const whole = document.createRange(); whole.selectNodeContents(part);
+  return new Set([...whole.getClientRects()].map((box) => box.top)).size; };
+document.title = `${named.length} names, ${named.filter((part) => lines(part) > 1).length} broken`;
+</script>"""
 FRAME = """<script>addEventListener("message", (sent) => { document.title = sent.data; })</script>
 <iframe src="page.html" width="%d" height="%d" style="border: 0"></iframe>"""
 
@@ -82,6 +88,17 @@ def test_nothing_sticks_out_of_the_page_at_either_width(page, tmp_path, size):
     done, _ = browse(tmp_path / "frame.html", tmp_path, LAPTOP, "--dump-dom", "--virtual-time-budget=3000")
     wide, inner = map(int, re.search(r"<title>(\d+) of (\d+)</title>", done.stdout).groups())
     assert wide <= inner == size[0]
+
+
+def test_the_name_of_a_column_is_not_broken_in_mid_word(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ("arrival_date_num", "default_payment_next_month")
+    after = {name: {"known": "after", "group": None, "description": "what it is"} for name in names}
+    html = look(table("binary").assign(**dict.fromkeys(names, 1.0)), "binary", columns=after)
+    copy = tmp_path / "page.html"
+    copy.write_text(html.replace("</body>", f"{BROKEN}</body>"), encoding="utf-8")
+    done, _ = browse(copy, tmp_path, LAPTOP, "--dump-dom")
+    assert re.search(r"<title>(.*?)</title>", done.stdout)[1] == "2 names, 0 broken"
 
 
 def test_the_check_would_see_a_console_message_and_a_request(tmp_path):

@@ -9,12 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
-from card_inputs import Page, record_of, sections, write_inputs
+from card_inputs import PARTS, Page, parts_of, record_of, sections, write_inputs
 from closure import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.metrics import log_loss
 
 from cairn.card.words import estimate as in_words
 from cairn.metrics.canvas import to_svg
@@ -107,11 +110,59 @@ def test_groups_that_the_split_cuts_are_among_the_limits(run):
     assert "18 groups of rows (data.group) are in more than one part" in page_of("binary").text
 
 
+@pytest.mark.parametrize(
+    ("kind", "until", "seen"),
+    [
+        ("random", "2021-06-30 00:00:00", True),
+        ("group", "2021-06-30 00:00:00", True),
+        ("random", "2021-01-01 00:00:00", False),
+        ("time", "2020-12-31 00:00:00", False),
+    ],
+)
+def test_a_split_that_ignores_time_takes_the_green_from_the_verdict_and_heads_the_limits(
+    run, capsys, kind, until, seen
+):
+    run(record_of("binary"), parts=parts_of(kind, train=(None, until), test=("2021-01-01 00:00:00", until)))
+    html, text = CARD, page_of("binary").text
+    said = f"split.kind={kind} ignores it: train reaches until {until}, test begins at 2021-01-01 00:00:00"
+    assert (said in text) == seen
+    assert ("Limits What it is not good for, as far as these numbers can tell. Future" in text) == seen
+    assert f'<div class="verdict {"unclear" if seen else "better"}">' in html.read_text(encoding="utf-8")
+    assert ("logistic, but on rows whose future it has seen." in text) == seen
+    assert ("set split=time" in capsys.readouterr().out) == seen
+
+
+def test_metrics_in_which_the_baseline_is_better_stand_beside_those_in_which_the_model_is(run):
+    record = record_of("binary")
+    run(record)
+    assert "Other metrics" not in page_of("binary").text
+    gains = record["gains"]["logistic"]
+    gains["ece"] = {"value": -0.07, "low": -0.09, "high": -0.05, "p": 0.01}
+    run(record)
+    said = "Other metrics logistic is better in calibration error (gain −0.070 [−0.090, −0.050])"
+    assert f"{said}; the model in log loss (gain 0.021 [0.016, 0.026])." in page_of("binary").text
+    gains["log_loss"] = {"value": 0.0, "low": -0.1, "high": 0.1, "p": 1.0}
+    run(record)
+    assert f"{said}. " in page_of("binary").text
+
+
 def test_slices_where_the_baseline_is_better_are_named_among_the_limits(run):
     run(record_of("binary"))
     assert (
         "in 2 of 4 slices, not shown to be in carrier = UA, worse in carrier = HA." in page_of("binary").text
     )
+
+
+def test_slices_too_small_to_be_scored_are_counted_in_the_limits_and_below_the_table(run):
+    record = record_of("binary")
+    said = "Smaller ones were not scored (evaluate.min_slice_rows): 11 of emp (1,543 rows), 1 of b (7 rows)."
+    run(record)
+    assert "Smaller ones" not in page_of("binary").text
+    record["small_slices"] = {"emp": {"levels": 11, "rows": 1543}, "b": {"levels": 1, "rows": 7}}
+    run(record)
+    assert page_of("binary").text.count(said) == 2
+    run(record | {"slices": []})
+    assert f"Slices {said}" in page_of("binary").text
 
 
 @pytest.mark.parametrize(
@@ -124,12 +175,57 @@ def test_a_slice_is_weak_by_the_direction_of_its_metric(run, task, weak, strong)
     assert strong in text
 
 
+@pytest.mark.parametrize(("slices", "weak"), [(1, ""), (2, "AA"), (3, "HA"), (4, "HA AA")])
+def test_no_more_than_half_of_the_slices_are_marked_as_weak(run, slices, weak):
+    record = record_of("binary")
+    record["slices"] = [row for row in record["slices"] if row["level"] != "HA" or slices > 2][:slices]
+    run(record)
+    text = page_of("binary").text
+    assert set(re.findall(r"(\w+) weak 900", text)) == set(weak.split())
+    weakest = re.search(r"ROC AUC is weakest in (.*?)\. The model is shown", text)
+    assert re.findall(r"carrier = (\w+)", weakest[1] if weakest else "") == weak.split()
+
+
 def test_the_best_value_of_a_metric_is_bold_whichever_direction_is_better(run):
     run(record_of("binary"))
     page_of("binary")
     rows = re.findall(r"<tr[^>]*><th>[^<]+ <span class=\"soft\">.*?</tr>", CARD.read_text(encoding="utf-8"))
     bold = [re.findall(r'class="stack top">([\d.]+) ', row) for row in rows]
     assert bold == [["1.000"], ["0.710"], ["0.720"]]
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "line"),
+    [
+        (
+            -3.1,
+            "too low by 3.10 [2.85, 3.35] on average, 24.8% of the mean of test",
+            "too low by 3.10 [2.85, 3.35]",
+        ),
+        (3.1, "too high by 3.10 [2.85, 3.35] on average, 24.8%", "too high by 3.10 [2.85, 3.35]"),
+        (
+            0.1,
+            "not shown to be too high or too low on average: predicted less actual is 0.10",
+            "0.10 [-0.15, 0.35] (may be chance)",
+        ),
+    ],
+)
+def test_the_mean_error_of_a_regression_is_among_the_limits(run, capsys, value, limit, line):
+    record = record_of("regression")
+    record["mean_error"] = {"value": value, "low": value - 0.25, "high": value + 0.25}
+    run(record)
+    assert f"Bias Predictions are {limit}" in page_of("regression").text
+    assert f"{line}, on average" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_event_is_called_by_its_name(run):
+    run(record_of("binary"))
+    assert "20.0% of them late" in page_of("binary").text
+    given = sections("binary")
+    report.main(**given | {"data": given["data"].model_copy(update={"positive": "bad"})})
+    text = Page(CARD.read_text(encoding="utf-8")).text
+    assert "20.0% of them late = bad" in text
+    assert "part rows share rate of late = bad" in text
 
 
 def test_the_class_found_least_often_is_named(run):
@@ -170,6 +266,31 @@ def test_a_model_named_like_a_baseline_is_told_apart(run):
     assert "logistic (model) reaches ROC AUC 0.700 [0.688, 0.712], logistic 1.000" in page_of("binary").text
 
 
+def test_a_model_that_is_the_best_baseline_itself_is_called_so_and_nothing_is_said_of_chance(run, capsys):
+    record = record_of("binary", priced=True)
+    nought = dict.fromkeys(("value", "low", "high"), 0.0)
+    record |= {"model": "logistic", "same_as": ["logistic"]}
+    record["scores"]["model"] = record["scores"]["logistic"]
+    record["gains"]["logistic"] = {metric: {**nought, "p": 1.0} for metric in record["better"]}
+    record["kpi"]["policies"]["logistic"] = record["kpi"]["policies"]["model"]
+    record["kpi"]["savings_of_model"]["logistic"] = nought
+    for row in record["slices"]:
+        row |= {"gain": 0.0, "low": 0.0, "high": 0.0}
+    run(record)
+    text = page_of("binary", priced=True).text
+    assert "The model is the best baseline itself, logistic." in text
+    assert "reaches ROC AUC 1.000 [0.988, 1.012], as logistic does: their predictions are equal." in text
+    assert "logistic best baseline is the model" in text
+    assert "Proof The model is logistic itself" in text
+    assert "against the best other policy, rule" in text
+    told = " ".join(capsys.readouterr().out.split())
+    assert "the model is logistic itself: the same predictions, row by row" in told
+    for said in (text, told):
+        assert "may be chance" not in said
+        assert "not shown to be" not in said.lower()
+    assert "saves against logistic" not in told
+
+
 def test_the_contract_says_which_columns_the_model_takes(run):
     run(record_of("binary"))
     text = page_of("binary").text
@@ -192,6 +313,46 @@ def test_a_model_without_a_training_curve_has_no_figure_of_it(run):
     run(record_of("binary"))
     Path("plots/training.csv").write_text("iteration,train,validation\n0,,\n")
     assert "figure" not in page_of("binary").tags
+
+
+def shown_by_the_curve(page):
+    """Return the label beside the vertical axis, which follows its ticks."""
+    return re.search(r" iteration (?:−?[\d.]+ )+(.*?) best: 2 train validation", page.text)[1]
+
+
+def with_model(given, **changes):
+    return given | {"model": given["model"].model_copy(update=changes)}
+
+
+def test_the_training_curve_says_what_its_score_is(run):
+    for task, score in (("binary", "minus log loss"), ("regression", "minus half the squared error")):
+        run(record_of(task))
+        assert shown_by_the_curve(page_of(task)) == score
+    given = sections("regression")
+    ours = {"_target_": "cairn.models.mlp.MLPRegressor"}
+    theirs = {"_target_": "lightgbm.LGBMRegressor"}
+    for changes, score in (
+        ({"params": {"loss": "absolute_error"}}, "minus absolute error"),
+        ({"params": {"scoring": "r2"}}, "r2"),
+        ({"regressor": ours}, "minus squared error"),
+        ({"regressor": theirs}, "score"),
+    ):
+        report.main(**with_model(given, **changes))
+        assert shown_by_the_curve(Page(CARD.read_text(encoding="utf-8"))) == score
+
+
+def test_the_curve_of_a_regression_is_minus_half_the_squared_error_and_of_classes_minus_the_log_loss():
+    x = np.random.default_rng(0).normal(size=(400, 2))
+    fitted, held = slice(0, 300), slice(300, 400)
+    y = x[:, 0] + 0.1 * x[:, 1]
+    settings = {"max_iter": 5, "early_stopping": True}
+    number = HistGradientBoostingRegressor(**settings).fit(x[fitted], y[fitted], X_val=x[held], y_val=y[held])
+    half = np.mean((number.predict(x[held]) - y[held]) ** 2) / 2
+    assert number.validation_score_[-1] == pytest.approx(-half)
+    event = HistGradientBoostingClassifier(**settings).fit(
+        x[fitted], y[fitted] > 0, X_val=x[held], y_val=y[held] > 0
+    )
+    assert event.validation_score_[-1] == pytest.approx(-log_loss(y[held] > 0, event.predict_proba(x[held])))
 
 
 def test_the_hashes_are_those_of_the_files(run):
@@ -249,7 +410,7 @@ def test_the_record_is_read_and_never_changed():
     record = record_of("binary", priced=True)
     before = copy.deepcopy(record)
     report.predictor_rows(record), report.metric_rows(record), report.policy_rows(record)
-    report.slice_rows(record), report.verdict(record)
+    report.slice_rows(record), report.verdict(record, PARTS)
     assert record == before
 
 

@@ -1,6 +1,7 @@
 """Every stage from prepare to evaluate works for every task, model and split, on small real tables."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,7 @@ def test_every_model_runs_through_every_stage_and_beats_the_prior(task, model, t
     record = json.loads(Path("metrics/evaluation.json").read_text())
     gain = record["gains"]["prior"][record["primary"]]
     assert gain["low"] > 0
+    assert record["same_as"] == (["linear"] if model == "logistic" else [])
     headline = json.loads(Path("metrics/test.json").read_text())
     assert headline[record["primary"]] == record["scores"]["model"][record["primary"]]["value"]
     predictions = pd.read_parquet("predictions/model.parquet")
@@ -87,6 +89,24 @@ def test_every_model_runs_through_every_stage_and_beats_the_prior(task, model, t
         part: json.loads(Path("metrics/split.json").read_text())["parts"][part]["rows"]
         for part in ("test", "validation")
     }
+    scored = {row["level"]: row["rows"] for row in record["slices"]}
+    assert sum(scored.values()) + record["small_slices"].get("kind", {"rows": 0})["rows"] == record["rows"]
+    if task == "regression":
+        test = predictions[predictions["part"] == "test"]
+        assert record["mean_error"]["value"] == pytest.approx((test["model"] - test["target"]).mean(), 1e-5)
+
+
+def test_the_event_is_called_by_its_name_and_never_by_its_code(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    config = settings("binary", tmp_path, "model=logistic")
+    run(config.model_copy(update={"data": config.data.model_copy(update={"positive": 0})}), *ALL)
+    assert re.search(r"target = 0 where the probability is above 0\.\d", capsys.readouterr().out)
+    cells = json.loads(Path("metrics/evaluation.json").read_text())["confusion"]
+    rows = {(cell["actual"], cell["predicted"]): cell["rows"] for cell in cells}
+    raw = pd.read_parquet("table.parquet")["target"].to_numpy()
+    test = pd.read_parquet("data/splits/test.parquet")["row_id"]
+    assert rows["0", "0"] + rows["0", "not 0"] == (raw[test] == 0).sum()
+    assert rows["not 0", "0"] + rows["not 0", "not 0"] == (raw[test] == 1).sum()
 
 
 @pytest.mark.parametrize("kind", ["kfold", "rolling"])

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from cairn.card.words import MODEL, Interval, Record, estimate, metric_name, places, tone
+from cairn.card.words import MODEL, Interval, Record, bias_in_words, estimate, metric_name, places, tone
+from cairn.page.future import seen_future
 from cairn.page.words import number, percent
 
 Limit = tuple[str, str]
@@ -24,11 +25,13 @@ def limits(record: Record, parts: Record, data: Record, calibration: Iterable[Re
             for tasks without one.
     """
     found = [
+        _future(parts),
         _proof(record),
         _other_metrics(record),
         _slices(record),
         _weak_class(record),
         _calibration(record, list(calibration)),
+        _bias(record, parts),
         _known_groups(parts),
         _worse_than_on_validation(record),
         _shift(parts),
@@ -40,7 +43,17 @@ def limits(record: Record, parts: Record, data: Record, calibration: Iterable[Re
     return [limit for limit in found if limit]
 
 
+def _future(parts: Record) -> Limit | None:
+    sentence = seen_future(parts)
+    return ("Future", sentence) if sentence else None
+
+
 def _proof(record: Record) -> Limit | None:
+    if record["best_baseline"] in record["same_as"]:
+        return "Proof", (
+            f"The model is {record['best_baseline']} itself: whether another model is worth more, this run"
+            " does not ask."
+        )
     gain = record["gains"][record["best_baseline"]][record["primary"]]
     if tone(gain) == "better":
         return None
@@ -52,11 +65,18 @@ def _proof(record: Record) -> Limit | None:
 
 def _other_metrics(record: Record) -> Limit | None:
     gains = record["gains"][record["best_baseline"]]
-    lost = [name for name, gain in gains.items() if tone(gain) == "worse" and name != record["primary"]]
-    if not lost:
+    worse, better = (
+        ", ".join(
+            f"{metric_name(name)} (gain {estimate(gain)})"
+            for name, gain in gains.items()
+            if tone(gain) == side and name != record["primary"]
+        )
+        for side in ("worse", "better")
+    )
+    if not worse:
         return None
-    losses = ", ".join(f"{metric_name(name)} (gain {estimate(gains[name])})" for name in lost)
-    return "Other metrics", f"{record['best_baseline']} is better in {losses}."
+    paid = f"; the model in {better}" if better else ""
+    return "Other metrics", f"{record['best_baseline']} is better in {worse}{paid}."
 
 
 def primary_slices(record: Record) -> list[Record]:
@@ -67,11 +87,15 @@ def primary_slices(record: Record) -> list[Record]:
     return [row for row in rows if row["metric"] == chosen]
 
 
-def worst_slices(record: Record, rows: Iterable[Record], count: int = NAMED) -> list[Record]:
-    """Return the slices with the worst scores, worst first; those without a score are left out."""
+def worst_slices(record: Record, rows: Iterable[Record]) -> list[Record]:
+    """Return the slices with the worst scores, worst first: three, but no more than half of them.
+
+    Those without a score are left out.
+    """
     known = [row for row in rows if row["value"] is not None]
     higher = {row["metric"]: record["better"][row["metric"]] == "higher" for row in known}
-    return sorted(known, key=lambda row: row["value"] if higher[row["metric"]] else -row["value"])[:count]
+    ordered = sorted(known, key=lambda row: row["value"] if higher[row["metric"]] else -row["value"])
+    return ordered[: min(NAMED, len(known) // 2)]
 
 
 def slice_name(row: Record) -> str:
@@ -81,25 +105,44 @@ def slice_name(row: Record) -> str:
 
 def _slices(record: Record) -> Limit:
     rows = primary_slices(record)
+    small = small_slices(record)
     if not rows:
-        return "Slices", "No part of the table was scored on its own (evaluate.slices)."
+        return "Slices", small or "No part of the table was scored on its own (evaluate.slices)."
     metric, reference = rows[0]["metric"], record["best_baseline"]
     worst = worst_slices(record, rows)
     digits = places({"value": row["value"]} for row in worst)
     weakest = ", ".join(
         f"{slice_name(row)} ({number(row['value'], digits)}, {row['rows']:,} rows)" for row in worst
     )
+    says = f"{metric_name(metric)} is weakest in {weakest}." if worst else ""
+    gains = _gains_by_slice(rows, reference) if reference not in record["same_as"] else ""
+    chance = (1 - record["confidence"]) * len(rows)
+    looks = f"{len(rows)} slices were looked at: about {number(chance, 1)} of their intervals miss by chance."
+    return "Slices", " ".join(filter(None, (says, gains, looks, small)))
+
+
+def small_slices(record: Record) -> str:
+    """Say how many slices were too small to be scored; empty where none was."""
+    if not record["small_slices"]:
+        return ""
+    named = ", ".join(
+        f"{small['levels']} of {column} ({small['rows']:,} rows)"
+        for column, small in record["small_slices"].items()
+    )
+    return f"Smaller ones were not scored (evaluate.min_slice_rows): {named}."
+
+
+def _gains_by_slice(rows: list[Record], reference: str) -> str:
     proved = {
         key: [row for row in rows if tone(slice_gain(row)) == key] for key in ("better", "unclear", "worse")
     }
-    says = f"{metric_name(metric)} is weakest in {weakest}. The model is shown to be better than {reference}"
-    says += f" in {len(proved['better'])} of {len(rows)} slices"
+    says = (
+        f"The model is shown to be better than {reference} in {len(proved['better'])} of {len(rows)} slices"
+    )
     for key, words in (("unclear", "not shown to be in"), ("worse", "worse in")):
         if proved[key]:
             says += f", {words} {_some([slice_name(row) for row in proved[key]])}"
-    chance = (1 - record["confidence"]) * len(rows)
-    looks = f"{len(rows)} slices were looked at: about {number(chance, 1)} of their intervals miss by chance."
-    return "Slices", f"{says}. {looks}"
+    return f"{says}."
 
 
 def _some(names: list[str]) -> str:
@@ -142,6 +185,21 @@ def _calibration(record: Record, bins: list[Record]) -> Limit | None:
             f" average, {percent(widest['observed'])} of {widest['rows']:,.0f} rows come true"
         )
     return "Calibration", f"{says}."
+
+
+def _bias(record: Record, parts: Record) -> Limit | None:
+    error = record["mean_error"]
+    if not error:
+        return None
+    if tone(error) == "unclear":
+        return "Bias", (
+            "Predictions are not shown to be too high or too low on average: predicted less actual is"
+            f" {estimate(error)}."
+        )
+    mean, share = parts["parts"]["test"]["mean"], ""
+    if mean:
+        share = f", {percent(abs(error['value'] / mean))} of the mean of test"
+    return "Bias", f"Predictions are {bias_in_words(error)} on average{share}."
 
 
 def _known_groups(parts: Record) -> Limit | None:

@@ -56,12 +56,13 @@ def predictor_rows(record: Record) -> list[Row]:
         row: Row = {
             "name": label(name, record),
             "key": name,
+            "same": name in record["same_as"],
             "score": cell(scores[name], digits),
             "gain": None,
             "mark": None,
             "p": "",
         }
-        if name != MODEL:
+        if name != MODEL and not row["same"]:
             gain = gains[name][metric]
             row |= {"gain": cell(gain, gain_digits), "mark": mark(gain, ends), "p": p_text(gain["p"])}
         rows.append(row)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from cairn.page.future import seen_future
 from cairn.page.words import ABSENT, MINUS, number
 
 Record = Mapping[str, Any]
@@ -101,15 +102,36 @@ def tone(gain: Interval) -> Tone:
     return "better" if low > 0 else "worse"
 
 
-def best_other_policy(kpi: Record) -> str:
-    """Return the policy that saves most, the model and the oracle aside."""
-    others = {name: p for name, p in kpi["policies"].items() if name not in (MODEL, "oracle")}
+def bias_in_words(error: Interval) -> str:
+    """Write a mean error whose interval is on one side of 0, `too low by 19.3 [18.1, 20.6]`."""
+    if tone(error) == "better":
+        return f"too high by {estimate(error)}"
+    turned = {"value": error["value"], "low": error["high"], "high": error["low"]}
+    size = {end: None if value is None else -value for end, value in turned.items()}
+    return f"too low by {estimate(size)}"
+
+
+def best_other_policy(record: Record) -> str:
+    """Return the policy that saves most; the oracle, the model and what predicts the same aside."""
+    aside = (MODEL, "oracle", *record["same_as"])
+    others = {name: p for name, p in record["kpi"]["policies"].items() if name not in aside}
     return max(others, key=lambda name: others[name]["saving"]["value"])
 
 
-def verdict(record: Record) -> Verdict:
-    """Say in sentences how good the model is, and by how much better than the best baseline."""
+def verdict(record: Record, parts: Record) -> Verdict:
+    """Say in sentences how good the model is, and by how much better than the best baseline.
+
+    Args:
+        record: metrics/evaluation.json.
+        parts: metrics/split.json.
+    """
     metric, best, model = record["primary"], record["best_baseline"], label(MODEL, record)
+    if best in record["same_as"]:
+        score = (
+            f"On {record['rows']:,} rows it had never seen, {model} reaches {metric_name(metric)}"
+            f" {estimate(record['scores'][MODEL][metric])}, as {best} does: their predictions are equal."
+        )
+        return Verdict("unclear", f"The model is the best baseline itself, {best}.", score, money(record))
     gain = record["gains"][best][metric]
     proved = tone(gain)
     headline = {
@@ -128,6 +150,8 @@ def verdict(record: Record) -> Verdict:
         f"On {record['rows']:,} rows it had never seen, {model} reaches {metric_name(metric)}"
         f" {estimate(ours, digits)}, {best} {estimate(theirs, digits)}. {difference}"
     )
+    if proved == "better" and seen_future(parts):
+        proved, headline = "unclear", f"{headline[:-1]}, but on rows whose future it has seen."
     return Verdict(proved, headline, score, money(record))
 
 
@@ -137,7 +161,7 @@ def money(record: Record) -> str:
     if not kpi:
         return ""
     saving, currency = kpi["savings_of_model"], kpi["currency"]
-    best = best_other_policy(kpi)
+    best = best_other_policy(record)
     rivals = list(dict.fromkeys(["nothing", "always", best]))
     digits = places(saving[name] for name in rivals)
     parts = []
@@ -153,11 +177,12 @@ def _listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def summary(record: Record, name: str, page: str) -> list[str]:
+def summary(record: Record, parts: Record, name: str, page: str) -> list[str]:
     """Return the run in a few lines of plain text for a terminal, a pipe or a log.
 
     Args:
         record: metrics/evaluation.json.
+        parts: metrics/split.json.
         name: of the data.
         page: where the whole report is.
     """
@@ -167,15 +192,26 @@ def summary(record: Record, name: str, page: str) -> list[str]:
     lines = [
         (metric, f"{estimate(record['scores'][MODEL][metric], digits)} ({confidence(record)} interval)"),
         ("best baseline", f"{best}, {estimate(record['scores'][best][metric], digits)}"),
-        *((f"gain over {name}", f"{estimate(gain)} {_PROOF[tone(gain)]}") for name, gain in gains.items()),
+        *(
+            (f"gain over {name}", f"{estimate(gain)} {_PROOF[tone(gain)]}")
+            if name not in record["same_as"]
+            else ("the model is", f"{name} itself: the same predictions, row by row")
+            for name, gain in gains.items()
+        ),
     ]
     if record["kpi"]:
         lines += [
             (f"saves against {label(policy, record)}", estimate(saved))
             for policy, saved in record["kpi"]["savings_of_model"].items()
-            if policy != "prior"
+            if policy not in ("prior", *record["same_as"])
         ]
         lines[-1] = (lines[-1][0], f"{lines[-1][1]} ({record['kpi']['currency']} per 1,000 rows)")
+    error = record["mean_error"]
+    if error:
+        said = f"{estimate(error)} (may be chance)" if tone(error) == "unclear" else bias_in_words(error)
+        lines.append(("bias", f"{said}, on average"))
+    if seen_future(parts):
+        lines.append(("caution", f"split.kind={parts['kind']} ignores the rows' time; set split=time"))
     lines += [
         ("read", page),
         ("compare", "dvc exp show --only-changed, dvc metrics diff"),

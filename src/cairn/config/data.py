@@ -55,6 +55,17 @@ class DataConfig(Section):
     drop_where: dict[str, str | None] = Field(default_factory=dict)
     leakage: Leakage = Field(default_factory=Leakage)
 
+    @property
+    def event(self) -> str:
+        """What a binary target is about, for people: `late`, or `Class = bad` where data.positive says so."""
+        return self.target if self.positive in (None, True) else f"{self.target} = {self.positive}"
+
+    @property
+    def outcomes(self) -> list[str]:
+        """Names of the two classes of a binary target, in the order of their codes 0 and 1."""
+        name = self.target if self.positive in (None, True) else self.positive
+        return [f"not {name}", str(name)]
+
     @field_validator("load")
     @classmethod
     def _load_names_a_function(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from cairn.config.data import DataConfig
 from cairn.config.evaluate import EvaluateConfig
 from cairn.explore.levels import FEW
 from cairn.explore.study import Study
+from cairn.page.future import seen_future
 from cairn.page.words import number, percent, short
 
 MOSTLY_MISSING = 0.5
@@ -51,12 +52,13 @@ def findings(
         split: metrics/split.json.
     """
     every = [
+        *_order(split),
         *_leaks(found, data),
         *_missing(found),
         *_repeated(found),
         *_levels(found),
         *_shift(found, split),
-        *_target(found, split),
+        *_target(found, data.event, split),
         *_groups(found, data.group, evaluate),
         *_size(found),
     ]
@@ -73,6 +75,12 @@ def headline(every: Sequence[Finding]) -> tuple[Tone, str]:
     if look:
         return "unclear", f"{_things(look)} to look at before you trust this table."
     return "better", "Nothing here stands in the way of a model."
+
+
+def _order(split: Mapping[str, Any]) -> Iterator[Finding]:
+    sentence = seen_future(split)
+    if sentence:
+        yield Finding("worse", "Future", sentence)
 
 
 def _leaks(found: Study, data: DataConfig) -> Iterator[Finding]:
@@ -169,10 +177,10 @@ def _shift(found: Study, split: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("unclear", "Test differs", f"Further than {FAR:g} from train: {_named(test)}.")
 
 
-def _target(found: Study, split: Mapping[str, Any]) -> Iterator[Finding]:
+def _target(found: Study, event: str, split: Mapping[str, Any]) -> Iterator[Finding]:
     rate = found.target.mean
     if found.task == "binary" and rate is not None and not UNEVEN <= rate <= 1 - UNEVEN:
-        sentence = f"{percent(rate, 2)} of the rows are events: accuracy praises a model that knows nothing."
+        sentence = f"{percent(rate, 2)} of the rows are events ({event}): accuracy praises knowing nothing."
         yield Finding("unclear", "Imbalance", sentence)
     few = [level.name for level in found.target.levels if level.train < UNEVEN]
     if few:
@@ -189,7 +197,9 @@ def _target(found: Study, split: Mapping[str, Any]) -> Iterator[Finding]:
             )
     train, validation = (split["parts"][part].get("rate") for part in ("train", "validation"))
     if train is not None and not train / MOVED <= validation <= train * MOVED:
-        sentence = f"Its rate is {percent(train)} in train and {percent(validation)} in validation."
+        sentence = (
+            f"The rate of {event} is {percent(train)} in train and {percent(validation)} in validation."
+        )
         yield Finding("unclear", "Target moves", sentence)
 
 

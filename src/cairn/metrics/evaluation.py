@@ -11,7 +11,7 @@ from cairn.config.baseline import ColumnRule, Rule
 from cairn.config.data import Task
 from cairn.config.evaluate import EvaluateConfig
 from cairn.config.kpi import CostKpi, KpiConfig
-from cairn.metrics.bootstrap import bootstrap, estimate, p_value
+from cairn.metrics.bootstrap import bootstrap, bootstrap_sums, estimate, p_value
 from cairn.metrics.decisions import decide
 from cairn.metrics.kpi import kpi_report
 from cairn.metrics.scores import METRICS, score
@@ -91,6 +91,32 @@ def scores_with_intervals(
             gain = with_interval(sign * (points[MODEL][metric] - value), drawn)
             gains[name][metric] = {**gain, "p": p_value(drawn)}
     return {"scores": scores, "gains": gains}
+
+
+def mean_error(
+    y: NDArray[Any],
+    prediction: Floats,
+    *,
+    evaluate: EvaluateConfig,
+    blocks: NDArray[np.int64] | None,
+    seed: int,
+) -> dict[str, float]:
+    """Return by how much predictions of a number are too high (below 0: too low) on average.
+
+    Args:
+        y: values, shape (n,).
+        prediction: of the same rows, shape (n,).
+        evaluate: resamples and confidence.
+        blocks: block code per row, see `bootstrap`.
+        seed: of the draws, which are those of scores_with_intervals.
+
+    Returns:
+        value, low and high, in the target's unit.
+    """
+    error = prediction - y
+    rows = np.column_stack([error, np.ones(len(y))])
+    drawn = bootstrap_sums(rows, resamples=evaluate.resamples, seed=seed, blocks=blocks)
+    return estimate(error.mean(), drawn[:, 0] / drawn[:, 1], evaluate.confidence)._asdict()
 
 
 def money(

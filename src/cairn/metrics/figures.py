@@ -4,6 +4,7 @@ Where several models are drawn, the first is the model in question and the other
 compared with.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.canvas import DASHES, MODEL, OTHERS, TEXT, draw, legend
 
 LEVELS_SHOWN = 12
+LABEL_WIDTH = 12
+"""Letters in a line of a label below a cell of the confusion matrix."""
 
 
 def _look(position: int) -> dict[str, Any]:
@@ -140,14 +143,20 @@ def confusion_figure(matrix: pd.DataFrame) -> Figure:
         ink = "white" if share > 0.5 else "#202020"
         axes.text(column, row, text, ha="center", va="center", color=ink)
     ticks = range(len(matrix))
-    axes.set_xticks(ticks, [str(name) for name in matrix.columns])
-    axes.set_yticks(ticks, [str(name) for name in matrix.index])
+    axes.set_xticks(ticks, [_in_lines(str(name)) for name in matrix.columns])
+    axes.set_yticks(ticks, [_in_lines(str(name)) for name in matrix.index])
     axes.set(xlim=(-0.5, len(matrix) - 0.5), ylim=(len(matrix) - 0.5, -0.5), aspect="equal")
     axes.set(xlabel="predicted", ylabel="actual")
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     return figure
+
+
+def _in_lines(name: str) -> str:
+    """Break a name into lines as wide as a cell, after an underscore where there is one."""
+    lines = textwrap.wrap(name.replace("_", "_ "), LABEL_WIDTH)
+    return "\n".join(line.replace("_ ", "_") for line in lines)
 
 
 def training_figure(

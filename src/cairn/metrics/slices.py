@@ -92,6 +92,20 @@ def slice_levels(column: pd.Series, min_rows: int) -> dict[str, NDArray[np.int64
 
     A numeric column with more than `MOST_LEVELS` distinct values is cut at its quartiles.
     """
+    return {level: rows for level, rows in _levels(column).items() if len(rows) >= min_rows}
+
+
+def small_levels(columns: pd.DataFrame, min_rows: int) -> dict[str, dict[str, int]]:
+    """Counts the levels that `slice_levels` leaves out, and their rows; columns without one are left out."""
+    found = {}
+    for column in columns:
+        sizes = [len(rows) for rows in _levels(columns[column]).values() if len(rows) < min_rows]
+        if sizes:
+            found[str(column)] = {"levels": len(sizes), "rows": sum(sizes)}
+    return found
+
+
+def _levels(column: pd.Series) -> dict[str, NDArray[np.int64]]:
     values = column.reset_index(drop=True)
     if pd.api.types.is_numeric_dtype(values) and values.nunique() > MOST_LEVELS:
         values = pd.qcut(values, 4, duplicates="drop")
@@ -102,4 +116,4 @@ def slice_levels(column: pd.Series, min_rows: int) -> dict[str, NDArray[np.int64
     missing = np.flatnonzero(values.isna())
     if len(missing):
         groups[MISSING] = missing
-    return {level: rows for level, rows in groups.items() if len(rows) >= min_rows}
+    return groups

@@ -27,5 +27,5 @@ def main(
     threshold = choose_threshold(package, rows, kpi)
     config = {**package.config, "calibration": calibration.model_dump(), "kpi": kpi.model_dump()}
     save(replace(package, threshold=threshold, config=config), Path("models/model"))
-    turns = f", {data.target} where the probability is above {threshold:.3f}" if data.task == "binary" else ""
+    turns = f", {data.event} where the probability is above {threshold:.3f}" if data.task == "binary" else ""
     print(f"calibrate: {calibration.method}{turns}")

@@ -28,6 +28,7 @@ from cairn.metrics.decisions import confusion
 from cairn.metrics.evaluation import (
     MODEL,
     best_baseline,
+    mean_error,
     money,
     scores_with_intervals,
     thresholds,
@@ -36,7 +37,7 @@ from cairn.metrics.evaluation import (
 )
 from cairn.metrics.pictures import all_figures, curve_tables
 from cairn.metrics.scores import METRICS, score
-from cairn.metrics.slices import slice_scores
+from cairn.metrics.slices import slice_scores, small_levels
 from cairn.models.package import Package, load
 
 Floats = NDArray[np.float64]
@@ -120,6 +121,7 @@ def main(
         "primary": primary,
         "better": {name: "higher" if METRICS[name].greater_is_better else "lower" for name in METRICS},
         "best_baseline": best_baseline(task, targets["validation"], rivals, primary),
+        "same_as": [name for name in rivals if np.array_equal(on_test[MODEL], on_test[name])],
         "thresholds": cut,
         "confidence": evaluate.confidence,
         "resamples": evaluate.resamples,
@@ -130,6 +132,9 @@ def main(
             for name, p in predictions["validation"].items()
         },
         **scores_with_intervals(task, y, on_test, cut, evaluate=evaluate, blocks=blocks, seed=seed),
+        "mean_error": mean_error(y, on_test[MODEL], evaluate=evaluate, blocks=blocks, seed=seed)
+        if task == "regression"
+        else None,
         "kpi": money(y, on_test, cut, kpi=kpi, evaluate=evaluate, blocks=blocks, seed=seed),
     }
     suspicious = too_good(record["scores"][MODEL], evaluate.ceiling)
@@ -149,18 +154,20 @@ def main(
         confidence=evaluate.confidence,
     )
     record["slices"] = slices.to_dict("records")
+    record["small_slices"] = small_levels(rows[evaluate.slices], evaluate.min_slice_rows)
+    classes = data.outcomes if task == "binary" else package.class_names
     if task != "regression":
-        matrix = confusion(task, y, on_test[MODEL], threshold=cut[MODEL], classes=package.class_names)
+        matrix = confusion(task, y, on_test[MODEL], threshold=cut[MODEL], classes=classes)
         record["confusion"] = matrix.reset_index().melt("actual", value_name="rows").to_dict("records")
 
-    tables = curve_tables(task, y, on_test[MODEL], cut[MODEL], package.class_names)
+    tables = curve_tables(task, y, on_test[MODEL], cut[MODEL], classes)
     write_texts(CURVES, {f"{name}.csv": table.to_csv(index=False) for name, table in tables.items()})
     figures = all_figures(
         task,
         y,
         on_test,
         threshold=cut[MODEL],
-        classes=package.class_names,
+        classes=classes,
         record=record,
         slices=slices,
     )

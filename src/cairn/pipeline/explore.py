@@ -104,7 +104,8 @@ def drawings(found: Study, split: Mapping[str, Any], data: DataConfig) -> dict[s
     profiles = {**found.profiles, data.target: found.target}
     over_time = None
     if found.periods is not None:
-        label = f"share of {data.target}" if data.task != "regression" else f"mean {data.target}"
+        labels = {"binary": f"share of {data.event}", "regression": f"mean {data.target}"}
+        label = labels.get(data.task, f"share of {data.target}")
         over_time = Markup(target_figure(found.periods, split["parts"], label))
     names = found.compared[:MATRIX]
     return {

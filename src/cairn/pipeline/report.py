@@ -15,8 +15,8 @@ from typing import Any
 
 import pandas as pd
 
-from cairn.card.gallery import figures
-from cairn.card.limits import limits, primary_slices
+from cairn.card.gallery import figures, training_score
+from cairn.card.limits import limits, primary_slices, small_slices
 from cairn.card.rows import fold_rows, metric_rows, policy_rows, predictor_rows, slice_rows
 from cairn.card.words import (
     MODEL,
@@ -89,10 +89,10 @@ def main(
     page = render(
         Path(__file__).parents[1] / "card/page.html.j2",
         MODEL=MODEL,
-        **about_results(record),
+        **about_results(record, records["split"]),
         **about_data(records, data),
         limits=limits(record, records["split"], records["data"], calibration_bins(Path("plots/curves"))),
-        figures=figures(Path("plots/images"), Path("plots/training.csv")),
+        figures=figures(Path("plots/images"), Path("plots/training.csv"), training_score(model, data.task)),
         rules=rules_in_words(baseline, data.task),
         gap=split.gap if isinstance(split, TimeSplit) else None,
         folds=fold_rows(records["cross_validation"]["folds"]),
@@ -104,16 +104,16 @@ def main(
     )
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     PAGE.write_text(page, encoding="utf-8", newline="\n")
-    print("\n".join(summary(record, data.name, PAGE.as_posix())))
+    print("\n".join(summary(record, records["split"], data.name, PAGE.as_posix())))
 
 
-def about_results(record: Record) -> dict[str, Any]:
-    """Return what the page says of metrics/evaluation.json."""
+def about_results(record: Record, parts: Record) -> dict[str, Any]:
+    """Return what the page says of metrics/evaluation.json; parts are those of metrics/split.json."""
     names, metrics = metric_rows(record)
     slices = primary_slices(record)
     return {
         "record": record,
-        "verdict": verdict(record),
+        "verdict": verdict(record, parts),
         "primary": metric_name(record["primary"]),
         "confidence": confidence(record),
         "threshold": number(record["thresholds"][MODEL], 3),
@@ -122,6 +122,7 @@ def about_results(record: Record) -> dict[str, Any]:
         "metrics": metrics,
         "policies": policy_rows(record),
         "slices": slice_rows(record),
+        "small_slices": small_slices(record),
         "slice_metric": metric_name(slices[0]["metric"]) if slices else "",
     }
 
@@ -134,6 +135,7 @@ def about_data(records: Mapping[str, Any], data: DataConfig) -> dict[str, Any]:
         "name": data.name,
         "source": data.source,
         "question": question(data, contract),
+        "event": data.event,
         "about": contract.columns[data.target].description,
         "data": records["data"],
         "groups": feature_groups(contract, inputs),
@@ -159,7 +161,7 @@ def rules_in_words(baseline: BaselineConfig, task: Task) -> dict[str, str]:
     average = "the shares of the classes on train" if task == "multiclass" else "the target's mean on train"
     known = {
         "prior": f"{average}, for every row",
-        baseline.linear.name: "a linear model on the same columns",
+        "linear": "a linear model on the same columns",
     }
     for name, rule in baseline.rules.items():
         if isinstance(rule, RateRule):
