@@ -206,7 +206,7 @@ def test_the_best_value_of_a_metric_is_bold_whichever_direction_is_better(run):
         (
             0.1,
             "not shown to be too high or too low on average: predicted less actual is 0.10",
-            "0.10 [-0.15, 0.35] (may be chance)",
+            "0.10 [-0.15, 0.35] on average (may be chance)",
         ),
     ],
 )
@@ -215,7 +215,7 @@ def test_the_mean_error_of_a_regression_is_among_the_limits(run, capsys, value, 
     record["mean_error"] = {"value": value, "low": value - 0.25, "high": value + 0.25}
     run(record)
     assert f"Bias Predictions are {limit}" in page_of("regression").text
-    assert f"{line}, on average" in " ".join(capsys.readouterr().out.split())
+    assert f" bias {line}" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_event_is_called_by_its_name(run):

@@ -208,8 +208,11 @@ def summary(record: Record, parts: Record, name: str, page: str) -> list[str]:
         lines[-1] = (lines[-1][0], f"{lines[-1][1]} ({record['kpi']['currency']} per 1,000 rows)")
     error = record["mean_error"]
     if error:
-        said = f"{estimate(error)} (may be chance)" if tone(error) == "unclear" else bias_in_words(error)
-        lines.append(("bias", f"{said}, on average"))
+        doubt = tone(error) == "unclear"
+        said = (
+            f"{estimate(error)} on average (may be chance)" if doubt else f"{bias_in_words(error)} on average"
+        )
+        lines.append(("bias", said))
     if seen_future(parts):
         lines.append(("caution", f"split.kind={parts['kind']} ignores the rows' time; set split=time"))
     lines += [
