@@ -124,13 +124,22 @@ def derived(table: pd.DataFrame, data: DataConfig, contract: Contract) -> pd.Dat
             continue
         if name in table.columns:
             raise ConfigError(f"data.derive.{name}: the table has a column of this name: choose another")
-        try:
-            values = pd.Series(table.eval(expression), index=table.index)
-        except Exception as error:
-            raise ConfigError(f"data.derive.{name}: '{expression}': {error}") from error
+        values = evaluated(table, expression, f"data.derive.{name}")
         if not ASKS_FOR_MISSING.search(expression):
             unknown = table[[n for n in names_in(expression) or [] if n in table.columns]].isna().any(axis=1)
             whole = values.astype("boolean") if types.is_bool_dtype(values) else values
             values = whole.mask(unknown) if unknown.any() else values
         table = with_dates(pd.concat([table, values.rename(name)], axis=1), contract)
     return table
+
+
+def evaluated(table: pd.DataFrame, expression: str, key: str) -> pd.Series:
+    """Return what an expression in pandas' words gives for every row.
+
+    Raises:
+        ConfigError: pandas cannot evaluate it; the message begins with the key.
+    """
+    try:
+        return pd.Series(table.eval(expression), index=table.index)
+    except Exception as error:  # numexpr, ast and the columns' own methods raise kinds of their own
+        raise ConfigError(f"{key}: '{expression}': {error}") from error

@@ -18,7 +18,7 @@ from cairn.config.contract import Contract, read_contract
 from cairn.config.data import DataConfig
 from cairn.data.contract import surviving, violations
 from cairn.data.files import write_json, write_table
-from cairn.data.load import derived, load, with_dates
+from cairn.data.load import derived, evaluated, load, with_dates
 from cairn.progress import elapsed
 
 TABLE = Path("data/prepared/table.parquet")
@@ -60,10 +60,7 @@ def used(table: pd.DataFrame, data: DataConfig) -> tuple[pd.DataFrame, dict[str,
     for reason, expression in data.drop_where.items():
         if expression is None:
             continue
-        try:
-            going = pd.Series(table.eval(expression), index=table.index)
-        except Exception as error:
-            raise ConfigError(f"data.drop_where.{reason}: '{expression}': {error}") from error
+        going = evaluated(table, expression, f"data.drop_where.{reason}")
         if not pd.api.types.is_bool_dtype(going):
             raise ConfigError(
                 f"data.drop_where.{reason}: '{expression}' is not true or false but {going.dtype}"
