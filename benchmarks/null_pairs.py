@@ -24,7 +24,10 @@ from scipy.stats import binomtest
 from sklearn.metrics import log_loss, roc_auc_score
 from tqdm import tqdm
 
-from cairn.compare.difference import (
+from cairn.data.tables import read_table
+from cairn.metrics.bootstrap import bootstrap, interval
+from cairn.metrics.evaluation import time_blocks
+from cairn.metrics.paired import (
     SAVING,
     Difference,
     Predictor,
@@ -34,10 +37,7 @@ from cairn.compare.difference import (
     holm,
     slice_differences,
 )
-from cairn.config.kpi import CostKpi
-from cairn.data.files import read_table
-from cairn.metrics.bootstrap import bootstrap, interval
-from cairn.metrics.evaluation import time_blocks
+from cairn.settings.kpi import CostKpi
 
 PRICES = CostKpi(kind="cost", currency="USD", action=100.0, loss=1000.0, share_saved=0.4)
 QUANTITIES = ("roc_auc", "log_loss", SAVING)

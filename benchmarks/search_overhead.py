@@ -43,12 +43,12 @@ def measure(trials: int) -> list[dict[str, tuple[float, ...]]]:
     """Return wall and CPU seconds of both for every trial."""
     import optuna
 
-    from cairn.config.schema import read_config
-    from cairn.search import driver, worker
-    from cairn.search.objective import greater_is_better, value_of
-    from cairn.search.plan import write
-    from cairn.search.study import finished, open_study
-    from cairn.trial import load_prepared, run_trial
+    from cairn.compose.validate import read_config
+    from cairn.studies.search import driver, worker
+    from cairn.studies.search.objective import greater_is_better, value_of
+    from cairn.studies.search.plan import write
+    from cairn.studies.search.study import finished, open_study
+    from cairn.studies.trial import load_prepared, run_trial
 
     words = [f"search.trials={trials}", "search.startup=3", "search.prune=0"]
     plan, space = driver.make_plan(words, name=NAME, storage=None)

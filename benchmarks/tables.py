@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from table_list import MADE, PACKAGED, content
 
-from cairn.data.files import read_json, read_table
+from cairn.data.tables import read_json, read_table
 from cairn.metrics.scores import METRICS, score
 
 ROOT = Path(__file__).parents[1]

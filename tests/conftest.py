@@ -2,6 +2,8 @@
 
 import os
 
+from checkouts import seconds_of_tiny, snapshot, tiny  # noqa: F401 - fixtures
+from data_servers import bucket, postgresql, web  # noqa: F401 - fixtures
 from hypothesis import settings
 
 settings.register_profile("ci", derandomize=True)

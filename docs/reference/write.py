@@ -2,7 +2,7 @@
 
     python docs/reference/write.py
 
-All of it comes from the typed classes in src/cairn/config: values and defaults from the fields, meanings from
+It comes from the typed classes in src/cairn/settings: values and defaults from the fields, meanings from
 the docstrings (Attributes). A test holds the page to it.
 """
 
@@ -16,12 +16,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/reference/config.md"
 sys.path.insert(0, str(ROOT / "src"))
 
-from cairn.config.contract import Contract  # noqa: E402
-from cairn.config.schema import Config  # noqa: E402
+from cairn.settings.config import Config  # noqa: E402
+from cairn.settings.contract import Contract  # noqa: E402
 
 TOP = """# Every key of conf/
 
-Written by `python docs/reference/write.py` from [src/cairn/config](../../src/cairn/config).
+Written by `python docs/reference/write.py` from [src/cairn/settings](../../src/cairn/settings).
 
 A section of `params.yaml` is a folder of [conf/](../../conf), and a file in it is an option.
 `-S SECTION=OPTION` chooses one, `-S SECTION.KEY=VALUE` changes a value.

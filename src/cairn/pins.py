@@ -7,9 +7,10 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from cairn.config.base import ConfigError
+from cairn.errors import UserError
 
 ESCAPE = "CAIRN_ANY_VERSIONS"
+PINS = Path(__file__).resolve().parents[2] / "constraints.txt"
 
 
 def other_versions(constraints: Path) -> list[str]:
@@ -32,10 +33,10 @@ def other_versions(constraints: Path) -> list[str]:
 
 
 def stop_on_other_versions(constraints: Path) -> None:
-    """Raise ConfigError naming every difference, unless the environment variable allows any version."""
+    """Raise UserError naming every difference, unless the environment variable allows any version."""
     differences = other_versions(constraints)
     if differences and not os.environ.get(ESCAPE):
-        raise ConfigError(
+        raise UserError(
             "\n".join(differences)
             + f"\n{constraints.name}: results would not be those of the pins; run `python bootstrap.py`"
             f" (or set {ESCAPE}=1 to go on all the same)"

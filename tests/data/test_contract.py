@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cairn.config.base import ConfigError
-from cairn.config.contract import Contract, read_contract
 from cairn.data.contract import surviving, violations
+from cairn.errors import UserError
+from cairn.settings.contract import Contract, read_contract
 
 CONTRACT = Contract.model_validate(
     {
@@ -106,7 +106,7 @@ def test_what_is_known_only_afterwards_does_not_survive_but_the_target_does():
 def test_a_column_known_afterwards_cannot_be_declared_a_feature(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("columns: {delay: {kind: numeric, known: after, group: main}}")
-    with pytest.raises(ConfigError, match=r"c\.yaml: columns\.delay: .*comes too late"):
+    with pytest.raises(UserError, match=r"c\.yaml: columns\.delay: .*comes too late"):
         read_contract(path)
 
 
@@ -125,7 +125,7 @@ def test_a_column_known_afterwards_cannot_be_declared_a_feature(tmp_path):
 def test_a_contract_file_that_is_wrong_gives_a_line_that_names_file_and_key(tmp_path, text, message):
     path = tmp_path / "c.yaml"
     path.write_text(text)
-    with pytest.raises(ConfigError) as error:
+    with pytest.raises(UserError) as error:
         read_contract(path)
     assert message in str(error.value)
     assert "c.yaml" in str(error.value)

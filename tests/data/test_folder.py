@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cairn.config.base import ConfigError
-from cairn.config.data import DataConfig
 from cairn.data.folder import files_in, read_folder
 from cairn.data.load import load
+from cairn.errors import UserError
+from cairn.settings.data import DataConfig
 
 CELLS = st.sampled_from(["", "1", "2", "007", "1.5", "-3", "x", "Łódź", "True", "False", "NA", "2021-01-01"])
 LINES = st.lists(st.tuples(CELLS, CELLS), min_size=2, max_size=12)
@@ -105,7 +105,7 @@ def test_what_makes_no_table_is_one_line(name, tmp_path):
     for file, content in files.items():
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_text(content, encoding="utf-8")
-    with pytest.raises(ConfigError) as error:
+    with pytest.raises(UserError) as error:
         read_folder(tmp_path, ".csv")
     assert said in str(error.value)
     assert len(str(error.value).splitlines()) == 1
@@ -114,7 +114,7 @@ def test_what_makes_no_table_is_one_line(name, tmp_path):
 def test_parquet_files_that_disagree_on_a_type_are_named(tmp_path):
     pd.DataFrame({"x": [1]}).to_parquet(tmp_path / "a.parquet")
     pd.DataFrame({"x": ["1"]}).to_parquet(tmp_path / "b.parquet")
-    with pytest.raises(ConfigError, match=r"x: b\.parquet holds text, a\.parquet numbers"):
+    with pytest.raises(UserError, match=r"x: b\.parquet holds text, a\.parquet numbers"):
         read_folder(tmp_path, ".parquet")
 
 
@@ -122,5 +122,5 @@ def test_an_option_that_pandas_does_not_know_is_one_line(tmp_path):
     (tmp_path / "a.csv").write_text("x\n1\n", encoding="utf-8")
     where = {"_target_": "cairn.data.folder.read_folder", "kind": ".csv", "sepp": ";"}
     data = DataConfig(name="", source=str(tmp_path), contract="", task="binary", target="", load=where)
-    with pytest.raises(ConfigError, match="unexpected keyword argument 'sepp'"):
+    with pytest.raises(UserError, match="unexpected keyword argument 'sepp'"):
         load(data)

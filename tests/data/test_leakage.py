@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from test_deal import DATA
+from test_split import DATA
 
-from cairn.config.contract import Contract
 from cairn.data.leakage import leaks, single_score
+from cairn.settings.contract import Contract
 
 
 def contract(*categorical, **more):

@@ -7,7 +7,7 @@ import time
 import pytest
 from toy_repository import jobs, kill, parent, processes, until
 
-from cairn.config.base import ConfigError
+from cairn.errors import UserError
 from cairn.experiments.plan import Job
 from cairn.experiments.refs import commit_of, every_experiment, git, read_file
 from cairn.experiments.sweep import refuse_other_settings, run_sweep
@@ -50,7 +50,7 @@ def test_experiments_are_dvc_s_and_the_workspace_stays_as_it_is(toy):
     again = run_sweep(toy.root, jobs(1, 2), name="toy", workers=1)
     assert [outcome.error for outcome in again] == [None, None]
     assert toy.trained() == ["1", "13", "2"], "what is done is not run again"
-    with pytest.raises(ConfigError, match=r"toy-1 exists with x=1 instead of x=3.*another name"):
+    with pytest.raises(UserError, match=r"toy-1 exists with x=1 instead of x=3.*another name"):
         refuse_other_settings(toy.root, [Job("toy-1", ("x=3",))], commit_of(toy.root, "HEAD"))
     reworded = run_sweep(toy.root, [Job("toy-1", ("x=1", "threads=1"))], name="toy", workers=1)
     assert [outcome.sha for outcome in reworded] == [outcomes[0].sha], "a digest tells settings, not words"
@@ -143,7 +143,7 @@ def test_ctrl_c_ends_all_processes_and_a_second_driver_is_refused_before(toy):
     toy.hold(1)
     driver = toy.drive(jobs(1))
     until(toy.trained)
-    with pytest.raises(ConfigError, match="sweep toy is under way in another process"):
+    with pytest.raises(UserError, match="sweep toy is under way in another process"):
         run_sweep(toy.root, jobs(2), name="toy", workers=1)
     driver.send_signal(signal.SIGINT)
     assert driver.wait(timeout=30) != 0

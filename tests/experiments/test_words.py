@@ -6,7 +6,7 @@ from hydra.errors import HydraException
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cairn.config.base import ConfigError
+from cairn.errors import UserError
 from cairn.experiments.words import combinations
 
 PLAIN = st.one_of(
@@ -31,7 +31,7 @@ def test_words_list_the_combinations_that_dvc_lists(words):
     try:
         dvc = [found["params.yaml"] for found in get_hydra_sweeps({"params.yaml": words})]
     except HydraException:  # choice(null), for one
-        with pytest.raises(ConfigError, match="cannot be read"):
+        with pytest.raises(UserError, match="cannot be read"):
             combinations(words)
     else:
         assert [list(found) for found in combinations(words)] == dvc
@@ -61,7 +61,7 @@ def test_a_deletion_stays_one_that_hydra_can_carry_out():
 
 
 def test_everything_that_lists_no_values_is_named_in_one_go():
-    with pytest.raises(ConfigError) as error:
+    with pytest.raises(UserError) as error:
         combinations(["lr=interval(0,1)", "seed=1,2", "model=glob(*)", "x=[1"])
     first, second, third = str(error.value).splitlines()
     assert first.startswith("-S lr=interval(0,1): ")

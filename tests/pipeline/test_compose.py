@@ -4,14 +4,15 @@ import re
 from pathlib import Path
 
 import pytest
-from closure import ROOT
 from omegaconf import OmegaConf
+from repository import ROOT
 
-from cairn.config import params_file
-from cairn.config.compose import compose, options
-from cairn.config.schema import Config, read_config
-from cairn.config.traps import traps
+from cairn.compose import params_file
+from cairn.compose.ambiguous import traps
+from cairn.compose.conf import compose, options
+from cairn.compose.validate import read_config
 from cairn.pipeline.compose import settle
+from cairn.settings.config import Config
 
 CONF = ROOT / "conf"
 FILES = sorted(path.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml"))

@@ -10,9 +10,13 @@ pytestmark = pytest.mark.slow
 
 PIPELINE = """\
 stages:
+  code:
+    cmd: python src/cairn code
+    deps: [src]
+    outs: [code/compose.txt]
   compose:
     cmd: python src/cairn compose
-    deps: [conf, src/cairn/__main__.py, src/cairn/config, src/cairn/pipeline/compose.py]
+    deps: [conf, code/compose.txt]
     outs: [params.yaml: {cache: false, persist: true}]
   prepare:
     cmd: cp ${data.source} prepared.txt

@@ -13,8 +13,8 @@ import pytest
 from servers import daemon, ended, free_ports, postgresql, wait_until
 from toys import done_by_workers, finished, search, sweep
 
-from cairn.config.base import ConfigError
-from cairn.engines.start import start
+from cairn.errors import UserError
+from cairn.experiments.engines.start import start
 
 pytestmark = pytest.mark.scale
 
@@ -114,7 +114,7 @@ def test_a_sweep_runs_as_tasks(tmp_path, monkeypatch):
 
 
 def test_a_worker_too_large_for_every_node_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"^ray: a worker takes threads=2 CPUs and the largest node has 1;"):
+    with pytest.raises(UserError, match=r"^ray: a worker takes threads=2 CPUs and the largest node has 1;"):
         start("ray", [["true"]], folder=tmp_path, threads=2)
 
 
@@ -123,7 +123,7 @@ def test_after_kill_9_of_the_driver_nothing_of_it_runs_on(tmp_path):
     running = ["sh", "-c", f"sleep 300 & echo $! > {child}; wait"]
     code = f"""
 from pathlib import Path
-from cairn.engines.start import start
+from cairn.experiments.engines.start import start
 start("ray", [{running}], folder=Path("{tmp_path}"), threads=1)
 input()
 """
@@ -137,11 +137,11 @@ input()
 def test_no_cluster_gives_one_line(tmp_path):
     code = """
 from pathlib import Path
-from cairn.config.base import ConfigError
-from cairn.engines.start import start
+from cairn.settings.section import UserError
+from cairn.experiments.engines.start import start
 try:
     start("ray", [["true"]], folder=Path("logs"), threads=1)
-except ConfigError as error:
+except UserError as error:
     print(error)
 """
     environment = os.environ | {"RAY_ADDRESS": "127.0.0.1:1"}

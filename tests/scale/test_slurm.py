@@ -11,9 +11,9 @@ import pytest
 from servers import daemon, ended, free_ports, postgresql, wait_until
 from toys import done_by_workers, finished, search, sweep
 
-from cairn.config.base import ConfigError
-from cairn.engines import slurm as engine
-from cairn.engines.start import start
+from cairn.errors import UserError
+from cairn.experiments.engines import slurm as engine
+from cairn.experiments.engines.start import start
 
 pytestmark = pytest.mark.scale
 
@@ -114,7 +114,7 @@ def test_what_sbatch_reads_from_the_environment_counts(tmp_path, monkeypatch):
     assert ended(start("slurm", [command], folder=tmp_path, threads=1)) == [0]
     assert (tmp_path / "worker-0.log").read_text() == "urgent 7:00\n"
     monkeypatch.setenv("SBATCH_PARTITION", "nowhere")
-    with pytest.raises(ConfigError, match=r"^slurm: .*[Ii]nvalid partition") as error:
+    with pytest.raises(UserError, match=r"^slurm: .*[Ii]nvalid partition") as error:
         start("slurm", [command], folder=tmp_path, threads=1)
     assert "\n" not in str(error.value)
 
@@ -181,6 +181,6 @@ def test_a_job_that_vanishes_is_noticed_though_nobody_says_so(tmp_path, monkeypa
 def test_a_cluster_that_does_not_answer_gives_one_line(tmp_path, monkeypatch):
     (tmp_path / "slurm.conf").write_text("no such thing\n")
     monkeypatch.setenv("SLURM_CONF", str(tmp_path / "slurm.conf"))
-    with pytest.raises(ConfigError, match=r"^slurm: ") as error:
+    with pytest.raises(UserError, match=r"^slurm: ") as error:
         start("slurm", [["true"]], folder=tmp_path, threads=1)
     assert "\n" not in str(error.value)

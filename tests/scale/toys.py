@@ -6,19 +6,16 @@ import sys
 from pathlib import Path
 
 import optuna
+from toy_repository import Toy, jobs, make_toy_repository
+from toy_search import make_toy_search
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests/search"), str(ROOT / "tests/experiments")]
-
-from toy_repository import Toy, jobs, make_toy_repository  # noqa: E402
-from toy_search import make_toy_search  # noqa: E402
-
-from cairn.experiments.sweep import run_sweep  # noqa: E402
+from cairn.experiments.sweep import run_sweep
 
 DRIVER = """\
 import sys
 sys.path.insert(0, "src")
-from cairn.search import driver
+from cairn.studies.search import driver
+
 engine, storage, *words = sys.argv[1:]
 plan, space = driver.make_plan(words, name="toy", storage=storage)
 driver.run(plan, space, workers=2, engine=engine)

@@ -3,19 +3,19 @@
 import argparse
 from pathlib import Path
 
-from cairn.ablation.command import parser_of, show
 from cairn.arguments import at_least
-from cairn.config.base import ConfigError
+from cairn.errors import UserError
+from cairn.studies.ablation.command import parser_of, show
 
 
 def main(*arguments: str) -> None:
     """Fit the model in force with and without each part of its features, and print what each is worth."""
     words = _parsed(arguments)
-    from cairn.ablation.ablation import ablate
-    from cairn.ablation.parts import groups_in_use, parts_of
-    from cairn.ablation.settings import config_in_force
-    from cairn.ablation.words import sheet_of
-    from cairn.trial import load_prepared, prepare_data
+    from cairn.report.ablation.words import sheet_of
+    from cairn.studies.ablation.ablation import ablate
+    from cairn.studies.ablation.parts import groups_in_use, parts_of
+    from cairn.studies.ablation.settings import config_in_force
+    from cairn.studies.trial import load_prepared, prepare_data
 
     config = config_in_force(words.set)
     prepare_data()
@@ -55,7 +55,7 @@ def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
     words = parser.parse_args(arguments)
     if words.subsets and (words.columns or words.groups):
         other = "--columns" if words.columns else "--groups"
-        raise ConfigError(
+        raise UserError(
             f"--subsets with {other}: subsets are of all groups; choose groups with -S 'features.groups=[…]'"
         )
     return words

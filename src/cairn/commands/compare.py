@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from cairn.arguments import at_least
-from cairn.config.base import ConfigError
+from cairn.errors import UserError
 
 WORSE, MISSING = 3, 4
 """Exit codes: a candidate is worse, --fail-if-worse; a revision's predictions are nowhere."""
@@ -15,11 +15,11 @@ WORSE, MISSING = 3, 4
 def main(*arguments: str) -> None:
     """Print the comparison of git revisions, DVC experiments or the workspace with the first one named."""
     words = _parsed(arguments)
-    from cairn.compare.comparison import compare
-    from cairn.compare.history import MissingOutputError
-    from cairn.compare.page import to_html
-    from cairn.compare.tables import to_markdown, to_record, to_text
-    from cairn.data.files import rounded
+    from cairn.data.tables import rounded
+    from cairn.report.comparison.page import to_html
+    from cairn.report.comparison.tables import to_markdown, to_record, to_text
+    from cairn.studies.compare.comparison import compare
+    from cairn.studies.compare.history import MissingOutputError
 
     try:
         comparison = compare(
@@ -86,4 +86,4 @@ def _write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise ConfigError(f"--html: {path} cannot be written: {error.strerror}") from error
+        raise UserError(f"--html: {path} cannot be written: {error.strerror}") from error

@@ -8,8 +8,8 @@ TABLE = "data/prepared/table.parquet"
 def main(*arguments: str) -> None:
     """Print rows, columns and distributions that differ between two versions of a data file."""
     words = _parsed(arguments)
-    from cairn.data.versions import compare_versions
-    from cairn.page.changes_text import to_markdown, to_text
+    from cairn.intake.versions import compare_versions
+    from cairn.report.diff import to_markdown, to_text
 
     key = words.key.split(",") if words.key else ()
     found = compare_versions(words.path, words.a, words.b, key)

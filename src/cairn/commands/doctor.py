@@ -3,15 +3,15 @@
 import argparse
 from pathlib import Path
 
-from cairn.config.base import ConfigError
 from cairn.doctor.examine import examine
+from cairn.errors import UserError
 
 
 def main(*arguments: str) -> None:
     """Print a line for each check.
 
     Raises:
-        ConfigError: something is wrong.
+        UserError: something is wrong.
     """
     argparse.ArgumentParser(
         "cairn doctor",
@@ -24,6 +24,6 @@ def main(*arguments: str) -> None:
         print(line, flush=True)
         wrong += line.state == "wrong"
     if wrong:
-        raise ConfigError(
+        raise UserError(
             f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong; each line says what to do"
         )

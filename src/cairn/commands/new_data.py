@@ -5,15 +5,15 @@ import os
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from cairn.config.base import ConfigError
+from cairn.errors import UserError
+from cairn.intake.draft.names import slug
+from cairn.intake.draft.plan import Plan, make_plan
+from cairn.intake.fetch import Intake, answered, imported, name_of, sql_source
+from cairn.intake.read.source import Source, open_source
+from cairn.intake.request import Wishes
+from cairn.intake.write.install import choice, free_name, prove, put, raw_path
+from cairn.intake.write.yaml_files import texts
 from cairn.progress import elapsed
-from cairn.scaffold.intake import Intake, answered, imported, name_of, sql_source
-from cairn.scaffold.names import slug
-from cairn.scaffold.pages import texts
-from cairn.scaffold.place import choice, free_name, prove, put, raw_path
-from cairn.scaffold.plan import Plan, make_plan
-from cairn.scaffold.source import Source, open_source
-from cairn.scaffold.wishes import Wishes
 
 MOST_SHOWN = 8
 
@@ -22,7 +22,7 @@ def main(*arguments: str) -> None:
     """Bring the table here, look at it, write conf/, track it, and name the next command.
 
     Raises:
-        ConfigError: a table, a target or a name that cannot work; nothing was written.
+        UserError: a table, a target or a name that cannot work; nothing was written.
     """
     asked = _parsed(arguments)
     root = Path()
@@ -113,9 +113,9 @@ def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
     parser.add_argument("--dry", action="store_true", help="show what would be written, write nothing")
     asked = parser.parse_args(arguments)
     if (asked.given is None) == (asked.sql is None):
-        raise ConfigError("say where the table is: FILE, FOLDER, URL, or --sql with --connection")
+        raise UserError("say where the table is: FILE, FOLDER, URL, or --sql with --connection")
     if asked.sql is None and (asked.connection or asked.order_by):
-        raise ConfigError("--connection and --order-by are for --sql")
+        raise UserError("--connection and --order-by are for --sql")
     return asked
 
 
@@ -127,7 +127,7 @@ def _name_by_itself(asked: argparse.Namespace) -> str:
     else:
         own = Path(asked.given).resolve().name.partition(".")[0]
     if not own.strip():
-        raise ConfigError("--name is missing: a query, or an address without a file, does not give one")
+        raise UserError("--name is missing: a query, or an address without a file, does not give one")
     return slug(own)
 
 

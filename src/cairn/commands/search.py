@@ -4,8 +4,8 @@ import argparse
 from importlib.util import find_spec
 from pathlib import Path
 
-from cairn.config.base import ConfigError
-from cairn.engines.start import ENGINES, crew_size
+from cairn.errors import UserError
+from cairn.experiments.engines.start import ENGINES, crew_size
 
 CONF = Path("conf")
 
@@ -14,13 +14,13 @@ def main(*arguments: str) -> None:
     """Run a search, or go on with it; print what is best and write the report.
 
     Raises:
-        ConfigError: something in conf/ or the words cannot work, or the search cannot go on.
+        UserError: something in conf/ or the words cannot work, or the search cannot go on.
     """
     if find_spec("optuna") is None:
-        raise ConfigError("a search needs Optuna: pip install -c constraints-dev.txt -e .[search]")
+        raise UserError("a search needs Optuna: pip install -c constraints-dev.txt -e .[search]")
     asked = _parsed(arguments)
     if asked.worker:
-        from cairn.search.worker import work
+        from cairn.studies.search.worker import work
 
         work(asked.worker)
     else:
@@ -28,15 +28,15 @@ def main(*arguments: str) -> None:
 
 
 def _search(asked: argparse.Namespace) -> None:
-    from cairn.config.compose import compose
-    from cairn.config.preset import check_name, save_preset
-    from cairn.search import driver
-    from cairn.search.confirm import confirm
-    from cairn.search.reading import check_scientific
-    from cairn.search.report import conclusion, write_report
-    from cairn.search.result import contenders, table
-    from cairn.search.study import ranked
-    from cairn.trial import prepare_data
+    from cairn.compose.conf import compose
+    from cairn.compose.presets import check_name, save_preset
+    from cairn.report.search.page import conclusion, write_report
+    from cairn.studies.search import driver
+    from cairn.studies.search.confirm import confirm
+    from cairn.studies.search.reading import check_scientific
+    from cairn.studies.search.result import contenders, table
+    from cairn.studies.search.study import ranked
+    from cairn.studies.trial import prepare_data
 
     if asked.save_as:
         check_name(CONF, asked.save_as)

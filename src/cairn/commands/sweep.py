@@ -8,11 +8,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from cairn.config import params_file
-from cairn.config.base import ConfigError
-from cairn.config.overrides import key_of
-from cairn.engines.start import ENGINES, crew_size
+from cairn.compose import params_file
+from cairn.compose.overrides import key_of
+from cairn.errors import UserError
 from cairn.experiments.check import check_combinations, job_of, without_repeats
+from cairn.experiments.engines.start import ENGINES, crew_size
 from cairn.experiments.plan import SWEEPS
 from cairn.experiments.refs import commit_of, experiments_of, git, read_file
 from cairn.experiments.results import best_of, scores_of, shown, table
@@ -25,7 +25,7 @@ def main(*arguments: str) -> None:
     """Run a sweep, or with --worker the jobs of one.
 
     Raises:
-        ConfigError: words that cannot be read, a combination that is not valid, changes that are not
+        UserError: words that cannot be read, a combination that is not valid, changes that are not
             committed, or experiments that failed.
     """
     asked = _parsed(arguments)
@@ -34,7 +34,7 @@ def main(*arguments: str) -> None:
         return
     root = Path.cwd()
     if not asked.set:
-        raise ConfigError("say what to vary: -S model=logistic,hist_gbdt -S 'seed=range(1,4)'")
+        raise UserError("say what to vary: -S model=logistic,hist_gbdt -S 'seed=range(1,4)'")
     listed = combinations(asked.set)
     if asked.revision is None:
         _stop_on_changes(root)
@@ -66,7 +66,7 @@ def main(*arguments: str) -> None:
             gpus=gpus,
         )
     except KeyboardInterrupt:
-        raise ConfigError("stopped, and the workers with it; the same command goes on") from None
+        raise UserError("stopped, and the workers with it; the same command goes on") from None
     _report(root, outcomes, asked.revision or "HEAD")
 
 
@@ -98,7 +98,7 @@ def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
 def _stop_on_changes(root: Path) -> None:
     changed = [line[3:] for line in git(root, "status", "--porcelain").splitlines()]
     if changed:
-        raise ConfigError(
+        raise UserError(
             f"not committed: {', '.join(changed)}\n"
             "experiments start from a commit; commit these files, or leave them out: --from HEAD"
         )
@@ -132,4 +132,4 @@ def _report(root: Path, outcomes: Sequence[Outcome], baseline: str) -> None:
     failed = [f"{o.job.name}: {o.error}; {o.log.relative_to(root)}" for o in outcomes if not o.sha]
     if failed:
         count = f"{len(failed)} of {len(outcomes)} failed; the same command tries them again"
-        raise ConfigError("\n".join([count, *failed]))
+        raise UserError("\n".join([count, *failed]))

@@ -4,14 +4,14 @@ import argparse
 import subprocess
 from pathlib import Path
 
-from cairn.config.base import ConfigError
+from cairn.errors import UserError
 
 
 def main(*arguments: str) -> None:
     """Ask the database, or have DVC import anew; then compare with the snapshot of the last commit."""
     words = _parsed(arguments)
-    from cairn.data.committed import unfit_for_git
-    from cairn.data.refresh import refresh
+    from cairn.intake.secrets import unfit_for_git
+    from cairn.intake.update import refresh
 
     path, done = refresh(words.name)
     print(f"update: {path.as_posix()}: {done}")
@@ -28,12 +28,12 @@ def main(*arguments: str) -> None:
 
 
 def _compared(path: Path) -> str:
-    from cairn.data.versions import WORKSPACE, compare_versions
-    from cairn.page.changes_text import to_text
+    from cairn.intake.versions import WORKSPACE, compare_versions
+    from cairn.report.diff import to_text
 
     try:
         return to_text(compare_versions(path.as_posix(), "HEAD", WORKSPACE), "Since the last commit:")
-    except ConfigError as error:
+    except UserError as error:
         # The new snapshot is there all the same.
         return f"What changed since the last commit cannot be said: {error}"
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from pandas.api import types
 
-from cairn.config.contract import Column, Contract, Kind
+from cairn.settings.contract import Column, Contract, Kind
 
 EXAMPLES = 3
 IS_KIND = {

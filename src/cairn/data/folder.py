@@ -13,10 +13,10 @@ import pandas as pd
 from pandas.api import types
 from tqdm import tqdm
 
-from cairn.config.base import ConfigError
-from cairn.data.changes import type_of
-from cairn.data.files import read_raw
 from cairn.data.load import in_plain_types, with_columns
+from cairn.data.tables import read_raw
+from cairn.errors import UserError
+from cairn.intake.diff import type_of
 
 WRITTEN = (".csv", ".tsv", ".txt", ".data")
 KINDS = (*WRITTEN, ".parquet", ".feather", ".jsonl")
@@ -54,18 +54,18 @@ def read_folder(source: Path, kind: str, file_column: str | None = None, **optio
         options: for pandas.read_csv, where the files are text.
 
     Raises:
-        ConfigError: no such file, one that cannot be read, or one with other columns than the first.
+        UserError: no such file, one that cannot be read, or one with other columns than the first.
     """
     paths = files_in(source, kind)
     if not paths:
-        raise ConfigError(f"data.source: {source} holds no file that ends in {kind}")
+        raise UserError(f"data.source: {source} holds no file that ends in {kind}")
     given = {path: _given(path.relative_to(source), kind, file_column) for path in paths}
     tables = {path: _with(given[path], _read(path, kind, options), path) for path in _shown(paths)}
     _refuse_other_columns(tables, source)
     kinds = {str(name): {p: type_of(t[name]) for p, t in tables.items()} for name in tables[paths[0]]}
     words = [name for name, found in kinds.items() if len(_alike(found.values())) > 1]
     if words and kind not in WRITTEN:
-        raise ConfigError(f"data.source: {source}: {words[0]}: {_both(kinds[words[0]], source)}")
+        raise UserError(f"data.source: {source}: {words[0]}: {_both(kinds[words[0]], source)}")
     if words:
         options = {**options, "dtype": {**options.get("dtype", {}), **dict.fromkeys(words, "str")}}
         tables = {path: _with(given[path], _read(path, kind, options), path) for path in _shown(paths)}
@@ -95,12 +95,12 @@ def _read(path: Path, kind: str, options: dict[str, Any]) -> pd.DataFrame:
     try:
         return pd.read_csv(path, low_memory=False, **options)
     except (TypeError, ValueError, OSError, EOFError) as error:
-        raise ConfigError(f"data.source: {path} cannot be read: {' '.join(str(error).split())}") from error
+        raise UserError(f"data.source: {path} cannot be read: {' '.join(str(error).split())}") from error
 
 
 def _with(given: dict[str, str | None], table: pd.DataFrame, path: Path) -> pd.DataFrame:
     if twice := [name for name in given if name in table.columns]:
-        raise ConfigError(f"data.source: {path} has a column {twice[0]}, and so has its path or file_column")
+        raise UserError(f"data.source: {path} has a column {twice[0]}, and so has its path or file_column")
     parts = {name: pd.Series(value, index=table.index, dtype="str") for name, value in given.items()}
     return with_columns(table, parts)
 
@@ -116,7 +116,7 @@ def _refuse_other_columns(tables: dict[Path, pd.DataFrame], source: Path) -> Non
         said = [f"without {', '.join(without)}"] if without else []
         said += [f"with {', '.join(besides)}"] if besides else []
         more = f" ({len(wrong):,} of {len(tables):,} files differ)" if len(wrong) > 1 else ""
-        raise ConfigError(
+        raise UserError(
             f"data.source: {source}: {wrong[0].relative_to(source).as_posix()} has other columns than"
             f" {first.relative_to(source).as_posix()}: {' and '.join(said)}{more}"
         )

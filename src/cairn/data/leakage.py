@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cairn.config.contract import Contract
-from cairn.config.data import DataConfig
 from cairn.data.contract import names_of_kind
+from cairn.settings.contract import Contract
+from cairn.settings.data import DataConfig
 
 Values = NDArray[Any]
 

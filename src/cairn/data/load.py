@@ -10,11 +10,11 @@ from pathlib import Path
 import pandas as pd
 from pandas.api import types
 
-from cairn.config.base import ConfigError
-from cairn.config.contract import Contract
-from cairn.config.data import DataConfig
-from cairn.config.expressions import names_in
-from cairn.data.files import read_raw
+from cairn.data.tables import read_raw
+from cairn.errors import UserError
+from cairn.settings.contract import Contract
+from cairn.settings.data import DataConfig
+from cairn.settings.expressions import names_in
 
 UNITS: dict[str | None, str] = {"unix": "s", "unix_ms": "ms", "unix_us": "us", "unix_ns": "ns"}
 ASKS_FOR_MISSING = re.compile(r"\b(isna|isnull|notna|notnull|fillna|where|mask|combine_first)\b")
@@ -24,31 +24,29 @@ def load(data: DataConfig) -> pd.DataFrame:
     """Return the table of data.source, one row per example, in a stable order.
 
     Raises:
-        ConfigError: the source is not there or cannot be read, or data.load does not name a function of it.
+        UserError: the source is not there or cannot be read, or data.load does not name a function of it.
     """
     source = Path(data.source)
     if data.load is None:
         return in_plain_types(read_raw(source))
     if not source.exists():
-        raise ConfigError(
-            f"data.source: {source} is not there; `dvc pull` or `dvc repro` brings tracked data"
-        )
+        raise UserError(f"data.source: {source} is not there; `dvc pull` or `dvc repro` brings tracked data")
     options = {name: value for name, value in data.load.items() if name != "_target_"}
     module, _, function = data.load["_target_"].rpartition(".")
     try:
         build = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"data.load._target_: {data.load['_target_']}: {error}") from error
+        raise UserError(f"data.load._target_: {data.load['_target_']}: {error}") from error
     try:
         inspect.signature(build).bind(source, **options)
     except TypeError as error:
-        raise ConfigError(f"data.load: {data.load['_target_']}: {error}") from error
+        raise UserError(f"data.load: {data.load['_target_']}: {error}") from error
     try:
         return build(source, **options)
     except (ValueError, OSError) as error:
         if module != "pandas":
             raise  # code of the user's own: its traceback says where
-        raise ConfigError(f"data.source: {source} cannot be read: {error}") from error
+        raise UserError(f"data.source: {source} cannot be read: {error}") from error
 
 
 def in_plain_types(table: pd.DataFrame) -> pd.DataFrame:
@@ -117,13 +115,13 @@ def derived(table: pd.DataFrame, data: DataConfig, contract: Contract) -> pd.Dat
     `(delay > 15) * 1` would be 0 for a flight that never arrived.
 
     Raises:
-        ConfigError: an expression that pandas cannot evaluate on the table, or a column that is there.
+        UserError: an expression that pandas cannot evaluate on the table, or a column that is there.
     """
     for name, expression in data.derive.items():
         if expression is None:
             continue
         if name in table.columns:
-            raise ConfigError(f"data.derive.{name}: the table has a column of this name: choose another")
+            raise UserError(f"data.derive.{name}: the table has a column of this name: choose another")
         values = evaluated(table, expression, f"data.derive.{name}")
         if not ASKS_FOR_MISSING.search(expression):
             unknown = table[[n for n in names_in(expression) or [] if n in table.columns]].isna().any(axis=1)
@@ -137,9 +135,9 @@ def evaluated(table: pd.DataFrame, expression: str, key: str) -> pd.Series:
     """Return what an expression in pandas' words gives for every row.
 
     Raises:
-        ConfigError: pandas cannot evaluate it; the message begins with the key.
+        UserError: pandas cannot evaluate it; the message begins with the key.
     """
     try:
         return pd.Series(table.eval(expression), index=table.index)
     except Exception as error:  # numexpr, ast and the columns' own methods raise kinds of their own
-        raise ConfigError(f"{key}: '{expression}': {error}") from error
+        raise UserError(f"{key}: '{expression}': {error}") from error

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cairn.config.data import Task
+from cairn.settings.data import Task
 
 Floats = NDArray[np.float64]
 SEPARATOR = "|"

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from cairn.config.base import ConfigError
 from cairn.doctor.line import Line, first
+from cairn.errors import UserError
 from cairn.experiments.refs import EXPERIMENTS, git
 
 EXECUTION = f"{EXPERIMENTS}/exec"
@@ -53,21 +53,21 @@ def line_ends(root: Path) -> Iterator[Line]:
 
 def settings(root: Path) -> Iterator[Line]:
     """Check that params.yaml is what conf/ says, and that both make sense."""
-    from cairn.config import params_file
-    from cairn.config.origin import Origin
-    from cairn.config.overrides import differing
-    from cairn.config.schema import read_config
-    from cairn.config.traps import traps
+    from cairn.compose import params_file
+    from cairn.compose.ambiguous import traps
+    from cairn.compose.origin import Origin
+    from cairn.compose.overrides import differing
+    from cairn.compose.validate import read_config
     from cairn.pipeline.compose import settle
 
     conf = root / "conf"
     try:
         found = params_file.read(root / "params.yaml")
         if trapped := traps(conf):
-            raise ConfigError("\n".join(trapped))
+            raise UserError("\n".join(trapped))
         composed, overridden = settle(conf, found)
         read_config(composed.values, root, Origin(conf, composed, overridden).of)
-    except ConfigError as error:
+    except UserError as error:
         for line in str(error).splitlines():
             yield Line("wrong", "settings", line)
         return
@@ -93,14 +93,14 @@ def _detached(root: Path) -> str:
 def _branch_before(root: Path) -> str:
     try:
         return git(root, "rev-parse", "--abbrev-ref", "@{-1}")
-    except ConfigError:  # git's way of saying that there was none
+    except UserError:  # git's way of saying that there was none
         return ""
 
 
 def _git_setting(root: Path, key: str) -> str:
     try:
         return git(root, "config", "--get", key)
-    except ConfigError:  # git's way of saying that it is not set
+    except UserError:  # git's way of saying that it is not set
         return ""
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cairn.config.base import ConfigError
 from cairn.doctor.line import Line, State, existing, first
+from cairn.errors import UserError
 
 OLDEST = (3, 11)
 LITTLE, TOO_LITTLE = 5e9, 5e8
@@ -73,11 +73,11 @@ def _device(torch: Any) -> str:
 
 
 def _params(root: Path) -> dict[str, Any]:
-    from cairn.config import params_file
+    from cairn.compose import params_file
 
     try:
         found = params_file.read(root / "params.yaml")
-    except ConfigError:  # what is wrong with it, the line on settings says
+    except UserError:  # what is wrong with it, the line on settings says
         return {}
     return found.values if found else {}
 

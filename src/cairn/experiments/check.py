@@ -13,15 +13,16 @@ from tempfile import TemporaryDirectory
 
 from tqdm import tqdm
 
-from cairn.config import params_file
-from cairn.config.base import ConfigError
-from cairn.config.compose import compose
-from cairn.config.origin import Origin
-from cairn.config.schema import Config, read_config
-from cairn.config.traps import traps
+from cairn.compose import params_file
+from cairn.compose.ambiguous import traps
+from cairn.compose.conf import compose
+from cairn.compose.origin import Origin
+from cairn.compose.validate import read_config
+from cairn.errors import UserError
 from cairn.experiments.clone import message_of
 from cairn.experiments.plan import Job
 from cairn.experiments.refs import git
+from cairn.settings.config import Config
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -52,7 +53,7 @@ def check_combinations(
         combinations: of overrides.
 
     Raises:
-        ConfigError: one line for all that is wrong with each combination, which it names.
+        UserError: one line for all that is wrong with each combination, which it names.
     """
     wrong: list[str] = []
     valid: list[Combination] = []
@@ -65,12 +66,12 @@ def check_combinations(
             try:
                 composed = compose(conf, overrides)
                 config = read_config(composed.values, checkout, Origin(conf, composed, "-S {}").of)
-            except ConfigError as error:
+            except UserError as error:
                 wrong += [f"{message_of(overrides)}: {line}" for line in str(error).splitlines()]
             else:
                 valid.append(Combination(overrides, config, params_file.digest(composed.values)))
     if wrong:
-        raise ConfigError("\n".join(dict.fromkeys(wrong)))
+        raise UserError("\n".join(dict.fromkeys(wrong)))
     return valid
 
 
@@ -96,10 +97,10 @@ def job_of(combination: Combination, sweep: str, revision: str) -> Job:
     So the same command finds what it has run, and other words under the same name add to it.
 
     Raises:
-        ConfigError: a name that DVC or a file system would not take.
+        UserError: a name that DVC or a file system would not take.
     """
     if not NAME.fullmatch(sweep):
-        raise ConfigError(f"--name {sweep}: use letters, digits, _ and -")
+        raise UserError(f"--name {sweep}: use letters, digits, _ and -")
     digest = hashlib.sha256(f"{revision} {combination.digest}".encode()).hexdigest()[:7]
     return Job(f"{sweep}-{digest}", combination.overrides)
 
@@ -108,7 +109,7 @@ def job_of(combination: Combination, sweep: str, revision: str) -> Job:
 def _files_of(root: Path, revision: str) -> Generator[Path]:
     """Have the files of a commit in a folder for a while."""
     if not git(root, "ls-tree", revision, "conf"):
-        raise ConfigError(f"no conf/ in {revision[:10]}: nothing to compose")
+        raise UserError(f"no conf/ in {revision[:10]}: nothing to compose")
     packed = subprocess.run(["git", "archive", revision], cwd=root, capture_output=True, check=True)
     with TemporaryDirectory() as folder, tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
         archive.extractall(folder, filter="data")

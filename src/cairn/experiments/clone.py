@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from cairn.config.base import ConfigError
+from cairn.errors import UserError
 from cairn.experiments.refs import EXPERIMENTS, git, ref_of
 
 SET_BY_DVC = ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
@@ -38,13 +38,13 @@ def make_clone(path: Path, root: Path, revision: str, cache: Path) -> None:
     """Clone root to path at a commit; a kill on the way leaves nothing at path.
 
     Raises:
-        ConfigError: git failed.
+        UserError: git failed.
     """
     new = path.with_name(f"{path.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     git(root, "clone", "--quiet", "--shared", "--no-checkout", str(root), str(new))
     for key in ("user.name", "user.email"):
-        with suppress(ConfigError):  # not set here: git looks where it would look in the main repository
+        with suppress(UserError):  # not set here: git looks where it would look in the main repository
             git(new, "config", key, git(root, "config", key))
     git(new, "checkout", "--quiet", "--detach", revision)
     _configure(new, root, cache, site=path / ".dvc/tmp/site")
@@ -55,7 +55,7 @@ def reset(path: Path, revision: str) -> None:
     """Bring a clone back to a commit after an experiment, finished or killed; files that git ignores stay.
 
     Raises:
-        ConfigError: git failed.
+        UserError: git failed.
     """
     for lock in (*path.glob(".git/**/*.lock"), *path.glob(".dvc/tmp/*lock*")):
         lock.unlink(missing_ok=True)
@@ -110,7 +110,7 @@ def publish(path: Path, root: Path, revision: str, name: str) -> None:
     """Give the main repository the experiment that a clone has; its branches and workspace stay as they are.
 
     Raises:
-        ConfigError: git failed.
+        UserError: git failed.
     """
     ref = ref_of(revision, name)
     git(path, "push", "--quiet", "--no-verify", str(root), f"{ref}:{ref}")

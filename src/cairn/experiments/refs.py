@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from cairn.config.base import ConfigError
+from cairn.errors import UserError
 
 EXPERIMENTS = "refs/exps"
 
@@ -38,12 +38,12 @@ def git(root: Path, *words: str) -> str:
     """Run git in a folder and return what it printed, without the last line's end.
 
     Raises:
-        ConfigError: it failed; the message is its own.
+        UserError: it failed; the message is its own.
     """
     done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False)
     if done.returncode:
         said = done.stderr.strip() or f"exit {done.returncode}"
-        raise ConfigError(f"git {words[0]}: {' '.join(said.split())}")
+        raise UserError(f"git {words[0]}: {' '.join(said.split())}")
     return done.stdout.rstrip("\n")
 
 
@@ -51,12 +51,12 @@ def commit_of(root: Path, revision: str) -> str:
     """Return the full hash of a revision's commit.
 
     Raises:
-        ConfigError: there is no such revision.
+        UserError: there is no such revision.
     """
     try:
         return git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    except ConfigError as error:
-        raise ConfigError(
+    except UserError as error:
+        raise UserError(
             f"no revision '{revision}' in this repository; `git log --oneline` lists them"
         ) from error
 

@@ -16,9 +16,9 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 import cairn
-from cairn.config.base import ConfigError
-from cairn.engines.start import Workers, start
+from cairn.errors import UserError
 from cairn.experiments.clone import cache_of, message_of
+from cairn.experiments.engines.start import Workers, start
 from cairn.experiments.plan import SWEEPS, Job, Plan, write_plan
 from cairn.experiments.refs import Experiment, commit_of, experiments_of
 from cairn.experiments.slots import jobs_in, remove_clones
@@ -71,7 +71,7 @@ def run_sweep(
         What became of each job, in the order given.
 
     Raises:
-        ConfigError: another driver is at work on this sweep, or the engine cannot start.
+        UserError: another driver is at work on this sweep, or the engine cannot start.
     """
     root = root.resolve()
     plan = Plan(
@@ -105,7 +105,7 @@ def refuse_other_settings(root: Path, jobs: Sequence[Job], revision: str) -> Non
         revision: full hash of the commit they start from.
 
     Raises:
-        ConfigError: one line for each of them.
+        UserError: one line for each of them.
     """
     there = experiments_of(root, revision)
     taken = [
@@ -115,7 +115,7 @@ def refuse_other_settings(root: Path, jobs: Sequence[Job], revision: str) -> Non
         if job.name in there and there[job.name].message != message_of(job.overrides)
     ]
     if taken:
-        raise ConfigError("\n".join(taken))
+        raise UserError("\n".join(taken))
 
 
 @contextmanager
@@ -125,7 +125,7 @@ def _only_driver(folder: Path) -> Generator[None]:
     try:
         lock.acquire()
     except Timeout as error:
-        raise ConfigError(
+        raise UserError(
             f"sweep {folder.name} is under way in another process: wait for it, or choose another --name"
         ) from error
     with lock:

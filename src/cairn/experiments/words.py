@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cairn.config.base import ConfigError
+from cairn.errors import UserError
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -20,7 +20,7 @@ def combinations(words: Sequence[str]) -> list[tuple[str, ...]]:
         The overrides of each combination, first word slowest; one empty combination for no words.
 
     Raises:
-        ConfigError: one line for each word that cannot be read or does not list its values.
+        UserError: one line for each word that cannot be read or does not list its values.
     """
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
     from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -41,7 +41,7 @@ def combinations(words: Sequence[str]) -> list[tuple[str, ...]]:
             wrong.append(f"-S {word}: a pattern lists no values to try; name them: key=a,b")
         read.append(override)
     if wrong:
-        raise ConfigError("\n".join(wrong))
+        raise UserError("\n".join(wrong))
     # Hydra's sweeper makes `~key=null` of `~key`, which deletes a key only where it holds null.
     deletions = tuple(word for word, override in zip(words, read, strict=True) if _deletes(override))
     others = [override for override in read if not _deletes(override)]

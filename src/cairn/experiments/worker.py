@@ -11,7 +11,7 @@ from types import FrameType
 
 from filelock import FileLock, Timeout
 
-from cairn.config.base import ConfigError
+from cairn.errors import UserError
 from cairn.experiments.clone import make_clone, message_of, publish, reset, run_experiment
 from cairn.experiments.plan import Job, Plan, read_plan, write_in_one_step
 from cairn.experiments.refs import experiments_of
@@ -89,7 +89,7 @@ def _attempt(plan: Plan, job: Job, slot: Slot) -> str | None:
             if code:
                 return _cause(log, code)
         publish(slot.clone, plan.root, plan.revision, job.name)
-    except (ConfigError, OSError) as error:
+    except (UserError, OSError) as error:
         return " ".join(str(error).split())
     return None
 

@@ -21,8 +21,8 @@ from sklearn.preprocessing import (
 )
 from sklearn.utils.validation import validate_data
 
-from cairn.config.contract import Contract
-from cairn.config.model import Encoding
+from cairn.settings.contract import Contract
+from cairn.settings.model import Encoding
 
 MISSING = "(missing)"
 UNSEEN = -1

@@ -3,9 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
-from cairn.config.base import ConfigError
-from cairn.config.contract import Contract
-from cairn.config.features import FeaturesConfig
+from cairn.errors import UserError
+from cairn.settings.contract import Contract
+from cairn.settings.features import FeaturesConfig
 
 
 def select_features(contract: Contract, target: str, features: FeaturesConfig) -> list[str]:
@@ -19,17 +19,17 @@ def select_features(contract: Contract, target: str, features: FeaturesConfig) -
         features: groups to take (None: all) and columns to leave out.
 
     Raises:
-        ConfigError: an unknown group or column, or nothing left.
+        UserError: an unknown group or column, or nothing left.
     """
     groups = {column.group for column in contract.columns.values() if column.group is not None}
     for name in features.groups or []:
         if name not in groups:
-            raise ConfigError(
+            raise UserError(
                 f"features.groups: no column of the contract has group '{name}'{_nearest(name, groups)}"
             )
     for name in features.exclude:
         if name not in contract.columns:
-            raise ConfigError(
+            raise UserError(
                 f"features.exclude: no column '{name}' in the contract{_nearest(name, contract.columns)}"
             )
     wanted = groups if features.groups is None else set(features.groups)
@@ -42,7 +42,7 @@ def select_features(contract: Contract, target: str, features: FeaturesConfig) -
         and name not in features.exclude
     ]
     if not chosen:
-        raise ConfigError(
+        raise UserError(
             "features: nothing left to learn from; give columns a group in the contract,"
             " or take back features.groups and features.exclude"
         )

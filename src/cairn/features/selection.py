@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cairn.config.contract import Contract
-from cairn.config.data import Task
-from cairn.config.features import SelectionConfig
-from cairn.config.model import Encoding
 from cairn.features.encode import build_encoder, categorical_positions
+from cairn.settings.contract import Contract
+from cairn.settings.data import Task
+from cairn.settings.features import SelectionConfig
+from cairn.settings.model import Encoding
 
 Floats = NDArray[np.float64]
 MOST_BINS = 32

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from cairn.config.data import Task
 from cairn.metrics.decisions import Floats
 from cairn.metrics.scores import METRICS, checked, metric_names
 from cairn.metrics.weighted import RANKED, Ranking, RowSums, block_sums, weighted_sums
+from cairn.settings.data import Task
 
 Blocks = NDArray[np.int64] | None
 Draws = dict[str, NDArray[np.float64]]

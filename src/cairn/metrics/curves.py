@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from cairn.config.data import Task
 from cairn.metrics.decisions import Floats, confusion
+from cairn.settings.data import Task
 
 DIGITS = 6
 """Decimals kept in files: far below any interval, above what differs between machines."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cairn.config.data import Task
+from cairn.settings.data import Task
 
 Floats = NDArray[np.float64]
 

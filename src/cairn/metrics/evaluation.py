@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cairn.config.baseline import ColumnRule, Rule
-from cairn.config.data import Task
-from cairn.config.evaluate import EvaluateConfig
-from cairn.config.kpi import CostKpi, KpiConfig
 from cairn.metrics.bootstrap import bootstrap, bootstrap_sums, estimate, p_value
 from cairn.metrics.decisions import decide
 from cairn.metrics.kpi import kpi_report
 from cairn.metrics.scores import METRICS, score
 from cairn.metrics.threshold import decision_threshold
+from cairn.settings.baseline import ColumnRule, Rule
+from cairn.settings.data import Task
+from cairn.settings.evaluate import EvaluateConfig
+from cairn.settings.kpi import CostKpi, KpiConfig
 
 Floats = NDArray[np.float64]
 MODEL = "model"

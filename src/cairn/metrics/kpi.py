@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cairn.config.kpi import CostKpi
 from cairn.metrics.bootstrap import Blocks, Estimate, bootstrap_sums, estimate
 from cairn.metrics.decisions import Floats, ratio
+from cairn.settings.kpi import CostKpi
 
 PER_ROWS = 1000
 """Money is reported per this many rows."""

@@ -12,10 +12,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cairn.config.data import Task
 from cairn.metrics import decisions, formulas
 from cairn.metrics.decisions import Floats
 from cairn.metrics.formulas import Score
+from cairn.settings.data import Task
 
 Needs = Literal["decision", "ranking", "probability", "value"]
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cairn.config.data import Task
 from cairn.metrics.bootstrap import Blocks, bootstrap, interval
 from cairn.metrics.scores import METRICS, score
+from cairn.settings.data import Task
 
 SLICE_METRICS: dict[Task, tuple[str, ...]] = {
     "binary": ("roc_auc", "log_loss"),

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cairn.config.kpi import CostKpi, KpiConfig
 from cairn.metrics.decisions import Floats
+from cairn.settings.kpi import CostKpi, KpiConfig
 
 
 def decision_threshold(y: ArrayLike, prediction: ArrayLike, kpi: KpiConfig, *, probability: bool) -> float:

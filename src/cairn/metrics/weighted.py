@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cairn.config.data import Task
 from cairn.metrics import decisions
 from cairn.metrics.decisions import Floats, ratio
 from cairn.metrics.formulas import ECE_BINS, row_brier, row_log_loss
+from cairn.settings.data import Task
 
 Sums = Mapping[str, Floats]
 """By term, the weighted sums over rows; shape (size of the term, draws)."""

@@ -14,17 +14,17 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils import get_tags
 
-from cairn.config.base import ConfigError
-from cairn.config.contract import Contract
-from cairn.config.data import Task
-from cairn.config.features import SelectionConfig
-from cairn.config.model import ModelConfig
-from cairn.config.train import TrainConfig
+from cairn.errors import UserError
 from cairn.features.encode import build_encoder, categorical_positions
 from cairn.features.selection import choose_columns
 from cairn.models.labels import Label, class_labels, target_values
 from cairn.models.package import Package
 from cairn.progress import elapsed
+from cairn.settings.contract import Contract
+from cairn.settings.data import Task
+from cairn.settings.features import SelectionConfig
+from cairn.settings.model import ModelConfig
+from cairn.settings.train import TrainConfig
 
 OnIteration = Callable[[int, float], None]
 """Told the number of the iteration, from 1, and the loss on validation after it; may raise to end the fit."""
@@ -47,12 +47,12 @@ def build_estimator(
         categorical: positions of the columns of codes in its input.
 
     Raises:
-        ConfigError: no class for the task, a class that is not there, or a parameter it does not have.
+        UserError: no class for the task, a class that is not there, or a parameter it does not have.
     """
     role = "regressor" if task == "regression" else "classifier"
     block = getattr(model, role)
     if block is None:
-        raise ConfigError(
+        raise UserError(
             f"model '{model.name}' has no {role} for a {task} task; choose another with model=NAME"
         )
     where = f"model.{role}._target_"
@@ -66,7 +66,7 @@ def build_estimator(
         if name not in known and not open_ended:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}"
-            raise ConfigError(f"model.params: {made.__name__} has no parameter '{name}': {hint}")
+            raise UserError(f"model.params: {made.__name__} has no parameter '{name}': {hint}")
     ours = {"random_state": seed, "n_jobs": threads, "categorical_features": categorical or None}
     if device != "auto":
         ours["device"] = device
@@ -75,7 +75,7 @@ def build_estimator(
     try:
         return made(**{name: value for name, value in ours.items() if name in known} | given)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{where}: {made.__name__}: {error}") from error
+        raise UserError(f"{where}: {made.__name__}: {error}") from error
 
 
 def fit_model(
@@ -125,7 +125,7 @@ def fit_model(
         The model, its classes, a threshold of 0.5 and no config yet.
 
     Raises:
-        ConfigError: see build_estimator and class_labels, or what the estimator does not like.
+        UserError: see build_estimator and class_labels, or what the estimator does not like.
     """
     if classes is None:
         classes = class_labels(train[target], task, positive)
@@ -165,7 +165,7 @@ def fit_model(
             on_iteration=on_iteration,
         )
     except (ValueError, FloatingPointError) as error:
-        raise ConfigError(f"model '{model.name}': {str(error).splitlines()[0]}") from error
+        raise UserError(f"model '{model.name}': {str(error).splitlines()[0]}") from error
     if task != "regression":
         _needs_probabilities(estimator, "model.classifier", type(estimator).__name__)
     return package
@@ -268,19 +268,19 @@ def _class(where: str, target: str) -> Any:
     try:
         module = importlib.import_module(module_name)
     except (ImportError, ValueError) as error:
-        raise ConfigError(
+        raise UserError(
             f"{where}: no module '{module_name}' for {target}; is it installed? ({error})"
         ) from error
     if not inspect.isclass(getattr(module, name, None)):
         near = difflib.get_close_matches(name, dir(module), n=1)
         hint = f", did you mean {near[0]}?" if near else ""
-        raise ConfigError(f"{where}: {module_name} has no class '{name}'{hint}")
+        raise UserError(f"{where}: {module_name} has no class '{name}'{hint}")
     return getattr(module, name)
 
 
 def _needs_probabilities(candidate: Any, where: str, name: str) -> None:
     if not hasattr(candidate, "predict_proba"):
-        raise ConfigError(f"{where}: {name} gives no probabilities (predict_proba); choose one that does")
+        raise UserError(f"{where}: {name} gives no probabilities (predict_proba); choose one that does")
 
 
 def _takes_sparse(estimator: Any) -> bool:

@@ -6,10 +6,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from cairn.config.base import ConfigError
-from cairn.config.kpi import KpiConfig
+from cairn.errors import UserError
 from cairn.metrics.threshold import decision_threshold
 from cairn.models.package import Package
+from cairn.settings.kpi import KpiConfig
 
 
 def calibrate(
@@ -26,7 +26,7 @@ def calibrate(
         method: none returns the package itself.
 
     Raises:
-        ConfigError: a regression, or classes without rows to learn from.
+        UserError: a regression, or classes without rows to learn from.
     """
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
@@ -34,14 +34,14 @@ def calibrate(
     if method == "none":
         return package
     if package.task == "regression":
-        raise ConfigError(
+        raise UserError(
             f"calibration.method: {method}, but a regression has no probabilities; choose calibration=none"
         )
     y = package.encode(rows[package.target])
     few = np.flatnonzero(np.bincount(y, minlength=len(package.classes)) < 2)
     if len(few):
         names = ", ".join(package.class_names[code] for code in few)
-        raise ConfigError(f"calibration.method: {method} needs two validation rows of class {names} at least")
+        raise UserError(f"calibration.method: {method} needs two validation rows of class {names} at least")
     X = package.encoder.transform(rows[package.features])
     # The estimator is frozen, so the folds make no difference to it; 2 is the fewest that are allowed.
     wrapped = CalibratedClassifierCV(FrozenEstimator(package.estimator), method=method, cv=2)

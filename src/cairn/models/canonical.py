@@ -2,7 +2,7 @@
 
 It leans on the layout of skops files (protocol 2, skops 0.16): a zip of schema.json, a tree of nodes with
 `__id__` (the address of the object) and `file` (named by an address), and these files. The pins hold skops
-there, and tests/code/test_package.py tells when a new one differs.
+there, and tests/models/test_package.py tells when a new one differs.
 """
 
 import hashlib

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cairn.config.base import ConfigError
-from cairn.config.data import Task
+from cairn.errors import UserError
+from cairn.settings.data import Task
 
 Label = str | int | bool
 
@@ -21,7 +21,7 @@ def class_labels(target: pd.Series, task: Task, positive: Label | None) -> list[
         positive: label of the event in a binary task; None where it is plain: True, or 1 of 0 and 1.
 
     Raises:
-        ConfigError: not two labels for a binary task, fewer for the other, or no such positive label.
+        UserError: not two labels for a binary task, fewer for the other, or no such positive label.
     """
     if task == "regression":
         return []
@@ -31,18 +31,18 @@ def class_labels(target: pd.Series, task: Task, positive: Label | None) -> list[
     shown = ", ".join(map(repr, found[:5]))
     if task == "multiclass":
         if len(found) < 2:
-            raise ConfigError(f"data.target: '{target.name}' has one class only in train: {shown}")
+            raise UserError(f"data.target: '{target.name}' has one class only in train: {shown}")
         return found
     if len(found) != 2:
-        raise ConfigError(
+        raise UserError(
             f"data.task: binary, but '{target.name}' has {len(found)} labels in train: {shown};"
             " set data.task to multiclass or regression, or fix the target"
         )
     event = found[1] if positive is None and found in ([False, True], [0, 1]) else positive
     if event is None:
-        raise ConfigError(f"data.positive: say which of {shown} is the event")
+        raise UserError(f"data.positive: say which of {shown} is the event")
     if event not in found:
-        raise ConfigError(f"data.positive: no {event!r} in '{target.name}', there is {shown}")
+        raise UserError(f"data.positive: no {event!r} in '{target.name}', there is {shown}")
     return [found[0] if event == found[1] else found[1], event]
 
 

@@ -18,10 +18,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
-from cairn.config.base import ConfigError
-from cairn.config.contract import Column, Contract
-from cairn.config.data import Task
+from cairn.errors import UserError
 from cairn.models.labels import Label, target_values
+from cairn.settings.contract import Column, Contract
+from cairn.settings.data import Task
 
 Floats = NDArray[np.float64]
 
@@ -211,20 +211,20 @@ def load(folder: Path, trust: Sequence[str] = ()) -> Package:
         trust: further types to accept, by dotted prefix: "lightgbm" or "my.module.MyModel".
 
     Raises:
-        ConfigError: no package there, one of another format, or types that are not trusted.
+        UserError: no package there, one of another format, or types that are not trusted.
     """
     from skops.io import get_untrusted_types
     from skops.io import load as read
 
     if not (folder / MODEL).exists() or not (folder / RECORD).exists():
-        raise ConfigError(f"{folder}: no model saved there; run `dvc repro` or `dvc pull`")
+        raise UserError(f"{folder}: no model saved there; run `dvc repro` or `dvc pull`")
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     if record.pop("format") != FORMAT:
-        raise ConfigError(f"{folder}: saved by another version of cairn; run `dvc repro`")
+        raise UserError(f"{folder}: saved by another version of cairn; run `dvc repro`")
     needed = get_untrusted_types(file=folder / MODEL)
     strange = [name for name in needed if name not in TRUSTED and not _under(name, trust)]
     if strange:
-        raise ConfigError(
+        raise UserError(
             f"{folder}: holds types that are not trusted: {', '.join(strange)};"
             f" if you know where the model comes from, trust them: load(..., trust={sorted(_roots(strange))})"
         )

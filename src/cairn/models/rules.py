@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cairn.config.base import ConfigError
-from cairn.config.baseline import ColumnRule, RateRule, Rule
-from cairn.config.data import Task
+from cairn.errors import UserError
+from cairn.settings.baseline import ColumnRule, RateRule, Rule
+from cairn.settings.data import Task
 
 Floats = NDArray[np.float64]
 
@@ -40,12 +40,12 @@ def predict_rule(
         Predictions of shape (m, k).
 
     Raises:
-        ConfigError: a column that is not in the table, or a column that cannot be the prediction.
+        UserError: a column that is not in the table, or a column that cannot be the prediction.
     """
     columns = rule.by if isinstance(rule, RateRule) else [rule.column]
     absent = [column for column in columns if column not in table.columns]
     if absent:
-        raise ConfigError(f"baseline.rules.{name}: no column {', '.join(absent)} in the prepared table")
+        raise UserError(f"baseline.rules.{name}: no column {', '.join(absent)} in the prepared table")
     if isinstance(rule, RateRule):
         return _rates(rule, train, outcome, table)
     return _column(name, rule, task, outcome, table)
@@ -66,11 +66,9 @@ def _rates(rule: RateRule, train: pd.DataFrame, outcome: Floats, table: pd.DataF
 
 def _column(name: str, rule: ColumnRule, task: Task, outcome: Floats, table: pd.DataFrame) -> Floats:
     if outcome.shape[1] > 1:
-        raise ConfigError(f"baseline.rules.{name}: a column cannot predict {outcome.shape[1]} classes")
+        raise UserError(f"baseline.rules.{name}: a column cannot predict {outcome.shape[1]} classes")
     values = table[rule.column].to_numpy(dtype=np.float64)
     values = np.where(np.isnan(values), outcome.mean() if rule.missing is None else rule.missing, values)
     if task == "binary" and (values.min(initial=0) < 0 or values.max(initial=0) > 1):
-        raise ConfigError(
-            f"baseline.rules.{name}: {rule.column} is no probability: it leaves the range 0 to 1"
-        )
+        raise UserError(f"baseline.rules.{name}: {rule.column} is no probability: it leaves the range 0 to 1")
     return values[:, None]

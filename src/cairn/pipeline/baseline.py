@@ -13,18 +13,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cairn.config.baseline import BaselineConfig
-from cairn.config.contract import Contract
-from cairn.config.data import DataConfig
-from cairn.config.features import FeaturesConfig
-from cairn.config.train import TrainConfig
-from cairn.data.files import read_json, read_table, write_json, write_table
 from cairn.data.predictions import as_columns
+from cairn.data.tables import read_json, read_table, write_json, write_table
 from cairn.features.select import select_features
 from cairn.metrics.scores import METRICS, score
 from cairn.models.build import fit_model
 from cairn.models.package import Package
 from cairn.models.rules import one_hot, predict_rule, prior
+from cairn.settings.baseline import BaselineConfig
+from cairn.settings.contract import Contract
+from cairn.settings.data import DataConfig
+from cairn.settings.features import FeaturesConfig
+from cairn.settings.train import TrainConfig
 
 Floats = NDArray[np.float64]
 

@@ -9,13 +9,13 @@ A stage of its own: a new price or another calibration needs no new training.
 from dataclasses import replace
 from pathlib import Path
 
-from cairn.config.calibration import CalibrationConfig
-from cairn.config.data import DataConfig
-from cairn.config.kpi import KpiConfig
-from cairn.config.model import ModelConfig
-from cairn.data.files import read_table
+from cairn.data.tables import read_table
 from cairn.models.calibration import calibrate, choose_threshold
 from cairn.models.package import load, save
+from cairn.settings.calibration import CalibrationConfig
+from cairn.settings.data import DataConfig
+from cairn.settings.kpi import KpiConfig
+from cairn.settings.model import ModelConfig
 
 
 def main(

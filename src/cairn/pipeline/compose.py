@@ -14,15 +14,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cairn.config import params_file
-from cairn.config.base import ConfigError
-from cairn.config.compose import Composed, compose
-from cairn.config.origin import Origin
-from cairn.config.overrides import derive, differing, replaced
-from cairn.config.params_file import Params
-from cairn.config.preset import save_preset
-from cairn.config.schema import Config, read_config
-from cairn.config.traps import traps
+from cairn.compose import params_file
+from cairn.compose.ambiguous import traps
+from cairn.compose.conf import Composed, compose
+from cairn.compose.origin import Origin
+from cairn.compose.overrides import derive, differing, replaced
+from cairn.compose.params_file import Params
+from cairn.compose.presets import save_preset
+from cairn.compose.validate import read_config
+from cairn.errors import UserError
+from cairn.settings.config import Config
 
 CONF = Path("conf")
 PARAMS = Path("params.yaml")
@@ -35,13 +36,13 @@ def main(*arguments: str) -> None:
     """Write params.yaml and say in one line what it is now.
 
     Raises:
-        ConfigError: something in conf/ or params.yaml cannot work: params.yaml is as it was; or params.yaml
+        UserError: something in conf/ or params.yaml cannot work: params.yaml is as it was; or params.yaml
             is written, but DVC had already read from it a path that is another now.
     """
     asked = _parsed(arguments)
     wrong = traps(CONF)
     if wrong:
-        raise ConfigError("\n".join(wrong))
+        raise UserError("\n".join(wrong))
     found = None if asked.reset else params_file.read(PARAMS)
     composed, overridden_in = settle(CONF, found)
     if asked.override:
@@ -68,7 +69,7 @@ def settle(conf: Path, found: Params | None) -> tuple[Composed, str]:
         What params.yaml is to hold, and how to name a key that an override set.
 
     Raises:
-        ConfigError: both were edited, or one of them cannot be composed.
+        UserError: both were edited, or one of them cannot be composed.
     """
     if found is None:
         return compose(conf), "override {}"
@@ -77,17 +78,15 @@ def settle(conf: Path, found: Params | None) -> tuple[Composed, str]:
     edited = params_file.digest(found.values) != found.digest
     try:
         composed = compose(conf, found.overrides)
-    except ConfigError as error:
+    except UserError as error:
         compose(conf)  # if conf/ is wrong without overrides too, that is what there is to say
         if edited:
-            raise ConfigError(f"{_both_edited(found.overrides)}\n{error}") from error
-        raise ConfigError(
-            f"{error}; params.yaml records this override, `{RESET}` drops all of them"
-        ) from error
+            raise UserError(f"{_both_edited(found.overrides)}\n{error}") from error
+        raise UserError(f"{error}; params.yaml records this override, `{RESET}` drops all of them") from error
     if not edited or not differing(composed.values, found.values):
         return composed, "override {}"
     if params_file.digest(composed.values) != found.digest:
-        raise ConfigError(_both_edited(found.overrides))
+        raise UserError(_both_edited(found.overrides))
     return derive(conf, found.values), "params.yaml"
 
 
@@ -125,7 +124,7 @@ def _stop_if_dvc_read_another(before: dict[str, Any], now: dict[str, Any]) -> No
         section, _, name = key.partition(".")
         old, new = before.get(section, {}).get(name), now[section][name]
         if old != new:
-            raise ConfigError(
+            raise UserError(
                 f"params.yaml now says {key} {new} (was {old}), which DVC had read before this stage:"
                 " run the same command once more"
             )

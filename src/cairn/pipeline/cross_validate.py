@@ -11,17 +11,17 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from cairn.config.base import ConfigError
-from cairn.config.contract import Contract
-from cairn.config.cross_validation import CrossValidationConfig
-from cairn.config.data import DataConfig
-from cairn.config.features import FeaturesConfig
-from cairn.config.model import ModelConfig
-from cairn.config.train import TrainConfig
-from cairn.data.files import read_json, read_table, write_json
+from cairn.data.tables import read_json, read_table, write_json
+from cairn.errors import UserError
 from cairn.features.select import select_features
 from cairn.metrics.scores import METRICS, score
 from cairn.models.build import fit_model, stops_early
+from cairn.settings.contract import Contract
+from cairn.settings.cross_validation import CrossValidationConfig
+from cairn.settings.data import DataConfig
+from cairn.settings.features import FeaturesConfig
+from cairn.settings.model import ModelConfig
+from cairn.settings.train import TrainConfig
 
 Rows = NDArray[np.int64]
 METRICS_FILE = Path("metrics/cross_validation.json")
@@ -37,11 +37,11 @@ def fold_rows(
     the shares of classes; fold i is scored, the next one is stopped on, the others are fitted on.
 
     Raises:
-        ConfigError: rolling without data.time, or fewer groups or rows of a class than folds.
+        UserError: rolling without data.time, or fewer groups or rows of a class than folds.
     """
     if kind == "rolling":
         if data.time is None:
-            raise ConfigError("cross_validation.kind: rolling needs data.time, the column to order by")
+            raise UserError("cross_validation.kind: rolling needs data.time, the column to order by")
         period = np.minimum(
             (table[data.time].rank(method="min", pct=True) * (folds + 2)).astype(int), folds + 1
         )
@@ -74,7 +74,7 @@ def _numbered(table: pd.DataFrame, folds: int, data: DataConfig, seed: int) -> R
         for i, (_, held_out) in enumerate(splitter.split(table, table[data.target], groups)):
             number[held_out] = i
     except ValueError as error:
-        raise ConfigError(f"cross_validation.folds: {error}") from error
+        raise UserError(f"cross_validation.folds: {error}") from error
     return number
 
 

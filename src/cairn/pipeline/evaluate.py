@@ -15,15 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cairn.config.base import ConfigError
-from cairn.config.baseline import BaselineConfig
-from cairn.config.data import DataConfig, Task
-from cairn.config.evaluate import EvaluateConfig
-from cairn.config.kpi import KpiConfig
-from cairn.config.model import ModelConfig
-from cairn.data.files import read_table, write_json, write_table
 from cairn.data.predictions import as_columns, from_columns, predictors
-from cairn.metrics.canvas import to_svg
+from cairn.data.tables import read_table, write_json, write_table
+from cairn.errors import UserError
 from cairn.metrics.decisions import confusion
 from cairn.metrics.evaluation import (
     MODEL,
@@ -35,10 +29,16 @@ from cairn.metrics.evaluation import (
     time_blocks,
     too_good,
 )
-from cairn.metrics.pictures import all_figures, curve_tables
 from cairn.metrics.scores import METRICS, score
 from cairn.metrics.slices import slice_scores, small_levels
 from cairn.models.package import Package, load
+from cairn.report.plots.canvas import to_svg
+from cairn.report.plots.pictures import all_figures, curve_tables
+from cairn.settings.baseline import BaselineConfig
+from cairn.settings.data import DataConfig, Task
+from cairn.settings.evaluate import EvaluateConfig
+from cairn.settings.kpi import KpiConfig
+from cairn.settings.model import ModelConfig
 
 Floats = NDArray[np.float64]
 CURVES, IMAGES = Path("plots/curves"), Path("plots/images")
@@ -55,11 +55,11 @@ def all_predictions(
     """Return the model's and every baseline's predictions of the rows, in their order.
 
     Raises:
-        ConfigError: the baseline's table is about other rows.
+        UserError: the baseline's table is about other rows.
     """
     others = baseline[baseline["part"] == part].reset_index(drop=True)
     if others["row_id"].tolist() != rows["row_id"].tolist():
-        raise ConfigError(f"predictions/baseline.parquet is about other rows of {part}; run `dvc repro`")
+        raise UserError(f"predictions/baseline.parquet is about other rows of {part}; run `dvc repro`")
     found = {MODEL: package.scores(rows)}
     for name in predictors(others):
         found[name] = from_columns(others, name, package.task, package.class_names)
@@ -139,7 +139,7 @@ def main(
     }
     suspicious = too_good(record["scores"][MODEL], evaluate.ceiling)
     if suspicious:
-        raise ConfigError("\n".join(suspicious))
+        raise UserError("\n".join(suspicious))
     slices = slice_scores(
         task,
         y,

@@ -13,17 +13,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cairn.config.contract import Contract, read_contract
-from cairn.config.data import DataConfig
-from cairn.config.evaluate import EvaluateConfig
-from cairn.data.files import read_json, read_table
-from cairn.data.shift import chance
-from cairn.explore.charts import heat, histogram, target_figure
-from cairn.explore.findings import MEASURE, findings, headline
-from cairn.explore.study import MATRIX, SAMPLE, SAMPLE_OF_PAIRS, Study, study
-from cairn.page.frame import render
-from cairn.page.inventory import column_rows, feature_groups
+from cairn.data.drift import chance
+from cairn.data.tables import read_json, read_table
 from cairn.progress import elapsed
+from cairn.report.explore.charts import heat, histogram, target_figure
+from cairn.report.explore.findings import MEASURE, findings, headline
+from cairn.report.explore.study import MATRIX, SAMPLE, SAMPLE_OF_PAIRS, Study, study
+from cairn.report.inventory import column_rows, feature_groups
+from cairn.report.page import render
+from cairn.settings.contract import Contract, read_contract
+from cairn.settings.data import DataConfig
+from cairn.settings.evaluate import EvaluateConfig
 
 PAGE = Path("reports/explore.html")
 CARDS = 120
@@ -43,7 +43,7 @@ def main(*, data: DataConfig, evaluate: EvaluateConfig, seed: int) -> None:
     every = findings(found, contract, data, evaluate, split)
     tone, first = headline(every)
     page = render(
-        Path(__file__).parents[1] / "explore/page.html.j2",
+        Path(__file__).parents[1] / "report/explore/page.html.j2",
         **about_table(found, contract, data, record),
         **drawings(found, split, data),
         split=split,

@@ -10,9 +10,9 @@ import difflib
 import shutil
 from pathlib import Path
 
-from cairn.config.base import ConfigError
-from cairn.data.bundled import BUNDLED, csv_of
-from cairn.data.sources import SOURCES, files_of
+from cairn.datasets.bundled import BUNDLED, csv_of
+from cairn.datasets.published import SOURCES, files_of
+from cairn.errors import UserError
 
 RAW = Path("data/raw")
 
@@ -33,7 +33,7 @@ def main(name: str) -> None:
     """Fetch, check, write.
 
     Raises:
-        ConfigError: no such data set, or its files cannot be had or are not the pinned ones.
+        UserError: no such data set, or its files cannot be had or are not the pinned ones.
     """
     if name in BUNDLED:
         table, file = csv_of(BUNDLED[name]), RAW / f"{name}.csv"
@@ -45,7 +45,7 @@ def main(name: str) -> None:
         known = [*SOURCES, *BUNDLED]
         near = difflib.get_close_matches(name, known, n=1)
         hint = f", did you mean {near[0]}?" if near else ""
-        raise ConfigError(f"no data set '{name}'{hint} (data sets: {', '.join(known)})")
+        raise UserError(f"no data set '{name}'{hint} (data sets: {', '.join(known)})")
     content = files_of(SOURCES[name])
     write_folder(content, RAW / name)
     size = sum(map(len, content.values())) / 1e6

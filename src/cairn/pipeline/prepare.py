@@ -13,13 +13,13 @@ from typing import Any
 
 import pandas as pd
 
-from cairn.config.base import ConfigError
-from cairn.config.contract import Contract, read_contract
-from cairn.config.data import DataConfig
 from cairn.data.contract import surviving, violations
-from cairn.data.files import write_json, write_table
 from cairn.data.load import derived, evaluated, load, with_dates
+from cairn.data.tables import write_json, write_table
+from cairn.errors import UserError
 from cairn.progress import elapsed
+from cairn.settings.contract import Contract, read_contract
+from cairn.settings.data import DataConfig
 
 TABLE = Path("data/prepared/table.parquet")
 CONTRACT = Path("data/prepared/contract.json")
@@ -34,10 +34,10 @@ def clean(table: pd.DataFrame, data: DataConfig) -> tuple[pd.DataFrame, dict[str
         The rows left, their position in the source as int64 `row_id`, and rows dropped by reason.
 
     Raises:
-        ConfigError: a drop_where expression that pandas cannot evaluate on the table.
+        UserError: a drop_where expression that pandas cannot evaluate on the table.
     """
     if "row_id" in table.columns:
-        raise ConfigError(
+        raise UserError(
             "row_id: the table has a column of this name, which Cairn needs for itself: rename it"
         )
     # Not assign: pandas warns of a table of many text columns that a column is inserted into.
@@ -54,7 +54,7 @@ def used(table: pd.DataFrame, data: DataConfig) -> tuple[pd.DataFrame, dict[str,
         The rows left, their index as it was, and rows dropped by reason.
 
     Raises:
-        ConfigError: a drop_where expression that pandas cannot evaluate on the table.
+        UserError: a drop_where expression that pandas cannot evaluate on the table.
     """
     dropped = {}
     for reason, expression in data.drop_where.items():
@@ -62,7 +62,7 @@ def used(table: pd.DataFrame, data: DataConfig) -> tuple[pd.DataFrame, dict[str,
             continue
         going = evaluated(table, expression, f"data.drop_where.{reason}")
         if not pd.api.types.is_bool_dtype(going):
-            raise ConfigError(
+            raise UserError(
                 f"data.drop_where.{reason}: '{expression}' is not true or false but {going.dtype}"
             )
         going = going.fillna(False).astype(bool)
@@ -74,28 +74,28 @@ def encode_target(target: pd.Series, data: DataConfig) -> pd.Series:
     """Return the target as int8 (1 is the event) for a binary task, str labels for multiclass, float64 else.
 
     Raises:
-        ConfigError: a target whose values do not fit the task, or whose event is not named.
+        UserError: a target whose values do not fit the task, or whose event is not named.
     """
     if data.task == "regression":
         if not pd.api.types.is_numeric_dtype(target):
-            raise ConfigError(
+            raise UserError(
                 f"data.task: regression, but {data.target} holds {target.dtype}: it needs numbers"
             )
         return target.astype("float64")
     labels = sorted(target.unique().tolist(), key=str)
     if len(labels) < 2:
-        raise ConfigError(
+        raise UserError(
             f"data.target: {data.target} has one value only ({labels}): there is nothing to learn"
         )
     if data.task == "multiclass":
         return target.astype("str")
     if len(labels) > 2:
-        raise ConfigError(
+        raise UserError(
             f"data.task: binary, but {data.target} has {len(labels)} values: set task: multiclass"
         )
     positive = data.positive if data.positive is not None else True
     if positive not in labels:
-        raise ConfigError(f"data.positive: the event is one of {labels}, not {positive!r}")
+        raise UserError(f"data.positive: the event is one of {labels}, not {positive!r}")
     return (target == positive).astype("int8")
 
 
@@ -131,14 +131,14 @@ def main(*, data: DataConfig) -> None:
     table = derived(table, data, contract).reset_index(drop=True)
     broken = violations(table, contract)
     if broken and data.drop_where:
-        with suppress(ConfigError):  # a condition on a column that is not there: broken says so already
+        with suppress(UserError):  # a condition on a column that is not there: broken says so already
             broken = violations(used(table, data)[0], contract)
     if broken:
         lines = [f"{data.contract}: {violation}" for violation in broken]
-        raise ConfigError("\n".join([*lines, f"rules broken: {len(broken)}; {CURES}"]))
+        raise UserError("\n".join([*lines, f"rules broken: {len(broken)}; {CURES}"]))
     kept, dropped = clean(table, data)
     if kept.empty:
-        raise ConfigError(f"data.drop_where: no row is left of {len(table):,} ({dropped})")
+        raise UserError(f"data.drop_where: no row is left of {len(table):,} ({dropped})")
     contract = surviving(contract, data.target)
     kept[data.target] = encode_target(kept[data.target], data)
     kept = kept[["row_id", *contract.columns]]

@@ -15,34 +15,26 @@ from typing import Any
 
 import pandas as pd
 
-from cairn.card.gallery import figures, training_score
-from cairn.card.limits import limits, primary_slices, small_slices
-from cairn.card.rows import fold_rows, metric_rows, policy_rows, predictor_rows, slice_rows
-from cairn.card.words import (
-    MODEL,
-    Record,
-    confidence,
-    metric_name,
-    places,
-    summary,
-    verdict,
-)
-from cairn.config.base import Section
-from cairn.config.baseline import BaselineConfig, RateRule
-from cairn.config.calibration import CalibrationConfig
-from cairn.config.contract import Contract
-from cairn.config.cross_validation import CrossValidationConfig
-from cairn.config.data import DataConfig, Task
-from cairn.config.evaluate import EvaluateConfig
-from cairn.config.features import FeaturesConfig
-from cairn.config.kpi import KpiConfig
-from cairn.config.model import ModelConfig
-from cairn.config.split import SplitConfig, TimeSplit
-from cairn.config.train import TrainConfig
-from cairn.data.files import read_json
-from cairn.page.frame import render
-from cairn.page.inventory import column_rows, feature_groups
-from cairn.page.words import number, percent
+from cairn.data.tables import read_json
+from cairn.report.card.gallery import figures, training_score
+from cairn.report.card.limits import limits, primary_slices, small_slices
+from cairn.report.card.rows import fold_rows, metric_rows, policy_rows, predictor_rows, slice_rows
+from cairn.report.card.words import MODEL, Record, confidence, metric_name, places, summary, verdict
+from cairn.report.inventory import column_rows, feature_groups
+from cairn.report.numbers import number, percent
+from cairn.report.page import render
+from cairn.settings.baseline import BaselineConfig, RateRule
+from cairn.settings.calibration import CalibrationConfig
+from cairn.settings.contract import Contract
+from cairn.settings.cross_validation import CrossValidationConfig
+from cairn.settings.data import DataConfig, Task
+from cairn.settings.evaluate import EvaluateConfig
+from cairn.settings.features import FeaturesConfig
+from cairn.settings.kpi import KpiConfig
+from cairn.settings.model import ModelConfig
+from cairn.settings.section import Section
+from cairn.settings.split import SplitConfig, TimeSplit
+from cairn.settings.train import TrainConfig
 
 PAGE = Path("reports/model_card.html")
 MODEL_FOLDER = Path("models/model")
@@ -87,7 +79,7 @@ def main(
     records = {name: read_json(path) for name, path in RECORDS.items()}
     record = records["evaluation"]
     page = render(
-        Path(__file__).parents[1] / "card/page.html.j2",
+        Path(__file__).parents[1] / "report/card/page.html.j2",
         MODEL=MODEL,
         **about_results(record, records["split"]),
         **about_data(records, data),

@@ -7,14 +7,14 @@ writes: data/splits/train.parquet, data/splits/validation.parquet, data/splits/t
 
 from pathlib import Path
 
-from cairn.config.base import ConfigError
-from cairn.config.contract import Contract
-from cairn.config.data import DataConfig
-from cairn.config.split import SplitConfig
-from cairn.data.deal import PARTS, deal, proof
-from cairn.data.files import read_json, read_table, write_json, write_table
+from cairn.data.drift import shifts, summary
 from cairn.data.leakage import leaks
-from cairn.data.shift import shifts, summary
+from cairn.data.split import PARTS, deal, proof
+from cairn.data.tables import read_json, read_table, write_json, write_table
+from cairn.errors import UserError
+from cairn.settings.contract import Contract
+from cairn.settings.data import DataConfig
+from cairn.settings.split import SplitConfig
 
 
 def main(*, data: DataConfig, split: SplitConfig, seed: int) -> None:
@@ -29,7 +29,7 @@ def main(*, data: DataConfig, split: SplitConfig, seed: int) -> None:
             f"say known: after in {data.contract}, or, if it is right, name it in data.leakage.trusted"
             " or raise data.leakage.max_single_score"
         )
-        raise ConfigError("\n".join([f"looks like a leak: {line}" for line in suspects] + [cure]))
+        raise UserError("\n".join([f"looks like a leak: {line}" for line in suspects] + [cure]))
     record["shift"] = {
         name: summary(shifts(table[part == "train"], table[part == name], contract, seed))
         for name in ("validation", "test")

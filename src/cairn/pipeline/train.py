@@ -12,30 +12,22 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from cairn.config.contract import Contract
-from cairn.config.data import DataConfig
-from cairn.config.features import FeaturesConfig
-from cairn.config.model import ModelConfig
-from cairn.config.train import TrainConfig
-from cairn.data.files import read_json, read_table
+from cairn.data.tables import read_json, read_table
 from cairn.features.select import select_features
+from cairn.imports import code_of_stage
 from cairn.models.build import fit_model, training_curve
 from cairn.models.distributed import started_group
 from cairn.models.package import save
 from cairn.models.resume import resume_key, snapshot_folder
+from cairn.pins import PINS
+from cairn.settings.contract import Contract
+from cairn.settings.data import DataConfig
+from cairn.settings.features import FeaturesConfig
+from cairn.settings.model import ModelConfig
+from cairn.settings.train import TrainConfig
 
-CAIRN = Path(__file__).parents[1]
-DECIDES = (
-    Path("data/prepared/contract.json"),
-    Path("data/splits/train.parquet"),
-    Path("data/splits/validation.parquet"),
-    CAIRN / "config",
-    CAIRN / "data" / "files.py",
-    CAIRN / "features",
-    CAIRN / "models",
-    CAIRN / "pipeline" / "train.py",
-    CAIRN.parents[1] / "constraints.txt",
-)
+ROWS = {name: Path(f"data/splits/{name}.parquet") for name in ("train", "validation")}
+CONTRACT = Path("data/prepared/contract.json")
 CURVE = Path("plots/training.csv")
 
 
@@ -49,8 +41,8 @@ def main(
     threads: int,
 ) -> None:
     """Write the fitted model, not yet calibrated, and its training curve."""
-    contract = Contract.model_validate(read_json(Path("data/prepared/contract.json")))
-    rows = {name: read_table(Path(f"data/splits/{name}.parquet")) for name in ("train", "validation")}
+    contract = Contract.model_validate(read_json(CONTRACT))
+    rows = {name: read_table(path) for name, path in ROWS.items()}
     sections = {"data": data, "features": features, "model": model, "train": train}
     config: dict[str, Any] = {"seed": seed, "threads": threads}
     config |= {name: section.model_dump() for name, section in sections.items()}
@@ -58,7 +50,8 @@ def main(
     # DVC wipes the outs before a stage runs, and in a temporary folder DVC_ROOT is still the main checkout.
     root = Path(os.environ.get("DVC_ROOT", ".")) / ".dvc/tmp/resume"
     first = started_group().rank == 0
-    with snapshot_folder(root, resume_key(DECIDES, config)) if first else nullcontext() as folder:
+    key = resume_key([CONTRACT, *ROWS.values(), PINS], {**config, "code": code_of_stage("train")})
+    with snapshot_folder(root, key) if first else nullcontext() as folder:
         package = fit_model(
             rows["train"],
             rows["validation"],

@@ -1,0 +1,306 @@
+"""What sections say of each other: combinations that cannot work, found before anything is computed.
+
+A check is a generator whose parameters are the sections it compares, by name; it runs where all of them are
+valid.
+"""
+
+import importlib.util
+import inspect
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from cairn.compose.messages import Problem
+from cairn.compose.signatures import parameters
+from cairn.errors import UserError, did_you_mean
+from cairn.settings.baseline import BaselineConfig, RateRule
+from cairn.settings.calibration import CalibrationConfig
+from cairn.settings.contract import Contract
+from cairn.settings.cross_validation import CrossValidationConfig
+from cairn.settings.data import DataConfig
+from cairn.settings.evaluate import METRICS_OF, EvaluateConfig
+from cairn.settings.expressions import names_in
+from cairn.settings.features import FeaturesConfig
+from cairn.settings.kpi import CostKpi, KpiConfig
+from cairn.settings.model import ModelConfig
+from cairn.settings.search import SAVING, SearchConfig
+from cairn.settings.split import GroupSplit, SplitConfig, TimeSplit
+
+DURATION = re.compile(r"\d+(\.\d+)?\s?(W|D|h|min|s)")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?")
+MAX_BINS = 255
+CHECKOUT = Path(__file__).resolve().parents[3]
+
+
+def cross_checks(valid: Mapping[str, Any]) -> list[Problem]:
+    """Run every check whose sections (and contract) are among the valid ones."""
+    return [
+        problem
+        for check in CHECKS
+        if (wanted := inspect.signature(check).parameters.keys()) <= valid.keys()
+        for problem in check(**{name: valid[name] for name in wanted})
+    ]
+
+
+def _split_has_its_column(split: SplitConfig, data: DataConfig) -> Iterator[Problem]:
+    if isinstance(split, TimeSplit) and data.time is None:
+        yield ("split", "kind"), f"a time split needs data.time, which '{data.name}' does not have"
+    if isinstance(split, GroupSplit) and data.group is None:
+        yield ("split", "kind"), f"a group split needs data.group, which '{data.name}' does not have"
+
+
+def _dates_are_dates(split: SplitConfig) -> Iterator[Problem]:
+    """Dates are YYYY-MM-DD, with HH:MM or HH:MM:SS if need be; spans a number and W, D, h, min or s."""
+    if not isinstance(split, TimeSplit):
+        return
+    in_order = []
+    for key in ("train_from", "validation_from", "test_from", "test_until"):
+        value = getattr(split, key)
+        if isinstance(value, str):
+            if moment := _moment(value):
+                in_order.append((key, value, moment))
+            else:
+                yield ("split", key), f"'{value}' is not a date such as 2013-09-01 or 2013-09-01 06:00"
+    for (earlier, first, before), (later, second, after) in pairwise(in_order):
+        if before >= after:
+            yield ("split", later), f"{second} is not after {earlier} {first}"
+    if not DURATION.fullmatch(split.gap):
+        yield ("split", "gap"), f"'{split.gap}' is not a span of time such as 1D, 36h or 0D"
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if MOMENT.fullmatch(text) else None
+    except ValueError:
+        return None
+
+
+def _kpi_fits(kpi: KpiConfig, data: DataConfig) -> Iterator[Problem]:
+    if isinstance(kpi, CostKpi) and data.task != "binary":
+        yield ("kpi", "kind"), f"a cost model needs a binary task, '{data.name}' is {data.task}"
+
+
+def _calibration_fits(calibration: CalibrationConfig, data: DataConfig) -> Iterator[Problem]:
+    if calibration.method != "none" and data.task == "regression":
+        yield ("calibration", "method"), f"'{data.name}' is a regression: no probabilities to calibrate"
+
+
+def _folds_fit(cross_validation: CrossValidationConfig, data: DataConfig) -> Iterator[Problem]:
+    if cross_validation.kind == "rolling" and data.time is None:
+        yield ("cross_validation", "kind"), f"rolling needs data.time, which '{data.name}' does not have"
+
+
+def _blocks_fit(evaluate: EvaluateConfig, data: DataConfig) -> Iterator[Problem]:
+    if evaluate.block is None:
+        return
+    if not DURATION.fullmatch(evaluate.block):
+        yield ("evaluate", "block"), f"'{evaluate.block}' is not a span of time such as 1D or 6h"
+    if data.time is None:
+        yield ("evaluate", "block"), f"blocks of time need data.time, which '{data.name}' does not have"
+
+
+def _metrics_exist(evaluate: EvaluateConfig, data: DataConfig) -> Iterator[Problem]:
+    known = METRICS_OF[data.task]
+    for key, named in (("primary", [evaluate.primary]), ("ceiling", list(evaluate.ceiling))):
+        for metric in named:
+            if metric is not None and metric not in known:
+                yield (
+                    ("evaluate", key),
+                    f"a {data.task} task has no metric {metric}{did_you_mean(metric, known)}",
+                )
+
+
+def _objective_exists(search: SearchConfig, data: DataConfig, kpi: KpiConfig) -> Iterator[Problem]:
+    known = [*METRICS_OF[data.task], *([SAVING] if isinstance(kpi, CostKpi) else [])]
+    if search.objective is not None and search.objective not in known:
+        if search.objective == SAVING:
+            yield ("search", "objective"), "saving needs a cost model: choose one with kpi=NAME"
+        else:
+            near = did_you_mean(search.objective, known)
+            yield ("search", "objective"), f"a {data.task} task has no metric {search.objective}{near}"
+
+
+def _model_fits(model: ModelConfig, data: DataConfig) -> Iterator[Problem]:
+    yield from _estimator(("model",), model, data)
+
+
+def _linear_fits(baseline: BaselineConfig, data: DataConfig) -> Iterator[Problem]:
+    yield from _estimator(("baseline", "linear"), baseline.linear, data)
+
+
+def _estimator(path: tuple[str, ...], model: ModelConfig, data: DataConfig) -> Iterator[Problem]:
+    """The class for this task exists and takes the parameters it is given."""
+    kind = "regressor" if data.task == "regression" else "classifier"
+    chosen = model.regressor if data.task == "regression" else model.classifier
+    if chosen is None:
+        yield (*path, kind), f"'{model.name}' has none, but the task of '{data.name}' is {data.task}"
+        return
+    try:
+        takes = parameters(chosen["_target_"])
+    except UserError as error:
+        yield (*path, kind, "_target_"), str(error)
+        return
+    if outside := _outside(chosen["_target_"], "models"):
+        yield (*path, kind, "_target_"), outside
+    if takes is None:
+        return
+    name = chosen["_target_"].rpartition(".")[2]
+    for where, keys in (((*path, "params"), model.params), ((*path, kind), chosen)):
+        for key in keys:
+            if key not in (*takes, "_target_"):
+                yield (*where, key), f"{name} has no such parameter{did_you_mean(key, takes)}"
+    encoding = model.encoding
+    codes = "HistGradientBoosting" in name and encoding.categorical == "ordinal"
+    if codes and encoding.max_categories > MAX_BINS:
+        yield (*path, "encoding", "max_categories"), f"{name} takes {MAX_BINS} codes per column at most"
+
+
+def _outside(target: str, room: str) -> str | None:
+    """Say where code of this checkout has to be for DVC to see its changes; None where it is right."""
+    module = target.rpartition(".")[0]
+    if module.startswith(f"cairn.{room}."):
+        return None
+    found = importlib.util.find_spec(module.partition(".")[0])
+    places = [found.origin or "", *(found.submodule_search_locations or [])] if found else []
+    if not any(Path(place).resolve().is_relative_to(CHECKOUT / "src") for place in places):
+        return None
+    return f"{target} is where DVC would not see a change; put it into src/cairn/{room}/"
+
+
+def _loader_fits(data: DataConfig) -> Iterator[Problem]:
+    """The function that builds the table exists; it is given the source first, the other keys by name."""
+    if data.load is None:
+        return
+    try:
+        takes = parameters(data.load["_target_"])
+    except UserError as error:
+        yield ("data", "load", "_target_"), str(error)
+        return
+    if outside := _outside(data.load["_target_"], "datasets"):
+        yield ("data", "load", "_target_"), outside
+    if takes is not None:
+        for key in data.load:
+            if key not in (*takes[1:], "_target_"):
+                yield (
+                    ("data", "load", key),
+                    f"{data.load['_target_']} has no such parameter{did_you_mean(key, takes[1:])}",
+                )
+
+
+def _data_is_in_the_contract(data: DataConfig, contract: Contract) -> Iterator[Problem]:
+    columns = contract.columns
+    yield from _declared(("data", "target"), [data.target], columns)
+    if data.target in columns and columns[data.target].known != "after":
+        yield ("data", "target"), f"{data.contract} must say that '{data.target}' is known: after"
+    for role in ("time", "group"):
+        if (name := getattr(data, role)) is not None:
+            yield from _known_before(("data", role), [name], contract)
+    target, time = columns.get(data.target), columns.get(data.time or "")
+    if target is not None and data.task == "regression" and target.kind not in ("numeric", "boolean"):
+        yield ("data", "task"), f"a regression needs a numeric target, '{data.target}' is {target.kind}"
+    if time is not None and time.kind != "datetime":
+        yield ("data", "time"), f"'{data.time}' is {time.kind} in {data.contract}, it must be a datetime"
+    for reason, expression in data.drop_where.items():
+        if expression is not None:
+            yield from _read_columns(("data", "drop_where", reason), expression, columns)
+    yield from _declared(("data", "leakage", "trusted"), data.leakage.trusted, columns)
+
+
+def _derived_columns_are_no_leaks(data: DataConfig, contract: Contract) -> Iterator[Problem]:
+    """A derived column is known no earlier than its sources, and no source of the target is a feature."""
+    columns, made_of = contract.columns, {}
+    for name, expression in data.derive.items():
+        path = ("data", "derive", name)
+        if expression is None:
+            continue
+        yield from _declared(path, [name], columns)
+        yield from _read_columns(path, expression, columns)
+        used = names_in(expression) or []
+        later = [other for other in used if other in data.derive and other not in made_of]
+        if later:
+            yield path, f"'{later[0]}' is derived too: say it before '{name}'"
+        made_of[name] = {source for other in used for source in (other, *made_of.get(other, ()))}
+        too_late = [u for u in used if u in columns and columns[u].known == "after"]
+        if too_late and name in columns and columns[name].known == "before":
+            yield path, f"'{too_late[0]}' is known: after, so '{name}' must be as well"
+    for source in sorted(made_of.get(data.target, set()) - set(data.leakage.trusted)):
+        if source in columns and columns[source].known == "before":
+            said = f"the target is made of '{source}', so {data.contract} must say it is known: after"
+            yield ("data", "derive", data.target), f"{said} (or name it in data.leakage.trusted)"
+
+
+def _slices_are_known(evaluate: EvaluateConfig, contract: Contract) -> Iterator[Problem]:
+    yield from _known_before(("evaluate", "slices"), evaluate.slices, contract)
+
+
+def _rules_are_known(baseline: BaselineConfig, contract: Contract) -> Iterator[Problem]:
+    for name, rule in baseline.rules.items():
+        key, used = ("by", rule.by) if isinstance(rule, RateRule) else ("column", [rule.column])
+        yield from _known_before(("baseline", "rules", name, key), used, contract)
+
+
+def _features_are_there(features: FeaturesConfig, contract: Contract) -> Iterator[Problem]:
+    groups = {name: column.group for name, column in contract.columns.items() if column.group is not None}
+    names = sorted(set(groups.values()))
+    wanted = names if features.groups is None else features.groups
+    unknown = [group for group in wanted if group not in names]
+    for group in unknown:
+        known = f" (groups: {', '.join(names)})"
+        yield (
+            ("features", "groups"),
+            f"the contract has no group '{group}'{did_you_mean(group, names)}{known}",
+        )
+    yield from _declared(("features", "exclude"), features.exclude, groups, "feature")
+    if unknown:
+        return
+    left = sum(group in wanted and name not in features.exclude for name, group in groups.items())
+    selection = features.selection
+    if left == 0:
+        yield ("features",), "no column is left to learn from"
+    elif selection.kind != "none" and selection.keep > left:
+        yield ("features", "selection", "keep"), f"{selection.keep}, but there are only {left} columns"
+
+
+def _declared(
+    path: tuple[str, ...], used: list[str], columns: Collection[str], what: str = "column"
+) -> Iterator[Problem]:
+    for name in used:
+        if name not in columns:
+            yield path, f"the contract has no {what} '{name}'{did_you_mean(name, list(columns))}"
+
+
+def _read_columns(path: tuple[str, ...], expression: str, columns: Collection[str]) -> Iterator[Problem]:
+    used = names_in(expression)
+    if used is None:
+        yield path, f"'{expression}' cannot be read as an expression"
+    yield from _declared(path, used or [], columns)
+
+
+def _known_before(path: tuple[str, ...], used: list[str], contract: Contract) -> Iterator[Problem]:
+    yield from _declared(path, used, contract.columns)
+    for name in used:
+        if name in contract.columns and contract.columns[name].known == "after":
+            yield path, f"'{name}' is known: after, too late for any use but as the target"
+
+
+CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
+    _split_has_its_column,
+    _dates_are_dates,
+    _kpi_fits,
+    _calibration_fits,
+    _folds_fit,
+    _blocks_fit,
+    _metrics_exist,
+    _objective_exists,
+    _model_fits,
+    _linear_fits,
+    _loader_fits,
+    _data_is_in_the_contract,
+    _derived_columns_are_no_leaks,
+    _slices_are_known,
+    _rules_are_known,
+    _features_are_there,
+)

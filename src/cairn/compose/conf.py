@@ -1,0 +1,154 @@
+"""Compose conf/ with Hydra: from options and overrides to the values of every section."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cairn.errors import UserError, did_you_mean
+
+EXPERIMENT = "experiment"
+MODEL = "model"
+SPACE = "space"
+"""Key of a model's file for what a search may vary; it is taken out here, so that no stage ever sees it."""
+
+
+@dataclass(frozen=True)
+class Composed:
+    """What conf/ says under some overrides.
+
+    Attributes:
+        overrides: in Hydra's words: `model=mlp`, `train.lr=1`, `+k=1`, `~k`.
+        values: the sections, interpolations resolved.
+        choices: the option in force for each config group, in the order of the defaults list; a group that
+            fills another place than its own is called group@place, as in an override.
+        space: what a search may vary of section model, in its shape, in Hydra's sweep words.
+    """
+
+    overrides: tuple[str, ...]
+    values: dict[str, Any]
+    choices: dict[str, str | None]
+    space: dict[str, Any]
+
+
+def compose(conf: Path, overrides: Sequence[str] = ()) -> Composed:
+    """Compose conf/config.yaml under overrides.
+
+    Raises:
+        UserError: one line on an option, a key, a value or a file that Hydra does not take.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        with initialize_config_dir(str(conf.resolve()), version_base=None):
+            config = hydra_compose("config", list(overrides), return_hydra_config=True)
+        chosen = config.hydra.runtime.choices
+        choices = {str(group): option for group, option in chosen.items() if not group.startswith("hydra/")}
+        sections = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+        values: Any = OmegaConf.to_container(sections, resolve=True)
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        raise UserError(_in_one_line(error, conf, overrides)) from error
+    return Composed(tuple(overrides), without_spaces(values, choices), choices, _space(values))
+
+
+def without_spaces(values: dict[str, Any], choices: Iterable[str]) -> dict[str, Any]:
+    """Return the sections less the key `space` wherever a file of conf/model stands.
+
+    DVC writes this key into params.yaml when it composes; left there, an edit of the space would be an edit
+    of the model, and train would run again.
+    """
+    for group in choices:
+        if group.partition("@")[0] == MODEL:
+            values = _without(values, (*place(group).split("."), SPACE))
+    return values
+
+
+def _without(values: Any, path: tuple[str, ...]) -> Any:
+    if not isinstance(values, dict) or path[0] not in values:
+        return values
+    if len(path) == 1:
+        return {key: value for key, value in values.items() if key != path[0]}
+    return values | {path[0]: _without(values[path[0]], path[1:])}
+
+
+def _space(values: dict[str, Any]) -> dict[str, Any]:
+    model = values.get(MODEL)
+    space = model.get(SPACE) if isinstance(model, dict) else None
+    return space if isinstance(space, dict) else {}
+
+
+def options(conf: Path, group: str) -> list[str]:
+    """Return the names of the options of a config group (`model` or `model@baseline.linear`), sorted."""
+    return sorted(path.stem for path in (conf / group.partition("@")[0]).glob("*.yaml"))
+
+
+def place(group: str) -> str:
+    """Return the dotted place that a group fills: `baseline.linear` for model@baseline.linear."""
+    name, _, package = group.partition("@")
+    return package or name.replace("/", ".")
+
+
+def within(key: str, other: str) -> bool:
+    """Whether a dotted key is another one or stands below it."""
+    return f"{key}.".startswith(f"{other}.")
+
+
+def _keys(values: dict[str, Any]) -> list[str]:
+    """Return every dotted key, of sections too."""
+    return list(dict.fromkeys(".".join(path[: i + 1]) for path in leaves(values) for i in range(len(path))))
+
+
+def leaves(values: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """Return what is not a mapping with keys, by its path; lists and empty mappings are leaves."""
+    if not isinstance(values, dict) or not values:
+        return {path: values}
+    return {p: leaf for key, value in values.items() for p, leaf in leaves(value, (*path, key)).items()}
+
+
+def not_yaml(file: str, error: Exception) -> str:
+    """Return `FILE:LINE: not valid YAML: why` for what a reader of YAML raised."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    line = f":{mark.line + 1}" if mark else ""
+    return f"{file}{line}: not valid YAML: {problem or ' '.join(str(error).split())}"
+
+
+def _in_one_line(error: Exception, conf: Path, overrides: Sequence[str]) -> str:
+    """Say what Hydra said as one line: where, what, and the nearest name that would do."""
+    from hydra.errors import MissingConfigException, OverrideParseException
+    from yaml import MarkedYAMLError
+
+    if isinstance(error, MarkedYAMLError) and error.problem_mark:
+        return not_yaml(_shown(Path(error.problem_mark.name), conf), error)
+    if isinstance(error, OverrideParseException):
+        return f"override {error.override}: cannot be read; quote what is not a plain word or number"
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        names = options(conf, group)
+        known = f" (options: {', '.join(names)})" if names else ""
+        return f"conf/{group}: no option '{option}'{did_you_mean(option, names)}{known}"
+    said = " ".join(str(error).splitlines()[0].split())
+    key = getattr(error.__cause__, "full_key", None)
+    # model=mlp is above model.params.x=1: the one that is nearer to the key set it.
+    above = [o for o in overrides if key and within(str(key), o.lstrip("+~").partition("=")[0])]
+    by = max(above, key=lambda override: len(override.partition("=")[0]), default=None)
+    wrong = re.fullmatch(r"Could not override '([\w.@/]+)'\..*", said)
+    if wrong and by is None:
+        return (
+            f"override {wrong[1]}: no such option or key{did_you_mean(wrong[1], _keys(compose(conf).values))}"
+        )
+    if by is None:
+        return said if any(override in said for override in overrides) else f"conf/: {said}"
+    others = compose(conf, [override for override in overrides if override != by])
+    near = did_you_mean(key, _keys(others.values))
+    return f"override {by}: no key {key}{near} (+{key}=... adds one)"
+
+
+def _shown(path: Path, conf: Path) -> str:
+    path = path.resolve()
+    return f"conf/{path.relative_to(conf.resolve())}" if path.is_relative_to(conf.resolve()) else str(path)

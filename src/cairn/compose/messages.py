@@ -1,0 +1,101 @@
+"""Say what pydantic found wrong as one line per key: where, what, and the nearest name that would do."""
+
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from cairn.errors import did_you_mean
+
+Problem = tuple[tuple[str, ...], str]
+
+
+def problems(error: ValidationError, hint: Any, value: Any) -> list[Problem]:
+    """Return (path of the key, what is wrong) for every key that is wrong, in order.
+
+    Args:
+        error: what pydantic raised.
+        hint: the type the value was validated as.
+        value: the value as it was written.
+    """
+    found: dict[tuple[str, ...], list[str]] = {}
+    for detail in error.errors(include_url=False):
+        path = _written_path(detail, value)
+        found.setdefault(path, []).append(_said(detail, hint, value, path))
+    return [(path, _joined(said)) for path, said in found.items()]
+
+
+def _joined(said: list[str]) -> str:
+    """Join what the members of a union say of one value: `should be A, not V` and `should be B, not V`."""
+    parts = [text.removeprefix("should be ").rpartition(", not ") for text in said]
+    if len(said) == 1 or not all(middle for _, middle, _ in parts):
+        return "; ".join(dict.fromkeys(said))
+    return f"should be {' or '.join(dict.fromkeys(before for before, _, _ in parts))}, not {parts[0][2]}"
+
+
+def _written_path(detail: ErrorDetails, value: Any) -> tuple[str, ...]:
+    """Drop from pydantic's location what nobody wrote: the names of union members."""
+    path = []
+    for i, step in enumerate(detail["loc"]):
+        if (isinstance(value, dict) and step in value) or (isinstance(value, list) and isinstance(step, int)):
+            value = value[step]
+        elif not (detail["type"] == "missing" and i == len(detail["loc"]) - 1):
+            continue
+        path.append(str(step))
+    if detail["type"].startswith("union_tag"):
+        path.append(str(detail.get("ctx", {}).get("discriminator", "")).strip("'"))
+    return tuple(path)
+
+
+def _said(detail: ErrorDetails, hint: Any, value: Any, path: tuple[str, ...]) -> str:
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"unknown key{did_you_mean(path[-1], names_at(hint, value, path[:-1]))}"
+        case "missing" | "union_tag_not_found":
+            return "missing"
+        case "union_tag_invalid":
+            tags = context["expected_tags"].replace("'", "").split(", ")
+            return f"{context['tag']} is not one of {', '.join(tags)}{did_you_mean(context['tag'], tags)}"
+        case "literal_error":
+            names = [name.strip("'") for name in context["expected"].replace(" or ", ", ").split(", ")]
+            given = detail["input"]
+            return f"should be {context['expected']}, not {given!r}{did_you_mean(given, names)}"
+        case "value_error":
+            return str(context["error"])
+    wanted = detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    return f"should be {wanted}, not {detail['input']!r}"
+
+
+def names_at(hint: Any, value: Any, path: tuple[str, ...]) -> list[str]:
+    """Return the keys that a section takes at a path below it."""
+    section = _section(hint, value)
+    if section is None:
+        inner = get_args(_bare(hint))
+        return names_at(inner[-1], _step(value, path[0]), path[1:]) if path and inner else []
+    if not path:
+        return list(section.model_fields)
+    hints = get_type_hints(section, include_extras=True)
+    return names_at(hints[path[0]], _step(value, path[0]), path[1:]) if path[0] in hints else []
+
+
+def _bare(hint: Any) -> Any:
+    return _bare(get_args(hint)[0]) if get_origin(hint) is Annotated else hint
+
+
+def _step(value: Any, key: str) -> Any:
+    if isinstance(value, list):
+        return value[int(key)] if key.isdigit() else None
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def _section(hint: Any, value: Any) -> type[BaseModel] | None:
+    """Return the section class a type stands for; of several, the one whose `kind` is the value's."""
+    hint = _bare(hint)
+    if get_origin(hint) in (Union, UnionType):
+        members = [member for member in get_args(hint) if _section(member, value)]
+        kind = value.get("kind") if isinstance(value, dict) else None
+        named = [m for m in members if kind in get_args(get_type_hints(_section(m, value)).get("kind"))]
+        return _section((named or members or [None])[0], value)
+    return hint if isinstance(hint, type) and issubclass(hint, BaseModel) else None

@@ -1,0 +1,151 @@
+"""Find the overrides that turn what conf/ says into given values: nearest options first, then single keys."""
+
+import json
+import re
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from cairn.compose.conf import EXPERIMENT, Composed, compose, leaves, options, place, without_spaces
+from cairn.errors import UserError
+
+KEY = re.compile(r"[\w$-]+", re.ASCII)
+WORD = re.compile(r"(?!(?:null|true|false|nan|inf)\Z)[A-Za-z_][\w./-]*", re.IGNORECASE | re.ASCII)
+
+
+def derive(conf: Path, wanted: dict[str, Any], leaving_out: Collection[str] = ()) -> Composed:
+    """Return conf/ composed to exactly the wanted values.
+
+    For each group, later entries of the defaults list first (as they may override earlier ones), the option
+    nearest to what is wanted; then one override for each key that still differs.
+
+    Args:
+        conf: the folder of config.yaml.
+        wanted: every section.
+        leaving_out: groups that keep the option of the defaults list.
+
+    Raises:
+        UserError: a section is missing, or a value cannot be had by an override.
+    """
+    now = compose(conf)
+    wanted = without_spaces(wanted, now.choices)
+    missing = [_missing(conf, now, section) for section in now.values if section not in wanted]
+    if missing:
+        raise UserError("\n".join(missing))
+    settled = set(leaving_out)
+    while group := next((name for name in now.choices if name not in settled), None):
+        now = _with_nearest_option(conf, now, group, wanted)
+        settled.add(group)
+    keys = key_overrides(now.values, wanted)
+    return _exactly(conf, (*now.overrides, *keys), wanted) if keys else now
+
+
+def _missing(conf: Path, now: Composed, section: str) -> str:
+    known = ", ".join(options(conf, section))
+    choice = f"; choose one of conf/{section}: {known}" if section in now.choices else ""
+    return f"params.yaml: {section}: missing, a section cannot be left out (~{section}){choice}"
+
+
+def _with_nearest_option(conf: Path, now: Composed, group: str, wanted: dict[str, Any]) -> Composed:
+    best, fewest = now, _count(now, group, wanted)
+    others = [option for option in options(conf, group) if option != now.choices[group]]
+    for option in others if fewest else []:
+        with suppress(UserError):  # an option that does not go with the others is not the one
+            other = compose(conf, (*now.overrides, f"{group}={option}"))
+            count = _count(other, group, wanted)
+            if count < fewest:
+                best, fewest = other, count
+    return best
+
+
+def _count(composed: Composed, group: str, wanted: dict[str, Any]) -> int:
+    """Count the keys that differ where the group has its place; for a preset, the sections that do.
+
+    Keys would not do for a preset: one that chooses a model and more would be nearest to that model alone.
+    """
+    if group == EXPERIMENT:
+        return sum(bool(differing(composed.values.get(name), wanted[name])) for name in wanted)
+    path = tuple(place(group).split("."))
+    return len(differing(_at(composed.values, path), _at(wanted, path)))
+
+
+def _at(values: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        values = values.get(key) if isinstance(values, dict) else None
+    return values
+
+
+def replaced(overrides: Sequence[str], new: Sequence[str]) -> list[str]:
+    """Return all overrides, a new one in place of an old one for the same key."""
+    keys = {key_of(override) for override in new}
+    return [*(override for override in overrides if key_of(override) not in keys), *new]
+
+
+def key_of(override: str) -> str:
+    """Return the dotted name or the group that an override sets."""
+    return override.lstrip("+~").partition("=")[0]
+
+
+def differing(one: Any, other: Any) -> list[str]:
+    """Return the dotted names of the leaves that are in only one, or not the same value of the same type."""
+    left, right = ({path: json.dumps(leaf) for path, leaf in leaves(side).items()} for side in (one, other))
+    return [".".join(path) for path in left | right if left.get(path) != right.get(path)]
+
+
+def key_overrides(now: dict[str, Any], wanted: dict[str, Any], prefix: str = "") -> list[str]:
+    """Return the overrides `k=v`, `+k=v` and `~k` that turn one mapping into another.
+
+    Raises:
+        UserError: a key that the grammar of overrides has no way to write.
+    """
+    found = []
+    for key in now | wanted:
+        name = f"{prefix}{key}"
+        if differing(now.get(key), wanted.get(key)) and not KEY.fullmatch(str(key)):
+            raise UserError(f"params.yaml: {name}: no override can name such a key; change conf/ instead")
+        if key not in wanted:
+            # Hydra takes a null for a key that does not exist, and deletes no such key.
+            found += [f"{name}=0", f"~{name}"] if now[key] is None else [f"~{name}"]
+            continue
+        before, after = now.get(key), wanted[key]
+        if {type(before), type(after)} == {list, dict}:
+            # Hydra puts no mapping in the place of a list, nor the other way round, but takes a number there.
+            found.append(f"{name}=0")
+        if isinstance(after, dict) and (after or isinstance(before, dict)):
+            if key in now and not isinstance(before, dict):
+                found.append(f"{name}={{}}")
+            found += key_overrides(before if isinstance(before, dict) else {}, after, f"{name}.")
+        elif key not in now:
+            found.append(f"+{name}={written(after)}")
+        elif differing(before, after):
+            found.append(f"{name}={written(after)}")
+    return found
+
+
+def written(value: Any) -> str:
+    """Write a value so that Hydra's grammar of overrides reads the same value of the same type."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case str() if not WORD.fullmatch(value):
+            from hydra.core.override_parser.types import Quote, QuotedString
+
+            return QuotedString(value, Quote.double).with_quotes()
+        case list():
+            return f"[{','.join(map(written, value))}]"
+        case dict():
+            return f"{{{','.join(f'{key}:{written(item)}' for key, item in value.items())}}}"
+    return str(value)
+
+
+def _exactly(conf: Path, overrides: tuple[str, ...], wanted: dict[str, Any]) -> Composed:
+    composed = compose(conf, overrides)
+    wrong = differing(composed.values, wanted)
+    if wrong:
+        raise UserError(
+            "\n".join(f"params.yaml: {key}: no override can say this; change conf/ instead" for key in wrong)
+        )
+    return composed

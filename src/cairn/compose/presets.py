@@ -1,0 +1,74 @@
+"""Save what is in force as conf/experiment/NAME.yaml, so that a good run can be had again by name."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cairn.compose.conf import EXPERIMENT, Composed, compose
+from cairn.compose.overrides import derive, differing
+from cairn.errors import UserError
+
+
+def save_preset(conf: Path, name: str, composed: Composed) -> Path:
+    """Write a preset that composes to the same values without any override, and return its path.
+
+    Raises:
+        UserError: no proper name, a preset of this name, or something a preset cannot say.
+    """
+    path = check_name(conf, name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(preset_text(conf, name, composed), encoding="utf-8", newline="\n")
+    try:
+        wrong = differing(compose(conf, [f"{EXPERIMENT}={name}"]).values, composed.values)
+    except UserError as error:
+        wrong = [str(error)]
+    if wrong:
+        path.unlink()
+        raise UserError(
+            f"--save-as {name}: no preset can say this of {', '.join(wrong)}; change conf/ instead"
+        )
+    return path
+
+
+def check_name(conf: Path, name: str) -> Path:
+    """Return where the preset of this name is to stand.
+
+    Raises:
+        UserError: no proper name, or a preset of this name is there.
+    """
+    path = conf / EXPERIMENT / f"{name}.yaml"
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
+        raise UserError(f"--save-as {name}: a name is lower-case letters, digits, - and _, such as best_mlp")
+    if path.exists():
+        raise UserError(
+            f"--save-as {name}: conf/{EXPERIMENT}/{name}.yaml is there; take another name or remove it"
+        )
+    return path
+
+
+def preset_text(conf: Path, name: str, composed: Composed) -> str:
+    """Return the text of a preset: the options that differ from the defaults, then the keys that still do."""
+    flat = derive(conf, composed.values, leaving_out=[EXPERIMENT])
+    chosen = [override for override in flat.overrides if override.partition("=")[0] in flat.choices]
+    base = compose(conf, chosen)
+    lines = ["# @package _global_", f"# Saved from a run. Select: dvc exp run -S {EXPERIMENT}={name}"]
+    if chosen:
+        lines.append("defaults:")
+        lines += [f"  - override /{override.replace('=', ': ', 1)}" for override in chosen]
+    keys = list(_changes(base.values, composed.values))
+    return "\n".join([*lines, *([""] if chosen and keys else []), *keys]) + "\n"
+
+
+def _changes(now: dict[str, Any], wanted: dict[str, Any], indent: str = "") -> Iterator[str]:
+    for key, value in wanted.items():
+        before = now.get(key)
+        if key in now and not differing(before, value):
+            continue
+        if isinstance(value, dict) and isinstance(before, dict):
+            inner = list(_changes(before, value, f"{indent}  "))
+            yield from [f"{indent}{key}: # keys that differ", *inner] if inner else []
+        else:
+            was = f"instead of {json.dumps(before)}" if key in now else "added"
+            yield f"{indent}{key}: {json.dumps(value)} # {was}"

@@ -1,0 +1,66 @@
+"""Where the aircraft is, and which aircraft it is: everything that needs the tail number.
+
+Only a cancelled flight can lack a tail number, so these columns are missing in a way that tells a
+cancellation. They are right for completed flights, and left out where cancelled ones are predicted too.
+"""
+
+import numpy as np
+import pandas as pd
+
+from cairn.datasets.flights.clock import DAY
+from cairn.datasets.flights.event_log import EventLog, codes
+from cairn.datasets.flights.live import LONGEST, SHORTEST
+
+TURN = 40
+SLACK_FROM, SLACK_TO = -600, 1440
+LONG_AGO = 10 * DAY
+
+
+def tail_features(flights: pd.DataFrame, planes: pd.DataFrame, now: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the columns of group `tail`, one value per flight, NaN where the tail number is missing.
+
+    Args:
+        flights: on one clock (flights_clock.on_one_clock), with `tailnum`.
+        planes: with `tailnum`, `seats` and `year`.
+        now: int64 (rows,), the moment of prediction in UTC minutes.
+    """
+    register = planes.set_index("tailnum")
+    return {
+        **_last_leg(flights, now),
+        "tail_arrival_delay_1d": _arrivals(flights).means(now, DAY)[0],
+        "plane_seats": flights["tailnum"].map(register["seats"]).to_numpy("float64"),
+        "plane_year": flights["tailnum"].map(register["year"]).to_numpy("float64"),
+    }
+
+
+def _known(flights: pd.DataFrame, column: str) -> np.ndarray:
+    return flights[column].where(flights["tailnum"].notna()).to_numpy()
+
+
+def _arrivals(flights: pd.DataFrame) -> EventLog:
+    delay = flights["arr_delay"].clip(SHORTEST, LONGEST).to_numpy()
+    return EventLog(codes(flights["tailnum"]), _known(flights, "arrived"), [delay])
+
+
+def _last_leg(flights: pd.DataFrame, now: np.ndarray) -> dict[str, np.ndarray]:
+    """Follow the aircraft's last departure from New York: out, turned, back, turned, ready for this flight.
+
+    The way back is not in the data; it is taken to last as long as the way out was scheduled.
+    """
+    row = EventLog(codes(flights["tailnum"]), _known(flights, "departed")).latest(now)
+    leg = flights.iloc[np.maximum(row, 0)]
+    seen = (row >= 0) & (now - leg["departed"].to_numpy() <= LONG_AGO) & flights["tailnum"].notna().to_numpy()
+    departed, arrived = leg["departed"].to_numpy(), leg["arrived"].to_numpy()
+    scheduled, block = leg["scheduled"].to_numpy(), leg["block"].to_numpy()
+    landed = arrived <= now
+    at_dest = np.where(landed, arrived, np.fmax(departed + block, now))
+    own = flights["scheduled"].to_numpy()
+    slack, planned = (own - (out + TURN + block + TURN) for out in (at_dest, scheduled + block))
+    columns = {
+        "turn_slack": np.clip(slack, SLACK_FROM, SLACK_TO),
+        "turn_slack_planned": np.clip(planned, SLACK_FROM, SLACK_TO),
+        "tail_last_departure_delay": leg["dep_delay"].to_numpy(),
+        "tail_last_arrival_delay": np.where(landed, leg["arr_delay"], np.nan),
+        "tail_minutes_since_departure": now - departed,
+    }
+    return {name: np.where(seen, column, np.nan) for name, column in columns.items()}

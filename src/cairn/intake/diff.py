@@ -1,0 +1,256 @@
+"""What changed between two snapshots of a table: its rows, its columns, and how their values are spread.
+
+One distance, between 0 and 1, says how far a column has moved. For numbers it is the Kolmogorov-Smirnov
+statistic, the largest gap between the two distribution functions (Smirnov 1948, Table for Estimating the
+Goodness of Fit of Empirical Distributions, Annals of Mathematical Statistics 19:279-281). For categories it
+is the total variation distance, the share of rows that would have to change their level (Levin, Peres and
+Wilmer 2009, Markov Chains and Mixing Times, section 4.1).
+
+A small snapshot differs from the last one by chance. A distance counts only where a test of two samples of
+one population says less than FALSE_ALARM: Smirnov's for numbers, Pearson's chi-square for categories and for
+the share of missing values.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+from pandas.core.util.hashing import hash_pandas_object
+
+from cairn.errors import UserError, did_you_mean
+
+Kind = Literal["number", "moment", "category", "text"]
+MOVED = 0.1
+"""A distance from which on a column counts as moved."""
+MISSING = 0.02
+"""A change of the share of missing values from which on it is worth a word."""
+BEYOND = 0.1
+"""How far outside its old range, as a share of it, a number may lie without a word."""
+TEXT = 0.5
+"""Above this share of distinct values a column is free text or an id: it has no distribution to compare."""
+FALSE_ALARM = 1e-3
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How many rows came and went.
+
+    Attributes:
+        old: rows before.
+        new: rows now.
+        added: rows that are new; with a key, keys that are new.
+        removed: rows that are gone; with a key, keys that are gone.
+        changed: rows of a known key with other values; None without a key, where such a row counts as one
+            removed and one added.
+        key: columns that name a row; none where rows are compared whole.
+    """
+
+    old: int
+    new: int
+    added: int
+    removed: int
+    changed: int | None
+    key: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ColumnChange:
+    """How the values of one column are spread before and now.
+
+    Attributes:
+        name: of the column.
+        kind: what it is compared as.
+        missing: share of missing values, before and now.
+        typical: median of numbers, latest of moments, most frequent level, before and now; empty for text.
+        distance: from 0 to 1; None for moments and text, or where a side has no value.
+        moved: whether the distance is large, and beyond chance.
+        more_missing: whether the share of missing values is another one, beyond chance.
+        notes: new levels, numbers far outside the old range.
+    """
+
+    name: str
+    kind: Kind
+    missing: tuple[float, float]
+    typical: tuple[str, str]
+    distance: float | None
+    moved: bool
+    more_missing: bool
+    notes: tuple[str, ...]
+
+    @property
+    def worth_a_word(self) -> bool:
+        """Whether a person should look at the column."""
+        return self.moved or self.more_missing or bool(self.notes)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """All that differs between two snapshots.
+
+    Attributes:
+        rows: came and went.
+        added: columns that are new, with their type.
+        removed: columns that are gone, with their type.
+        retyped: columns of another type: name, before, now.
+        columns: those in both but the key, the ones worth a word first, then by distance.
+    """
+
+    rows: Rows
+    added: dict[str, str]
+    removed: dict[str, str]
+    retyped: list[tuple[str, str, str]]
+    columns: list[ColumnChange]
+
+
+def changes(old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str] = ()) -> Changes:
+    """Compare two snapshots of one table; the order of rows and columns does not matter.
+
+    Args:
+        old: before.
+        new: now.
+        key: columns that name a row; where they do not in both snapshots, rows are compared whole.
+
+    Raises:
+        UserError: a key column that a snapshot has not.
+    """
+    for name in key:
+        if name not in old.columns or name not in new.columns:
+            raise UserError(f"key: {name} is not in both snapshots{did_you_mean(name, list(map(str, new)))}")
+    both = [name for name in new.columns if name in old.columns]
+    pairs = {name: _alike(old[name], new[name]) for name in both}
+    before = pd.DataFrame({name: pair[0] for name, pair in pairs.items()}, index=old.index)
+    now = pd.DataFrame({name: pair[1] for name, pair in pairs.items()}, index=new.index)
+    columns = [_column(str(name), *pair) for name, pair in pairs.items() if name not in key]
+    columns.sort(key=lambda change: (not change.worth_a_word, -(change.distance or 0)))
+    typed = [(str(name), type_of(old[name]), type_of(new[name])) for name in both]
+    return Changes(
+        _rows(before, now, key),
+        added={str(name): type_of(new[name]) for name in new.columns if name not in old.columns},
+        removed={str(name): type_of(old[name]) for name in old.columns if name not in new.columns},
+        retyped=[
+            (name, was, is_now)
+            for name, was, is_now in typed
+            if was != is_now and "nothing" not in (was, is_now)
+        ],
+        columns=columns,
+    )
+
+
+def type_of(values: pd.Series) -> str:
+    """Say in a word what the values are, whatever pandas keeps them as where some are missing."""
+    there = values.dropna()
+    if there.empty:
+        return "nothing"
+    if types.is_bool_dtype(there) or types.infer_dtype(there) == "boolean":
+        return "true or false"
+    if _is_number(there):
+        whole = types.is_integer_dtype(there) or not (there % 1).any()
+        return "whole number" if whole else "number"
+    return "moment" if types.is_datetime64_any_dtype(there) else "text"
+
+
+def _alike(old: pd.Series, new: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Return both as one type, so that 1 and 1.0 are the same value, and a category is its text."""
+    loose = types.is_object_dtype(old) or isinstance(old.dtype, pd.CategoricalDtype)
+    if old.dtype == new.dtype and not loose:
+        return old, new
+    if _is_number(old) and _is_number(new):
+        return old.astype("float64"), new.astype("float64")
+    if types.is_datetime64_dtype(old) and types.is_datetime64_dtype(new):
+        return old.astype("datetime64[us]"), new.astype("datetime64[us]")
+    return old.astype("str"), new.astype("str")
+
+
+def _is_number(values: pd.Series) -> bool:
+    return types.is_numeric_dtype(values) and not types.is_bool_dtype(values)
+
+
+def _rows(old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str]) -> Rows:
+    before, now = _hashes(old), _hashes(new)
+    if key:
+        named = before.set_axis(_hashes(old[list(key)])), now.set_axis(_hashes(new[list(key)]))
+        if all(side.index.is_unique for side in named):
+            kept = named[0].index.intersection(named[1].index)
+            changed = int((named[0][kept] != named[1][kept]).sum())
+            came, went = len(new) - len(kept), len(old) - len(kept)
+            return Rows(len(old), len(new), came, went, changed, tuple(key))
+    gained = now.value_counts().sub(before.value_counts(), fill_value=0)
+    came, went = int(gained.clip(lower=0).sum()), int(-gained.clip(upper=0).sum())
+    return Rows(len(old), len(new), came, went, None, ())
+
+
+def _hashes(table: pd.DataFrame) -> pd.Series:
+    """Return 64 bits per row, from its values alone."""
+    if table.columns.empty:
+        return pd.Series(0, index=table.index, dtype="uint64")
+    return hash_pandas_object(table, index=False)
+
+
+def _column(name: str, old: pd.Series, new: pd.Series) -> ColumnChange:
+    missing = float(old.isna().mean()), float(new.isna().mean())
+    before, now = old.dropna(), new.dropna()
+    kind, notes, distance, chance, typical = _kind(before, now), [], None, 1.0, ("", "")
+    if before.empty or now.empty:
+        pass
+    elif kind == "number":
+        distance, chance = _smirnov(before, now)
+        notes = _out_of_range(before, now)
+        typical = f"{before.median():.6g}", f"{now.median():.6g}"
+    elif kind == "category":
+        distance, chance = _total_variation(before.value_counts(), now.value_counts())
+        notes = _new_levels(before, now)
+        typical = str(before.mode().iloc[0]), str(now.mode().iloc[0])
+    elif kind == "moment":
+        typical = f"{before.max():%Y-%m-%d %H:%M}", f"{now.max():%Y-%m-%d %H:%M}"
+    moved = distance is not None and distance >= MOVED and chance < FALSE_ALARM
+    gap, by_chance = _total_variation(old.isna().value_counts(), new.isna().value_counts())
+    more_missing = gap >= MISSING and by_chance < FALSE_ALARM
+    return ColumnChange(name, kind, missing, typical, distance, moved, more_missing, tuple(notes))
+
+
+def _kind(old: pd.Series, new: pd.Series) -> Kind:
+    if _is_number(new):
+        return "number"
+    if types.is_datetime64_any_dtype(new):
+        return "moment"
+    many = any(len(side) > 1 / TEXT and side.nunique() > TEXT * len(side) for side in (old, new))
+    return "text" if many else "category"
+
+
+def _smirnov(old: pd.Series, new: pd.Series) -> tuple[float, float]:
+    """Return the statistic, and the probability of a larger one by chance."""
+    from scipy.stats import ks_2samp
+
+    with np.errstate(divide="ignore"):  # SciPy divides by the statistic, which may be 0
+        found = ks_2samp(old.to_numpy(), new.to_numpy(), method="asymp")
+    return float(found.statistic), float(found.pvalue)
+
+
+def _total_variation(old: pd.Series, new: pd.Series) -> tuple[float, float]:
+    """Return the distance of two counts of levels, and the probability of such a difference by chance."""
+    from scipy.stats import chi2_contingency
+
+    counts = pd.concat([old, new], axis=1).fillna(0).to_numpy(dtype="float64")
+    if counts.sum(axis=0).min() == 0:
+        return 0.0, 1.0
+    before, now = (counts / counts.sum(axis=0)).T
+    return float(np.abs(before - now).sum() / 2), float(chi2_contingency(counts).pvalue)
+
+
+def _out_of_range(old: pd.Series, new: pd.Series) -> list[str]:
+    low, high = old.min(), old.max()
+    slack = BEYOND * (float(high) - float(low))
+    below = [f"down to {new.min():.6g}, was {low:.6g}"] if new.min() < low - slack else []
+    above = [f"up to {new.max():.6g}, was {high:.6g}"] if new.max() > high + slack else []
+    return below + above
+
+
+def _new_levels(old: pd.Series, new: pd.Series) -> list[str]:
+    levels = new[~new.isin(old.unique())].value_counts()
+    if levels.empty:
+        return []
+    named = ", ".join(f"{level} ({count:,} rows)" for level, count in levels.head(3).items())
+    return [f"new: {named}" + (f" and {len(levels) - 3:,} more" if len(levels) > 3 else "")]

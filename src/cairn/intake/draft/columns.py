@@ -1,0 +1,174 @@
+"""What every column of a table is: its kind, whether it can be a feature, and what a person should know."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import pandas as pd
+from pandas.api import types
+
+from cairn.intake.draft import names
+from cairn.intake.read.dates import readings
+from cairn.intake.read.source import unhashable
+from cairn.settings.contract import Column
+
+Role = Literal["feature", "target", "time", "entity", "key", "date", "idle", "suspect", "source"]
+NEARLY_ALL = 0.9
+FEW_LEVELS = 12
+MANY_LEVELS = 254
+MOSTLY = 0.5
+LOOK = 1_000
+LEVEL_ROWS = 5
+WORDS_OF_TEXT = 5
+SHARES = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One column: what the contract says of it, its part in the question, and why.
+
+    Attributes:
+        column: kind, bounds, feature group.
+        role: feature; target; time or entity (whose rows stay together); key (names a row); date; idle (can
+            teach nothing); suspect (gives the answer away); source (the target is made of it).
+        note: for a comment beside it.
+        distinct: values that differ, missing ones left out.
+    """
+
+    column: Column
+    role: Role
+    note: str
+    distinct: int = 0
+
+    def changed(self, role: Role, note: str, **column: Any) -> "Finding":
+        """Return the finding with another role and note, and some keys of its column changed."""
+        return replace(self, role=role, note=note, column=self.column.model_copy(update=column))
+
+
+def look_at(values: pd.Series) -> Finding:
+    """Find out what a column is, from its values and its name; the target is looked at the same way."""
+    name, there = str(values.name), values.dropna()
+    nullable = len(there) < len(values)
+    if unhashable(values):
+        column = Column(kind="categorical", known="after", nullable=nullable)
+        return Finding(column, "idle", "lists or records: a loader has to make columns of it (data.load)")
+    distinct = int(there.nunique())
+    gaps = f"; missing in {share(1 - len(there) / len(values))}" if nullable and len(there) else ""
+    found = _look_at(name, there, distinct, nullable)
+    if distinct == 0 or (distinct == 1 and not nullable):
+        said = "no value at all" if distinct == 0 else f"always {shown(there.iloc[:1])}"
+        found = found.changed("idle", f"{said}: nothing to learn from", group=None)
+    return replace(found, note=found.note + gaps, distinct=distinct)
+
+
+def _look_at(name: str, there: pd.Series, distinct: int, nullable: bool) -> Finding:
+    if types.is_datetime64_any_dtype(there):
+        column = Column(kind="datetime", nullable=nullable)
+        return Finding(column, "date", f"{_day(there.min())} to {_day(there.max())}" if len(there) else "")
+    if types.is_bool_dtype(there):
+        column = Column(kind="boolean", group="flags", nullable=nullable)
+        return Finding(column, "feature", f"true in {share(float(there.mean()))}" if len(there) else "")
+    if written := readings(there):
+        return _written_date(there, written, nullable)
+    if types.is_numeric_dtype(there):
+        return _numbers(name, there, distinct, nullable)
+    return _words(name, there, distinct, nullable)
+
+
+def _written_date(there: pd.Series, written: list[str], nullable: bool) -> Finding:
+    plain = written[0] == "ISO8601"
+    column = Column(kind="datetime", format=None if plain else written[0], nullable=nullable)
+    doubt = f", which {written[1]} reads as well: which is it?" if len(written) > 1 else ""
+    return Finding(column, "date", f"dates as {shown(there.iloc[:1])}{doubt}")
+
+
+def _numbers(name: str, there: pd.Series, distinct: int, nullable: bool) -> Finding:
+    low_and_high = _bounds(there, distinct)
+    column = Column(kind="numeric", group="numbers", nullable=nullable).model_copy(update=low_and_high)
+    low, high = (f"{number:.6g}" for number in (there.min(), there.max())) if len(there) else ("", "")
+    found = Finding(column, "feature", f"{low} to {high}, median {there.median():.6g}" if len(there) else "")
+    whole = bool((there % 1 == 0).all())
+    if not whole or len(there) < 2:
+        return found
+    in_order = bool((there.diff().iloc[1:] == 1).all())
+    if distinct == len(there) and len(there) > FEW_LEVELS and (in_order or names.is_id(name)):
+        role: Role = "idle" if nullable else "key"
+        return found.changed(role, "every row has its own number", group=None, min=None, max=None)
+    code = names.is_code(name) and distinct > 2
+    if names.is_entity(name) and distinct < len(there) and distinct > FEW_LEVELS:
+        note = f"{distinct:,} of them, {len(there) / distinct:.1f} rows each"
+        return found.changed("entity", note, kind="categorical", group=None, min=None, max=None)
+    if code and distinct <= MANY_LEVELS and distinct <= len(there) / 2:
+        note = f"{distinct:,} codes, {low} to {high}: numbers that stand for names"
+        return found.changed("feature", note, kind="categorical", group="categories", min=None, max=None)
+    if names.is_id(name) and distinct > NEARLY_ALL * len(there):
+        return found.changed("idle", "nearly every row has its own", group=None)
+    return found
+
+
+def _bounds(there: pd.Series, distinct: int) -> dict[str, float]:
+    """Return what can be, as far as the values tell: never negative, or only 0 and 1."""
+    if there.empty or float(there.min()) < 0:
+        return {}
+    return (
+        dict(zip(("min", "max"), SHARES, strict=True))
+        if distinct == 2 and set(there) == {0, 1}
+        else {"min": 0.0}
+    )
+
+
+def _words(name: str, there: pd.Series, distinct: int, nullable: bool) -> Finding:
+    column = Column(kind="categorical", group="categories", nullable=nullable)
+    if there.empty:
+        return Finding(column, "feature", "")
+    if said := _not_to_learn_from(name, there, distinct, nullable):
+        return Finding(column.model_copy(update={"group": None}), *said)
+    if distinct > MANY_LEVELS:
+        return Finding(column, "feature", f"{distinct:,} values; those seen rarely share one code")
+    counts = there.astype("str").value_counts()
+    if distinct <= FEW_LEVELS and counts.min() >= LEVEL_ROWS and (levels := _levels(there)):
+        column = column.model_copy(update={"allowed": levels})
+    return Finding(column, "feature", f"{distinct} values, mostly {shown(counts.index)}")
+
+
+def _not_to_learn_from(name: str, there: pd.Series, distinct: int, nullable: bool) -> tuple[Role, str] | None:
+    """Return the role and the note of a text that says nothing about other rows; None for a category."""
+    own = distinct / len(there)
+    length = there.astype("str").iloc[:LOOK].str.split().str.len().mean()
+    if length >= WORDS_OF_TEXT and own > MOSTLY:
+        return "idle", f"free text, {length:.0f} words on average: no model here reads it"
+    if distinct <= FEW_LEVELS:
+        return None
+    if own == 1:
+        return "idle" if nullable else "key", "every row has its own"
+    if own > NEARLY_ALL:
+        return "idle", "nearly every row has its own"
+    if names.is_entity(name):
+        return "entity", f"{distinct:,} of them, {1 / own:.1f} rows each"
+    return None
+
+
+def _levels(there: pd.Series) -> list[str | int | bool] | None:
+    """Return the values of a column as YAML can hold them; None where it cannot."""
+    values = sorted((v.item() if hasattr(v, "item") else v for v in there.unique()), key=str)
+    fit = all(isinstance(v, str | int | bool) and "${" not in str(v) and v != "???" for v in values)
+    return values if fit else None
+
+
+def share(part: float) -> str:
+    """Return a share as a percentage that is 0 % or 100 % only where it is exactly so."""
+    if 0 < part < 0.001:
+        return "under 0.1 %"
+    if 0.999 < part < 1:
+        return "over 99.9 %"
+    return f"{100 * part:.1f} %".replace(".0 %", " %")
+
+
+def shown(values: Iterable[Any], most: int = 3) -> str:
+    """Return the first few values, each short and on one line."""
+    few = [" ".join(str(value).split())[:30] for value, _ in zip(values, range(most), strict=False)]
+    return ", ".join(few)
+
+
+def _day(moment: Any) -> str:
+    return str(moment)[:10]

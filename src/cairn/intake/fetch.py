@@ -1,0 +1,162 @@
+"""Bring a table here before anybody looks at it: what an address or a query gives comes to a scratch folder.
+
+An address is imported by DVC in a repository of its own, so that this one changes only when all is proven;
+its record of the import then becomes the .dvc file here. A query is answered by cairn.intake.sql.snapshot.
+"""
+
+import re
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from pydantic import ValidationError
+
+from cairn.compose.messages import problems
+from cairn.data.folder import kind_of
+from cairn.errors import UserError
+from cairn.intake.secrets import unfit_origin
+from cairn.intake.sql.database import SqlSource, path_of, text_of
+from cairn.intake.sql.snapshot import take_snapshot
+from cairn.intake.update import dvc
+from cairn.intake.write.install import RAW, extensions, raw_path
+from cairn.intake.write.yaml_files import TRACKED
+from cairn.progress import elapsed
+
+BEFORE_THE_REASON = re.compile(r"^dvc import-url \S+: |.*`dvc add`\. - |unexpected error - ", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """A table that is here.
+
+    Attributes:
+        path: of the file or folder.
+        origin: where it is from, in a few words.
+        records: files that say so to `cairn update`: their text, by their path relative to the root.
+        anew: the command that brings the next snapshot; None where the user copies it himself.
+    """
+
+    path: Path
+    origin: str = TRACKED
+    records: dict[str, str] = field(default_factory=dict)
+    anew: str | None = None
+
+
+def sql_source(sql: str, connection: str | None, order_by: list[str]) -> SqlSource:
+    """Return what the words of the command line ask of a database.
+
+    Args:
+        sql: one SELECT, or the name of a table.
+        connection: name of a connection, or a URL that may be committed.
+        order_by: columns to sort by.
+
+    Raises:
+        UserError: no connection, or a URL that is none or holds a secret.
+    """
+    if connection is None:
+        raise UserError("--sql needs --connection: the name of one, or a URL such as sqlite:///data/a.db")
+    values = {
+        "url" if ":" in connection else "connection": connection,
+        "query" if len(sql.split()) > 1 else "table": sql.strip(),
+        "order_by": order_by,
+    }
+    try:
+        return SqlSource.model_validate(values)
+    except ValidationError as error:
+        said = problems(error, SqlSource, values)
+        raise UserError("\n".join(f"--connection: {what}" for _, what in said)) from error
+
+
+@contextmanager
+def answered(source: SqlSource, name: str, root: Path) -> Generator[Intake]:
+    """Ask a database; the answer is here as long as the block lasts.
+
+    Raises:
+        UserError: the database cannot be reached or read, or a file of this name is there.
+    """
+    file = Path(f"{name}.parquet")
+    raw_path(file, name, root)
+    record = path_of(name).as_posix()
+    if (root / record).exists():
+        raise UserError(f"--name {name}: {record} is there; take another name or remove it")
+    with _scratch(root) as folder:
+        take_snapshot(source, folder / file)
+        yield Intake(
+            folder / file,
+            f"snapshot that `cairn update {name}` takes as {record} says",
+            {record: text_of(name, source)},
+            f"cairn update {name}",
+        )
+
+
+@contextmanager
+def imported(address: str, name: str, root: Path) -> Generator[Intake]:
+    """Have DVC fetch an address; what it brought is here as long as the block lasts.
+
+    Raises:
+        UserError: a secret in the address, nothing there, or a file of this name here.
+    """
+    parts = urlsplit(address)
+    shown = f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+    if why := unfit_origin(address):
+        raise UserError(f"{shown}: {why}")
+    last = Path(_last_of(address))
+    # A folder has no extension; the web has no folders, and may give a table by its number.
+    file = f"{name}{extensions(last) if kind_of(last) else '.csv' * parts.scheme.startswith('http')}"
+    raw_path(Path(file), name, root)
+    with _scratch(root) as folder:
+        _make_repository(folder, root)
+        try:
+            with elapsed(f"importing {shown}"):
+                dvc("import-url", address, file, folder=folder)
+        except UserError as error:
+            said = BEFORE_THE_REASON.sub("", str(error))
+            why = "no such file there, or no such server" if said.endswith("does not exist") else said
+            raise UserError(f"{shown}: cannot be imported: {' '.join(why.split())}") from error
+        record = (folder / f"{file}.dvc").read_text(encoding="utf-8")
+        yield Intake(
+            folder / file,
+            f"imported from {address}; `cairn update {file}` brings it anew",
+            {f"{RAW}/{file}.dvc": record},
+            f"cairn update {file}",
+        )
+
+
+def name_of(address: str) -> str:
+    """Return what an address calls its file, without extension; empty where it ends in a host."""
+    return _last_of(address).partition(".")[0]
+
+
+def _last_of(address: str) -> str:
+    return unquote(PurePosixPath(urlsplit(address).path).name)
+
+
+@contextmanager
+def _scratch(root: Path) -> Generator[Path]:
+    """Make a folder on the disk of the repository, where git does not look: a table may be large.
+
+    Raises:
+        UserError: what the block raised, without the path of the folder.
+    """
+    place = root / ".dvc/tmp" if (root / ".dvc").is_dir() else root
+    place.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="new-data-", dir=place) as folder:
+        try:
+            yield Path(folder)
+        except UserError as error:
+            raise UserError(str(error).replace(f"{folder}/", "")) from error
+
+
+def _make_repository(folder: Path, root: Path) -> None:
+    """Make a DVC repository with the remotes and credentials of root, and a cache of its own."""
+    from dvc.config import Config, merge
+
+    (folder / ".dvc").mkdir()
+    own = Config(str(root / ".dvc"))
+    with Config(str(folder / ".dvc"), validate=False).edit("repo") as settings:
+        for level in ("repo", "local"):
+            merge(settings, own.load_one(level))
+        merge(settings, {"core": {"no_scm": True}, "cache": {"dir": str((folder / ".dvc/cache").resolve())}})

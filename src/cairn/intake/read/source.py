@@ -1,0 +1,217 @@
+"""Open what the user points at, a file or a folder of files: its marks of missing values, thousands, totals.
+
+What the repository's reader would not guess is returned as data.load, so that the pipeline reads the same.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from cairn.data.folder import KINDS, WRITTEN, files_in, kind_of, read_folder
+from cairn.data.load import in_plain_types
+from cairn.data.tables import read_raw
+from cairn.errors import UserError
+from cairn.intake.read.dialect import LOOK_LINES, dialect_of, not_text
+from cairn.intake.read.totals import is_footer
+
+READ_CSV = "pandas.read_csv"
+READ_FOLDER = "cairn.data.folder.read_folder"
+MOST_SHOWN = 8
+MARKS = frozenset(
+    {"?", "-", "--", ".", "*", "#", "unknown", "missing", "none", "na", "n.a.", "nil", "no data"}
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table and how to read it again.
+
+    Attributes:
+        path: the file or folder.
+        table: its rows.
+        load: what data.load has to say; None where the extension says all.
+        notes: what was found out about the file, a line each.
+        files: what is read: the file itself, or the files of the folder.
+    """
+
+    path: Path
+    table: pd.DataFrame
+    load: dict[str, Any] | None
+    notes: tuple[str, ...]
+    files: tuple[Path, ...] = ()
+
+
+def open_source(
+    path: Path, *, separator: str | None, encoding: str | None, file_column: str | None = None
+) -> Source:
+    """Read the table that the user points at.
+
+    Args:
+        path: a file, or a folder of files with the same columns.
+        separator: sign between the columns of a text file; None to look.
+        encoding: of a text file; None for UTF-8.
+        file_column: for a folder: a column to add, which holds the name of each row's file.
+
+    Raises:
+        UserError: not there, of an unknown kind, empty, or not what its extension says.
+    """
+    if path.is_dir():
+        return _open_folder(path, separator, encoding, file_column)
+    if file_column is not None:
+        raise UserError(f"--file-column is for a folder of files, and {path.name} is one file")
+    if not path.is_file():
+        raise UserError(f"{path}: no such file{_like(path)}")
+    _refuse_empty(path)
+    kind = kind_of(path)
+    if kind not in WRITTEN:
+        return Source(path, in_plain_types(read_raw(path)), None, (), (path,))
+    options, notes = dialect_of(path, separator, encoding)
+    table = _read(path, options)
+    if is_footer(table, options.get("decimal", ".")):
+        table, footer = _without_footer(path, table, options)
+        notes += footer
+    table, refined = _refined(lambda: _read(path, options), table, options)
+    notes += refined
+    plain = {"sep": "\t"} if kind == ".tsv" else {}
+    needed = kind in (".txt", ".data") or options != plain
+    load = {"_target_": READ_CSV, **options, **_whole(options)} if needed else None
+    return Source(path, table, load, tuple(notes), (path,))
+
+
+def _open_folder(path: Path, separator: str | None, encoding: str | None, file_column: str | None) -> Source:
+    found = {kind: files for kind in KINDS if (files := files_in(path, kind))}
+    if not found:
+        raise UserError(f"{path}: the folder holds no table ({', '.join(KINDS)})")
+    # A text beside tables is somebody's note.
+    kinds = [kind for kind in found if kind not in (".txt", ".data")] or list(found)
+    if len(kinds) > 1:
+        raise UserError(f"{path}: the folder holds {' and '.join(kinds)} files: keep those of one kind there")
+    (kind,) = kinds
+    files = found[kind]
+    for file in files:
+        _refuse_empty(file)
+    fixed: dict[str, Any] = {"kind": kind} | ({"file_column": file_column} if file_column else {})
+    options: dict[str, Any] = {}
+    notes: list[str] = []
+    if kind in WRITTEN:
+        options, notes = dialect_of(files[0], separator, encoding)
+    table = read_folder(path, **fixed, **options)
+    if kind in WRITTEN:
+        table, refined = _refined(lambda: read_folder(path, **fixed, **options), table, options)
+        notes += refined
+    notes.insert(0, f"{len(files):,} {kind} file{'s'[: len(files) - 1]}, {_first_and_last(files, path)}")
+    return Source(path, table, {"_target_": READ_FOLDER, **fixed, **options}, tuple(notes), tuple(files))
+
+
+def _first_and_last(files: list[Path], folder: Path) -> str:
+    names = [file.relative_to(folder).as_posix() for file in (files[0], files[-1])]
+    return names[0] if len(files) == 1 else f"from {names[0]} to {names[1]}"
+
+
+def _refined(
+    read: Callable[[], pd.DataFrame], table: pd.DataFrame, options: dict[str, Any]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Add what keeps numbers from being read as such to the options, and read the table again if it does.
+
+    Returns:
+        The table, and a note for each option.
+    """
+    notes = []
+    if marks := _marks_of_missing(table):
+        options["na_values"] = marks
+        shown = dict.fromkeys(mark for found in marks.values() for mark in found)
+        columns = ", ".join(list(marks)[:MOST_SHOWN]) + (", …" if len(marks) > MOST_SHOWN else "")
+        notes.append(f"{', '.join(map(repr, shown))} stands for a missing value in {columns}")
+        table = read()
+    sign = "." if options.get("decimal") == "," else ","
+    thousands, others = _thousands(table, sign)
+    if thousands:
+        options["thousands"] = sign
+        options |= {"dtype": dict.fromkeys(others, "str")} if others else {}
+        notes.append(f"a {'point' if sign == '.' else 'comma'} stands between thousands")
+        table = read()
+    return table, notes
+
+
+def _without_footer(
+    path: Path, table: pd.DataFrame, options: dict[str, Any]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Read the table without its last line, which is a total, and add to the options what leaves it out."""
+    last = ", ".join("" if pd.isna(value) else str(value) for value in table.iloc[-1])
+    for lines in range(1, 4):  # blank lines after the total are lines too
+        options |= {"skipfooter": lines, "engine": "python"}
+        shorter = _read(path, options)
+        if len(shorter) == len(table) - 1:
+            return shorter, [f"the last line is a total, and left out: {last}"]
+    raise UserError(f"{path}: the last line looks like a total ({last}): remove it, and what follows it")
+
+
+def _whole(options: dict[str, Any]) -> dict[str, bool]:
+    """Ask for one type for all rows of a column, which the slower parser of pandas gives unasked."""
+    return {} if "engine" in options else {"low_memory": False}
+
+
+def _refuse_empty(path: Path) -> None:
+    if path.stat().st_size == 0:
+        raise UserError(f"{path}: the file is empty")
+
+
+def _like(path: Path) -> str:
+    from cairn.errors import did_you_mean
+
+    folder = path.parent
+    return did_you_mean(path.name, sorted(p.name for p in folder.iterdir())) if folder.is_dir() else ""
+
+
+def _read(path: Path, options: dict[str, Any]) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path, **options, **_whole(options))
+    except UnicodeDecodeError as error:
+        raise UserError(not_text(path, options.get("encoding"))) from error
+    except (ValueError, OSError, EOFError) as error:
+        raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+    return table
+
+
+def _texts(table: pd.DataFrame) -> list[str]:
+    return [name for name in table if types.is_string_dtype(table[name]) or table[name].dtype == object]
+
+
+def _marks_of_missing(table: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the few words, such as ?, that alone keep a column of numbers from being one, by column."""
+    found: dict[str, list[str]] = {}
+    for name in _texts(table):
+        there = table[name].dropna().astype("str").str.strip()
+        odd = there[pd.to_numeric(there, errors="coerce").isna()]
+        if 0 < len(odd) < len(there) / 2 and set(odd.str.lower().unique()[:20]) <= MARKS:
+            found[name] = sorted(odd.unique())
+        elif len(odd) and (there == "?").any():
+            found[name] = ["?"]
+    return found
+
+
+def _thousands(table: pd.DataFrame, sign: str) -> tuple[bool, list[str]]:
+    """Tell whether a sign stands between thousands, and which columns only look so, such as 01.02.2021."""
+    plain = r"\d+(\.\d+)?" if sign == "," else r"\d+(,\d+)?"
+    grouped = plain.replace(r"\d+", rf"\d{{1,3}}({re.escape(sign)}\d{{3}})+", 1)
+    found, others = False, []
+    for name in _texts(table):
+        there = table[name].dropna().astype("str").iloc[:LOOK_LINES]
+        if len(there) and there.str.replace(sign, "").str.fullmatch(rf"[-+]?{plain}").all():
+            if there.str.fullmatch(rf"[-+]?({plain}|{grouped})").all():
+                found = True
+            else:
+                others.append(name)
+    return found, others
+
+
+def unhashable(values: pd.Series) -> bool:
+    """Whether a column holds lists or records, which are no values of a table."""
+    kinds = list | dict | set | np.ndarray  # a list of Parquet comes as an array
+    return values.dtype == object and any(isinstance(value, kinds) for value in values.dropna().iloc[:50])

@@ -1,0 +1,122 @@
+"""The columns of a query: how each is selected, sorted and kept in Parquet.
+
+PostgreSQL says what its columns are. SQLite does not: any value may stand in any column, so the values
+themselves are looked at, in one pass that SQLite makes.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from cairn.errors import UserError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+TEXT = (18, 19, 25, 1042, 1043)  # "char", name, text, char(n), varchar
+PLAIN = {
+    16: pa.bool_(),
+    17: pa.binary(),
+    20: pa.int64(),
+    21: pa.int16(),
+    23: pa.int32(),
+    700: pa.float32(),
+    701: pa.float64(),
+    1082: pa.date32(),
+    1114: pa.timestamp("us"),
+    1184: pa.timestamp("us", "UTC"),
+    **dict.fromkeys(TEXT, pa.string()),
+}
+"""PostgreSQL's types by their number in pg_type.dat; whatever is not here comes as PostgreSQL's own text."""
+NUMERIC = 1700
+INTEGER, REAL, WORDS, BYTES = 1, 2, 4, 8
+STORED = {
+    0: pa.null(),
+    INTEGER: pa.int64(),
+    REAL: pa.float64(),
+    INTEGER | REAL: pa.float64(),
+    WORDS: pa.string(),
+    BYTES: pa.binary(),
+}
+"""SQLite's storage classes that a column holds (https://www.sqlite.org/datatype3.html, section 2)."""
+
+
+@dataclass(frozen=True)
+class SqlColumn:
+    """A column of a query.
+
+    Attributes:
+        name: as the query calls it.
+        type: in the snapshot.
+        value: SQL of what is selected.
+        rank: SQL of what rows are sorted by: the same on every server, whatever its language.
+    """
+
+    name: str
+    type: pa.DataType
+    value: str
+    rank: str
+
+
+def columns_of(connection: "Connection", query: str) -> list[SqlColumn]:
+    """Return the columns of a query in its order.
+
+    Raises:
+        UserError: no column, two of one name, or an SQLite column that mixes text with numbers.
+    """
+    cursor: Any = connection.exec_driver_sql(f"SELECT * FROM ({query}\n) AS asked LIMIT 0").cursor
+    described, sqlite = cursor.description, connection.dialect.name == "sqlite"
+    names = [column[0] for column in described]
+    if not names:
+        raise UserError("the query has no columns")
+    # SQLite calls the second column of a name `name:1`.
+    called = [re.sub(r":\d+$", "", name) for name in names] if sqlite else names
+    twice = sorted({name for name in names if called.count(name) > 1})
+    if twice:
+        raise UserError(f"two columns of the query are called {twice[0]}: rename one with AS")
+    quoted = [quote(name) for name in names]
+    if sqlite:
+        return _of_sqlite(connection, query, names, quoted)
+    return [_of_postgresql(column, name) for column, name in zip(described, quoted, strict=True)]
+
+
+def quote(name: str) -> str:
+    """Write a name so that SQL takes it as it stands."""
+    return '"{}"'.format(name.replace('"', '""'))
+
+
+def _of_postgresql(column: Any, name: str) -> SqlColumn:
+    if column.type_code == NUMERIC:
+        return SqlColumn(column.name, _decimal(column.precision, column.scale), name, name)
+    known = PLAIN.get(column.type_code)
+    value = name if known else f"{name}::text"
+    rank = value if known and column.type_code not in TEXT else f'{name}::text COLLATE "C"'
+    return SqlColumn(column.name, known or pa.string(), value, rank)
+
+
+def _decimal(precision: int | None, scale: int | None) -> pa.DataType:
+    """Return numeric(p, s) as declared; without a declaration, 38 digits before the point and 38 after."""
+    if precision is None or scale is None or not 0 <= scale <= precision <= 76:
+        return pa.decimal256(76, 38)
+    return pa.decimal128(precision, scale) if precision <= 38 else pa.decimal256(precision, scale)
+
+
+def _of_sqlite(connection: "Connection", query: str, names: list[str], quoted: list[str]) -> list[SqlColumn]:
+    classes = {"integer": INTEGER, "real": REAL, "text": WORDS, "blob": BYTES}
+    held = ", ".join(
+        " + ".join(f"{bit} * coalesce(max(typeof({name}) = '{word}'), 0)" for word, bit in classes.items())
+        for name in quoted
+    )
+    found = connection.exec_driver_sql(f"SELECT {held} FROM ({query}\n) AS asked").one()
+    mixed = [name for name, bits in zip(names, found, strict=True) if bits not in STORED]
+    if mixed:
+        raise UserError(
+            f"{', '.join(mixed)}: holds text or bytes in some rows and something else in others:"
+            f" write a query with CAST({mixed[0]} AS TEXT) or AS REAL"
+        )
+    return [
+        SqlColumn(name, STORED[bits], text, f"{text} COLLATE BINARY")
+        for name, bits, text in zip(names, found, quoted, strict=True)
+    ]

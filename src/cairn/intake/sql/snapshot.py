@@ -1,0 +1,124 @@
+"""Stream a table or a query into a Parquet file: the same rows give the same bytes, in bounded memory.
+
+Rows come through a cursor that the server keeps, sorted by the database, and leave in row groups of a fixed
+size. A type that PostgreSQL declares is kept: whole numbers with missing values stay whole, decimals exact,
+moments on UTC. The old file stays until the new one is complete.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cairn.errors import UserError, did_you_mean
+from cairn.intake.sql.columns import SqlColumn, columns_of, quote
+from cairn.intake.sql.database import SqlSource, reading, url_of
+from cairn.intake.versions import NAME_OF_KEY
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+CELLS = 500_000
+"""Values in memory at once; a row group is as many rows as that makes, at most MOST_ROWS."""
+MOST_ROWS = 50_000
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What was written.
+
+    Attributes:
+        rows: how many.
+        schema: of the file.
+        key: the columns given as order_by, or the primary key; empty where rows are sorted by every column.
+    """
+
+    rows: int
+    schema: pa.Schema
+    key: tuple[str, ...]
+
+
+def take_snapshot(source: SqlSource, target: Path) -> Snapshot:
+    """Write the rows of a source to a Parquet file, in place of an old one.
+
+    Raises:
+        UserError: the database cannot be reached or read, a value does not fit its column, or the file
+            cannot be written; the old file is then as it was.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    try:
+        with reading(url_of(source)) as connection:
+            query = _query(source)
+            columns = columns_of(connection, query)
+            key = _key(source, connection, columns)
+            schema = pa.schema([(column.name, column.type) for column in columns])
+            if key:
+                schema = schema.with_metadata({NAME_OF_KEY: "\n".join(key)})
+            rows = _write(_batches(connection, _statement(query, columns, key), columns), schema, unfinished)
+        unfinished.replace(target)
+    except OSError as error:
+        raise UserError(f"{target.as_posix()} cannot be written: {error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return Snapshot(rows, schema, key)
+
+
+def _query(source: SqlSource) -> str:
+    if source.query is not None:
+        return source.query
+    return f"SELECT * FROM {'.'.join(map(quote, str(source.table).split('.')))}"
+
+
+def _key(source: SqlSource, connection: "Connection", columns: list[SqlColumn]) -> tuple[str, ...]:
+    from sqlalchemy import inspect
+
+    names = [column.name for column in columns]
+    for name in source.order_by:
+        if name not in names:
+            raise UserError(f"order_by: no column {name}{did_you_mean(name, names)}")
+    if source.order_by or source.table is None:
+        return tuple(source.order_by)
+    schema, _, table = source.table.rpartition(".")
+    return tuple(inspect(connection).get_pk_constraint(table, schema or None)["constrained_columns"])
+
+
+def _statement(query: str, columns: list[SqlColumn], key: tuple[str, ...]) -> str:
+    """Return a SELECT with one possible order: by the key, then the rest: only equal rows may swap."""
+    selected = ", ".join(f"{column.value} AS {quote(column.name)}" for column in columns)
+    ranks = {column.name: column.rank for column in columns}
+    ranks = {name: ranks[name] for name in dict.fromkeys([*key, *ranks])}
+    return f"SELECT {selected} FROM ({query}\n) AS asked ORDER BY {', '.join(ranks.values())}"
+
+
+def _batches(connection: "Connection", statement: str, columns: list[SqlColumn]) -> Iterator[Sequence[Any]]:
+    rows = min(MOST_ROWS, max(1, CELLS // len(columns)))
+    result = connection.execution_options(yield_per=rows).exec_driver_sql(statement)
+    yield from result.partitions(rows)
+
+
+def _write(batches: Iterator[Sequence[Any]], schema: pa.Schema, path: Path) -> int:
+    from tqdm import tqdm
+
+    rows = 0
+    with (
+        pq.ParquetWriter(path, schema, compression="zstd") as writer,
+        tqdm(desc="snapshot", unit=" rows", unit_scale=True, disable=None, leave=False) as bar,
+    ):
+        for batch in batches:
+            values = zip(*batch, strict=True)
+            arrays = [_array(each, field) for each, field in zip(values, schema, strict=True)]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=len(batch))
+            rows += len(batch)
+            bar.update(len(batch))
+    return rows
+
+
+def _array(values: Sequence[Any], field: pa.Field) -> pa.Array:
+    try:
+        return pa.array(values, field.type)
+    except (pa.ArrowException, OverflowError, ValueError) as error:
+        raise UserError(f"{field.name}: a value does not fit {field.type}: {error}") from error

@@ -1,0 +1,173 @@
+"""Put a new data set in its place: proven first, then file, DVC and conf/ together or not at all."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from cairn.compose.ambiguous import traps
+from cairn.compose.conf import EXPERIMENT, compose
+from cairn.compose.origin import Origin
+from cairn.compose.validate import read_config
+from cairn.data.contract import surviving, violations
+from cairn.data.folder import KINDS
+from cairn.data.leakage import leaks
+from cairn.data.load import derived, with_dates
+from cairn.data.split import deal
+from cairn.errors import UserError
+from cairn.intake.draft.plan import Plan
+from cairn.intake.read.source import Source
+from cairn.pipeline.prepare import clean, encode_target
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+RESERVED = re.compile("null|true|false|nan|inf|yes|no|on|off|y|n|default|none")
+RAW = "data/raw"
+MANY_COLUMNS = 200
+
+
+def free_name(name: str, root: Path) -> str:
+    """Return the name if a data set may have it.
+
+    Raises:
+        UserError: no proper name, or one that is taken.
+    """
+    if not NAME.fullmatch(name) or RESERVED.fullmatch(name):
+        raise UserError(
+            f"--name {name}: a name is lower-case letters, digits and _, and begins with a letter"
+        )
+    taken = [
+        path
+        for path in (f"conf/{group}/{name}.yaml" for group in ("data", "contract", "evaluate", "baseline"))
+        if (root / path).exists()
+    ]
+    if taken:
+        raise UserError(f"--name {name}: {taken[0]} is there; take another name or remove it")
+    return name
+
+
+def raw_path(given: Path, name: str, root: Path) -> str:
+    """Return where a file or folder will stand, relative to the root: where it is, if in data/raw already.
+
+    Raises:
+        UserError: something else stands there.
+    """
+    raw = (root / RAW).resolve()
+    if given.resolve().parent == raw:
+        return f"{RAW}/{given.name}"
+    path = f"{RAW}/{name}{'' if given.is_dir() else extensions(given)}"
+    if (root / path).exists() or (root / f"{path}.dvc").exists():
+        raise UserError(f"--name {name}: {path} is there; take another name or remove it")
+    return path
+
+
+def extensions(file: Path) -> str:
+    """Return all that says how a file is read, such as .csv.gz, in lower case; else its last extension."""
+    suffixes = [suffix.lower() for suffix in file.suffixes]
+    first = next((i for i, suffix in enumerate(suffixes) if suffix in KINDS), len(suffixes) - 1)
+    return "".join(suffixes[first:])
+
+
+def prove(plan: Plan, table: pd.DataFrame, texts: Mapping[str, str], root: Path) -> None:
+    """Compose what would be written, and hold, deal and search the table as the stages will.
+
+    Raises:
+        UserError: something in it cannot work; nothing was written.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        conf = Path(folder) / "conf"
+        shutil.copytree(root / "conf", conf)
+        for path, text in texts.items():
+            (conf / path).parent.mkdir(exist_ok=True)
+            (conf / path).write_text(text, encoding="utf-8", newline="\n")
+        if wrong := traps(conf):
+            raise UserError("\n".join(wrong))
+        composed = compose(conf, choice(conf, plan.data.name))
+        config = read_config(composed.values, Path(folder), Origin(conf, composed, "override {}").of)
+    contract, data = plan.contract, config.data
+    whole = derived(with_dates(table, contract), data, contract)
+    if broken := violations(whole, contract):
+        raise UserError("\n".join(f"{data.contract}: {violation}" for violation in broken))
+    kept, _ = clean(whole, data)
+    contract = surviving(contract, data.target)
+    kept[data.target] = encode_target(kept[data.target], data)
+    kept = kept[["row_id", *contract.columns]]
+    part = deal(kept, config.split, data, contract, config.seed)
+    train, rest = kept[part == "train"], kept[part != "train"]
+    if data.task != "regression":
+        unseen = sorted(set(rest[data.target].unique()) - set(train[data.target].unique()), key=str)
+        if unseen or train[data.target].nunique() < 2:
+            shown = ", ".join(map(str, unseen)) or "one of the two"
+            raise UserError(
+                f"{data.target}: train would hold no row of {shown} with a {config.split.kind} split;"
+                " choose another (--time '', --group '')"
+            )
+    if len(plan.named("feature")) > MANY_COLUMNS:
+        return  # each was looked at already, and the stage looks again
+    if found := leaks(train, contract, data, config.seed):
+        raise UserError("\n".join(f"looks like a leak: {line}" for line in found))
+
+
+def choice(conf: Path, name: str) -> list[str]:
+    """Return the overrides that run a data set, without the default preset, which was made for another."""
+    preset = compose(conf).choices.get(EXPERIMENT)
+    return [f"data={name}", *([f"{EXPERIMENT}=null"] if preset else [])]
+
+
+def put(source: Source, path: str, texts: Mapping[str, str], root: Path) -> list[str]:
+    """Copy the data, track them with DVC, write the files and tell git; undo all of it if any of it fails.
+
+    Args:
+        source: the file, or the files of a folder.
+        path: where it is to stand, relative to the root.
+        texts: of files, by their path relative to the root; a .dvc file is written over DVC's own.
+        root: of the repository.
+
+    Returns:
+        The paths that are new, relative to the root.
+
+    Raises:
+        UserError: DVC or git refuses.
+    """
+    ignore = root / RAW / ".gitignore"
+    before = ignore.read_bytes() if ignore.exists() else None
+    raw, tracked = root / path, root / f"{path}.dvc"
+    mine = [] if raw.exists() else [raw]
+    mine += [] if tracked.exists() else [tracked]
+    mine += [root / name for name in texts]
+    try:
+        for file in source.files if raw in mine else ():
+            copy = raw / file.relative_to(source.path)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+        if tracked in mine:
+            _run(root, sys.executable, "-m", "dvc", "add", "--quiet", path)
+        for name, text in texts.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text, encoding="utf-8", newline="\n")
+        new = list(dict.fromkeys([tracked.relative_to(root).as_posix(), *texts]))
+        _run(root, "git", "add", *new, ignore.relative_to(root).as_posix())
+    except BaseException:
+        for leftover in mine:
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            leftover.unlink(missing_ok=True)
+        if before is None:
+            ignore.unlink(missing_ok=True)
+        else:
+            ignore.write_bytes(before)
+        raise
+    return new
+
+
+def _run(root: Path, *command: str) -> None:
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()] or [
+            "no reason given"
+        ]
+        raise UserError(f"{' '.join(command[-3:])}: {said[0].removeprefix('ERROR: ')}; nothing was written")

@@ -1,0 +1,246 @@
+"""Write a plan as the files of conf/: every choice with its reason beside it."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from cairn.compose.ambiguous import TWO_READINGS
+from cairn.intake.draft.columns import Finding
+from cairn.intake.draft.plan import Plan
+
+DESCRIBED = ("suspect", "source")
+"""Of these the page on the data says why they are left out, so it stands in the contract, not beside it."""
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+WORDS = frozenset({"null", "true", "false", "nan", "inf"})
+LOAD = {
+    "_target_": "the reader; what else it takes may stand here too",
+    "encoding": "how letters are written as bytes",
+    "sep": "sign between columns",
+    "decimal": "sign before decimals",
+    "thousands": "sign between thousands",
+    "dtype": "texts that are no numbers, although they are made of digits and that sign",
+    "na_values": "by column: words that stand for a missing value, besides the usual ones",
+    "kind": "files of the folder that are read",
+    "file_column": "column that holds the name of each row's file",
+    "skipfooter": "lines left out at the end: a total",
+    "engine": "the parser of pandas that can do so; it is the slow one",
+    "skipinitialspace": "a blank follows every separator",
+    "index_col": "every line ends in a separator",
+    "header": "line of the names, counted from 0",
+    "names": "names of the columns, as the file has none for the first",
+    "low_memory": "one type for all rows of a column",
+}
+TRACKED = "tracked by DVC"
+QUESTION = {"binary": "which of two", "multiclass": "which of several", "regression": "how much"}
+
+
+def texts(plan: Plan, origin: str = TRACKED) -> dict[str, str]:
+    """Return the text of every file by its path below conf/.
+
+    Args:
+        plan: what they say.
+        origin: where the data are from, in a few words.
+    """
+    name = plan.data.name
+    return {
+        f"contract/{name}.yaml": "\n".join(_contract(plan)) + "\n",
+        f"evaluate/{name}.yaml": "\n".join(_evaluate(plan)) + "\n",
+        f"baseline/{name}.yaml": "\n".join(_baseline(plan)) + "\n",
+        f"data/{name}.yaml": "\n".join(_data(plan, origin)) + "\n",
+    }
+
+
+def written(value: Any) -> str:
+    """Return a value as YAML on one line, the same to every reader."""
+    if isinstance(value, str):
+        return value if _is_plain(value) else _quoted(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(written, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{written(key)}: {written(item)}' for key, item in value.items())}}}"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return json.dumps(value)
+
+
+def _is_plain(text: str) -> bool:
+    return bool(
+        PLAIN.fullmatch(text)
+        and text.lower() not in WORDS
+        and not any(pattern.fullmatch(text) for pattern in TWO_READINGS)
+    )
+
+
+def _quoted(text: str) -> str:
+    """Return double-quoted YAML: what does not print is escaped."""
+
+    def escaped(sign: str) -> str:
+        if sign in '"\\':
+            return f"\\{sign}"
+        if sign.isprintable():
+            return sign
+        code = ord(sign)
+        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+    return f'"{"".join(map(escaped, text))}"'
+
+
+def comment(text: str) -> str:
+    """Return text fit for a comment: one line, only what prints."""
+    return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
+
+
+def _data(plan: Plan, origin: str) -> Iterator[str]:
+    data, question, choices = plan.data, plan.question, plan.choices
+    features = sum(finding.column.group is not None for finding in plan.findings.values())
+    yield comment(
+        f"# {data.name}: {QUESTION[data.task]}, {data.target}? {features} features."
+        f" Select: dvc exp run -S data={data.name}"
+    )
+    yield "# Written by `cairn new-data` from what the table shows; yours from here on. Every line says why."
+    if plan.copies:
+        yield f"# {plan.copies:,} rows repeat another row to the last value; copies land in the same part."
+    yield "defaults:"
+    yield _line(f"  - override /split@_global_.split: {choices.split.value}", choices.split.why)
+    yield _line(f"  - override /model@_global_.model: {choices.model.value}", choices.model.why)
+    yield _line(f"  - override /baseline@_global_.baseline: {data.name}", "what a model has to beat")
+    yield _line(f"  - override /evaluate@_global_.evaluate: {data.name}", f"{choices.primary.value} first")
+    yield _line(
+        "  - override /kpi@_global_.kpi: none", "no price on a decision; see conf/kpi/flights.yaml for one"
+    )
+    yield _line("  - _self_", "and these values")
+    yield ""
+    yield _line(f"name: {data.name}", "how reports call it")
+    yield _line(f"source: {written(data.source)}", origin)
+    yield _line(f"contract: {data.contract}", "what each column is, may hold, and when it is known")
+    yield from _mapping("load", data.load, "how the file is read", "by its extension", LOAD)
+    yield _line(f"task: {data.task}", question.why)
+    yield _line(f"target: {written(data.target)}", "column to predict")
+    yield _line(
+        f"positive: {written(data.positive)}",
+        question.why_positive or "value that is the event; here there is none",
+    )
+    yield _line(
+        f"time: {written(data.time)}",
+        "column that orders the rows in time" if data.time else "no column says when a row happened",
+    )
+    yield _line(
+        f"group: {written(data.group)}",
+        "column whose rows stay together" if data.group else "no column whose rows must stay together",
+    )
+    notes = {name: plan.findings[name].note for name in data.derive}
+    yield from _mapping(
+        "derive",
+        data.derive,
+        "columns made of others, in pandas' words",
+        "no column is made of others",
+        notes,
+    )
+    yield from _mapping(
+        "drop_where",
+        data.drop_where,
+        "rows left out and counted, by reason",
+        "every row with a target is used",
+        plan.drop_why,
+    )
+    yield _line("leakage:", "when a column gives the answer away; the run then stops")
+    measure = "R2" if data.task == "regression" else "ROC-AUC"
+    yield _line(
+        f"  max_single_score: {data.leakage.max_single_score:g}",
+        f"{measure} of one column alone; the features here stay below",
+    )
+    yield _line(
+        f"  min_null_rows: {data.leakage.min_null_rows}",
+        "rows; fewer missing values are not looked at for a pattern",
+    )
+    yield _line(
+        f"  trusted: {written(data.leakage.trusted)}", "columns that are right although they look like a leak"
+    )
+
+
+def _mapping(key: str, values: Any, said: str, without: str, notes: dict[str, str]) -> Iterator[str]:
+    if not values:
+        yield _line(f"{key}: {{}}" if key != "load" else "load: null", without)
+        return
+    yield _line(f"{key}:", said)
+    for name, value in values.items():
+        yield _line(f"  {written(name)}: {written(value)}", notes[name])
+
+
+def _line(text: str, why: str) -> str:
+    return f"{text} # {comment(why)}"
+
+
+def _evaluate(plan: Plan) -> Iterator[str]:
+    choices, name = plan.choices, plan.data.name
+    yield f"# How claims about {name}'s test part are made. Select: dvc exp run -S evaluate={name}"
+    yield "defaults:"
+    yield _line("  - default", "as on any table,")
+    yield _line("  - _self_", "but with these values")
+    yield ""
+    for key in ("primary", "block", "slices", "min_slice_rows"):
+        choice = getattr(choices, key)
+        yield _line(f"{key}: {written(choice.value)}", choice.why)
+
+
+def _baseline(plan: Plan) -> Iterator[str]:
+    name = plan.data.name
+    yield f"# What a model of {name} has to beat. Select: dvc exp run -S baseline={name}"
+    yield "defaults:"
+    yield _line("  - /model@linear: logistic", "the linear model is conf/model/logistic.yaml itself")
+    yield _line("  - _self_", "and these values")
+    yield ""
+    if not plan.choices.rules:
+        yield _line(
+            "rules: {}",
+            "no category to make a rule of; what do people use today? see conf/baseline/flights.yaml",
+        )
+        return
+    yield _line("rules:", "put here what people use today")
+    for rule, choice in plan.choices.rules.items():
+        yield _line(f"  {rule}:", choice.why)
+        yield _line("    kind: rate", "the target's mean on train for each value")
+        yield _line(f"    by: [{written(choice.value)}]", "columns known before")
+        yield _line(
+            "    smoothing: 10.0",
+            "rows; a value with this many rows counts half, the overall mean the other half",
+        )
+
+
+def _contract(plan: Plan) -> Iterator[str]:
+    contract = plan.contract
+    suspects = len(plan.named("suspect"))
+    yield f"# What every column of {plan.data.name} is, may hold, and when it is known. Inferred: correct it."
+    yield "#   group   makes the column a feature; features.groups chooses among them"
+    yield "#   known   before: known at the moment of prediction; after: never a feature"
+    yield "#   min, max, allowed   what can be; a value outside stops the run, so widen what is too narrow"
+    if suspects:
+        yield f"# What looks like a leak ({suspects}) is known: after. If it is right, give it a group"
+        yield f"# instead, and name it in data.leakage.trusted of conf/data/{plan.data.name}.yaml."
+    if contract.key:
+        yield _line(f"key: {written(contract.key)}", "names a row; no two rows share it")
+    yield "columns:"
+    for name, finding in plan.findings.items():
+        yield _line(f"  {written(name)}: {_column(finding)}", _remark(finding))
+
+
+def _column(finding: Finding) -> str:
+    keys = finding.column.model_dump(exclude_defaults=True)
+    # A column may be called ${x}, which OmegaConf would look up.
+    note = comment(finding.note).replace("${", "$ {")
+    described = {"description": note} if finding.role in DESCRIBED else {}
+    return written({"kind": keys.pop("kind"), **keys, **described})
+
+
+def _remark(finding: Finding) -> str:
+    heading = {
+        "target": "the target",
+        "suspect": "LOOKS LIKE A LEAK",
+        "idle": "no feature",
+        "key": "no feature",
+        "entity": "no feature",
+        "source": "no feature",
+    }.get(finding.role)
+    note = None if finding.role in DESCRIBED else finding.note
+    return ": ".join(filter(None, [heading, note])) or "a feature"

@@ -1,0 +1,19 @@
+"""Write down which source files each stage uses, so that a change reruns those stages and no others.
+
+reads: src/cairn
+writes: code/STAGE.txt for every other stage
+"""
+
+from pathlib import Path
+
+from cairn.imports import code_of_stage
+
+
+def main() -> None:
+    """Write code/STAGE.txt for every stage: a line `SHA256  PATH` per file it reaches by import."""
+    folder = Path("code")
+    folder.mkdir(exist_ok=True)
+    for path in Path(__file__).parent.glob("[a-z]*.py"):
+        if path.stem != "code":
+            text = code_of_stage(path.stem)
+            (folder / f"{path.stem}.txt").write_text(text, encoding="utf-8", newline="\n")

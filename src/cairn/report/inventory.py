@@ -1,0 +1,52 @@
+"""What the columns of a table are, for people: groups, kinds, bounds, and their part in a model."""
+
+from collections.abc import Container, Mapping
+from typing import Any
+
+from cairn.settings.contract import Column, Contract
+from cairn.settings.data import DataConfig
+
+
+def feature_groups(contract: Contract, inputs: Container[str]) -> list[dict[str, Any]]:
+    """Count the columns of each group, and those of them that the model takes."""
+    groups: dict[str, dict[str, Any]] = {}
+    for name, column in contract.columns.items():
+        if column.group is not None:
+            group = groups.setdefault(column.group, {"name": column.group, "columns": 0, "used": 0})
+            group["columns"] += 1
+            group["used"] += name in inputs
+    return list(groups.values())
+
+
+def column_rows(
+    contract: Contract, inputs: Container[str], data: DataConfig, missing: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """Return one row per column of the contract: what it is, what it may hold, and its part in the model."""
+    rows = []
+    for name, column in contract.columns.items():
+        if name == data.target:
+            part = "target"
+        elif name in inputs:
+            part = column.group or ""
+        else:
+            part = "time" if name == data.time else "key" if name in contract.key else "not used"
+        rows.append(
+            {
+                "name": name,
+                "part": part,
+                "missing": missing.get(name),
+                "holds": holds(column),
+                "column": column,
+            }
+        )
+    return rows
+
+
+def holds(column: Column) -> str:
+    """Say which values a column may hold; empty where the contract does not."""
+    if column.allowed is not None:
+        return ", ".join(map(str, column.allowed))
+    if column.min is None and column.max is None:
+        return ""
+    low, high = (None if end is None else f"{end:g}" for end in (column.min, column.max))
+    return f"{low} to {high}" if low and high else f"from {low}" if low else f"up to {high}"

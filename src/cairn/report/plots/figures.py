@@ -1,0 +1,297 @@
+"""The figures of a run, from the frames of `curves.py`, `bootstrap.py` and `slices.py`.
+
+Where several models are drawn, the first is the model in question and the others are what it is
+compared with.
+"""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+from cairn.metrics.bootstrap import Estimate
+from cairn.report.plots.canvas import DASHES, MODEL, OTHERS, TEXT, draw, legend
+
+LEVELS_SHOWN = 12
+LABEL_WIDTH = 12
+"""Letters in a line of a label below a cell of the confusion matrix."""
+
+
+def _look(position: int) -> dict[str, Any]:
+    """Line style of the model (position 0) and of those beside it."""
+    if position == 0:
+        return {"color": MODEL, "linewidth": 2.4, "zorder": 3}
+    style = (position - 1) % len(OTHERS)
+    return {"color": OTHERS[style], "linestyle": DASHES[style], "zorder": 2}
+
+
+def _labelled(names: Sequence[str], areas: Mapping[str, float] | None) -> list[str]:
+    return [name if areas is None else f"{name} ({areas[name]:.3f})" for name in names]
+
+
+def _curves(
+    axes: Axes, curves: Mapping[str, pd.DataFrame], areas: Mapping[str, float] | None, **options: Any
+) -> None:
+    for position, (label, curve) in enumerate(
+        zip(_labelled(list(curves), areas), curves.values(), strict=True)
+    ):
+        x, y = (curve.iloc[:, column].to_numpy() for column in (0, 1))
+        axes.plot(x, y, label=label, **options, **_look(position))
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+
+
+def roc_figure(curves: Mapping[str, pd.DataFrame], areas: Mapping[str, float] | None = None) -> Figure:
+    """ROC curves: false against true positive rate.
+
+    Args:
+        curves: by model, `curves.roc_curve_points`; the first is drawn boldly.
+        areas: by model, its ROC AUC for the legend.
+    """
+    figure, (axes,) = draw(4.8, 4.8)
+    axes.plot([0, 1], [0, 1], color=TEXT, linewidth=1, alpha=0.5)
+    _curves(axes, curves, areas)
+    axes.set(xlabel="false positive rate", ylabel="true positive rate")
+    legend(axes, loc="lower right")
+    return figure
+
+
+def pr_figure(
+    curves: Mapping[str, pd.DataFrame], base_rate: float, areas: Mapping[str, float] | None = None
+) -> Figure:
+    """Precision over recall, with the base rate: what a random order of the rows would reach.
+
+    Args:
+        curves: by model, `curves.pr_curve_points`; the first is drawn boldly.
+        base_rate: share of positive rows.
+        areas: by model, its average precision for the legend.
+    """
+    figure, (axes,) = draw(4.8, 4.8)
+    axes.axhline(base_rate, color=TEXT, linewidth=1, alpha=0.5)
+    axes.annotate(
+        "base rate", (0.01, base_rate), xytext=(0, 3), textcoords="offset points", color=TEXT, fontsize=8
+    )
+    _curves(axes, curves, areas, drawstyle="steps-pre")
+    axes.set(xlabel="recall", ylabel="precision")
+    legend(axes, loc="upper right")
+    return figure
+
+
+def calibration_figure(tables: Mapping[str, pd.DataFrame], prediction: ArrayLike) -> Figure:
+    """Observed over predicted rates with intervals, and below them how often each is predicted.
+
+    Args:
+        tables: by model, `curves.calibration_table`; the first is drawn with its intervals.
+        prediction: P(positive) of the first model, shape (n,), for the histogram.
+    """
+    figure, (axes, below) = draw(4.8, 5.6, rows=(4.0, 1.0))
+    axes.plot([0, 1], [0, 1], color=TEXT, linewidth=1, alpha=0.5)
+    for position, (name, table) in enumerate(tables.items()):
+        predicted, observed = table["predicted"].to_numpy(), table["observed"].to_numpy()
+        if position == 0:
+            reach = np.abs(table[["low", "high"]].to_numpy().T - observed)
+            axes.errorbar(
+                predicted,
+                observed,
+                yerr=reach,
+                fmt="o-",
+                markersize=5,
+                elinewidth=1.4,
+                capsize=3,
+                label=name,
+                **_look(position),
+            )
+        else:
+            axes.plot(predicted, observed, marker="o", markersize=3, label=name, **_look(position))
+    top = min(1.0, 1.05 * max(float(table[["predicted", "high"]].max().max()) for table in tables.values()))
+    axes.set(xlim=(0, top), ylim=(0, top), ylabel="observed rate")
+    axes.tick_params(labelbottom=False)
+    lines, names = axes.get_legend_handles_labels()
+    order = [names.index(name) for name in tables]
+    legend(axes, handles=[lines[i] for i in order], labels=list(tables), loc="upper left")
+    below.hist(np.asarray(prediction), bins=40, range=(0, top), color=MODEL, alpha=0.6)
+    below.set(xlim=(0, top), xlabel="predicted probability", ylabel="rows")
+    below.yaxis.set_major_locator(MaxNLocator(2))
+    return figure
+
+
+def confusion_figure(matrix: pd.DataFrame) -> Figure:
+    """The confusion matrix: counts, and the share of the actual class that colours the cell.
+
+    Args:
+        matrix: `decisions.confusion`.
+    """
+    counts = matrix.to_numpy(dtype=np.float64)
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
+    size = max(3.6, 1.0 + 0.85 * len(matrix))
+    figure, (axes,) = draw(size + 0.4, size)
+    # Cells are opaque, so that the ink fits them on light and dark pages alike.
+    hue = LinearSegmentedColormap.from_list("shares", ["#dbe9f6", "#1c6cad"])
+    for row, column in np.ndindex(shares.shape):
+        share = float(shares[row, column])
+        corner = (column - 0.48, row - 0.48)
+        axes.add_patch(Rectangle(corner, 0.96, 0.96, color=hue(share), linewidth=0))
+        text = f"{counts[row, column]:,.0f}\n{share:.0%}"
+        ink = "white" if share > 0.5 else "#202020"
+        axes.text(column, row, text, ha="center", va="center", color=ink)
+    ticks = range(len(matrix))
+    axes.set_xticks(ticks, [_in_lines(str(name)) for name in matrix.columns])
+    axes.set_yticks(ticks, [_in_lines(str(name)) for name in matrix.index])
+    axes.set(xlim=(-0.5, len(matrix) - 0.5), ylim=(len(matrix) - 0.5, -0.5), aspect="equal")
+    axes.set(xlabel="predicted", ylabel="actual")
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    return figure
+
+
+def _in_lines(name: str) -> str:
+    """Break a name into lines as wide as a cell, after an underscore where there is one."""
+    lines = textwrap.wrap(name.replace("_", "_ "), LABEL_WIDTH)
+    return "\n".join(line.replace("_ ", "_") for line in lines)
+
+
+def training_figure(
+    train: Sequence[float], validation: Sequence[float] | None = None, *, label: str = "score"
+) -> Figure:
+    """The score over the iterations of training, higher is better, with the best on validation marked.
+
+    Args:
+        train: one score per iteration.
+        validation: likewise; None when the model was fitted without a validation part.
+        label: what the score is.
+    """
+    figure, (axes,) = draw(5.6, 3.6)
+    axes.plot(range(1, len(train) + 1), train, label="train", color=OTHERS[0], linestyle=DASHES[0])
+    if validation is not None and len(validation) > 0:
+        steps = range(1, len(validation) + 1)
+        axes.plot(steps, validation, label="validation", **_look(0))
+        best = int(np.argmax(validation))
+        axes.plot(best + 1, validation[best], "o", color=MODEL, markersize=8, markerfacecolor="none")
+        axes.annotate(
+            f"best: {best + 1}",
+            (best + 1, validation[best]),
+            xytext=(0, -16),
+            textcoords="offset points",
+            ha="center",
+            fontsize=9,
+            color=TEXT,
+        )
+    axes.set(xlabel="iteration", ylabel=label)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    legend(axes, loc="best")
+    return figure
+
+
+def regression_figure(y: ArrayLike, prediction: ArrayLike, *, label: str = "value") -> Figure:
+    """Actual over predicted values: how many rows lie where, on a log colour scale, and the diagonal.
+
+    Args:
+        y: values, shape (n,).
+        prediction: values, shape (n,).
+        label: name and unit of the target.
+    """
+    actual, predicted = np.asarray(y, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
+    # A few far outliers would squeeze everything else into a corner.
+    low, high = np.quantile(np.concatenate([actual, predicted]), [0.001, 0.999])
+    pad = 0.02 * (high - low) or 1.0
+    limits = (low - pad, high + pad)
+    figure, (axes,) = draw(4.8, 4.8)
+    inside = (np.minimum(actual, predicted) >= limits[0]) & (np.maximum(actual, predicted) <= limits[1])
+    hue = LinearSegmentedColormap.from_list("model", [to_rgba(MODEL, 0.15), to_rgba(MODEL, 1.0)])
+    axes.hexbin(
+        predicted[inside],
+        actual[inside],
+        gridsize=40,
+        extent=limits * 2,
+        mincnt=1,
+        bins="log",
+        cmap=hue,
+        linewidths=0,
+        rasterized=True,
+    )
+    axes.plot(limits, limits, color=TEXT, linewidth=1)
+    axes.set(xlim=limits, ylim=limits, aspect="equal")
+    axes.set(xlabel=f"predicted {label}", ylabel=f"actual {label}")
+    return figure
+
+
+def residual_figure(y: ArrayLike, prediction: ArrayLike, *, label: str = "value") -> Figure:
+    """How the errors (actual - predicted) are spread; the outermost 1 % is cut off.
+
+    Args:
+        y: values, shape (n,).
+        prediction: values, shape (n,).
+        label: name and unit of the target.
+    """
+    error = np.asarray(y, dtype=np.float64) - np.asarray(prediction, dtype=np.float64)
+    low, high = np.quantile(error, [0.005, 0.995])
+    figure, (axes,) = draw(5.6, 3.2)
+    axes.hist(error, bins=60, range=(float(low), float(high)), color=MODEL, alpha=0.7)
+    axes.axvline(0, color=TEXT, linewidth=1)
+    axes.set(xlabel=f"actual - predicted {label}", ylabel="rows")
+    return figure
+
+
+def interval_figure(estimates: Mapping[str, Estimate], *, label: str) -> Figure:
+    """Values with their intervals, one line each, against 0: say the gain over each baseline.
+
+    Args:
+        estimates: by name, from top to bottom.
+        label: what the values are, and their unit.
+    """
+    figure, (axes,) = draw(5.6, 1.0 + 0.38 * len(estimates))
+    _intervals(axes, list(estimates), list(estimates.values()))
+    axes.set(xlabel=label)
+    return figure
+
+
+def _intervals(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate]) -> None:
+    """Dots with bars from top to bottom; grey where the interval holds 0."""
+    axes.axvline(0, color=TEXT, linewidth=1)
+    for line, (value, low, high) in enumerate(estimates):
+        color = TEXT if low <= 0 <= high else MODEL
+        axes.plot([low, high], [line, line], color=color, linewidth=2.2)
+        axes.plot(value, line, "o", color=color, markersize=6)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+
+
+def slice_figure(table: pd.DataFrame, metric: str, *, model: str, reference: str) -> Figure:
+    """Scores by slice: model and reference on the left, the paired gain with its interval on the right.
+
+    The largest 12 levels of each column are shown, in the order of the table.
+
+    Args:
+        table: `slices.slice_scores`.
+        metric: which of its metrics.
+        model: name for the legend.
+        reference: name for the legend.
+    """
+    shown = table[table["metric"] == metric]
+    largest = shown.groupby("column")["rows"].rank(method="first", ascending=False) <= LEVELS_SHOWN
+    shown = shown[largest]
+    figure, (left, right) = draw(7.6, 1.2 + 0.24 * len(shown), columns=(1.0, 1.0))
+    lines = np.arange(len(shown))
+    left.hlines(lines, shown["reference"], shown["value"], color=TEXT, linewidth=1, alpha=0.5)
+    left.plot(shown["reference"], lines, "o", color=OTHERS[0], markerfacecolor="none", label=reference)
+    left.plot(shown["value"], lines, "o", color=MODEL, label=model)
+    names = [f"{column} {level}" for column, level in zip(shown["column"], shown["level"], strict=True)]
+    left.set_yticks(lines, names, fontsize=8)
+    left.set_ylim(len(shown) - 0.4, -0.6)
+    left.set(xlabel=metric)
+    legend(left, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    gains = [Estimate(*row) for row in shown[["gain", "low", "high"]].itertuples(index=False)]
+    _intervals(right, names, gains)
+    right.tick_params(labelleft=False, left=False)
+    right.set(xlabel=f"gain in {metric} over {reference}")
+    return figure

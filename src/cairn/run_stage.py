@@ -1,0 +1,108 @@
+"""Run one stage of dvc.yaml: its threads, its pins, its code and its sections of params.yaml.
+
+The keyword-only parameters of a stage's main() name the sections of params.yaml it reads. It is given exactly
+these, validated, and dvc.yaml must name the same ones under `params:`. Positional ones come from the command
+line.
+"""
+
+import importlib
+import inspect
+import os
+from typing import Any, get_type_hints
+
+from cairn.errors import UserError
+from cairn.imports import SRC, code_of_stage
+from cairn.pins import PINS, stop_on_other_versions
+
+ROOT = SRC.parent
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+def run_stage(stage: str, args: tuple[str, ...]) -> None:
+    """Call the stage's main() with its sections of params.yaml.
+
+    Raises:
+        UserError: wrong arguments, an undeclared or invalid section, other library versions than the pins,
+            or under DVC a file code/STAGE.txt that is out of date.
+    """
+    declared = _declared(stage)
+    _stop_on_other_code(stage, declared["deps"])
+    sections = read_sections(declared["params"])
+    if "threads" in sections:
+        use_threads(sections["threads"])
+    if PINS.name in declared["deps"]:
+        stop_on_other_versions(PINS)
+    module = importlib.import_module(f"cairn.pipeline.{stage}")
+    module.main(*_positional(module, stage, args), **_validated(module, sections))
+
+
+def use_threads(threads: int) -> None:
+    """Set the thread count where numpy and OpenMP look for it, before either is imported."""
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    # On a busy machine threads that spin while they wait take ten times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def read_sections(names: list[str]) -> dict[str, Any]:
+    """Return some sections of params.yaml, not yet validated.
+
+    Raises:
+        UserError: params.yaml or one of the sections is missing.
+    """
+    from omegaconf import OmegaConf
+
+    if not names:
+        return {}
+    path = ROOT / "params.yaml"
+    if not path.exists():
+        raise UserError("params.yaml does not exist; run `dvc repro compose`")
+    params: Any = OmegaConf.to_container(OmegaConf.load(path))
+    missing = [name for name in names if name not in params]
+    if missing:
+        raise UserError(f"params.yaml: no section {', '.join(missing)}; run `dvc repro compose`")
+    return {name: params[name] for name in names}
+
+
+def _declared(stage: str) -> dict[str, list[str]]:
+    """Return the stage's params and deps in dvc.yaml; empty for a stage that is not in it."""
+    from omegaconf import OmegaConf
+
+    pipeline: Any = OmegaConf.to_container(OmegaConf.load(ROOT / "dvc.yaml"))
+    block = pipeline["stages"].get(stage, {})
+    return {"params": block.get("params", []), "deps": block.get("deps", [])}
+
+
+def _stop_on_other_code(stage: str, deps: list[str]) -> None:
+    """Stop where DVC would record the result of other code than code/STAGE.txt says: `dvc repro -s STAGE`."""
+    name = f"code/{stage}.txt"
+    if "DVC_STAGE" not in os.environ or name not in deps:
+        return
+    file = ROOT / name
+    if not file.exists() or file.read_text(encoding="utf-8") != code_of_stage(stage):
+        raise UserError(f"{name} is out of date: run `dvc repro code` first, or `dvc repro` without -s")
+
+
+def _positional(module: Any, stage: str, args: tuple[str, ...]) -> tuple[str, ...]:
+    parameters = inspect.signature(module.main).parameters.values()
+    wanted = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    variable = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    if len(args) < len(wanted) or (len(args) > len(wanted) and not variable):
+        raise UserError(f"usage: cairn {' '.join([stage, *(name.upper() for name in wanted)])}")
+    return args
+
+
+def _validated(module: Any, sections: dict[str, Any]) -> dict[str, Any]:
+    from pydantic import TypeAdapter, ValidationError
+
+    parameters = inspect.signature(module.main).parameters.values()
+    wanted = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    undeclared = sorted(set(wanted) - set(sections))
+    if undeclared:
+        raise UserError(f"dvc.yaml: the stage reads {', '.join(undeclared)}: name it under its params")
+    hints = get_type_hints(module.main, include_extras=True)
+    try:
+        return {name: TypeAdapter(hints[name]).validate_python(sections[name]) for name in wanted}
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"params.yaml: {error.title} {where}: {first['msg']}; run `dvc repro`") from error

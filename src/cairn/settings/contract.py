@@ -1,0 +1,97 @@
+"""The contract of a table: what each column is, what it may hold, and when it is known."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from cairn.errors import UserError
+from cairn.settings.section import Section
+
+Kind = Literal["numeric", "categorical", "boolean", "datetime"]
+
+
+class Column(Section):
+    """One column: its kind, the values it may hold, and whether a model may ever see it.
+
+    Attributes:
+        kind: what its values are
+        known: at the moment of prediction, or only after; what is known after can never be a feature
+        group: makes the column a feature; features.groups chooses among the groups; null: no feature
+        nullable: whether values may be missing
+        min: smallest number that can be
+        max: largest number that can be
+        allowed: every value that can be; null: any
+        format: how a datetime is written, such as %d.%m.%Y, unix or unix_ms; null: ISO 8601
+        unit: for people
+        description: for people
+    """
+
+    kind: Kind
+    known: Literal["before", "after"] = "before"
+    group: str | None = None
+    nullable: bool = False
+    min: float | None = None
+    max: float | None = None
+    allowed: list[str | int | bool] | None = None
+    format: str | None = None
+    unit: str = ""
+    description: str = ""
+
+    @model_validator(mode="after")
+    def _bounds_make_sense(self) -> "Column":
+        if self.known == "after" and self.group is not None:
+            raise ValueError(
+                f"group '{self.group}' makes it a feature, but known: after says it comes too late"
+            )
+        if self.kind == "datetime" and self.group is not None:
+            raise ValueError(
+                "a date is no feature: derive numbers from it (hour, weekday), or take its group away"
+            )
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min} is above max {self.max}")
+        if self.kind != "numeric" and (self.min is not None or self.max is not None):
+            raise ValueError(f"min and max are for numeric columns, this one is {self.kind}")
+        if self.kind != "datetime" and self.format is not None:
+            raise ValueError(f"format is for datetime columns, this one is {self.kind}")
+        return self
+
+
+class Contract(Section):
+    """Every column of a table, in order, and the columns that together name a row.
+
+    Attributes:
+        key: columns that together are unique; empty: rows have no name
+        columns: NAME: what it is
+    """
+
+    key: list[str] = Field(default_factory=list)
+    columns: dict[str, Column]
+
+    @model_validator(mode="after")
+    def _key_is_declared(self) -> "Contract":
+        missing = [name for name in self.key if name not in self.columns]
+        if missing:
+            raise ValueError(f"key names columns that are not declared: {', '.join(missing)}")
+        return self
+
+
+def read_contract(path: Path) -> Contract:
+    """Read a contract file.
+
+    Raises:
+        UserError: no such file, not YAML, or one line per key that is wrong.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        return Contract.model_validate(OmegaConf.to_container(OmegaConf.load(path)))
+    except FileNotFoundError as error:
+        raise UserError(f"data.contract: {path} is not there") from error
+    except ValidationError as error:
+        wrong = [f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise UserError("\n".join(wrong)) from error
+    except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
+        raise UserError(f"{path}: {' '.join(str(error).split())}") from error

@@ -1,0 +1,74 @@
+"""Section `data`: which table, what is predicted, and how rows are ordered or grouped."""
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from cairn.settings.section import Section
+
+Task = Literal["binary", "multiclass", "regression"]
+
+
+class Leakage(Section):
+    """When a single column predicts so well on train that it must be a leak; the run then stops.
+
+    Attributes:
+        max_single_score: ROC AUC (or R² of a number) that one column alone may reach
+        min_null_rows: rows; fewer missing values are not looked at for a pattern
+        trusted: columns that are right although they look like a leak
+    """
+
+    max_single_score: float = Field(default=0.99, gt=0, le=1)
+    min_null_rows: int = Field(default=50, ge=1)
+    trusted: list[str] = Field(default_factory=list)
+
+
+class DataConfig(Section):
+    """The table and the question asked of it.
+
+    Attributes:
+        name: how reports call it
+        source: file or folder with the raw data, tracked by DVC
+        contract: the file below conf/contract that says what each column is
+        load: null: by the extension of source (.parquet, .feather, .csv, .tsv, .jsonl, compressed or not);
+            else `_target_`, a function of the source that returns one table, and its other arguments
+        task: what is predicted: one of two values, one of several, or a number
+        target: column to predict
+        positive: value of a binary target that is the event; null: true
+        time: datetime column that orders the rows (split: time) and gives their block; null: none
+        group: column whose rows stay together (split: group); null: none
+        derive: NAME: expression in pandas' words that makes a column of others; the target may be one
+        drop_where: REASON: condition in pandas' words; such rows are left out and counted, null: none are
+        leakage: when a column gives the answer away
+    """
+
+    name: str
+    source: str
+    contract: str
+    load: dict[str, Any] | None = None
+    task: Task
+    target: str
+    positive: str | int | bool | None = None
+    time: str | None = None
+    group: str | None = None
+    derive: dict[str, str | None] = Field(default_factory=dict)
+    drop_where: dict[str, str | None] = Field(default_factory=dict)
+    leakage: Leakage = Field(default_factory=Leakage)
+
+    @property
+    def event(self) -> str:
+        """What a binary target is about, for people: `late`, or `Class = bad` where data.positive says so."""
+        return self.target if self.positive in (None, True) else f"{self.target} = {self.positive}"
+
+    @property
+    def outcomes(self) -> list[str]:
+        """Names of the two classes of a binary target, in the order of their codes 0 and 1."""
+        name = self.target if self.positive in (None, True) else self.positive
+        return [f"not {name}", str(name)]
+
+    @field_validator("load")
+    @classmethod
+    def _load_names_a_function(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        if value is not None and not isinstance(value.get("_target_"), str):
+            raise ValueError("needs the key _target_, the dotted name of a function that builds the table")
+        return value

@@ -1,0 +1,183 @@
+"""Would more data help? The score against the number of training rows, on the same validation rows.
+
+Each point has half the rows of the next one. For `recent` they are the latest rows, so more means a longer
+history; for `random` they are whole blocks of time, groups or rows at random, so more means more of the same.
+The random ones are nested: under one seed, a smaller set lies within the larger ones.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from cairn.errors import UserError
+from cairn.report.ablation.background import Background, background_of
+from cairn.settings.config import Config
+from cairn.settings.data import DataConfig
+from cairn.studies.ablation.measure import Measured, Weighed, jury_of, mean_score, measure, refit_noise, weigh
+from cairn.studies.ablation.power_law import Forecast, forecast
+from cairn.studies.trial import Prepared, run_trial
+
+By = Literal["recent", "random"]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Point:
+    """The model fitted on some of the training rows.
+
+    Attributes:
+        rows: how many, on average over the seeds.
+        since: for recent rows the day of the first one; else None.
+        score: on validation.
+        to_full: by quantity, the score on all rows less this one, higher meaning that more rows helped.
+    """
+
+    rows: int
+    since: str | None
+    score: Weighed
+    to_full: dict[str, Weighed]
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """Scores against training rows.
+
+    Attributes:
+        background: what the numbers rest on.
+        by: which rows the smaller sets have.
+        unit: what was drawn, or taken from the end: `days`, `groups of carrier`, `rows`.
+        noise: standard deviation of the deciding quantity between seeds; None for one seed.
+        points: the smallest first, all rows last.
+        forecast: of the next doubling.
+    """
+
+    background: Background
+    by: By
+    unit: str
+    noise: float | None
+    points: list[Point]
+    forecast: Forecast
+
+    @property
+    def last_doubling(self) -> dict[str, Weighed]:
+        """What the second half of the rows brought, by quantity."""
+        return self.points[-2].to_full
+
+
+def learning_curve(
+    config: Config, prepared: Prepared, *, by: By, points: int, seeds: int, decides: str | None = None
+) -> LearningCurve:
+    """Fit the model on 1/2^(points - 1) of the training rows, twice as many, and so on up to all.
+
+    Args:
+        config: the whole config.
+        prepared: the rows.
+        by: see the top of this file.
+        points: how many sets, from 2.
+        seeds: config.seed and the ones after it; each also deals its own random sets.
+        decides: see jury_of.
+
+    Raises:
+        UserError: recent without data.time, a set that lacks a class, or see run_trial and jury_of.
+    """
+    jury = jury_of(config, prepared, decides)
+    train = prepared.train
+    numbers = range(config.seed, config.seed + seeds)
+    shares = [0.5 ** (points - 1 - i) for i in range(points)]
+    codes, unit = units(train, config, by)
+    sets = {seed: nested(codes, shares, by, seed) for seed in numbers}
+    for chosen in sets.values():
+        check_classes(train, chosen[0], config.data)
+    measured: dict[int, Measured] = {}
+    with tqdm(total=points * seeds, desc="learning curve", unit="fit", disable=None, leave=False) as bar:
+        for i in range(points):
+            judged = []
+            for seed in numbers:
+                some = replace(prepared, train=train.iloc[sets[seed][i]])
+                trial = run_trial(config.model_copy(update={"seed": seed}), some)
+                judged.append((trial.prediction, trial.package.threshold))
+                bar.update()
+            measured[i] = measure(jury, judged)
+    last = points - 1
+    rows = [int(np.mean([len(sets[seed][i]) for seed in numbers])) for i in range(points)]
+    gaps = [
+        {name: weigh(jury, measured, {last: 1.0, i: -1.0}, name) for name in jury.quantities}
+        for i in range(last)
+    ]
+    return LearningCurve(
+        background=background_of(config, jury, seeds),
+        by=by,
+        unit=unit,
+        noise=refit_noise(measured.values(), jury.decides),
+        points=[
+            Point(
+                rows[i],
+                _since(train, sets[config.seed][i], config.data.time) if by == "recent" else None,
+                mean_score(jury, measured[i], jury.decides),
+                gaps[i] if i < last else {},
+            )
+            for i in range(points)
+        ],
+        forecast=forecast(jury, rows, [measured[i] for i in range(points)]),
+    )
+
+
+def units(train: pd.DataFrame, config: Config, by: By) -> tuple[Rows, str]:
+    """Return the code of what each row is taken together with, shape (n,), and what that is.
+
+    Codes are in the order of time where there is one.
+
+    Raises:
+        UserError: recent without data.time.
+    """
+    data = config.data
+    if by == "recent" and data.time is None:
+        raise UserError("--by recent needs data.time, the column to order rows by; use --by random")
+    if by == "random" and data.group is not None:
+        return pd.factorize(train[data.group])[0].astype(np.int64), f"groups of {data.group}"
+    if data.time is None:
+        return np.arange(len(train)), "rows"
+    time, block = train[data.time], config.evaluate.block
+    ranks = (time if block is None else time.dt.floor(block)).rank(method="dense")
+    return ranks.to_numpy().astype(np.int64) - 1, f"blocks of {block}" if block else "rows"
+
+
+def nested(codes: Rows, shares: Sequence[float], by: By, seed: int) -> list[Rows]:
+    """Return the positions of the rows of each set, in the order of the table.
+
+    Args:
+        codes: unit of each row, see `units`.
+        shares: of the rows; a set takes whole units until it has as many.
+        by: the last units, or random ones.
+        seed: of the random order.
+    """
+    count = int(codes.max()) + 1
+    order = np.arange(count)[::-1] if by == "recent" else np.random.default_rng(seed).permutation(count)
+    place = np.empty(count, dtype=np.int64)
+    place[order] = np.arange(count)
+    reached = np.bincount(codes, minlength=count)[order].cumsum()
+    needed = np.searchsorted(reached, np.array(shares) * len(codes) - 1e-9) + 1
+    return [np.flatnonzero(place[codes] < few) for few in needed]
+
+
+def check_classes(train: pd.DataFrame, rows: Rows, data: DataConfig) -> None:
+    """Raise UserError where the smallest set has not every class of train."""
+    if data.task == "regression":
+        return
+    target = train[data.target]
+    absent = set(target.unique()) - set(target.iloc[rows].unique())
+    if absent:
+        raise UserError(
+            f"--points: the smallest set has {len(rows):,} rows and none of {data.target} ="
+            f" {', '.join(sorted(map(str, absent)))}; ask for fewer points"
+        )
+
+
+def _since(train: pd.DataFrame, rows: Rows, time: str | None) -> str:
+    moment = train[time].iloc[rows].min()
+    return moment.strftime("%Y-%m-%d") if isinstance(moment, pd.Timestamp) else f"{moment:g}"

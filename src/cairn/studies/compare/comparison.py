@@ -1,0 +1,250 @@
+"""The whole comparison: one reference, one or more candidates, and what the differences prove.
+
+One quantity decides, named before anybody looks: evaluate.primary of the reference, or the one asked for.
+Three families of tests are corrected by Holm's method, each by itself: the deciding quantity over all
+candidates, the other quantities over all candidates, the slices over all candidates.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from cairn.errors import UserError
+from cairn.metrics.paired import (
+    SAVING,
+    Difference,
+    Predictor,
+    Question,
+    Slice,
+    corrected,
+    differences,
+    greater_is_better,
+    quantities,
+    slice_differences,
+)
+from cairn.settings.kpi import CostKpi
+from cairn.studies.compare.evidence import (
+    Evidence,
+    Part,
+    aligned,
+    changed_settings,
+    other_prices,
+    read_evidence,
+    read_terms,
+)
+from cairn.studies.compare.history import History, Revision
+
+Outcome = Literal["better", "worse", "unclear", "same"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One revision against the reference.
+
+    Attributes:
+        name: as the user wrote it.
+        commit: its short hash.
+        model: name of its model.
+        settings: what differs from the reference: key, the reference's value, its own.
+        inputs: code, pins and data behind the result that differ, as dvc.lock recorded them.
+        differences: by quantity, corrected.
+        slices: of the deciding quantity, corrected.
+        outcome: what the deciding quantity says.
+    """
+
+    name: str
+    commit: str
+    model: str
+    settings: list[tuple[str, Any, Any]]
+    inputs: list[str]
+    differences: dict[str, Difference]
+    slices: list[Slice]
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was asked, of which rows, and what came out.
+
+    Attributes:
+        reference: name of the reference.
+        commit: its short hash.
+        model: name of its model.
+        part: validation or test.
+        target: the predicted column.
+        rows: how many.
+        units: how many blocks, or rows, are drawn.
+        block: length of a block of time; None where rows are drawn one by one.
+        decides: the quantity that decides.
+        confidence: of the intervals; what is left of 1 is the level of the tests.
+        resamples: bootstrap draws.
+        seed: of the draws.
+        currency: of the saving; None without one.
+        other_prices: candidates whose own cost model differs; all are priced by the reference's.
+        candidates: in the order asked.
+    """
+
+    reference: str
+    commit: str
+    model: str
+    part: Part
+    target: str
+    rows: int
+    units: int
+    block: str | None
+    decides: str
+    confidence: float
+    resamples: int
+    seed: int
+    currency: str | None
+    other_prices: list[str]
+    candidates: list[Candidate]
+
+    @property
+    def level(self) -> float:
+        """The chance of a false alarm that a family of tests is held to."""
+        return 1 - self.confidence
+
+
+def compare(
+    root: Path,
+    names: Sequence[str],
+    *,
+    part: Part = "test",
+    metrics: Iterable[str] | None = None,
+    decides: str | None = None,
+    resamples: int | None = None,
+    seed: int | None = None,
+) -> Comparison:
+    """Compare revisions with the first of them.
+
+    Args:
+        root: of the checkout.
+        names: the reference and at least one other: git revisions, DVC experiments, or `workspace`.
+        part: of the table to judge on.
+        metrics: to report; every metric of the task, and the saving, when None.
+        decides: the quantity that decides; evaluate.primary of the reference when None.
+        resamples: evaluate.resamples of the reference when None.
+        seed: that of the reference when None.
+
+    Raises:
+        UserError: see `history`, `evidence` and `quantities`.
+    """
+    history = History(root)
+    revisions = [history.resolve(name) for name in names]
+    reference, *others = [read_evidence(history, revision, part) for revision in revisions]
+    others = [aligned(reference, other, part) for other in others]
+    terms = read_terms(history, reference, part)
+    costs = terms.kpi if isinstance(terms.kpi, CostKpi) else None
+    decides = decides or terms.evaluate.primary_of(reference.task)
+    asked = _asked(reference, costs, metrics, decides)
+    question = Question(
+        task=reference.task,
+        y=reference.y,
+        blocks=terms.blocks,
+        costs=costs,
+        resamples=resamples or terms.evaluate.resamples,
+        seed=terms.seed if seed is None else seed,
+        confidence=terms.evaluate.confidence,
+    )
+    ours, theirs = _predictor(reference), [_predictor(other) for other in others]
+    found = _by_family(differences(question, ours, theirs, asked), decides)
+    slices = _of_one_family(
+        slice_differences(
+            question, ours, theirs, terms.slices, quantity=decides, min_rows=terms.evaluate.min_slice_rows
+        )
+    )
+    return Comparison(
+        reference=names[0],
+        commit=reference.revision.short,
+        model=reference.model,
+        part=part,
+        target=reference.target,
+        rows=len(reference.table),
+        units=question.units,
+        block=terms.evaluate.block if terms.blocks is not None else None,
+        decides=decides,
+        confidence=question.confidence,
+        resamples=question.resamples,
+        seed=question.seed,
+        currency=costs.currency if costs and SAVING in asked else None,
+        other_prices=other_prices(reference, others) if SAVING in asked else [],
+        candidates=[
+            _candidate(history, reference, other, mine, parts, decides=decides, level=1 - question.confidence)
+            for other, mine, parts in zip(others, found, slices, strict=True)
+        ],
+    )
+
+
+def _asked(
+    reference: Evidence, costs: CostKpi | None, metrics: Iterable[str] | None, decides: str
+) -> list[str]:
+    """The quantities to report, the deciding one first."""
+    wanted = None if metrics is None else dict.fromkeys([decides, *metrics])
+    try:
+        listed = quantities(reference.task, costs, wanted)
+        if decides not in listed:
+            quantities(reference.task, costs, [decides])
+    except ValueError as error:
+        raise UserError(f"{error}; beside these: {SAVING}") from error
+    if decides not in listed or (metrics is not None and SAVING in set(metrics) - set(listed)):
+        raise UserError(
+            f"no saving to compare: {reference.revision.name} has kpi=none or no binary task;"
+            " choose a metric, or give the reference a cost model (conf/kpi)"
+        )
+    return [decides, *(name for name in listed if name != decides)]
+
+
+def _by_family(found: Sequence[dict[str, Difference]], decides: str) -> list[dict[str, Difference]]:
+    """Correct the deciding quantity over all candidates, and so the others."""
+    deciding = iter(corrected([mine[decides] for mine in found]))
+    others = iter(corrected([mine[name] for mine in found for name in mine if name != decides]))
+    return [{name: next(deciding if name == decides else others) for name in mine} for mine in found]
+
+
+def _of_one_family(slices: Sequence[Sequence[Slice]]) -> list[list[Slice]]:
+    """Correct the slices of all candidates."""
+    tests = iter(corrected([one.difference for parts in slices for one in parts]))
+    return [[replace(one, difference=next(tests)) for one in parts] for parts in slices]
+
+
+def _predictor(evidence: Evidence) -> Predictor:
+    return Predictor(evidence.prediction, evidence.threshold)
+
+
+def _changed_inputs(history: History, one: Revision, other: Revision) -> list[str]:
+    ours, theirs = history.inputs(one), history.inputs(other)
+    return sorted(path for path in {*ours, *theirs} if ours.get(path) != theirs.get(path))
+
+
+def _candidate(
+    history: History,
+    reference: Evidence,
+    other: Evidence,
+    found: dict[str, Difference],
+    slices: list[Slice],
+    *,
+    decides: str,
+    level: float,
+) -> Candidate:
+    same = reference.threshold == other.threshold and np.array_equal(reference.prediction, other.prediction)
+    return Candidate(
+        name=other.revision.name,
+        commit=other.revision.short,
+        model=other.model,
+        settings=changed_settings(reference, other),
+        inputs=_changed_inputs(history, reference.revision, other.revision),
+        differences=found,
+        slices=[] if same else slices,
+        outcome="same" if same else judged(found[decides], decides, level),
+    )
+
+
+def judged(difference: Difference, quantity: str, level: float) -> Outcome:
+    """Say what a difference proves at a level, once corrected."""
+    if not difference.corrected < level:
+        return "unclear"
+    return "better" if (difference.difference > 0) == greater_is_better(quantity) else "worse"

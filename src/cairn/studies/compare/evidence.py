@@ -1,0 +1,215 @@
+"""What a revision says of every row of a part, and that two revisions speak of the same rows."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from cairn.compose.conf import leaves
+from cairn.data.predictions import SEPARATOR, from_columns
+from cairn.data.tables import read_table
+from cairn.errors import UserError
+from cairn.metrics.evaluation import MODEL, time_blocks
+from cairn.models.labels import label_codes
+from cairn.settings.data import Task
+from cairn.settings.evaluate import EvaluateConfig
+from cairn.settings.kpi import KpiConfig
+from cairn.studies.compare.history import History, Revision
+
+Part = Literal["validation", "test"]
+PREDICTIONS, RECORD, SETTINGS = "predictions/model.parquet", "metrics/evaluation.json", "params.yaml"
+# Beside the stages that score it, only a comparison of finished revisions looks at the test part: at the
+# columns that say which slice and which block of time a row belongs to.
+ROWS: dict[Part, str] = {"validation": "data/splits/validation.parquet", "test": "data/splits/test.parquet"}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One revision's predictions of a part.
+
+    Attributes:
+        revision: whose.
+        settings: its params.yaml.
+        task: binary, multiclass or regression.
+        target: name of the predicted column.
+        model: name of the model.
+        threshold: above which it decides for the event.
+        classes: names in the order of the predicted columns; empty where the task is not multiclass.
+        table: row_id, target and the predicted columns, one row per example.
+    """
+
+    revision: Revision
+    settings: dict[str, Any]
+    task: Task
+    target: str
+    model: str
+    threshold: float
+    classes: list[str]
+    table: pd.DataFrame
+
+    @property
+    def y(self) -> NDArray[Any]:
+        """The target as metrics take it, shape (n,); of a binary task 1 is the event, as prepare wrote it."""
+        target = self.table["target"]
+        if self.task == "regression":
+            return target.to_numpy(dtype=np.float64)
+        if self.task == "multiclass":
+            return label_codes(target.map(str), list(self.classes))
+        return target.to_numpy(dtype=np.int64)
+
+    @property
+    def prediction(self) -> NDArray[np.float64]:
+        """The prediction as metrics take it, shape (n,), or (n, k) for k classes."""
+        return from_columns(self.table, MODEL, self.task, self.classes)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How the reference says results are judged.
+
+    Attributes:
+        evaluate: its section of settings.
+        kpi: likewise.
+        blocks: of time, a code per row, shape (n,); None where rows are drawn one by one.
+        slices: the columns to slice by, n rows.
+        seed: of the draws.
+    """
+
+    evaluate: EvaluateConfig
+    kpi: KpiConfig
+    blocks: NDArray[np.int64] | None
+    slices: pd.DataFrame
+    seed: int
+
+
+def read_evidence(history: History, revision: Revision, part: Part) -> Evidence:
+    """Read what a revision predicted for the rows of a part.
+
+    Raises:
+        UserError: a file is missing or is not what it should be.
+    """
+    record = _record(history, revision)
+    table = read_table(history.tracked(revision, PREDICTIONS))
+    table = table[table["part"] == part].reset_index(drop=True)
+    names = [name for name in table if str(name).startswith(f"{MODEL}{SEPARATOR}")]
+    return Evidence(
+        revision=revision,
+        settings=_settings(history, revision),
+        task=record["task"],
+        target=record["target"],
+        model=record["model"],
+        threshold=record["thresholds"][MODEL],
+        classes=[str(name).removeprefix(f"{MODEL}{SEPARATOR}") for name in names],
+        table=table,
+    )
+
+
+def read_terms(history: History, reference: Evidence, part: Part) -> Terms:
+    """Read how the reference judges: its settings, and slices and blocks of the rows of a part.
+
+    Raises:
+        UserError: its settings are not valid today, or its rows are missing.
+    """
+    name, settings = reference.revision.name, reference.settings
+    try:
+        evaluate = TypeAdapter(EvaluateConfig).validate_python(settings.get("evaluate"))
+        kpi: KpiConfig = TypeAdapter(KpiConfig).validate_python(settings.get("kpi"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(
+            f"{name}: {SETTINGS}: {error.title} {where}: {first['msg']}; name a newer reference first"
+        ) from error
+    time = settings["data"]["time"]
+    wanted = list(dict.fromkeys(["row_id", *evaluate.slices, *([time] if time else [])]))
+    rows = read_table(history.tracked(reference.revision, ROWS[part]), columns=wanted)
+    if rows["row_id"].tolist() != reference.table["row_id"].tolist():
+        raise UserError(f"{name}: {PREDICTIONS} is about other rows than {ROWS[part]}; `dvc repro` there")
+    blocks = time_blocks(rows[time] if time else None, evaluate.block)
+    return Terms(evaluate, kpi, blocks, rows[evaluate.slices], settings["seed"])
+
+
+def aligned(reference: Evidence, other: Evidence, part: Part) -> Evidence:
+    """Return the other's evidence with its rows in the order of the reference.
+
+    Raises:
+        UserError: another task, target or classes, or not the same rows with the same target.
+    """
+    a, b = reference.revision.name, other.revision.name
+    for what in ("task", "target", "classes"):
+        ours, theirs = getattr(reference, what), getattr(other, what)
+        if ours != theirs:
+            raise UserError(f"{b}: {what} is {theirs}, that of {a} is {ours}: they answer other questions")
+    ids, other_ids = pd.Index(reference.table["row_id"]), pd.Index(other.table["row_id"])
+    only_a, only_b = len(ids.difference(other_ids)), len(other_ids.difference(ids))
+    cure = f"{_why_other_rows(reference, other)}; run both on the same data and split, then compare"
+    if only_a or only_b:
+        raise UserError(
+            f"{PREDICTIONS}: other {part} rows: {only_a:,} of the {len(ids):,} of {a} are not in {b},"
+            f" {only_b:,} of the {len(other_ids):,} of {b} not in {a}; {cure}"
+        )
+    if not ids.equals(other_ids):
+        table = other.table.set_index("row_id").loc[ids].reset_index()
+        other = Evidence(**{**vars(other), "table": table})
+    differ = int((reference.table["target"] != other.table["target"]).sum())
+    if differ:
+        raise UserError(
+            f"{PREDICTIONS}: '{reference.target}' differs in {differ:,} of {len(ids):,} {part} rows of {a}"
+            f" and {b}; {cure}"
+        )
+    return other
+
+
+def _why_other_rows(one: Evidence, other: Evidence) -> str:
+    changed = [
+        f"{key} is {ours} in {one.revision.name}, {theirs} in {other.revision.name}"
+        for key, ours, theirs in changed_settings(one, other)
+        if key.startswith(("data.", "split."))
+    ]
+    return ", ".join(changed[:3]) or "their settings of data and split agree, so the raw data or code differ"
+
+
+def changed_settings(one: Evidence, other: Evidence) -> list[tuple[str, Any, Any]]:
+    """List the settings that differ: dotted key, its value in one, its value in the other; None for none."""
+    ours, theirs = leaves(one.settings), leaves(other.settings)
+    keys = dict.fromkeys([*ours, *theirs])
+    return [
+        (".".join(map(str, key)), ours.get(key), theirs.get(key))
+        for key in keys
+        if ours.get(key) != theirs.get(key)
+    ]
+
+
+def other_prices(reference: Evidence, others: Sequence[Evidence]) -> list[str]:
+    """Name the revisions whose own cost model is not the reference's."""
+    prices = reference.settings.get("kpi")
+    return [other.revision.name for other in others if other.settings.get("kpi") != prices]
+
+
+def _record(history: History, revision: Revision) -> dict[str, Any]:
+    text = history.text(revision, RECORD)
+    if text is None:
+        raise UserError(
+            f"{revision.name}: has no {RECORD}: it is older than the stage evaluate, or that never ran there;"
+            " name a later revision"
+        )
+    record = json.loads(text)
+    missing = [key for key in ("task", "target", "model", "thresholds") if key not in record]
+    if missing:
+        raise UserError(f"{revision.name}: {RECORD} does not say {', '.join(missing)}: name a later revision")
+    return record
+
+
+def _settings(history: History, revision: Revision) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    text = history.text(revision, SETTINGS)
+    if text is None:
+        raise UserError(f"{revision.name}: has no {SETTINGS}; name a later revision")
+    settings: Any = OmegaConf.to_container(OmegaConf.create(text))
+    return settings

@@ -1,0 +1,176 @@
+"""A worker of a search: takes one trial after the other from the study until none is left.
+
+It can be killed at any time and started again in any number. Data are read and libraries imported once.
+"""
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from time import sleep, time
+from typing import Any
+
+import numpy as np
+import optuna
+from filelock import FileLock
+from optuna.pruners import NopPruner, PercentilePruner
+from optuna.samplers import TPESampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from cairn.compose.validate import read_config
+from cairn.errors import UserError
+from cairn.studies.search.objective import greater_is_better, value_of
+from cairn.studies.search.plan import Plan, keys, read
+from cairn.studies.search.space import Space
+from cairn.studies.search.study import (
+    DONE,
+    ERROR,
+    FOLLOWED,
+    ORIGIN,
+    WORKER,
+    asking,
+    failed,
+    finished,
+    is_held,
+    load,
+    requeue_dead,
+)
+from cairn.studies.trial import Prepared, load_prepared, run_trial
+
+DRIVER = "driver.lock"
+MOST_ERRORS = 5
+"""Trials that may end in an error while none has finished: then something is wrong with all of them."""
+MOST_IN_A_ROW = 10
+"""Trials of one worker that may end in an error one after the other."""
+WAIT_SECONDS = 2
+ITERATIONS = ("max_iter", "max_epochs")
+"""Parameters that say how many iterations a model makes at most."""
+
+
+def work(name: str) -> None:
+    """Run trials until the search has all it asked for, or its driver is gone or another.
+
+    While others are at the last trials it waits: should one of them be killed, its trial is taken over.
+
+    Raises:
+        UserError: code or data are not those that the search began with, or trial after trial fails.
+    """
+    plan = read(name)
+    space = plan.dimensions()
+    prepared = load_prepared(Path())
+    changed = [what for what, now in keys(plan.base, space, plan.objective).items() if now != plan.key[what]]
+    if changed:
+        raise UserError(f"{' and '.join(changed)} changed since search '{name}' was started; start it again")
+    study = load(plan)
+    worker = f"{uuid.uuid4().hex}.lock"
+    errors = 0
+    with FileLock(plan.folder / worker):
+        while is_held(plan.folder / DRIVER) and read(name).driver == plan.driver:
+            trial = begin(study, plan, space, worker)
+            if trial is None:
+                if is_over(study, plan):
+                    break
+                requeue_dead(study, plan.folder)
+                sleep(WAIT_SECONDS)
+                continue
+            error = run(trial, study, plan, space, prepared)
+            errors = errors + 1 if error else 0
+            if errors == MOST_IN_A_ROW:
+                raise UserError(f"{errors} trials failed one after the other; the last one said: {error}")
+            print(f"trial {trial.number} is done", flush=True)
+
+
+def is_over(study: Study, plan: Plan) -> bool:
+    """Tell whether no trial shall begin any more, whatever becomes of those under way."""
+    done = len(finished(study))
+    late = plan.until is not None and time() > plan.until
+    return late or done >= plan.trials or (not done and len(failed(study)) >= MOST_ERRORS)
+
+
+def begin(study: Study, plan: Plan, space: Space, worker: str) -> optuna.Trial | None:
+    """Begin the next trial: a queued point if there is one, else one that TPE proposes.
+
+    Tree-structured Parzen estimator, all parameters together (Falkner et al. 2018); running trials count as
+    bad ones, so that workers side by side do not propose the same (Ginsbourger et al. 2010).
+
+    Args:
+        study: of the plan.
+        plan: says how many trials there are to be.
+        space: of the plan.
+        worker: name of the lock that its owner holds.
+
+    Returns:
+        The trial, its parameters drawn, or None if enough are done or under way, or time is up.
+    """
+    with asking(plan.folder):
+        trials = study.get_trials(deepcopy=False)
+        begun = sum(trial.state in (*DONE, TrialState.RUNNING) for trial in trials)
+        if begun >= plan.trials or is_over(study, plan):
+            return None
+        # The number of trials is part of the seed: a study taken up again would repeat its first draws.
+        seed = np.random.SeedSequence([plan.base["seed"], len(trials)]).generate_state(1)[0]
+        study.sampler = TPESampler(n_startup_trials=2, seed=int(seed), multivariate=True, constant_liar=True)
+        study.pruner = _pruner(plan)
+        trial = study.ask({d.key: d.distribution for d in space.dimensions})
+        if ORIGIN not in trial.user_attrs:
+            trial.set_user_attr(ORIGIN, FOLLOWED)
+        trial.set_user_attr(WORKER, worker)
+    return trial
+
+
+def run(trial: optuna.Trial, study: Study, plan: Plan, space: Space, prepared: Prepared) -> str | None:
+    """Train, judge on validation, and tell the study; return why it failed, which is told too, or None."""
+    done = _same(study, trial)
+    if done is not None:
+        value = done.value if done.state == TrialState.COMPLETE else None
+        study.tell(trial.number, value, state=done.state)
+        return None
+    try:
+        config = read_config(space.values(plan.base, trial.params), Path(), lambda _: "trial")
+        outcome = run_trial(config, prepared, _watch(trial, greater=greater_is_better(plan.objective)))
+        value = value_of(plan.objective, outcome, config)
+        if not np.isfinite(value):
+            raise UserError(f"{plan.objective} is {value}")
+    except optuna.TrialPruned:
+        study.tell(trial.number, state=TrialState.PRUNED)
+    except Exception as error:
+        said = (str(error) if isinstance(error, UserError) else repr(error)).splitlines()[0]
+        print(f"trial {trial.number}: {said}", flush=True)
+        trial.set_user_attr(ERROR, said)
+        study.tell(trial.number, state=TrialState.FAIL)
+        return said
+    else:
+        study.tell(trial.number, value)
+    return None
+
+
+def _same(study: Study, trial: optuna.Trial) -> FrozenTrial | None:
+    """Return a finished trial of the same parameters: it would end in the same bits."""
+    return next((other for other in finished(study) if other.params == trial.params), None)
+
+
+def _watch(trial: optuna.Trial, *, greater: bool) -> Callable[[int, float], None]:
+    """Report the loss at iterations 1, 2, 4, 8, …: few enough to cost nothing, the same in all trials."""
+
+    def on_iteration(iteration: int, loss: float) -> None:
+        if iteration & (iteration - 1):
+            return
+        # Optuna reads what is reported in the direction of the objective.
+        trial.report(-loss if greater else loss, iteration)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+
+    return on_iteration
+
+
+def _pruner(plan: Plan) -> optuna.pruners.BasePruner:
+    settings: dict[str, Any] = plan.base["search"]
+    if settings["prune"] == 0:
+        return NopPruner()
+    params = plan.base["model"]["params"]
+    most = max(0, *(params[name] for name in ITERATIONS if isinstance(params.get(name), int)), 0)
+    return PercentilePruner(
+        100 * (1 - settings["prune"]),
+        n_startup_trials=settings["startup"],
+        n_warmup_steps=round(settings["warmup"] * most),
+    )

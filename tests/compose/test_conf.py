@@ -1,0 +1,231 @@
+"""params.yaml and conf/ tell the same story, and any values can be told as overrides of conf/."""
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+from ruamel.yaml import YAML
+from toy_conf import ROOT, edit, make_toy_conf
+
+from cairn.compose import params_file
+from cairn.compose.conf import compose, options
+from cairn.compose.overrides import derive, differing, key_overrides, written
+from cairn.compose.presets import save_preset
+from cairn.errors import UserError
+from cairn.pipeline.compose import settle
+
+words = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=12)
+plain = words.filter(lambda text: "${" not in text and text != "???")
+scalars = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | plain
+names = st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True).filter(lambda name: name not in ("y", "n"))
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+    max_leaves=8,
+)
+sections = st.dictionaries(names, values, max_size=4)
+
+
+@pytest.fixture(scope="module")
+def conf(tmp_path_factory) -> Path:
+    return make_toy_conf(tmp_path_factory.mktemp("toy"))
+
+
+def found_in(text: str, folder: Path) -> params_file.Params:
+    (folder / "params.yaml").write_text(text, encoding="utf-8")
+    found = params_file.read(folder / "params.yaml")
+    assert found is not None
+    return found
+
+
+@given(values=sections)
+def test_dvc_and_we_read_the_same_values_from_what_we_write(values, tmp_path_factory):
+    text = params_file.text_of(values, ["a=1"])
+    assert differing(dict(YAML(typ="safe").load(text) or {}), values) == []
+    found = found_in(text, tmp_path_factory.mktemp("params"))
+    assert differing(found.values, values) == []
+    assert found.overrides == ["a=1"]
+    assert found.digest == params_file.digest(values)
+
+
+@given(value=scalars | st.lists(scalars, max_size=3))
+def test_a_value_written_as_an_override_is_read_back_by_hydra(value):
+    (override,) = OverridesParser.create().parse_overrides([f"key={written(value)}"])
+    assert differing(override.value(), value) == []
+
+
+@given(before=sections, after=sections)
+def test_any_values_are_reached_from_any_others_by_overrides_of_keys(before, after):
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+
+    config = OmegaConf.create(before)
+    OmegaConf.set_struct(config, True)
+    parsed = OverridesParser.create().parse_overrides(key_overrides(before, after))
+    ConfigLoaderImpl._apply_overrides_to_config(parsed, config)
+    assert differing(OmegaConf.to_container(config), after) == []
+
+
+def test_one_is_not_one_point_nought_and_true_is_not_one():
+    assert differing({"a": 1}, {"a": 1.0}) == ["a"]
+    assert differing({"a": 1}, {"a": True}) == ["a"]
+    assert differing({"a": math.inf, "b": {}}, {"a": math.inf, "b": {}}) == []
+    assert differing({"a": {"b": 1}}, {"a": {"b": 1, "c": None}}) == ["a.c"]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["model=mlp", "model.params.hidden=[8,8]", "train.device=cpu"],
+        ["data=flights_like", "split.gap=36h"],
+        ["model@baseline.linear=hist_gbdt", "model=logistic"],
+        ["+model.params.verbose=0", "~model.params.max_features", "model.classifier._target_=a.b"],
+        ["data.positive='it\\'s \"yes\": #1'", "seed=7", "kpi=flights", "kpi.action=1e-05"],
+        ["experiment=small", "threads=1"],
+        ["data.load={_target_:a.b,until:null}", "data.drop_where.test_rows='a > \"b\\c\"'"],
+    ],
+)
+def test_the_overrides_behind_given_values_are_found(tmp_path, overrides):
+    conf = make_toy_conf(tmp_path)
+    other = (conf / "data/visits.yaml").read_text(encoding="utf-8").replace("visits", "others")
+    switched = "defaults:\n  - override /split@_global_.split: time\n  - _self_\n"
+    (conf / "data/flights_like.yaml").write_text(switched + other, encoding="utf-8")
+    preset = "# @package _global_\ndefaults:\n  - override /model: logistic\ntrain: {device: cuda}\n"
+    (conf / "experiment/small.yaml").write_text(preset, encoding="utf-8")
+    wanted = compose(conf, overrides).values
+    derived = derive(conf, wanted)
+    assert differing(derived.values, wanted) == []
+    assert {o.partition("=")[0] for o in derived.overrides} >= {
+        o.partition("=")[0] for o in overrides if o.partition("=")[0] in derived.choices
+    }
+
+
+def test_a_whole_section_cannot_be_left_out(conf):
+    wanted = {name: section for name, section in compose(conf).values.items() if name != "model"}
+    with pytest.raises(
+        UserError, match=r"model: missing.* \(~model\); choose one of conf/model: cnn, extra_trees"
+    ):
+        derive(conf, wanted)
+
+
+def test_a_key_no_override_can_name_is_told(conf):
+    wanted = compose(conf).values
+    wanted["data"]["drop_where"]["two words"] = "age < 1"
+    with pytest.raises(UserError, match=r"data\.drop_where\.two words: no override can name such a key"):
+        derive(conf, wanted)
+
+
+def test_without_a_header_values_are_kept_and_their_overrides_found(conf, tmp_path):
+    values = compose(conf, ["model=mlp"]).values
+    composed, said = settle(conf, found_in(OmegaConf.to_yaml(values), tmp_path))
+    assert (composed.overrides, said) == (("model=mlp",), "-S {}")
+
+
+def test_an_edit_of_conf_is_taken_and_the_overrides_stay(tmp_path):
+    conf = make_toy_conf(tmp_path)
+    old = compose(conf, ["model=mlp", "train.device=cpu"])
+    found = found_in(params_file.text_of(old.values, old.overrides), tmp_path)
+    edit(conf / "model/mlp.yaml", "dropout: 0.3", "dropout: 0.2")
+    composed, _ = settle(conf, found)
+    assert composed.overrides == old.overrides
+    assert differing(old.values, composed.values) == ["model.params.dropout"]
+
+
+def test_an_edit_of_params_is_kept_and_becomes_an_override(conf, tmp_path):
+    text = params_file.text_of(compose(conf).values, [])
+    composed, _ = settle(conf, found_in(text.replace("seed: 2013", "seed: 7"), tmp_path))
+    assert composed.overrides == ("seed=7",)
+
+
+def test_edits_of_both_stop_and_name_two_ways_out(tmp_path):
+    conf = make_toy_conf(tmp_path)
+    text = params_file.text_of(compose(conf, ["train.device=cpu"]).values, ["train.device=cpu"])
+    found = found_in(text.replace("seed: 2013", "seed: 7"), tmp_path)
+    edit(conf / "config.yaml", "threads: 2", "threads: 1")
+    with pytest.raises(UserError) as error:
+        settle(conf, found)
+    assert re.search(
+        r"^to keep conf/: python src/cairn compose --reset train.device=cpu$", str(error.value), re.M
+    )
+    assert re.search(r"^to keep params.yaml: undo the edit of conf/", str(error.value), re.M)
+
+
+def test_the_same_edit_of_both_is_no_conflict(tmp_path):
+    conf = make_toy_conf(tmp_path)
+    found = found_in(params_file.text_of(compose(conf).values, []).replace("seed: 2013", "seed: 7"), tmp_path)
+    edit(conf / "config.yaml", "seed: 2013", "seed: 7")
+    assert settle(conf, found)[0].overrides == ()
+
+
+def test_comments_line_endings_and_options_not_chosen_do_not_count_as_edits_of_conf(tmp_path):
+    conf = make_toy_conf(tmp_path)
+    text = params_file.text_of(compose(conf).values, [])
+    for path in conf.rglob("*.yaml"):
+        path.write_bytes(b"# a comment\r\n" + path.read_bytes().replace(b"\n", b"\r\n"))
+    edit(conf / "model/mlp.yaml", "dropout: 0.3", "dropout: 0.2")
+    composed, _ = settle(conf, found_in(text, tmp_path))
+    assert params_file.text_of(composed.values, composed.overrides) == text
+    hand_edited, _ = settle(conf, found_in(text.replace("seed: 2013", "seed: 7"), tmp_path))
+    assert hand_edited.overrides == ("seed=7",)
+
+
+def test_a_recorded_override_that_conf_no_longer_takes_is_named(tmp_path):
+    conf = make_toy_conf(tmp_path)
+    old = compose(conf, ["train.device=cpu"])
+    found = found_in(params_file.text_of(old.values, old.overrides), tmp_path)
+    edit(conf / "train/default.yaml", "device:", "where:")
+    with pytest.raises(UserError, match=r"override train.device=cpu: no key.*compose --reset` drops all"):
+        settle(conf, found)
+
+
+@pytest.mark.parametrize("damage", ["<<<<<<< ours\n", "# overrides: [\n", "- a\n"])
+def test_a_damaged_params_file_is_one_line_that_says_how_to_go_on(conf, tmp_path, damage):
+    text = damage if damage == "- a\n" else params_file.text_of(compose(conf).values, []) + damage
+    with pytest.raises(
+        UserError, match=r"^params.yaml|/params.yaml.*compose --reset` writes it anew"
+    ) as error:
+        found_in(text, tmp_path)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [[], ["model=mlp", "model.params.hidden=[8,8]", "seed=7"], ["experiment=one", "split=time", "threads=1"]],
+)
+def test_a_saved_preset_says_the_same_without_any_override(tmp_path, overrides):
+    conf = make_toy_conf(tmp_path)
+    preset = "# @package _global_\ndefaults:\n  - override /model: mlp\ntrain: {device: cuda}\n"
+    (conf / "experiment/one.yaml").write_text(preset, encoding="utf-8")
+    composed = compose(conf, overrides)
+    path = save_preset(conf, "best", composed)
+    again = compose(conf, ["experiment=best"])
+    assert differing(again.values, composed.values) == []
+    assert [
+        line
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line and "#" not in line and not line.startswith(("  - override", "defaults:"))
+    ] == []
+
+
+@pytest.mark.parametrize("name", ["Best", "a b", "../up", "", "9"])
+def test_a_preset_needs_a_plain_name(conf, name):
+    with pytest.raises(UserError, match="a name is lower-case letters"):
+        save_preset(conf, name, compose(conf))
+
+
+def test_a_preset_is_never_overwritten_and_never_half_true(tmp_path):
+    conf = make_toy_conf(tmp_path)
+    with pytest.raises(UserError, match=r"experiment/tiny.yaml is there"):
+        save_preset(conf, "tiny", compose(conf))
+    with pytest.raises(UserError, match=r"no preset can say this of model.params.max_features"):
+        save_preset(conf, "less", compose(conf, ["~model.params.max_features"]))
+    assert "less" not in options(conf, "experiment")
+
+
+def test_the_shipped_files_are_found(conf):
+    assert {"logistic", "hist_gbdt", "mlp", "extra_trees"} <= set(options(ROOT / "conf", "model"))

@@ -1,0 +1,72 @@
+"""What is written depends on the content alone, and nothing is ever half written."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cairn.data.tables import read_json, read_raw, read_table, rounded, write_json, write_table
+from cairn.errors import UserError
+
+
+def test_records_are_rounded_to_significant_digits_and_stay_plain_json(tmp_path):
+    path = tmp_path / "a/b.json"
+    write_json(
+        {"x": np.float64(1 / 3), "n": np.int64(3), "nan": float("nan"), "list": [1e-9 / 3, 2], "ok": True},
+        path,
+    )
+    assert json.loads(path.read_text()) == {
+        "x": 0.333333,
+        "n": 3,
+        "nan": None,
+        "list": [3.33333e-10, 2],
+        "ok": True,
+    }
+    assert path.read_bytes().endswith(b"}\n")
+    assert read_json(path)["n"] == 3
+
+
+def test_rounding_leaves_integers_and_booleans_as_they_are():
+    assert rounded({"n": 123456789, "b": False}) == {"n": 123456789, "b": False}
+
+
+def test_a_table_comes_back_as_it_was_and_its_bytes_repeat(tmp_path):
+    table = pd.DataFrame({"s": ["é", None], "f": [1.5, np.nan], "t": pd.to_datetime(["2020-01-01", None])})
+    for name in ("one", "two"):
+        write_table(table, tmp_path / f"{name}.parquet")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "one.parquet"), table)
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
+    assert not list(tmp_path.glob("*.unfinished"))
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.tsv", "t.parquet", "t.feather", "t.jsonl"])
+def test_raw_tables_are_read_by_their_extension(tmp_path, name):
+    table = pd.DataFrame({"a": [1, 2], "b": ["x", "ü"]})
+    path = tmp_path / name
+    kind = name.split(".")[1]
+    {
+        "csv": lambda: table.to_csv(path, index=False),
+        "tsv": lambda: table.to_csv(path, index=False, sep="\t"),
+        "parquet": lambda: table.to_parquet(path),
+        "feather": lambda: table.to_feather(path),
+        "jsonl": lambda: table.to_json(path, orient="records", lines=True),
+    }[kind]()
+    pd.testing.assert_frame_equal(read_raw(path), table)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("no.csv", None, "is not there"),
+        ("x.docx", b"", "give data.load"),
+        ("bad.parquet", b"junk", "cannot be read"),
+    ],
+)
+def test_a_source_that_cannot_be_read_gives_one_line(tmp_path, name, content, message):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=message) as error:
+        read_raw(path)
+    assert "\n" not in str(error.value).strip()

@@ -1,0 +1,251 @@
+"""cairn doctor names what was broken on purpose and what to do; nothing stops it, and it changes nothing."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cairn.doctor import machine, storage
+from cairn.doctor.checkout import git_state, line_ends, settings
+from cairn.doctor.examine import examine
+from cairn.doctor.machine import disk, pins, torch
+from cairn.doctor.storage import dvc_config, lock, remotes
+from cairn.pins import ESCAPE
+
+
+@pytest.fixture
+def checkout(snapshot, tmp_path):
+    """A fresh clone of the working tree as it stands, with nothing in its cache."""
+    return snapshot.clone(tmp_path / "repository", share_cache=False)
+
+
+@pytest.fixture
+def root(checkout):
+    return checkout.path
+
+
+def said(check, root, state):
+    return [line.said for line in check(root) if line.state == state]
+
+
+def only(check, root, state):
+    (line,) = check(root)
+    assert line.state == state, line
+    return line.said
+
+
+def test_a_fresh_clone_has_nothing_wrong_and_stays_as_it_is(checkout):
+    before = checkout.git("status", "--porcelain", "--ignored")
+    text = checkout.run("python", "src/cairn", "doctor")
+    lines = [line for line in text.splitlines() if line]
+    assert {line.split()[0] for line in lines} <= {"ok", "warn"}
+    subjects = " ".join(lines)
+    for subject in (
+        "python",
+        "pins",
+        "torch",
+        "disk",
+        "git",
+        "line ends",
+        "dvc",
+        "remote",
+        "settings",
+        "lock",
+    ):
+        assert f" {subject} " in subjects
+    assert "on main, all is committed" in text
+    assert "hydra on, safe links, every remote verifies" in text
+    after = checkout.git("status", "--porcelain", "--ignored")
+    made = ("__pycache__/", ".dvc/tmp/")  # by Python and by DVC, which git ignores
+    assert {line for line in after.splitlines() if not line.endswith(made)} == set(before.splitlines())
+
+
+def test_what_is_wrong_ends_with_exit_code_1_and_every_line_has_a_cure(checkout):
+    checkout.dvc("remote", "modify", "local", "verify", "false")
+    checkout.dvc("config", "hydra.enabled", "false")
+    checkout.replace("conf/model/hist_gbdt.yaml", "max_iter", "max_itr")
+    (checkout.path / "README.md").write_bytes(b"one\r\ntwo\r\n")
+    checkout.git("switch", "--quiet", "--detach")
+    text = checkout.run("python", "src/cairn", "doctor", fails=True)
+    for expected in (
+        "wrong  dvc         damaged files would be pulled unseen: dvc remote modify local verify true",
+        "wrong  dvc         -S chooses no options of conf/: dvc config hydra.enabled true",
+        "carriage returns in README.md",
+        "after a kill of it), commits belong to none: git switch main",
+        "max_itr",
+        "things are wrong; each line says what to do",
+    ):
+        assert expected in text
+    assert "Traceback" not in text
+
+
+def test_a_folder_with_nothing_in_it_is_examined_to_the_end(tmp_path):
+    found = {line.subject: line.state for line in examine(tmp_path)}
+    assert {"python", "pins", "git", "dvc", "remote", "settings", "lock"} <= set(found)
+    assert found["git"] == found["dvc"] == found["settings"] == found["lock"] == "wrong"
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "- a\n- b\n", "seed: !!python/object:os.system\n", "\x00", "# overrides: x\nseed: 1\n"]
+)
+def test_a_params_yaml_that_cannot_be_read_is_one_line(root, text):
+    (root / "params.yaml").write_text(text, encoding="utf-8")
+    for line in [*settings(root), *torch(root)]:
+        assert "\n" not in line.said
+    assert said(settings, root, "wrong")
+
+
+def test_settings_that_are_behind_edited_twice_or_missing_are_told_apart(checkout, root):
+    assert only(settings, root, "ok") == "params.yaml = conf/"
+    checkout.run("python", "src/cairn", "compose", "model=logistic")
+    assert only(settings, root, "ok") == "params.yaml = conf/ + model=logistic"
+    checkout.replace("conf/config.yaml", "seed: 2013", "seed: 2014")
+    assert "dvc repro brings it up" in only(settings, root, "warn")
+    checkout.replace("params.yaml", "threads: 2", "threads: 1")
+    assert "both conf/ and params.yaml were edited" in said(settings, root, "wrong")[0]
+    (root / "params.yaml").unlink()
+    assert only(settings, root, "wrong") == "params.yaml is not there: dvc repro compose"
+
+
+def test_changes_and_an_unknown_author_are_named(checkout, root, monkeypatch):
+    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
+        monkeypatch.setenv(name, os.devnull)
+    checkout.git("config", "--unset", "user.email")
+    (root / "new.txt").write_text("x")
+    assert "user.email is not set" in said(git_state, root, "wrong")[0]
+    assert said(git_state, root, "warn")[0].startswith("1 files differ from the last commit")
+
+
+def test_without_attributes_line_ends_are_left_to_chance(root):
+    assert only(line_ends, root, "ok") == "LF in every text file"
+    (root / ".gitattributes").write_text("*.png binary\n")
+    assert "git checkout .gitattributes" in only(line_ends, root, "warn")
+
+
+def test_other_versions_and_the_leave_to_use_them_are_named(root, monkeypatch):
+    assert only(pins, root, "ok")
+    text = (root / "constraints.txt").read_text().splitlines()
+    changed = ["numpy==0.0.1" if line.startswith("numpy==") else line for line in text]
+    (root / "constraints.txt").write_text("\n".join(changed))
+    monkeypatch.setenv(ESCAPE, "1")
+    wrong, allowed = (next(iter(said(pins, root, state))) for state in ("wrong", "warn"))
+    assert "the pin is 0.0.1" in wrong
+    assert wrong.endswith(": run `python bootstrap.py`")
+    assert ESCAPE in allowed
+
+
+def test_a_cache_of_links_and_a_dvc_that_calls_home_are_named(checkout, root):
+    checkout.dvc("config", "cache.type", "hardlink,symlink")
+    checkout.dvc("config", "core.analytics", "true")
+    assert "an edit in place would spoil a cache of hardlinks, symlinks" in said(dvc_config, root, "wrong")[0]
+    assert said(dvc_config, root, "warn") == ["DVC calls home: dvc config core.analytics false"]
+    (root / ".dvc/config").write_text("[core\n")
+    assert any(line.state == "wrong" and line.subject == "dvc" for line in examine_only(root, "dvc_config"))
+
+
+def examine_only(root, name):
+    """Examine with all other checks left out, as examine() itself would."""
+    from cairn.doctor import examine as module
+
+    with pytest.MonkeyPatch.context() as patch:
+        for other in (
+            "python",
+            "pins",
+            "torch",
+            "disk",
+            "git_state",
+            "line_ends",
+            "settings",
+            "lock",
+            "remotes",
+        ):
+            if other != name:
+                patch.setattr(module, other, lambda _: iter(()))
+        return list(module.examine(root))
+
+
+def test_a_remote_that_is_a_folder_is_tried(checkout, root, tmp_path):
+    store = tmp_path / "store"
+    checkout.dvc("remote", "modify", "local", "url", str(store))
+    assert only(remotes, root, "ok") == f"local: {store} is made by the first dvc push"
+    store.mkdir()
+    assert only(remotes, root, "ok") == f"local: {store} can be written"
+    checkout.dvc("remote", "modify", "local", "url", "/proc/store")
+    if os.access("/proc", os.W_OK):
+        pytest.skip("root may write anywhere")
+    assert "cannot be written" in only(remotes, root, "wrong")
+
+
+def test_a_remote_that_does_not_answer_is_wrong_and_one_that_does_is_not(checkout, root, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    checkout.dvc("remote", "modify", "local", "url", f"http://127.0.0.1:{port}/store")
+    assert "cannot be reached" in only(remotes, root, "wrong")
+    served = subprocess.Popen(
+        [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(tmp_path)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        assert only(remotes, root, "ok").endswith("answers")
+    finally:
+        served.kill()
+        served.wait()
+
+
+def test_a_remote_is_not_waited_for_without_end(checkout, root, monkeypatch):
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        checkout.dvc("remote", "modify", "local", "url", f"http://127.0.0.1:{mute.getsockname()[1]}/store")
+        monkeypatch.setattr(storage, "PATIENCE", 4)
+        assert "no answer in 4 s" in only(remotes, root, "wrong")
+
+
+def test_no_remote_is_a_warning(checkout, root):
+    checkout.dvc("remote", "remove", "local")
+    assert "dvc remote add --default" in only(remotes, root, "warn")
+
+
+def test_a_disk_is_full_before_it_is_full(root, monkeypatch):
+    free = shutil.disk_usage(root).free
+    assert said(disk, root, "ok" if free >= machine.LITTLE else "warn")
+    monkeypatch.setattr(machine, "LITTLE", free * 2)
+    assert "make room" in said(disk, root, "warn")[0]
+    monkeypatch.setattr(machine, "TOO_LITTLE", free * 2)
+    assert "make room" in said(disk, root, "wrong")[0]
+
+
+def test_a_gpu_that_is_asked_for_and_not_there_is_wrong(checkout, root):
+    import torch as library
+
+    if library.cuda.is_available():
+        pytest.skip("there is a GPU")
+    assert "no GPU" in only(torch, root, "ok")
+    checkout.run("python", "src/cairn", "compose", "train.device=cuda")
+    assert "set it to auto" in only(torch, root, "wrong")
+
+
+def test_a_lock_that_is_behind_names_the_stages(checkout, root):
+    checkout.replace("dvc.lock", "python src/cairn split", "python src/cairn spilt")
+    assert "split" in only(lock, root, "warn")
+    Path(root / "dvc.yaml").write_text("stages: [\n", encoding="utf-8")
+    assert only(lock, root, "wrong").startswith("dvc repro --dry: './dvc.yaml' is invalid")
+
+
+def test_code_that_changed_where_no_data_are_yet_is_no_fault(checkout, root):
+    program = root / "src/cairn/pipeline/prepare.py"
+    program.write_text(program.read_text(encoding="utf-8") + "CHANGED = True\n", encoding="utf-8")
+    assert only(lock, root, "warn").startswith(
+        "dvc.lock is behind from prepare on, and its data are not here"
+    )

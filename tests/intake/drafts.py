@@ -1,0 +1,40 @@
+"""Small tables with a known truth, for tests of what is found out about a table."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cairn.intake.draft.plan import Plan, make_plan
+from cairn.intake.read.source import Source
+from cairn.intake.request import Wishes
+from cairn.intake.write.install import prove
+from cairn.intake.write.yaml_files import texts
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def planned(table: pd.DataFrame, target: str, **wishes) -> Plan:
+    """Plan a table as the command does."""
+    return make_plan(
+        Source(Path("table.parquet"), table, None, ()),
+        "mine",
+        "data/raw/mine.parquet",
+        Wishes(target, **wishes),
+    )
+
+
+def proven(table: pd.DataFrame, target: str, **wishes) -> Plan:
+    """Plan a table, and prove the plan on the table it was made from."""
+    plan = planned(table, target, **wishes)
+    prove(plan, table, texts(plan), ROOT)
+    return plan
+
+
+def visits(rows: int = 400, seed: int = 0) -> pd.DataFrame:
+    """A table of visits to a shop: two honest columns that decide, one that does not."""
+    rng = np.random.default_rng(seed)
+    age, town = rng.integers(18, 80, rows), rng.choice(["Łódź", "Zürich", "Jerez"], rows)
+    chance = 1 / (1 + np.exp(-(age / 15 - 4 + (town == "Jerez"))))
+    bought = np.where(rng.random(rows) < chance, "yes", "no")
+    return pd.DataFrame({"age": age, "town": town, "noise": rng.normal(size=rows), "bought": bought})

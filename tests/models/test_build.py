@@ -1,0 +1,159 @@
+"""From config to fitted model: what estimators are given, and what the user is told when it cannot work."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import log_loss
+from synthetic import CONTRACT, MODELS, config, fit, rows
+
+from cairn.errors import UserError
+from cairn.models.build import build_estimator, training_curve
+from cairn.models.calibration import calibrate
+from cairn.models.labels import class_labels, label_codes
+
+
+def build(task="binary", device="auto", categorical=(), name="logistic", classifier=None, **params):
+    model = config(name, **params)
+    if classifier is not None:
+        model = model.model_copy(update={"classifier": {"_target_": classifier}})
+    return build_estimator(
+        model, task, seed=7, threads=2, device=device, categorical=list(categorical)
+    ).get_params()
+
+
+def test_an_estimator_gets_seed_threads_device_and_code_columns_where_it_takes_them():
+    assert build(name="extra_trees")["random_state"] == 7
+    assert build(name="extra_trees")["n_jobs"] == 2
+    assert build(name="hist_gbdt", categorical=[3, 4])["categorical_features"] == [3, 4]
+    network = build(name="mlp", device="cpu", categorical=[1])
+    assert (network["device"], network["categorical_features"], network["random_state"]) == ("cpu", [1], 7)
+
+
+def test_what_the_config_says_wins():
+    assert build(name="extra_trees", n_jobs=5)["n_jobs"] == 5
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        ({"n_estimator": 3, "name": "extra_trees"}, "'n_estimator'.*did you mean n_estimators"),
+        ({"classifier": "sklearn.linear_model.LogisticRegresion"}, "did you mean LogisticRegression"),
+        ({"classifier": "lightgum.LGBM"}, "no module 'lightgum'"),
+        ({"classifier": "LogisticRegression"}, "no module"),
+        ({"classifier": "sklearn.svm.LinearSVC"}, "no probabilities"),
+    ],
+)
+def test_a_model_that_cannot_be_built_is_told_in_one_line(wish, words):
+    with pytest.raises(UserError, match=words) as error:
+        build(**wish)
+    assert "\n" not in str(error.value)
+
+
+def test_a_model_without_a_regressor_says_so():
+    model = config("logistic").model_copy(update={"regressor": None})
+    with pytest.raises(UserError, match="no regressor"):
+        build_estimator(model, "regression", seed=0, threads=1, device="cpu", categorical=[])
+
+
+def test_a_parameter_of_a_wrong_value_is_told_in_one_line():
+    with pytest.raises(UserError, match=r"model 'hist_gbdt': .*max_iter") as error:
+        fit("hist_gbdt", max_iter=-1)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["hist_gbdt", "mlp"])
+def test_training_stops_on_validation_only_when_it_may(name):
+    many = {"max_iter": 300, "learning_rate": 0.5} if name == "hist_gbdt" else {"max_epochs": 40}
+    most = next(iter(many.values()))
+    stopped = fit(name, **many).estimator.n_iter_
+    assert stopped < most
+    assert fit(name, early_stopping=False, **many).estimator.n_iter_ == most
+
+
+def test_boosting_never_sets_rows_of_train_aside_by_itself():
+    assert not fit("hist_gbdt", early_stopping=False, max_iter=3).estimator.do_early_stopping_
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_training_curve_ends_with_the_loss_of_the_validation_rows(name):
+    package = fit(name)
+    curve = training_curve(package.estimator)
+    assert list(curve.columns) == ["iteration", "train", "validation"]
+    if name in ("logistic", "extra_trees"):
+        assert len(curve) == 1
+        assert curve[["train", "validation"]].isna().all(axis=None)
+        return
+    held_out = rows(600, seed=1)
+    expected = -log_loss(held_out["late"], package.scores(held_out))
+    reached = curve["validation"].max() if name == "mlp" else curve["validation"].iloc[-1]
+    assert reached == pytest.approx(expected, rel=1e-5)
+    assert curve["iteration"].iloc[-1] == package.estimator.n_iter_
+
+
+def test_a_class_that_only_validation_has_does_not_stop_the_fit():
+    train = rows()[rows()["class"] != "fair"]
+    assert fit("mlp", "multiclass", train=train).class_names == ["early", "late"]
+
+
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
+def test_calibration_mends_probabilities_that_are_too_bold(method):
+    bold = fit("hist_gbdt", early_stopping=False, max_iter=300, learning_rate=0.5)
+    mended = calibrate(bold, rows(600, seed=1), method)
+    test = rows(2000, seed=5)
+    assert log_loss(test["late"], mended.scores(test)) < 0.8 * log_loss(test["late"], bold.scores(test))
+
+
+def test_calibration_says_what_it_lacks():
+    package = fit("logistic", "multiclass")
+    no_late = rows(200)[lambda table: table["class"] != "late"]
+    with pytest.raises(UserError, match="two validation rows of class late"):
+        calibrate(package, no_late, "sigmoid")
+    with pytest.raises(UserError, match="calibration=none"):
+        calibrate(fit("logistic", "regression"), rows(), "isotonic")
+    assert calibrate(package, rows(), "none") is package
+
+
+@pytest.mark.parametrize(
+    ("values", "positive", "classes"),
+    [
+        (["no", "yes", "no"], "no", ["yes", "no"]),
+        ([True, False], None, [False, True]),
+        ([1.0, 0.0], None, [0, 1]),
+        ([1, 2], 2, [1, 2]),
+        ([0, 1], 0, [1, 0]),
+    ],
+)
+def test_the_event_is_the_last_of_two_classes(values, positive, classes):
+    target = pd.Series(values, name="y")
+    found = class_labels(target, "binary", positive)
+    assert found == classes
+    assert [type(label) for label in found] == [type(label) for label in classes]
+    codes = label_codes(target, found)
+    assert [found[code] for code in codes] == values
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "positive", "words"),
+    [
+        (["a", "b"], "binary", None, "say which of 'a', 'b' is the event"),
+        (["a", "b"], "binary", "c", "no 'c' in 'y'"),
+        (["a", "b", "c"], "binary", "a", "has 3 labels"),
+        (["a", "a"], "multiclass", None, "one class only"),
+    ],
+)
+def test_labels_that_fit_no_question_are_told(values, task, positive, words):
+    with pytest.raises(UserError, match=words):
+        class_labels(pd.Series(values, name="y"), task, positive)
+
+
+def test_a_label_the_model_does_not_know_is_named():
+    with pytest.raises(ValueError, match="holds 'c', missing"):
+        label_codes(pd.Series(["a", "c", None], name="y"), ["a", "b"])
+
+
+def test_only_features_reach_the_model():
+    assert fit("logistic").features == list(CONTRACT.columns)
+    changed = rows().assign(delay=0.0)
+    np.testing.assert_array_equal(
+        fit("logistic", train=changed).scores(rows()), fit("logistic").scores(rows())
+    )

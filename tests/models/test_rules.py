@@ -1,0 +1,76 @@
+"""Rules without a model, against hand-computed cases."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cairn.errors import UserError
+from cairn.models.rules import one_hot, predict_rule, prior
+from cairn.settings.baseline import ColumnRule, RateRule
+
+TRAIN = pd.DataFrame({"c": ["a", "a", "a", "b", None], "h": [1, 1, 2, 1, 1], "y": [1, 1, 0, 0, 1], "s": 0.0})
+OUTCOME = one_hot(TRAIN["y"], "binary", [])
+
+
+def given(table):
+    return {"train": TRAIN, "outcome": OUTCOME, "table": table}
+
+
+def rate(by, smoothing, table):
+    return predict_rule("r", RateRule(kind="rate", by=by, smoothing=smoothing), "binary", **given(table))[
+        :, 0
+    ]
+
+
+def test_the_prior_is_the_mean_of_train():
+    assert prior(OUTCOME, 2).tolist() == [[0.6], [0.6]]
+
+
+def test_a_rate_is_shrunk_to_the_overall_mean():
+    asked = pd.DataFrame({"c": ["a", "b", "z"], "h": [1, 1, 1]})
+    assert rate(["c"], 2, asked) == pytest.approx([(2 + 2 * 0.6) / 5, (0 + 1.2) / 3, 0.6])
+
+
+def test_a_rate_without_smoothing_is_the_group_mean_and_the_prior_for_new_groups():
+    asked = pd.DataFrame({"c": ["a", "a", "b", "b"], "h": [1, 2, 1, 9]})
+    assert rate(["c", "h"], 0, asked).tolist() == [1.0, 0.0, 0.0, 0.6]
+
+
+def test_missing_is_a_group_of_its_own():
+    assert rate(["c"], 0, pd.DataFrame({"c": [None, "b"], "h": [1, 1]})).tolist() == [1.0, 0.0]
+
+
+def test_a_column_rule_is_the_column_and_the_prior_where_it_is_missing():
+    table = pd.DataFrame({"s": [0.2, np.nan]})
+    values = predict_rule(
+        "live", ColumnRule(kind="column", column="s", missing=None), "binary", **given(table)
+    )
+    assert values[:, 0].tolist() == [0.2, 0.6]
+    rule = ColumnRule(kind="column", column="s", missing=0.0)
+    assert predict_rule("live", rule, "binary", **given(table))[:, 0].tolist() == [0.2, 0.0]
+
+
+def test_rates_of_classes_sum_to_one():
+    labels = pd.Series(["u", "v", "w", "v", "v"])
+    outcome = one_hot(labels, "multiclass", ["u", "v", "w"])
+    rates = predict_rule(
+        "r",
+        RateRule(kind="rate", by=["c"], smoothing=3),
+        "multiclass",
+        **(given(TRAIN) | {"outcome": outcome}),
+    )
+    assert rates.shape == (5, 3)
+    assert rates.sum(axis=1) == pytest.approx(np.ones(5))
+
+
+def test_an_unknown_column_gives_a_line_that_names_the_rule():
+    with pytest.raises(UserError, match=r"baseline\.rules\.r: no column nowhere"):
+        rate(["nowhere"], 0, TRAIN)
+
+
+def test_a_column_that_is_no_probability_is_refused_for_a_binary_target():
+    rule = ColumnRule(kind="column", column="s", missing=None)
+    table = pd.DataFrame({"s": [0.5, 3.0]})
+    with pytest.raises(UserError, match=r"baseline\.rules\.live: s is no probability"):
+        predict_rule("live", rule, "binary", **given(table))
+    assert predict_rule("live", rule, "regression", **given(table))[:, 0].tolist() == [0.5, 3.0]

@@ -1,0 +1,97 @@
+"""bootstrap.py hands pip's settings on to uv, sets up once, and says what is wrong in one line."""
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+
+import pytest
+from repository import ROOT
+
+spec = importlib.util.spec_from_file_location("bootstrap", ROOT / "bootstrap.py")
+bootstrap = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(bootstrap)
+
+UV_NAMES = [name for name, _ in bootstrap.UV_NAME_OF.values()]
+
+
+@pytest.fixture
+def no_uv_settings(monkeypatch):
+    for name in (*UV_NAMES, "UV_COMPILE_BYTECODE", "UV_INDEX_STRATEGY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_pips_settings_are_said_again_in_uvs_words(no_uv_settings, tmp_path):
+    folder = str(tmp_path)
+    pip = {
+        "find-links": [folder, "https://example.org/wheels"],
+        "index-url": ["https://example.org/simple"],
+        "extra-index-url": ["https://a.example.org/simple", "https://b.example.org/simple"],
+        "cert": [folder],
+        "trusted-host": ["example.org"],
+    }
+    assert bootstrap._uv_settings(pip) == {
+        "UV_COMPILE_BYTECODE": "1",
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+        "UV_FIND_LINKS": f"{folder},https://example.org/wheels",
+        "UV_DEFAULT_INDEX": "https://example.org/simple",
+        "UV_INDEX": "https://a.example.org/simple https://b.example.org/simple",
+        "SSL_CERT_FILE": folder,
+        "UV_INSECURE_HOST": "example.org",
+    }
+
+
+def test_what_the_user_has_set_for_uv_stays(no_uv_settings, monkeypatch):
+    monkeypatch.setenv("UV_FIND_LINKS", "mine")
+    assert "UV_FIND_LINKS" not in bootstrap._uv_settings({"find-links": ["https://example.org/other"]})
+
+
+def test_a_folder_that_is_not_there_is_passed_over_as_pip_does(no_uv_settings):
+    assert "UV_INDEX" not in bootstrap._uv_settings({"extra-index-url": ["file:///no/such/index"]})
+
+
+def test_settings_are_read_from_pip_itself_the_environment_winning(monkeypatch, tmp_path):
+    config = tmp_path / "pip.conf"
+    config.write_text(
+        "[global]\nfind-links = /from/file\ntimeout = 9\n[install]\ntrusted-host = example.org\n"
+    )
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    assert bootstrap._pip_settings(sys.executable)["find-links"] == ["/from/file"]
+    monkeypatch.setenv("PIP_FIND_LINKS", "/a /b")
+    found = bootstrap._pip_settings(sys.executable)
+    assert found["find-links"] == ["/a", "/b"]
+    assert found["trusted-host"] == ["example.org"]
+    assert "timeout" not in found
+
+
+def test_a_program_that_is_not_there_gives_one_line(tmp_path):
+    done = subprocess.run(
+        [sys.executable, ROOT / "bootstrap.py", "no-such-program"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "bootstrap.py: no-such-program: no such program in .venv or on the path\n"
+
+
+def test_an_install_that_fails_gives_its_message_and_one_line(tmp_path):
+    for name in ("bootstrap.py", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "constraints-dev.txt").write_text("uv==0.0.0.0\n")
+    done = subprocess.run(
+        [sys.executable, tmp_path / "bootstrap.py"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("bootstrap.py: setting up .venv failed at: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_every_target_of_the_makefile_is_one_command_per_line_that_any_shell_can_run():
+    lines = (ROOT / "Makefile").read_text(encoding="utf-8").splitlines()
+    recipes = [line.strip() for line in lines if line.startswith("\t")]
+    assert recipes
+    for recipe in recipes:
+        assert recipe.startswith("$(PYTHON) bootstrap.py ")
+        assert not set("&;<>`") & set(recipe)
