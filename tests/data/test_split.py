@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cairn.data.split import deal, proof
+from cairn.data.split import assign_parts, proof
 from cairn.errors import UserError
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
@@ -55,7 +55,7 @@ def made(rows=1000, seed=0):
 
 
 def parts(table, split, seed=1, data=DATA):
-    part = deal(table, split, data, CONTRACT, seed)
+    part = assign_parts(table, split, data, CONTRACT, seed)
     return part, {name: table[part == name] for name in ("train", "validation", "test")}
 
 
@@ -133,9 +133,9 @@ def test_a_group_split_never_cuts_a_group(rows, seed):
 
 
 def test_the_seed_decides_a_random_split():
-    first, second = (deal(made(), RANDOM, DATA, CONTRACT, 5) for _ in range(2))
+    first, second = (assign_parts(made(), RANDOM, DATA, CONTRACT, 5) for _ in range(2))
     assert first.equals(second)
-    assert not first.equals(deal(made(), RANDOM, DATA, CONTRACT, 6))
+    assert not first.equals(assign_parts(made(), RANDOM, DATA, CONTRACT, 6))
 
 
 def test_the_proof_refuses_copies_on_two_sides():
@@ -154,7 +154,7 @@ def test_equal_values_at_another_time_or_of_another_group_are_no_copies():
         {"key": ["at", "who"], "columns": {"at": {"kind": "datetime"}, "who": {"kind": "numeric"}}}
     )
     for split in (TIME, GROUP):
-        part = deal(table, split, DATA, keyed, 1)
+        part = assign_parts(table, split, DATA, keyed, 1)
         assert proof(table, part, split, DATA, keyed)["shared"]["copies"] == 0
 
 
@@ -195,12 +195,12 @@ def test_a_row_without_time_or_group_stops_the_split(column, split, message):
     table = made(100)
     table[column] = table[column].where(table.index > 2)
     with pytest.raises(UserError, match=message):
-        deal(table, split, DATA, CONTRACT, 0)
+        assign_parts(table, split, DATA, CONTRACT, 0)
 
 
 def test_a_part_without_rows_stops_the_split():
-    with pytest.raises(UserError, match="no row falls into test"):
-        deal(made(), TIME.model_copy(update={"test_from": "2021-01-01"}), DATA, CONTRACT, 0)
+    with pytest.raises(UserError, match="test would have no rows"):
+        assign_parts(made(), TIME.model_copy(update={"test_from": "2021-01-01"}), DATA, CONTRACT, 0)
 
 
 def test_a_regression_is_stratified_by_the_size_of_its_target():

@@ -9,9 +9,9 @@ from cairn.compose.conf import compose
 from cairn.compose.validate import read_config
 from cairn.data.contract import violations
 from cairn.data.load import load
+from cairn.data.prepare import usable_rows
 from cairn.datasets.flights.table import build_table, load_flights
 from cairn.errors import UserError
-from cairn.pipeline.prepare import clean
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -97,14 +97,14 @@ def test_a_missing_file_and_a_broken_one_are_named(folder, tmp_path):
 
 
 def test_the_question_drops_cancelled_and_diverted_flights_and_says_how_many(year):
-    kept, dropped = clean(year, data_config("flights"))
+    kept, dropped = usable_rows(year, data_config("flights"))
     assert dropped == {"cancelled": 8_255, "diverted": 1_175, "no_target": 0}
     assert len(kept) == 327_346
 
 
 def test_the_question_with_cancelled_flights_drops_none_and_sees_no_tail(year, contract):
     config = read_config(compose(ROOT / "conf", ["data=flights_disrupted"]).values, ROOT)
-    kept, _ = clean(year, config.data)
+    kept, _ = usable_rows(year, config.data)
     assert len(kept) == len(year)
     assert config.features.groups is not None
     groups = {column.group for column in contract.columns.values()} - {None}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
+from cairn.data.prepare import encode_target
 from cairn.metrics.paired import (
     Difference,
     Predictor,
@@ -20,7 +21,6 @@ from cairn.metrics.paired import (
     slice_differences,
     student,
 )
-from cairn.pipeline.prepare import encode_target
 from cairn.settings.data import DataConfig
 from cairn.settings.kpi import CostKpi
 from cairn.studies.compare.comparison import judged

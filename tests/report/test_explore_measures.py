@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from cairn.data.drift import chance, kolmogorov_smirnov, shifts, summary, total_variation
+from cairn.data.drift import chance, distances, kolmogorov_smirnov, summary, total_variation
 from cairn.report.explore.association import association, matrix, with_target
 from cairn.report.explore.charts import heat, histogram, target_figure
 from cairn.report.explore.gaps import complete_rows, gaps
@@ -113,7 +113,7 @@ def test_a_gap_that_only_one_part_has_is_a_shift_and_the_largest_come_first():
     kinds = {"same": "numeric", "gap": "numeric", "level": "categorical"}
     columns = {name: {"kind": kind, "group": "g"} for name, kind in kinds.items()}
     contract = Contract.model_validate({"columns": columns | {"key": {"kind": "numeric"}}})
-    found = shifts(train, other, contract, 0)
+    found = distances(train, other, contract, 0)
     assert list(found) == ["level", "gap", "same"]
     assert found["same"] == 0
     assert found["gap"] == pytest.approx(0.25)

@@ -5,7 +5,7 @@ import pytest
 
 from cairn.data.contract import violations
 from cairn.data.load import as_dates, derived, with_dates
-from cairn.pipeline.prepare import clean, encode_target
+from cairn.data.prepare import usable_rows
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
 from cairn.settings.expressions import names_in
@@ -44,9 +44,9 @@ def test_a_target_made_of_a_missing_value_is_missing_and_its_row_is_dropped_not_
     data = described(late="delay > 15")
     whole = derived(table, data, contract)
     assert violations(whole, contract) == []
-    kept, dropped = clean(whole, data)
+    kept, dropped = usable_rows(whole, data)
     assert dropped == {"no_target": 1}
-    assert encode_target(kept["late"], data).tolist() == [0, 1, 1]
+    assert kept["late"].tolist() == [0, 1, 1]
     for expression in ("(delay > 15) * 1", "(delay > 15).astype('int')", "delay.between(15, 99) * 1"):
         assert derived(table, described(late=expression), contract)["late"].tolist()[:2] == [0, 1]
         assert derived(table, described(late=expression), contract)["late"].isna().tolist()[2:] == [

@@ -1,4 +1,4 @@
-"""How far the rows of one part are from those of train, column by column, between 0 and 1."""
+"""How far two samples of a column are apart, between 0 and 1, and whether chance alone explains it."""
 
 import math
 from typing import Any
@@ -13,18 +13,16 @@ SAMPLE = 20_000
 MOST = 20
 
 
-def shifts(train: pd.DataFrame, other: pd.DataFrame, contract: Contract, seed: int) -> dict[str, float]:
+def distances(train: pd.DataFrame, other: pd.DataFrame, contract: Contract, seed: int) -> dict[str, float]:
     """Return the distance of every feature between two parts, the largest first.
 
-    For categories it is the total variation distance: half the sum over the levels of the absolute
-    difference of their shares. For all else it is the Kolmogorov-Smirnov distance: the largest difference
-    between the two cumulative distributions. Either is the share of rows by which some set of values, or some
-    range from the lowest, is more common in one part than in the other. Missing counts as a level, and as
-    below every number.
+    Categories have the total variation distance, all else the Kolmogorov-Smirnov distance. Either is the
+    share of rows by which some set of values, or some range from the lowest, is more common in one part than
+    in the other. Missing counts as a level, and as below every number.
 
     Args:
-        train: rows with the features, n of them.
-        other: likewise.
+        train: rows with the features.
+        other: rows with the same columns.
         contract: kinds; the columns with a group are the features.
         seed: of the samples of 20,000 rows that are compared.
     """
@@ -49,23 +47,22 @@ def summary(distances: dict[str, float]) -> dict[str, Any]:
     }
 
 
-def chance(first: int, second: int) -> float:
-    """Return the Kolmogorov-Smirnov distance that 5 in 100 pairs of samples of one source of numbers exceed.
-
-    From its limit (N. Smirnov, Table for estimating the goodness of fit of empirical distributions, Annals of
-    Mathematical Statistics 19 (1948), pages 279-281).
-
-    Args:
-        first: rows of one sample.
-        second: rows of the other.
-    """
-    return 1.3581 * math.sqrt((first + second) / (first * second))
-
-
 def total_variation(first: pd.Series, second: pd.Series) -> float:
-    """Return half the sum of absolute differences between the shares of the levels."""
+    """Return half the sum of absolute differences between the shares of the levels.
+
+    It is the share of rows that would have to change their level (Levin, Peres and Wilmer, Markov Chains and
+    Mixing Times, 2009, section 4.1). Missing is a level.
+    """
     shares = [part.value_counts(normalize=True, dropna=False) for part in (first, second)]
     return float(shares[0].sub(shares[1], fill_value=0).abs().sum() / 2)
+
+
+def chi_square_p(first: pd.Series, second: pd.Series) -> float:
+    """Return the p-value of Pearson's chi-square test that the levels of both have the same distribution."""
+    from scipy.stats import chi2_contingency
+
+    counts = pd.concat([part.value_counts(dropna=False) for part in (first, second)], axis=1).fillna(0)
+    return float(chi2_contingency(counts.to_numpy(dtype=np.float64)).pvalue)
 
 
 def kolmogorov_smirnov(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
@@ -74,6 +71,22 @@ def kolmogorov_smirnov(first: NDArray[np.float64], second: NDArray[np.float64]) 
     both = np.concatenate([first, second])
     below = [np.searchsorted(part, both, side="right") / len(part) for part in (first, second)]
     return float(np.abs(below[0] - below[1]).max())
+
+
+def kolmogorov_smirnov_p(distance: float, first: int, second: int) -> float:
+    """Return the p-value of a Kolmogorov-Smirnov distance between samples of so many rows, from its limit.
+
+    The limit is that of N. Smirnov, Table for estimating the goodness of fit of empirical distributions,
+    Annals of Mathematical Statistics 19 (1948), pages 279-281.
+    """
+    from scipy.stats import kstwobign
+
+    return float(kstwobign.sf(distance * math.sqrt(first * second / (first + second))))
+
+
+def chance(first: int, second: int) -> float:
+    """Return the Kolmogorov-Smirnov distance whose p-value is 0.05 for samples of so many rows."""
+    return 1.3581 * math.sqrt((first + second) / (first * second))
 
 
 def _numbers(values: pd.Series) -> NDArray[np.float64]:

@@ -13,10 +13,9 @@ import pandas as pd
 from pandas.api import types
 from tqdm import tqdm
 
-from cairn.data.load import in_plain_types, with_columns
+from cairn.data.load import in_plain_types, type_of, with_columns
 from cairn.data.tables import read_raw
 from cairn.errors import UserError
-from cairn.intake.diff import type_of
 
 WRITTEN = (".csv", ".tsv", ".txt", ".data")
 KINDS = (*WRITTEN, ".parquet", ".feather", ".jsonl")

@@ -1,4 +1,7 @@
-"""Find columns that give the answer away, on train alone: too good by themselves, or by their gaps."""
+"""Find columns that leak the target, on train alone: too good by themselves, or by their missing values.
+
+This is the only place that judges a single column; `cairn new-data` and the explore page call it too.
+"""
 
 from typing import Any
 
@@ -7,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cairn.data.contract import names_of_kind
+from cairn.errors import UserError
 from cairn.settings.contract import Contract
-from cairn.settings.data import DataConfig
+from cairn.settings.data import DataConfig, Task
 
 Values = NDArray[Any]
 
@@ -16,8 +20,20 @@ SAMPLE = 20_000
 FEWEST_ROWS = 20
 SAME = 1e-3
 UNBELIEVABLE = 1e-6
+SUSPICIOUS: dict[Task, float] = {"binary": 0.99, "multiclass": 0.995, "regression": 0.95}
+"""What data.leakage.max_single_score is while `cairn new-data` has not chosen one for the table."""
 LARGEST = 1e30
 """A tree works in float32, which ends at 3e38 and must hold sums."""
+
+
+def stop_on_leaks(train: pd.DataFrame, contract: Contract, data: DataConfig, seed: int) -> None:
+    """Raise UserError where a feature looks like a leak, see `leaks`; the arguments are the same."""
+    if found := leaks(train, contract, data, seed):
+        fix = (
+            f"declare it known: after in {data.contract}; or, if it is right, add it to data.leakage.trusted"
+            " or raise data.leakage.max_single_score"
+        )
+        raise UserError("\n".join([*(f"looks like a leak: {line}" for line in found), fix]))
 
 
 def leaks(train: pd.DataFrame, contract: Contract, data: DataConfig, seed: int) -> list[str]:
@@ -51,16 +67,23 @@ def judge(
         seed: of the sample of 20,000 rows on which a column is scored.
     """
     sample = train.sample(min(SAMPLE, len(train)), random_state=seed)
-    measure, most = "R2" if data.task == "regression" else "ROC-AUC", data.leakage.max_single_score
     judged = {}
     for name in names:
-        score, gaps = (
-            single_score(sample, name, contract, data),
-            telling_gaps(train[name], train[data.target], data),
-        )
-        too_good = f"alone it reaches {measure} {score:.3f}, above {most:g}" if score > most else None
-        judged[name] = score, [reason for reason in (gaps, too_good) if reason]
+        score = single_score(sample, name, contract, data)
+        reasons = (telling_gaps(train[name], train[data.target], data), too_good(score, data))
+        judged[name] = score, [reason for reason in reasons if reason]
     return judged
+
+
+def too_good(score: float, data: DataConfig) -> str | None:
+    """Say that a column alone scores above data.leakage.max_single_score; None if it does not."""
+    most = data.leakage.max_single_score
+    return f"alone it reaches {measure_of(data.task)} {score:.3f}, above {most:g}" if score > most else None
+
+
+def measure_of(task: Task) -> str:
+    """Name the score of a single column."""
+    return "R2" if task == "regression" else "ROC-AUC"
 
 
 def telling_gaps(values: pd.Series, target: pd.Series, data: DataConfig) -> str | None:

@@ -69,6 +69,19 @@ def with_columns(table: pd.DataFrame, columns: Mapping[str, pd.Series]) -> pd.Da
     return table
 
 
+def type_of(values: pd.Series) -> str:
+    """Say in a word what the values are, whatever pandas keeps them as where some are missing."""
+    there = values.dropna()
+    if there.empty:
+        return "nothing"
+    if types.is_bool_dtype(there) or types.infer_dtype(there) == "boolean":
+        return "true or false"
+    if types.is_numeric_dtype(there):
+        whole = types.is_integer_dtype(there) or not (there % 1).any()
+        return "whole number" if whole else "number"
+    return "moment" if types.is_datetime64_any_dtype(there) else "text"
+
+
 def with_dates(table: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     """Return the table with what stands for dates in columns that the contract calls datetime read as dates.
 

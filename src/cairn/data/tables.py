@@ -44,6 +44,12 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     return pd.read_parquet(path, columns=columns)
 
 
+def row_hashes(table: pd.DataFrame) -> pd.Series:
+    """Return a uint64 hash per row, from its values alone."""
+    hashed: Any = pd.util.hash_pandas_object
+    return hashed(table, index=False) if len(table.columns) else pd.Series(0, table.index, dtype="uint64")
+
+
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a Parquet file in place of an old one, never leaving half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,7 @@
 """What changed between two snapshots of a table: its rows, its columns, and how their values are spread.
 
-One distance, between 0 and 1, says how far a column has moved. For numbers it is the Kolmogorov-Smirnov
-statistic, the largest gap between the two distribution functions (Smirnov 1948, Table for Estimating the
-Goodness of Fit of Empirical Distributions, Annals of Mathematical Statistics 19:279-281). For categories it
-is the total variation distance, the share of rows that would have to change their level (Levin, Peres and
-Wilmer 2009, Markov Chains and Mixing Times, section 4.1).
+One distance, between 0 and 1, says how far a column has moved: Kolmogorov-Smirnov for numbers, total
+variation for categories, see cairn.data.drift.
 
 A small snapshot differs from the last one by chance. A distance counts only where a test of two samples of
 one population says less than FALSE_ALARM: Smirnov's for numbers, Pearson's chi-square for categories and for
@@ -15,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 from pandas.api import types
-from pandas.core.util.hashing import hash_pandas_object
 
+from cairn.data.drift import chi_square_p, kolmogorov_smirnov, kolmogorov_smirnov_p, total_variation
+from cairn.data.load import type_of
+from cairn.data.tables import row_hashes
 from cairn.errors import UserError, did_you_mean
 
 Kind = Literal["number", "moment", "category", "text"]
@@ -139,19 +137,6 @@ def changes(old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str] = ()) -> Ch
     )
 
 
-def type_of(values: pd.Series) -> str:
-    """Say in a word what the values are, whatever pandas keeps them as where some are missing."""
-    there = values.dropna()
-    if there.empty:
-        return "nothing"
-    if types.is_bool_dtype(there) or types.infer_dtype(there) == "boolean":
-        return "true or false"
-    if _is_number(there):
-        whole = types.is_integer_dtype(there) or not (there % 1).any()
-        return "whole number" if whole else "number"
-    return "moment" if types.is_datetime64_any_dtype(there) else "text"
-
-
 def _alike(old: pd.Series, new: pd.Series) -> tuple[pd.Series, pd.Series]:
     """Return both as one type, so that 1 and 1.0 are the same value, and a category is its text."""
     loose = types.is_object_dtype(old) or isinstance(old.dtype, pd.CategoricalDtype)
@@ -169,9 +154,9 @@ def _is_number(values: pd.Series) -> bool:
 
 
 def _rows(old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str]) -> Rows:
-    before, now = _hashes(old), _hashes(new)
+    before, now = row_hashes(old), row_hashes(new)
     if key:
-        named = before.set_axis(_hashes(old[list(key)])), now.set_axis(_hashes(new[list(key)]))
+        named = before.set_axis(row_hashes(old[list(key)])), now.set_axis(row_hashes(new[list(key)]))
         if all(side.index.is_unique for side in named):
             kept = named[0].index.intersection(named[1].index)
             changed = int((named[0][kept] != named[1][kept]).sum())
@@ -182,13 +167,6 @@ def _rows(old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str]) -> Rows:
     return Rows(len(old), len(new), came, went, None, ())
 
 
-def _hashes(table: pd.DataFrame) -> pd.Series:
-    """Return 64 bits per row, from its values alone."""
-    if table.columns.empty:
-        return pd.Series(0, index=table.index, dtype="uint64")
-    return hash_pandas_object(table, index=False)
-
-
 def _column(name: str, old: pd.Series, new: pd.Series) -> ColumnChange:
     missing = float(old.isna().mean()), float(new.isna().mean())
     before, now = old.dropna(), new.dropna()
@@ -196,18 +174,20 @@ def _column(name: str, old: pd.Series, new: pd.Series) -> ColumnChange:
     if before.empty or now.empty:
         pass
     elif kind == "number":
-        distance, chance = _smirnov(before, now)
+        numbers = before.to_numpy(dtype="float64"), now.to_numpy(dtype="float64")
+        distance = kolmogorov_smirnov(*numbers)
+        chance = kolmogorov_smirnov_p(distance, len(before), len(now))
         notes = _out_of_range(before, now)
         typical = f"{before.median():.6g}", f"{now.median():.6g}"
     elif kind == "category":
-        distance, chance = _total_variation(before.value_counts(), now.value_counts())
+        distance, chance = total_variation(before, now), chi_square_p(before, now)
         notes = _new_levels(before, now)
         typical = str(before.mode().iloc[0]), str(now.mode().iloc[0])
     elif kind == "moment":
         typical = f"{before.max():%Y-%m-%d %H:%M}", f"{now.max():%Y-%m-%d %H:%M}"
     moved = distance is not None and distance >= MOVED and chance < FALSE_ALARM
-    gap, by_chance = _total_variation(old.isna().value_counts(), new.isna().value_counts())
-    more_missing = gap >= MISSING and by_chance < FALSE_ALARM
+    gap = abs(missing[0] - missing[1])
+    more_missing = gap >= MISSING and chi_square_p(old.isna(), new.isna()) < FALSE_ALARM
     return ColumnChange(name, kind, missing, typical, distance, moved, more_missing, tuple(notes))
 
 
@@ -218,26 +198,6 @@ def _kind(old: pd.Series, new: pd.Series) -> Kind:
         return "moment"
     many = any(len(side) > 1 / TEXT and side.nunique() > TEXT * len(side) for side in (old, new))
     return "text" if many else "category"
-
-
-def _smirnov(old: pd.Series, new: pd.Series) -> tuple[float, float]:
-    """Return the statistic, and the probability of a larger one by chance."""
-    from scipy.stats import ks_2samp
-
-    with np.errstate(divide="ignore"):  # SciPy divides by the statistic, which may be 0
-        found = ks_2samp(old.to_numpy(), new.to_numpy(), method="asymp")
-    return float(found.statistic), float(found.pvalue)
-
-
-def _total_variation(old: pd.Series, new: pd.Series) -> tuple[float, float]:
-    """Return the distance of two counts of levels, and the probability of such a difference by chance."""
-    from scipy.stats import chi2_contingency
-
-    counts = pd.concat([old, new], axis=1).fillna(0).to_numpy(dtype="float64")
-    if counts.sum(axis=0).min() == 0:
-        return 0.0, 1.0
-    before, now = (counts / counts.sum(axis=0)).T
-    return float(np.abs(before - now).sum() / 2), float(chi2_contingency(counts).pvalue)
 
 
 def _out_of_range(old: pd.Series, new: pd.Series) -> list[str]:

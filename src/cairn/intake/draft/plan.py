@@ -7,6 +7,7 @@ from pandas.api import types
 from tqdm import tqdm
 
 from cairn.data.load import as_dates, derived, with_columns, with_dates
+from cairn.data.prepare import usable_rows
 from cairn.errors import UserError
 from cairn.intake.draft import time_columns as moments
 from cairn.intake.draft.columns import Finding, Role, look_at
@@ -16,7 +17,6 @@ from cairn.intake.draft.task import Question, ask
 from cairn.intake.read.currency import has_sign, new_name, numbers_of, without_sign
 from cairn.intake.read.source import Source, unhashable
 from cairn.intake.request import Wishes, target_of
-from cairn.pipeline.prepare import clean, encode_target
 from cairn.settings.contract import Column, Contract, Kind
 from cairn.settings.data import DataConfig, Leakage
 from cairn.settings.expressions import names_in
@@ -108,8 +108,7 @@ def make_plan(source: Source, name: str, path: str, wishes: Wishes) -> Plan:
         drop_where=drop,
         leakage=Leakage(trusted=list(wishes.keep)),
     )
-    prepared, _ = clean(draft.table, data)
-    prepared[target] = encode_target(prepared[target], data)
+    prepared, _ = usable_rows(draft.table, data)
     alone = _mark_leaks(draft, prepared, data)
     best = max((alone.get(n, 0.0) for n, f in draft.findings.items() if f.role == "feature"), default=0.0)
     bound = min(1.0, max(HONEST, round(best + MARGIN, 3)))

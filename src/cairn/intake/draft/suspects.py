@@ -8,7 +8,7 @@ import pandas as pd
 from pandas.api import types
 from tqdm import tqdm
 
-from cairn.data.leakage import single_score, telling_gaps
+from cairn.data.leakage import SUSPICIOUS, measure_of, single_score, telling_gaps, too_good
 from cairn.intake.draft.columns import share
 from cairn.intake.draft.determined import determined
 from cairn.intake.draft.names import plan_of, shared_word, told_afterwards, words
@@ -18,7 +18,6 @@ from cairn.settings.expressions import names_in
 
 SAMPLE = 5_000
 SEED = 0
-TOO_GOOD = {"binary": 0.99, "multiclass": 0.995, "regression": 0.95}
 FAR_ABOVE = {"binary": 0.9, "multiclass": 0.9, "regression": 0.85}
 TELLING_GAP = 0.85
 TELLING_NAME = {"binary": 0.65, "multiclass": 0.7, "regression": 0.1}
@@ -42,8 +41,8 @@ def suspects(
 ) -> tuple[dict[str, str], dict[str, float]]:
     """Look at every feature on a sample of 5,000 rows (seed 0), alone and against all the others together.
 
-    A column is suspect when (1) a small cross-validated tree on it alone reaches ROC-AUC 0.99 (0.995 for
-    several classes) or R2 0.95, or it puts the rows in the order of a numeric target; (2) its missing values
+    A column is suspect when (1) a small cross-validated tree on it alone scores above leakage.SUSPICIOUS, or
+    it puts the rows in the order of a numeric target; (2) its missing values
     tell the target; (3) it alone makes less than half the error of boosting on all other columns; (4) its
     name says that it came of a plan which is another column, or it predicts and its name speaks of what is
     known afterwards or is akin to the target's; (5) a few numbers add up to the target, or two columns of few
@@ -57,6 +56,8 @@ def suspects(
     Returns:
         The reason by suspect, and the score alone (ROC-AUC or R2) by feature.
     """
+    bounds = data.leakage.model_copy(update={"max_single_score": SUSPICIOUS[data.task]})
+    data = data.model_copy(update={"leakage": bounds})
     sample = _sample(table, data)
     features = [n for n, c in contract.columns.items() if c.group and n not in data.leakage.trusted]
     alone: dict[str, float] = {}
@@ -111,7 +112,7 @@ def _far_above(
             together = boosted_score(sample, others, contract, data)
             if 1 - alone[name] < (1 - together) / 2:
                 found[name] = (
-                    f"alone it reaches {_measure(data)} {alone[name]:.3f}, all other columns together"
+                    f"alone it reaches {measure_of(data.task)} {alone[name]:.3f}, all other columns together"
                     f" {together:.3f}"
                 )
     return found
@@ -121,10 +122,6 @@ def _groups_rows(values: pd.Series, target: pd.Series) -> bool:
     """Whether few values overlap in the target, as shops do in sales and bands of the sales do not."""
     codes, levels = pd.factorize(values.iloc[np.argsort(target.to_numpy(), kind="stable")])
     return len(levels) <= FEW_GROUPS and int((np.diff(codes) != 0).sum()) > 2 * len(levels)
-
-
-def _measure(data: DataConfig) -> str:
-    return "R2" if data.task == "regression" else "ROC-AUC"
 
 
 def _sample(table: pd.DataFrame, data: DataConfig) -> pd.DataFrame:
@@ -149,9 +146,9 @@ def _reasons(
     data: DataConfig,
 ) -> Iterator[str]:
     """Yield what speaks against a column, the strongest first; rows hold all of it and of the target."""
-    if score > TOO_GOOD[data.task]:
-        yield f"alone it reaches {_measure(data)} {score:.3f}"
-    values, target = sample[name], sample[data.target]
+    if reason := too_good(score, data):
+        yield reason
+    values, target, reached = sample[name], sample[data.target], f"{measure_of(data.task)} {score:.3f}"
     if data.task == "regression" and contract.columns[name].kind == "numeric" and values.nunique() > 1:
         order = abs(values.corr(target, method="spearman"))
         if order > SAME_ORDER:
@@ -161,19 +158,19 @@ def _reasons(
     if values.isna().sum() >= data.leakage.min_null_rows:
         gap_score = _gap_score(values, target, data)
         if gap_score > TELLING_GAP:
-            yield f"whether it is missing predicts the target ({_measure(data)} {gap_score:.3f})"
+            yield f"whether it is missing predicts the target ({measure_of(data.task)} {gap_score:.3f})"
     if plan := plan_of(name, contract.columns):
         yield f"{plan} is the plan, so this is what came of it"
     asked = [data.target, *(names_in(data.derive.get(data.target) or "") or [])]
     word = shared_word(name, asked)
     if word and score > NEAR_NAME[data.task]:
-        yield f"shares '{word}' with {' or '.join(asked)}, and alone it reaches {_measure(data)} {score:.3f}"
+        yield f"shares '{word}' with {' or '.join(asked)}, and alone it reaches {reached}"
     if word and data.task != "regression" and (told := _telling_value(values, target)):
         yield f"shares '{word}' with {' or '.join(asked)}, and {told}"
     word = told_afterwards(name)
     # Parts of the moment of the row, such as arrival_year beside arrival_date, are known with it.
     if word and word not in words(data.time or "") and score > TELLING_NAME[data.task]:
-        yield f"'{word}' sounds known only afterwards, and alone it reaches {_measure(data)} {score:.3f}"
+        yield f"'{word}' sounds known only afterwards, and alone it reaches {reached}"
 
 
 def _telling_value(values: pd.Series, target: pd.Series) -> str | None:

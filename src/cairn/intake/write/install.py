@@ -14,15 +14,12 @@ from cairn.compose.ambiguous import traps
 from cairn.compose.conf import EXPERIMENT, compose
 from cairn.compose.origin import Origin
 from cairn.compose.validate import read_config
-from cairn.data.contract import surviving, violations
 from cairn.data.folder import KINDS
-from cairn.data.leakage import leaks
-from cairn.data.load import derived, with_dates
-from cairn.data.split import deal
+from cairn.data.prepare import prepare_table
+from cairn.data.split import split_table
 from cairn.errors import UserError
 from cairn.intake.draft.plan import Plan
 from cairn.intake.read.source import Source
-from cairn.pipeline.prepare import clean, encode_target
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 RESERVED = re.compile("null|true|false|nan|inf|yes|no|on|off|y|n|default|none")
@@ -73,7 +70,7 @@ def extensions(file: Path) -> str:
 
 
 def prove(plan: Plan, table: pd.DataFrame, texts: Mapping[str, str], root: Path) -> None:
-    """Compose what would be written, and hold, deal and search the table as the stages will.
+    """Compose what would be written, and prepare and split the table as the stages will.
 
     Raises:
         UserError: something in it cannot work; nothing was written.
@@ -88,28 +85,17 @@ def prove(plan: Plan, table: pd.DataFrame, texts: Mapping[str, str], root: Path)
             raise UserError("\n".join(wrong))
         composed = compose(conf, choice(conf, plan.data.name))
         config = read_config(composed.values, Path(folder), Origin(conf, composed, "override {}").of)
-    contract, data = plan.contract, config.data
-    whole = derived(with_dates(table, contract), data, contract)
-    if broken := violations(whole, contract):
-        raise UserError("\n".join(f"{data.contract}: {violation}" for violation in broken))
-    kept, _ = clean(whole, data)
-    contract = surviving(contract, data.target)
-    kept[data.target] = encode_target(kept[data.target], data)
-    kept = kept[["row_id", *contract.columns]]
-    part = deal(kept, config.split, data, contract, config.seed)
-    train, rest = kept[part == "train"], kept[part != "train"]
-    if data.task != "regression":
-        unseen = sorted(set(rest[data.target].unique()) - set(train[data.target].unique()), key=str)
-        if unseen or train[data.target].nunique() < 2:
-            shown = ", ".join(map(str, unseen)) or "one of the two"
-            raise UserError(
-                f"{data.target}: train would hold no row of {shown} with a {config.split.kind} split;"
-                " choose another (--time '', --group '')"
-            )
-    if len(plan.named("feature")) > MANY_COLUMNS:
-        return  # each was looked at already, and the stage looks again
-    if found := leaks(train, contract, data, config.seed):
-        raise UserError("\n".join(f"looks like a leak: {line}" for line in found))
+    data = config.data
+    prepared = prepare_table(table, plan.contract, data)
+    # A wide table's columns were all judged already, and the stage judges them again.
+    search_leaks = len(plan.named("feature")) <= MANY_COLUMNS
+    try:
+        split_table(
+            prepared.table, prepared.contract, data, config.split, config.seed, search_leaks=search_leaks
+        )
+    except UserError as error:
+        options = "--time '' or --group '' choose another split, --keep COLUMN trusts a column"
+        raise UserError(f"{error}; {options}") from error
 
 
 def choice(conf: Path, name: str) -> list[str]:

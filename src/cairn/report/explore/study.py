@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cairn.data.drift import shifts
+from cairn.data.drift import distances
 from cairn.report.explore.association import matrix, with_target
 from cairn.report.explore.copies import Copies, Pair, alike, copies
 from cairn.report.explore.gaps import Gap, complete_rows, gaps
@@ -121,7 +121,7 @@ def study(
         rare=rare_levels({name: parts[name] for name in features}),
         copies=copies(train, contract, data, features),
         suspects=suspects(train, contract, data, list(associations), seed),
-        shifts=shifts(train, validation, contract, seed),
+        shifts=distances(train, validation, contract, seed),
         groups={name: groups(*parts[name], target, data.task) for name in columns_to_show(slices, parts)},
         entities=entities(train[data.group]) if data.group else None,
         periods=over_time(moments(train[data.time]), train[data.target], data.task, period)
