@@ -44,11 +44,12 @@ def measure(trials: int) -> list[dict[str, tuple[float, ...]]]:
     import optuna
 
     from cairn.compose.validate import read_config
+    from cairn.data.parts import load_prepared
     from cairn.studies.search import driver, worker
     from cairn.studies.search.objective import greater_is_better, value_of
     from cairn.studies.search.plan import write
     from cairn.studies.search.study import finished, open_study
-    from cairn.studies.trial import load_prepared, run_trial
+    from cairn.studies.trial import run_trial
 
     words = [f"search.trials={trials}", "search.startup=3", "search.prune=0"]
     plan, space = driver.make_plan(words, name=NAME, storage=None)

@@ -3,9 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from cairn.models.build import OnIteration, fit_model
 from cairn.models.package import Package
+from cairn.models.recipe import Recipe
+from cairn.progress import OnIteration
 from cairn.settings.contract import Column, Contract
+from cairn.settings.data import DataConfig
+from cairn.settings.features import FeaturesConfig, SelectionConfig
 from cairn.settings.model import Encoding, ModelConfig
 from cairn.settings.train import TrainConfig
 
@@ -82,6 +85,29 @@ def config(name: str, **params) -> ModelConfig:
     )
 
 
+def recipe(
+    model: ModelConfig,
+    contract: Contract,
+    target: str,
+    task: str = "binary",
+    *,
+    early_stopping: bool = True,
+    selection: SelectionConfig | None = None,
+    seed: int = 3,
+) -> Recipe:
+    """A recipe that uses every grouped column of the contract, on the CPU in one thread."""
+    selection = selection or SelectionConfig(kind="none", keep=1)
+    return Recipe(
+        contract,
+        DataConfig(name="toy", source="toy.csv", contract="toy.yaml", task=task, target=target),
+        FeaturesConfig(groups=None, exclude=[], selection=selection),
+        model,
+        TrainConfig(device="cpu", early_stopping=early_stopping),
+        seed=seed,
+        threads=1,
+    )
+
+
 def fit(
     name: str,
     task: str = "binary",
@@ -93,17 +119,9 @@ def fit(
     **params,
 ) -> Package:
     """Fit one of MODELS on rows(), stopping on other rows()."""
-    return fit_model(
+    made = recipe(config(name, **params), CONTRACT, TARGETS[task], task, early_stopping=early_stopping)
+    return made.fit(
         rows() if train is None else train,
         rows(600, seed=1) if validation is None else validation,
-        contract=CONTRACT,
-        features=FEATURES,
-        task=task,
-        target=TARGETS[task],
-        positive=None,
-        model=config(name, **params),
-        settings=TrainConfig(device="cpu", early_stopping=early_stopping),
-        seed=3,
-        threads=1,
         on_iteration=on_iteration,
     )

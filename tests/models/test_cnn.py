@@ -10,14 +10,13 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
+from synthetic import recipe
 
 from cairn.errors import UserError
-from cairn.models.build import fit_model
 from cairn.models.cnn import CNNClassifier, CNNRegressor, Convolutions
 from cairn.models.package import load, save
 from cairn.settings.contract import Column, Contract
 from cairn.settings.model import Encoding, ModelConfig
-from cairn.settings.train import TrainConfig
 
 SHAPE = (6, 8)
 
@@ -156,28 +155,15 @@ def as_the_stage_does(X, y, image_shape):
     """Fit as the stage train does; return the package and the rows."""
     names = [f"p{i}" for i in range(X.shape[1])]
     table = pd.DataFrame(X, columns=names).assign(way=y)
-    package = fit_model(
-        table,
-        None,
-        contract=Contract(columns={name: Column(kind="numeric", group="pixels") for name in names}),
-        features=names,
-        task="binary",
-        target="way",
-        positive=None,
-        model=ModelConfig(
-            name="cnn",
-            classifier={"_target_": "cairn.models.cnn.CNNClassifier"},
-            regressor=None,
-            params={"image_shape": image_shape, "max_epochs": 2},
-            encoding=Encoding(
-                numeric="passthrough", categorical="ordinal", min_frequency=1, max_categories=2
-            ),
-        ),
-        settings=TrainConfig(device="cpu", early_stopping=True),
-        seed=0,
-        threads=1,
+    contract = Contract(columns={name: Column(kind="numeric", group="pixels") for name in names})
+    model = ModelConfig(
+        name="cnn",
+        classifier={"_target_": "cairn.models.cnn.CNNClassifier"},
+        regressor=None,
+        params={"image_shape": image_shape, "max_epochs": 2},
+        encoding=Encoding(numeric="passthrough", categorical="ordinal", min_frequency=1, max_categories=2),
     )
-    return package, table
+    return recipe(model, contract, "way", seed=0).fit(table), table
 
 
 def test_saved_and_loaded_it_gives_every_row_the_same_bits_whatever_rows_are_with_it(tmp_path):

@@ -15,16 +15,15 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.preprocessing import FunctionTransformer
 from skops.io import dumps, loads
+from synthetic import recipe
 
 from cairn.errors import UserError
 from cairn.models import package as package_module
-from cairn.models.build import fit_model
 from cairn.models.calibration import calibrate
 from cairn.models.canonical import _without_gaps, canonical
 from cairn.models.package import Package, load, save
 from cairn.settings.contract import Column, Contract
 from cairn.settings.model import Encoding, ModelConfig
-from cairn.settings.train import TrainConfig
 
 CONTRACT = Contract(
     columns={
@@ -60,25 +59,14 @@ def table(count=300, seed=0):
 
 def fitted(name="logistic", target="ok", task="binary"):
     class_name, params, numeric, categorical = CLASSIFIERS[name]
-    return fit_model(
-        table(),
-        table(150, seed=1),
-        contract=CONTRACT,
-        features=list(CONTRACT.columns),
-        task=task,
-        target=target,
-        positive=None,
-        model=ModelConfig(
-            name=name,
-            classifier={"_target_": class_name},
-            regressor=None,
-            params=params,
-            encoding=Encoding(numeric=numeric, categorical=categorical, min_frequency=2, max_categories=9),
-        ),
-        settings=TrainConfig(device="cpu", early_stopping=True),
-        seed=1,
-        threads=1,
+    model = ModelConfig(
+        name=name,
+        classifier={"_target_": class_name},
+        regressor=None,
+        params=params,
+        encoding=Encoding(numeric=numeric, categorical=categorical, min_frequency=2, max_categories=9),
     )
+    return recipe(model, CONTRACT, target, task, seed=1).fit(table(), table(150, seed=1))
 
 
 def save_all(root: Path) -> None:

@@ -15,7 +15,7 @@ from cairn.data.contract import violations
 from cairn.data.load import with_dates
 from cairn.data.tables import write_json, write_table
 from cairn.errors import UserError
-from cairn.features.selection import choose_columns
+from cairn.features.select import choose_columns
 from cairn.models.package import load
 from cairn.pipeline import baseline, calibrate, cross_validate, evaluate, prepare, split, train
 from cairn.settings.config import Config

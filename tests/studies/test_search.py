@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 from toy_search import QUICK, STRENGTH, begun, visits, worked
 
 from cairn.compose.validate import read_config
+from cairn.data.parts import load_prepared
 from cairn.errors import UserError
 from cairn.report.search.page import write_report
 from cairn.studies.search import driver
@@ -37,7 +38,7 @@ from cairn.studies.search.study import (
     requeue_dead,
 )
 from cairn.studies.search.worker import DRIVER, begin, run, work
-from cairn.studies.trial import load_prepared, run_trial
+from cairn.studies.trial import run_trial
 
 BOOSTED = ["model=hist_gbdt", "model.params.min_samples_leaf=20"]
 SINGLE = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from cairn.compose.conf import compose
+from cairn.data.parts import Prepared
 from cairn.settings.config import Config
 from cairn.settings.contract import Column, Contract
-from cairn.studies.trial import Prepared
 
 ROOT = Path(__file__).resolve().parents[2]
 GROUPS = {"signal": ["a", "b"], "twin": ["a2", "b2"], "noise": ["c", "d"]}

@@ -11,11 +11,12 @@ from cairn.studies.ablation.command import parser_of, show
 def main(*arguments: str) -> None:
     """Fit the model in force with and without each part of its features, and print what each is worth."""
     words = _parsed(arguments)
+    from cairn.data.parts import load_prepared
     from cairn.report.ablation.words import sheet_of
     from cairn.studies.ablation.ablation import ablate
     from cairn.studies.ablation.parts import groups_in_use, parts_of
     from cairn.studies.ablation.settings import config_in_force
-    from cairn.studies.trial import load_prepared, prepare_data
+    from cairn.studies.trial import prepare_data
 
     config = config_in_force(words.set)
     prepare_data()

@@ -10,10 +10,11 @@ from cairn.studies.ablation.command import parser_of, show
 def main(*arguments: str) -> None:
     """Fit the model in force on more and more of the training rows, and print what each doubling brings."""
     words = _parsed(arguments)
+    from cairn.data.parts import load_prepared
     from cairn.report.ablation.curve_words import sheet_of
     from cairn.studies.ablation.curve import learning_curve
     from cairn.studies.ablation.settings import config_in_force
-    from cairn.studies.trial import load_prepared, prepare_data
+    from cairn.studies.trial import prepare_data
 
     config = config_in_force(words.set)
     prepare_data()

@@ -24,6 +24,8 @@ from sklearn.utils.validation import validate_data
 from cairn.settings.contract import Contract
 from cairn.settings.model import Encoding
 
+Floats = NDArray[np.float64]
+
 MISSING = "(missing)"
 UNSEEN = -1
 """The code of a category not seen in train: HistGradientBoosting takes it as missing, our MLP as unknown."""

@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 from pandas.api import types
 
 from cairn.errors import UserError
+from cairn.features.encode import Floats
 from cairn.models.labels import Label, target_values
 from cairn.settings.contract import Column, Contract
 from cairn.settings.data import Task
-
-Floats = NDArray[np.float64]
 
 NUMBERS = (bool, int, float, np.bool_, np.number)
 MODEL, RECORD = "model.skops", "package.json"

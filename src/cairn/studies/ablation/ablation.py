@@ -6,10 +6,11 @@ from typing import Literal
 
 from tqdm import tqdm
 
+from cairn.data.parts import Prepared
 from cairn.metrics.multiplicity import holm
 from cairn.metrics.threshold import decision_threshold
+from cairn.models.baseline import one_hot, prior
 from cairn.models.labels import class_labels
-from cairn.models.rules import one_hot, prior
 from cairn.report.ablation.background import Background, background_of
 from cairn.settings.config import Config
 from cairn.studies.ablation.measure import (
@@ -23,7 +24,7 @@ from cairn.studies.ablation.measure import (
     weigh,
 )
 from cairn.studies.ablation.parts import FULL, Left, Parts, every_subset, leave_one_out, shapley_weights
-from cairn.studies.trial import Prepared, run_trial
+from cairn.studies.trial import run_trial
 
 Verdict = Literal["keep", "drop", "unclear"]
 
@@ -144,7 +145,7 @@ def _less(config: Config, left: Left, seed: int) -> Config:
 def _prior(config: Config, prepared: Prepared, jury: Jury) -> Measured:
     """Score the prior, which is what a model without any feature comes to."""
     target = prepared.train[config.data.target]
-    classes = [str(label) for label in class_labels(target, jury.task, None)]
+    classes = [str(label) for label in class_labels(target, jury.task)]
     prediction = prior(one_hot(target, jury.task, classes), len(jury.y))
     if jury.task != "multiclass":
         prediction = prediction[:, 0]

@@ -14,13 +14,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from cairn.data.parts import Prepared
 from cairn.errors import UserError
 from cairn.report.ablation.background import Background, background_of
 from cairn.settings.config import Config
 from cairn.settings.data import DataConfig
 from cairn.studies.ablation.measure import Measured, Weighed, jury_of, mean_score, measure, refit_noise, weigh
 from cairn.studies.ablation.power_law import Forecast, forecast
-from cairn.studies.trial import Prepared, run_trial
+from cairn.studies.trial import run_trial
 
 By = Literal["recent", "random"]
 Rows = NDArray[np.int64]

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from cairn.data.parts import Prepared
 from cairn.errors import UserError
 from cairn.metrics.bootstrap import Blocks, bootstrap, bootstrap_sums, defined_draws
 from cairn.metrics.decisions import decide
@@ -30,7 +31,6 @@ from cairn.settings.config import Config
 from cairn.settings.data import Task
 from cairn.settings.evaluate import METRICS_OF
 from cairn.settings.kpi import CostKpi
-from cairn.studies.trial import Prepared
 
 Floats = NDArray[np.float64]
 K = TypeVar("K")
@@ -122,7 +122,7 @@ def jury_of(config: Config, prepared: Prepared, decides: str | None) -> Jury:
     if chosen not in known:
         raise UserError(f"--decide-by {chosen}: a {task} task has {', '.join(known)}")
     rows, target = prepared.validation, config.data.target
-    y = target_values(rows[target], task, class_labels(prepared.train[target], task, None))
+    y = target_values(rows[target], task, class_labels(prepared.train[target], task))
     time = rows[config.data.time] if config.data.time else None
     blocks = time_blocks(time, config.evaluate.block)
     return Jury(

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cairn.data.parts import CONTRACT, PARTS
 from cairn.errors import UserError
 from cairn.imports import code_of
 from cairn.models.resume import resume_key
 from cairn.pins import PINS
 from cairn.studies.search.dimension import Dimension, of_options, of_values
 from cairn.studies.search.space import Space
-from cairn.studies.trial import CONTRACT, PARTS
 
 FOLDER = Path(".dvc/tmp/search")
 FILE = "plan.json"

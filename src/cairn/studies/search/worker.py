@@ -18,6 +18,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from cairn.compose.validate import read_config
+from cairn.data.parts import Prepared, load_prepared
 from cairn.errors import UserError
 from cairn.studies.search.objective import greater_is_better, value_of
 from cairn.studies.search.plan import Plan, keys, read
@@ -35,7 +36,7 @@ from cairn.studies.search.study import (
     load,
     requeue_dead,
 )
-from cairn.studies.trial import Prepared, load_prepared, run_trial
+from cairn.studies.trial import run_trial
 
 DRIVER = "driver.lock"
 MOST_ERRORS = 5

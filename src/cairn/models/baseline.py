@@ -1,14 +1,55 @@
-"""Rules without a model: the prior, a smoothed rate per group, a column taken as it stands."""
+"""Baselines: the prior, a smoothed rate per group, a column used as the prediction, a linear model."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from cairn.data.predictions import as_columns
 from cairn.errors import UserError
-from cairn.settings.baseline import ColumnRule, RateRule, Rule
+from cairn.features.encode import Floats
+from cairn.models.package import Package
+from cairn.settings.baseline import BaselineConfig, ColumnRule, RateRule, Rule
 from cairn.settings.data import Task
 
-Floats = NDArray[np.float64]
+
+def baseline_table(
+    train: pd.DataFrame, parts: Mapping[str, pd.DataFrame], baseline: BaselineConfig, linear: Package
+) -> pd.DataFrame:
+    """Predict the rows of every part by every baseline.
+
+    Args:
+        train: rows that the rates are computed on, with the target.
+        parts: rows to predict, by part.
+        baseline: the rules by name.
+        linear: the linear model, fitted.
+
+    Returns:
+        Columns row_id, part, and of each baseline its predictions, see cairn.data.predictions.
+    """
+    tables = []
+    for part, rows in parts.items():
+        columns: dict[str, Floats] = {}
+        for name, prediction in predict_all(train, rows, baseline, linear).items():
+            columns |= as_columns(name, prediction, linear.class_names)
+        tables.append(pd.DataFrame({"row_id": rows["row_id"], "part": part} | columns))
+    return pd.concat(tables, ignore_index=True)
+
+
+def predict_all(
+    train: pd.DataFrame, rows: pd.DataFrame, baseline: BaselineConfig, linear: Package
+) -> dict[str, Floats]:
+    """Predict rows by every baseline, the prior first.
+
+    Returns:
+        By name, predictions of shape (m,), or (m, k) for k classes.
+    """
+    outcome = one_hot(train[linear.target], linear.task, linear.class_names)
+    found = {"prior": prior(outcome, len(rows))}
+    for name, rule in baseline.rules.items():
+        found[name] = predict_rule(name, rule, linear.task, train=train, outcome=outcome, table=rows)
+    flat = found if linear.task == "multiclass" else {name: p[:, 0] for name, p in found.items()}
+    return {**flat, "linear": linear.scores(rows)}
 
 
 def one_hot(target: pd.Series, task: Task, classes: list[str]) -> Floats:

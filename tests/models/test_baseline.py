@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cairn.errors import UserError
-from cairn.models.rules import one_hot, predict_rule, prior
+from cairn.models.baseline import one_hot, predict_rule, prior
 from cairn.settings.baseline import ColumnRule, RateRule
 
 TRAIN = pd.DataFrame({"c": ["a", "a", "a", "b", None], "h": [1, 1, 2, 1, 1], "y": [1, 1, 0, 0, 1], "s": 0.0})

@@ -6,14 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mutual_info_score
-from synthetic import TARGETS, config, rows
+from synthetic import TARGETS, config, recipe, rows
 
-from cairn.features.selection import _information, choose_columns
-from cairn.models.build import fit_model
+from cairn.features.select import _information, choose_columns
 from cairn.models.labels import class_labels, target_values
 from cairn.settings.contract import Column, Contract
 from cairn.settings.features import SelectionConfig
-from cairn.settings.train import TrainConfig
 
 NOISE = [f"noise{i}" for i in range(6)]
 SIGNAL = ["load", "night", "línea"]
@@ -40,7 +38,7 @@ def table(count=3000, seed=0) -> pd.DataFrame:
 
 def chosen(frame, features, kind, keep, task="binary"):
     target = frame[TARGETS[task]]
-    y = target_values(target, task, class_labels(target, task, None))
+    y = target_values(target, task, class_labels(target, task))
     selection = SelectionConfig(kind=kind, keep=keep)
     return choose_columns(
         frame, y, features, contract=CONTRACT, task=task, selection=selection, seed=3, threads=1
@@ -48,11 +46,8 @@ def chosen(frame, features, kind, keep, task="binary"):
 
 
 def fitted(selection, train=None, validation=None):
-    return fit_model(
-        table() if train is None else train, validation, contract=CONTRACT, features=list(KINDS),
-        task="binary", target="late", positive=None, model=config("logistic"), seed=3, threads=1,
-        settings=TrainConfig(device="cpu", early_stopping=True), selection=selection,
-    )  # fmt: skip
+    made = recipe(config("logistic"), CONTRACT, "late", selection=selection)
+    return made.fit(table() if train is None else train, validation)
 
 
 @pytest.mark.parametrize("kind", ["univariate", "recursive"])
@@ -116,7 +111,5 @@ def test_the_package_asks_for_the_chosen_columns_and_no_other(keep, count):
     np.testing.assert_array_equal(package.scores(frame), package.scores(frame[package.features]))
 
 
-def test_none_is_the_model_without_selection():
-    frame = table(50, seed=4)
-    plain, none = fitted(None), fitted(SelectionConfig(kind="none", keep=1))
-    np.testing.assert_array_equal(plain.scores(frame), none.scores(frame))
+def test_without_selection_every_feature_is_kept():
+    assert fitted(SelectionConfig(kind="none", keep=1)).features == list(KINDS)

@@ -1,0 +1,37 @@
+"""What the stages prepare and split leave for the stages after them: a contract, and rows in three parts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from cairn.data.tables import read_json, read_table
+from cairn.errors import UserError
+from cairn.settings.contract import Contract
+
+CONTRACT = Path("data/prepared/contract.json")
+TEST = Path("data/splits/test.parquet")
+PARTS = {name: Path(f"data/splits/{name}.parquet") for name in ("train", "validation")}
+"""The parts that a model is made from; the test part is read by name, where a model is judged."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The prepared rows that a model may be made from."""
+
+    contract: Contract
+    train: pd.DataFrame
+    validation: pd.DataFrame
+
+
+def load_prepared(root: Path = Path()) -> Prepared:
+    """Read the contract, train and validation of a checkout.
+
+    Raises:
+        UserError: one of the files does not exist.
+    """
+    missing = [str(path) for path in (CONTRACT, *PARTS.values()) if not (root / path).exists()]
+    if missing:
+        raise UserError(f"{', '.join(missing)}: no such file; run `dvc repro split`")
+    contract = Contract.model_validate(read_json(root / CONTRACT))
+    return Prepared(contract, **{name: read_table(root / path) for name, path in PARTS.items()})

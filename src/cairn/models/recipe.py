@@ -1,0 +1,181 @@
+"""A recipe: everything that decides a model except the rows it is fitted on."""
+
+import inspect
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from numpy.typing import NDArray
+
+from cairn.errors import UserError
+from cairn.features.encode import build_encoder, categorical_positions
+from cairn.features.select import choose_columns, select_features
+from cairn.models.build import build_estimator, needs_probabilities, quiet, takes_sparse
+from cairn.models.labels import Label, class_labels, target_values
+from cairn.models.package import Package
+from cairn.progress import OnIteration, elapsed
+from cairn.settings.contract import Contract
+from cairn.settings.data import DataConfig
+from cairn.settings.features import FeaturesConfig
+from cairn.settings.model import ModelConfig
+from cairn.settings.train import TrainConfig
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is made: which columns, which estimator, which seed.
+
+    Attributes:
+        contract: the kind of each column.
+        data: the task and the target.
+        features: the columns that may be used, and how some of them are selected.
+        model: the estimator and the encoding.
+        train: device and early stopping.
+        seed: of the selection and the estimator.
+        threads: of the selection and the estimator.
+    """
+
+    contract: Contract
+    data: DataConfig
+    features: FeaturesConfig
+    model: ModelConfig
+    train: TrainConfig
+    seed: int
+    threads: int
+
+    @property
+    def candidates(self) -> list[str]:
+        """The features before any selection, see select_features."""
+        return select_features(self.contract, self.data.target, self.features)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The sections of params.yaml that the recipe holds, as plain values."""
+        sections = {"data": self.data, "features": self.features, "model": self.model, "train": self.train}
+        values = {name: section.model_dump() for name, section in sections.items()}
+        return {"seed": self.seed, "threads": self.threads, **values}
+
+    def fit(
+        self,
+        train: pd.DataFrame,
+        validation: pd.DataFrame | None = None,
+        *,
+        classes: list[Label] | None = None,
+        snapshot: Path | None = None,
+        on_iteration: OnIteration | None = None,
+    ) -> Package:
+        """Select the columns, fit encoder and estimator on train, and use validation only for early stopping.
+
+        If train.early_stopping is true, an estimator whose fit takes X_val and y_val gets the validation
+        rows, except those of a class that train lacks. If it is false, such an estimator does not stop early:
+        the rows it would hold out by itself are a random part of train, which says little about the future.
+
+        Args:
+            train: rows to fit on, with the features and the target.
+            validation: rows for early stopping.
+            classes: the labels, where train may lack some (folds); None: those of train.
+            snapshot: file for an estimator that can resume after a kill, see cairn.models.resume.
+            on_iteration: called after each epoch of our networks and each iteration of HistGradientBoosting
+                while they stop early; other estimators never call it. It does not change the fitted model.
+
+        Returns:
+            The model with its classes, the settings of the recipe, and a threshold of 0.5.
+
+        Raises:
+            UserError: see select_features, build_estimator and class_labels, or the estimator fails.
+        """
+        task, target = self.data.task, self.data.target
+        if classes is None:
+            classes = class_labels(train[target], task)
+        y = target_values(train[target], task, classes)
+        features = choose_columns(
+            train,
+            y,
+            self.candidates,
+            contract=self.contract,
+            task=task,
+            selection=self.features.selection,
+            seed=self.seed,
+            threads=self.threads,
+        )
+        inputs = Contract(columns={name: self.contract.columns[name] for name in features})
+        sparse = takes_sparse(self._estimator(categorical=[]))
+        encoder = build_encoder(inputs, features, self.model.encoding, sparse=sparse)
+        with quiet():
+            X = encoder.fit_transform(train[features])
+        estimator = self._estimator(categorical=categorical_positions(encoder))
+        package = Package(encoder, estimator, inputs, task, target, classes, config=self.settings)
+        held_out = None
+        if validation is not None and task != "regression":
+            validation = validation[validation[target].isin(train[target].unique())]
+        if validation is not None and len(validation):
+            held_out = encoder.transform(validation[features]), package.encode(validation[target])
+        extra = self._extra(estimator, held_out, snapshot, on_iteration)
+        shows_progress_itself = "snapshot" in inspect.signature(estimator.fit).parameters
+        try:
+            with (
+                quiet(),
+                nullcontext() if shows_progress_itself else elapsed(f"fitting {type(estimator).__name__}"),
+                _reported(estimator, on_iteration),
+            ):
+                estimator.fit(X, y, **extra)
+        except (ValueError, FloatingPointError) as error:
+            raise UserError(f"model '{self.model.name}': {str(error).splitlines()[0]}") from error
+        if task != "regression":
+            needs_probabilities(estimator, "model.classifier", type(estimator).__name__)
+        return package
+
+    def _estimator(self, categorical: list[int]) -> Any:
+        return build_estimator(
+            self.model,
+            self.data.task,
+            seed=self.seed,
+            threads=self.threads,
+            device=self.train.device,
+            categorical=categorical,
+        )
+
+    def _extra(
+        self,
+        estimator: Any,
+        held_out: tuple[Any, NDArray[Any]] | None,
+        snapshot: Path | None,
+        on_iteration: OnIteration | None,
+    ) -> dict[str, Any]:
+        """Return what else the estimator's fit takes, and switch its early stopping on or off."""
+        found: dict[str, Any] = {"snapshot": snapshot, "on_iteration": on_iteration}
+        taken = inspect.signature(estimator.fit).parameters
+        if "X_val" in taken:
+            stops = self.train.early_stopping and held_out is not None
+            if "early_stopping" in estimator.get_params():
+                estimator.set_params(early_stopping=stops)
+            if stops:
+                found["X_val"], found["y_val"] = held_out
+        return {name: value for name, value in found.items() if name in taken and value is not None}
+
+
+@contextmanager
+def _reported(estimator: Any, on_iteration: OnIteration | None) -> Generator[None]:
+    """Call on_iteration where HistGradientBoosting asks itself whether to stop.
+
+    It takes no callbacks (scikit-learn 1.9), and warm_start in chunks would bin the table again for each of
+    them. The method is private, so a test checks that it is called and that the model has the same bits.
+    """
+    if on_iteration is None or not hasattr(estimator, "_should_stop"):
+        yield
+        return
+    should_stop = estimator._should_stop
+
+    def reporting(scores: list[float]) -> bool:
+        if len(scores) > 1:  # the first is the constant that boosting starts from
+            on_iteration(len(scores) - 1, -float(scores[-1]))
+        return should_stop(scores)
+
+    estimator._should_stop = reporting
+    try:
+        yield
+    finally:
+        del estimator._should_stop
