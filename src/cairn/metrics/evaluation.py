@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cairn.metrics.bootstrap import bootstrap, bootstrap_sums, estimate, p_value
-from cairn.metrics.decisions import decide
+from cairn.metrics.decisions import Floats, decide
 from cairn.metrics.kpi import kpi_report
 from cairn.metrics.scores import METRICS, score
 from cairn.metrics.threshold import decision_threshold
@@ -17,13 +17,12 @@ from cairn.settings.data import Task
 from cairn.settings.evaluate import EvaluateConfig
 from cairn.settings.kpi import CostKpi, KpiConfig
 
-Floats = NDArray[np.float64]
 MODEL = "model"
 
 
 def best_baseline(task: Task, y: NDArray[Any], baselines: Mapping[str, Floats], metric: str) -> str:
     """Return the baseline with the best value of the metric on these rows, which are validation's."""
-    sign = 1 if METRICS[metric].greater_is_better else -1
+    sign = METRICS[metric].sign
     values = {name: sign * score(task, y, p, metrics=[metric])[metric] for name, p in baselines.items()}
     return max(values, key=lambda name: -np.inf if np.isnan(values[name]) else values[name])
 
@@ -86,7 +85,7 @@ def scores_with_intervals(
             continue
         gains[name] = {}
         for metric, value in points[name].items():
-            sign = 1 if METRICS[metric].greater_is_better else -1
+            sign = METRICS[metric].sign
             drawn = sign * (draws[MODEL][metric] - draws[name][metric])
             gain = with_interval(sign * (points[MODEL][metric] - value), drawn)
             gains[name][metric] = {**gain, "p": p_value(drawn)}

@@ -51,6 +51,11 @@ def row_cost(y: ArrayLike, acted: ArrayLike, costs: CostKpi) -> Floats:
     return act * costs.action + event * costs.loss * (1 - act * costs.share_saved)
 
 
+def row_saving(y: ArrayLike, acted: ArrayLike, costs: CostKpi) -> Floats:
+    """What acting saves in each row against doing nothing, shape (n,); see row_cost."""
+    return row_cost(y, np.zeros(len(np.asarray(y))), costs) - row_cost(y, acted, costs)
+
+
 def kpi_report(
     y: ArrayLike,
     decisions: Mapping[str, ArrayLike],
