@@ -11,12 +11,11 @@ from sklearn.metrics import log_loss
 from toy_search import STRENGTH, worked
 
 from cairn.compose.validate import read_config
-from cairn.metrics.kpi import row_cost
-from cairn.metrics.scores import score
+from cairn.metrics.kpi import policy_values, row_cost
 from cairn.report.search.page import write_report
 from cairn.settings.kpi import CostKpi
 from cairn.studies.search import driver
-from cairn.studies.search.confirm import Contender, chosen, paired_gain, saving_from_rates
+from cairn.studies.search.confirm import Contender, chosen, paired_gain
 from cairn.studies.search.dimension import of_values
 from cairn.studies.search.objective import score_of
 from cairn.studies.search.reading import at_end, boundary, levels
@@ -33,9 +32,9 @@ def test_the_objective_is_what_the_metrics_and_the_kpi_say(toy):
     acted = p > 0.25
     by_hand = (acted & (y == 1)).sum() * 1000 * 0.4 - acted.sum() * 100
     assert score_of("saving", y, p, 0.25, config) == pytest.approx(by_hand / 500 * 1000)
-    rates = score("binary", y, p, threshold=0.25, metrics=["accuracy", "recall"])
-    assert saving_from_rates(rates, y.mean(), plan.base["kpi"]) == pytest.approx(by_hand / 500 * 1000)
     assert isinstance(config.kpi, CostKpi)
+    policies = policy_values(y, {"model": acted}, config.kpi)
+    assert policies["model"]["saving"] == pytest.approx(by_hand / 500 * 1000)
     assert row_cost(y, acted, config.kpi).sum() == pytest.approx(y.sum() * 1000 - by_hand)
 
 

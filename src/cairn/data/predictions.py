@@ -1,9 +1,12 @@
 """Row-level predictions as a table: one row per example, one column per predictor (and class)."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cairn.errors import UserError
 from cairn.settings.data import Task
 
 Floats = NDArray[np.float64]
@@ -34,3 +37,38 @@ def predictors(table: pd.DataFrame) -> list[str]:
     """Return the names of the predictors in a table of predictions, in order."""
     columns = [name for name in table.columns if name not in ("row_id", "part", "target")]
     return list(dict.fromkeys(name.split(SEPARATOR)[0] for name in columns))
+
+
+def predictions_of_part(
+    table: pd.DataFrame, part: str, rows: pd.DataFrame, task: Task, classes: list[str]
+) -> dict[str, Floats]:
+    """Return what every predictor of a table says of the rows of a part, in their order; see from_columns.
+
+    Raises:
+        UserError: the table is about other rows.
+    """
+    found = table[table["part"] == part]
+    if found["row_id"].tolist() != rows["row_id"].tolist():
+        raise UserError(f"predictions/baseline.parquet is about other rows of {part}; run `dvc repro`")
+    return {name: from_columns(found, name, task, classes) for name in predictors(found)}
+
+
+def predictions_table(
+    parts: Mapping[str, pd.DataFrame],
+    predictions: Mapping[str, Floats],
+    *,
+    name: str,
+    target: str,
+    classes: list[str],
+) -> pd.DataFrame:
+    """Return one predictor's predictions of every part, one row per example, with the target beside them."""
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {"row_id": rows["row_id"], "part": part, "target": rows[target]}
+                | as_columns(name, predictions[part], classes)
+            )
+            for part, rows in parts.items()
+        ],
+        ignore_index=True,
+    )

@@ -72,6 +72,12 @@ def write_json(record: Any, path: Path, digits: int = DIGITS) -> None:
     unfinished.replace(path)
 
 
+def write_text(text: str, path: Path) -> None:
+    """Write a file of text, the same bytes on every system."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
 def rounded(value: Any, digits: int = DIGITS) -> Any:
     """Round every float in nested dicts and lists to significant digits; NaN and infinity become None."""
     if isinstance(value, dict):

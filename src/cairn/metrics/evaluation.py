@@ -1,29 +1,355 @@
-"""What may be claimed of one part of the table: scores, differences and money, all with intervals."""
+"""The evaluation of a run, typed: scores, gains over every baseline and money, with intervals.
 
+`evaluate` computes it, the stage of that name writes it to metrics/evaluation.json, and whoever reads that
+file does so as an `Evaluation`. Fields that older files lack have a default, so that they can still be read.
+"""
+
+import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from cairn.metrics.bootstrap import bootstrap, bootstrap_sums, estimate, p_value
-from cairn.metrics.decisions import decide
-from cairn.metrics.kpi import kpi_report
+from cairn.errors import UserError
+from cairn.metrics.bootstrap import Blocks, Estimate, bootstrap, bootstrap_sums, estimate, p_value
+from cairn.metrics.decisions import Floats, confusion, decide
+from cairn.metrics.kpi import kpi_report, policy_values
 from cairn.metrics.scores import METRICS, score
+from cairn.metrics.slices import slice_scores, small_levels
 from cairn.metrics.threshold import decision_threshold
 from cairn.settings.baseline import ColumnRule, Rule
-from cairn.settings.data import Task
+from cairn.settings.data import DataConfig, Task
 from cairn.settings.evaluate import EvaluateConfig
 from cairn.settings.kpi import CostKpi, KpiConfig
 
-Floats = NDArray[np.float64]
 MODEL = "model"
+"""Name of the model among the predictors, beside the names of the baselines."""
+
+HEADLINE: dict[Task, tuple[str, ...]] = {
+    "binary": ("roc_auc", "pr_auc", "log_loss", "brier", "ece", "accuracy", "precision", "recall", "f1"),
+    "multiclass": ("accuracy", "f1", "roc_auc", "log_loss", "brier", "ece"),
+    "regression": ("rmse", "mae", "mape", "r2"),
+}
+"""The metrics worth a column in `dvc exp show`."""
+
+
+def _known(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_known)]
+"""A float; None where it is undefined, which is NaN while it is computed and null in JSON."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Score(_Record):
+    """A value and its confidence interval."""
+
+    value: Number
+    low: Number = None
+    high: Number = None
+
+
+class Gain(Score):
+    """The model's paired gain over a baseline, positive where the model is better; p is two-sided."""
+
+    p: Number = None
+
+
+class Policy(_Record):
+    """A way to decide, in money; see `kpi.KpiReport` for the quantities."""
+
+    cost: Score
+    spent: Score
+    saving: Score
+    roi: Score
+    acted: Score
+    precision: Score
+    recall: Score
+    share_of_oracle: Score
+
+
+class Kpi(_Record):
+    """Every policy in money per 1,000 test rows.
+
+    Attributes:
+        currency: of the amounts.
+        policies: the predictors, and the policies nothing, always and oracle.
+        savings_of_model: by policy, how much less the model costs.
+    """
+
+    currency: str
+    policies: dict[str, Policy]
+    savings_of_model: dict[str, Score]
+
+
+class SliceScore(_Record):
+    """One metric of the model and of the best baseline in one slice; see `slices.slice_scores`."""
+
+    column: str
+    level: str
+    rows: int
+    mean: Number
+    metric: str
+    value: Number
+    reference: Number
+    gain: Number
+    low: Number
+    high: Number
+
+    @property
+    def interval(self) -> Score:
+        """The gain with its interval."""
+        return Score(value=self.gain, low=self.low, high=self.high)
+
+    @property
+    def name(self) -> str:
+        """The slice as `carrier = HA`."""
+        return f"{self.column} = {self.level}"
+
+
+class SmallLevels(_Record):
+    """How many levels of a column are too small to be scored, and how many rows they have together."""
+
+    levels: int
+    rows: int
+
+
+class Cell(_Record):
+    """One cell of the confusion matrix."""
+
+    actual: str
+    predicted: str
+    rows: int
+
+
+class Evaluated(_Record):
+    """What was evaluated: the part of an evaluation that every version has written.
+
+    Attributes:
+        task: binary, multiclass or regression.
+        target: the predicted column.
+        model: name of the model in the config.
+        thresholds: of the decisions of every predictor.
+    """
+
+    task: Task
+    target: str
+    model: str
+    thresholds: dict[str, float]
+
+
+class Evaluation(Evaluated):
+    """What may be claimed of a model, from its predictions of validation and test.
+
+    Attributes:
+        primary: the metric that ranks the baselines and heads the report.
+        better: by metric, which direction is.
+        best_baseline: chosen on validation by the primary metric.
+        same_as: baselines whose test predictions equal the model's.
+        confidence: of every interval.
+        resamples: bootstrap resamples behind it.
+        block: span of time whose rows were drawn together; None where rows were drawn one by one.
+        rows: of test.
+        validation: by predictor and metric, on validation.
+        validation_kpi: by policy and quantity, in money on validation; None without a cost model.
+        scores: by predictor and metric, on test.
+        gains: by baseline and metric, on test, paired.
+        mean_error: by how much predictions of a number are too high on average, on test.
+        kpi: decisions on test in money; None without a cost model.
+        slices: scores of parts of test.
+        small_slices: by column, the levels that were not scored.
+        confusion: rows of test by actual and predicted class; None for a regression.
+    """
+
+    primary: str
+    better: dict[str, Literal["higher", "lower"]]
+    best_baseline: str
+    same_as: list[str]
+    confidence: float
+    resamples: int
+    block: str | None
+    rows: int
+    validation: dict[str, dict[str, Number]]
+    validation_kpi: dict[str, dict[str, Number]] | None = None
+    scores: dict[str, dict[str, Score]]
+    gains: dict[str, dict[str, Gain]]
+    mean_error: Score | None = None
+    kpi: Kpi | None = None
+    slices: list[SliceScore] = Field(default_factory=list)
+    small_slices: dict[str, SmallLevels] = Field(default_factory=dict)
+    confusion: list[Cell] | None = None
+
+    @property
+    def score(self) -> Score:
+        """The model's primary score."""
+        return self.scores[MODEL][self.primary]
+
+    @property
+    def gain(self) -> Gain:
+        """The model's gain over the best baseline in the primary metric."""
+        return self.gains[self.best_baseline][self.primary]
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the model predicts what the best baseline does."""
+        return self.best_baseline in self.same_as
+
+    @property
+    def primary_slices(self) -> list[SliceScore]:
+        """The slices in one metric: the primary one, or the first that slices have."""
+        metrics = [row.metric for row in self.slices]
+        chosen = self.primary if self.primary in metrics else next(iter(metrics), None)
+        return [row for row in self.slices if row.metric == chosen]
+
+    def higher_is_better(self, metric: str) -> bool:
+        """Tell the direction of a metric."""
+        return self.better[metric] == "higher"
+
+    def headline(self) -> dict[str, Number]:
+        """Return what metrics/test.json has: the numbers worth a column in `dvc exp show`."""
+        scores = self.scores[MODEL]
+        chosen: dict[str, Number] = {name: scores[name].value for name in HEADLINE[self.task]}
+        chosen[f"{self.primary}_gain"] = self.gain.value
+        if self.kpi:
+            chosen["saving_per_1000"] = self.kpi.policies[MODEL].saving.value
+        return chosen
+
+    def validation_headline(self) -> dict[str, Number]:
+        """Return what metrics/validation.json has."""
+        return {f"val_{self.primary}": self.validation[MODEL][self.primary]}
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Rows of one part with what every predictor says of them.
+
+    Attributes:
+        rows: the table, n rows.
+        y: its target as metrics take it, shape (n,), see `scores.score`.
+        predictions: by predictor, shape (n,) or (n, k); MODEL and every baseline.
+        classes: names of the class codes in order; not used for a regression.
+    """
+
+    rows: pd.DataFrame
+    y: NDArray[Any]
+    predictions: Mapping[str, Floats]
+    classes: list[str]
+
+    @property
+    def baselines(self) -> dict[str, Floats]:
+        """The predictions of every baseline."""
+        return {name: p for name, p in self.predictions.items() if name != MODEL}
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """The bootstrap behind every interval; see `bootstrap.bootstrap`."""
+
+    resamples: int
+    confidence: float
+    seed: int
+    blocks: Blocks
+
+    def estimate(self, value: float, drawn: Floats) -> Score:
+        """Return a value of all rows with the interval of its draws, shape (resamples,)."""
+        return _score(estimate(value, drawn, self.confidence))
+
+
+def _score(found: Estimate) -> Score:
+    return Score(value=found.value, low=found.low, high=found.high)
+
+
+def evaluate(
+    validation: Predicted,
+    test: Predicted,
+    *,
+    model: str,
+    threshold: float,
+    data: DataConfig,
+    rules: Mapping[str, Rule],
+    settings: EvaluateConfig,
+    kpi: KpiConfig,
+    seed: int,
+) -> Evaluation:
+    """Evaluate a model on test; thresholds and the best baseline are chosen on validation.
+
+    Args:
+        validation: its rows and predictions.
+        test: likewise.
+        model: name of the model in the config.
+        threshold: of the model's decisions.
+        data: section data.
+        rules: of the section baseline.
+        settings: section evaluate.
+        kpi: section kpi.
+        seed: of the resamples.
+
+    Raises:
+        UserError: a score is better than evaluate.ceiling allows.
+    """
+    task, primary = data.task, settings.primary_of(data.task)
+    best = best_baseline(task, validation.y, validation.baselines, primary)
+    cut = {MODEL: threshold} | thresholds(task, validation.y, validation.baselines, kpi, rules)
+    blocks = time_blocks(test.rows[data.time] if data.time else None, settings.block)
+    resampling = Resampling(settings.resamples, settings.confidence, seed, blocks)
+    scores, gains = scores_with_intervals(task, test.y, test.predictions, cut, resampling)
+    suspicious = too_good(scores[MODEL], settings.ceiling)
+    if suspicious:
+        raise UserError("\n".join(suspicious))
+    ours = test.predictions[MODEL]
+    columns = test.rows[settings.slices]
+    slices = slice_scores(
+        task,
+        test.y,
+        test.predictions,
+        columns,
+        model=MODEL,
+        reference=best,
+        min_rows=settings.min_slice_rows,
+        resamples=settings.resamples,
+        seed=seed,
+        blocks=blocks,
+        confidence=settings.confidence,
+    )
+    return Evaluation(
+        task=task,
+        target=data.target,
+        model=model,
+        primary=primary,
+        better={name: "higher" if m.greater_is_better else "lower" for name, m in METRICS.items()},
+        best_baseline=best,
+        same_as=[name for name, theirs in test.baselines.items() if np.array_equal(ours, theirs)],
+        thresholds=cut,
+        confidence=settings.confidence,
+        resamples=settings.resamples,
+        block=settings.block if blocks is not None else None,
+        rows=len(test.rows),
+        validation={
+            name: score(task, validation.y, p, threshold=cut[name])
+            for name, p in validation.predictions.items()
+        },
+        validation_kpi=_money_on_validation(validation, cut, kpi),
+        scores=scores,
+        gains=gains,
+        mean_error=mean_error(test.y, ours, resampling) if task == "regression" else None,
+        kpi=money(test.y, test.predictions, cut, kpi, resampling),
+        slices=slices.to_dict("records"),
+        small_slices=small_levels(columns, settings.min_slice_rows),
+        confusion=None if task == "regression" else _cells(task, test, threshold),
+    )
 
 
 def best_baseline(task: Task, y: NDArray[Any], baselines: Mapping[str, Floats], metric: str) -> str:
     """Return the baseline with the best value of the metric on these rows, which are validation's."""
-    sign = 1 if METRICS[metric].greater_is_better else -1
+    sign = METRICS[metric].sign
     values = {name: sign * score(task, y, p, metrics=[metric])[metric] for name, p in baselines.items()}
     return max(values, key=lambda name: -np.inf if np.isnan(values[name]) else values[name])
 
@@ -31,10 +357,10 @@ def best_baseline(task: Task, y: NDArray[Any], baselines: Mapping[str, Floats], 
 def thresholds(
     task: Task, y: NDArray[Any], baselines: Mapping[str, Floats], kpi: KpiConfig, rules: Mapping[str, Rule]
 ) -> dict[str, float]:
-    """Return where each baseline's decision turns, see decision_threshold; 0.5 for tasks without one.
+    """Return the decision threshold of every baseline, see decision_threshold; 0.5 for tasks without one.
 
-    The rows are validation's. A column taken as it stands is no probability, and gets the threshold that does
-    best for it.
+    The rows are validation's. A column used as the prediction need not be a probability, so it gets the
+    threshold that does best for it.
     """
     if task != "binary":
         return dict.fromkeys(baselines, 0.5)
@@ -56,109 +382,105 @@ def scores_with_intervals(
     y: NDArray[Any],
     predictions: Mapping[str, Floats],
     cut: Mapping[str, float],
-    *,
-    evaluate: EvaluateConfig,
-    blocks: NDArray[np.int64] | None,
-    seed: int,
-) -> dict[str, Any]:
+    resampling: Resampling,
+) -> tuple[dict[str, dict[str, Score]], dict[str, dict[str, Gain]]]:
     """Score every predictor, and the model's paired gain over every other, on the same resamples.
 
-    A gain is positive where the model is better, whatever the metric's direction.
-
     Returns:
-        `scores[predictor][metric]` and `gains[baseline][metric]`, each with value, low, high (a gain also p).
+        The scores by predictor and metric, and the gains by baseline and metric.
     """
     draws = bootstrap(
-        task, y, predictions, resamples=evaluate.resamples, seed=seed, blocks=blocks, thresholds=cut
+        task,
+        y,
+        predictions,
+        resamples=resampling.resamples,
+        seed=resampling.seed,
+        blocks=resampling.blocks,
+        thresholds=cut,
     )
     points = {name: score(task, y, p, threshold=cut[name]) for name, p in predictions.items()}
 
-    def with_interval(value: float, drawn: Floats) -> dict[str, float]:
-        return estimate(value, drawn, evaluate.confidence)._asdict()
+    def gain(name: str, metric: str) -> Gain:
+        sign = METRICS[metric].sign
+        drawn = sign * (draws[MODEL][metric] - draws[name][metric])
+        found = resampling.estimate(sign * (points[MODEL][metric] - points[name][metric]), drawn)
+        return Gain(value=found.value, low=found.low, high=found.high, p=p_value(drawn))
 
     scores = {
-        name: {metric: with_interval(value, draws[name][metric]) for metric, value in points[name].items()}
-        for name in predictions
+        name: {metric: resampling.estimate(value, draws[name][metric]) for metric, value in found.items()}
+        for name, found in points.items()
     }
-    gains: dict[str, dict[str, dict[str, float]]] = {}
-    for name in predictions:
-        if name == MODEL:
-            continue
-        gains[name] = {}
-        for metric, value in points[name].items():
-            sign = 1 if METRICS[metric].greater_is_better else -1
-            drawn = sign * (draws[MODEL][metric] - draws[name][metric])
-            gain = with_interval(sign * (points[MODEL][metric] - value), drawn)
-            gains[name][metric] = {**gain, "p": p_value(drawn)}
-    return {"scores": scores, "gains": gains}
+    gains = {
+        name: {metric: gain(name, metric) for metric in found}
+        for name, found in points.items()
+        if name != MODEL
+    }
+    return scores, gains
 
 
-def mean_error(
-    y: NDArray[Any],
-    prediction: Floats,
-    *,
-    evaluate: EvaluateConfig,
-    blocks: NDArray[np.int64] | None,
-    seed: int,
-) -> dict[str, float]:
-    """Return by how much predictions of a number are too high (below 0: too low) on average.
-
-    Args:
-        y: values, shape (n,).
-        prediction: of the same rows, shape (n,).
-        evaluate: resamples and confidence.
-        blocks: block code per row, see `bootstrap`.
-        seed: of the draws, which are those of scores_with_intervals.
-
-    Returns:
-        value, low and high, in the target's unit.
-    """
+def mean_error(y: Floats, prediction: Floats, resampling: Resampling) -> Score:
+    """Return by how much predictions of a number (n,) are too high (below 0: too low) on average."""
     error = prediction - y
     rows = np.column_stack([error, np.ones(len(y))])
-    drawn = bootstrap_sums(rows, resamples=evaluate.resamples, seed=seed, blocks=blocks)
-    return estimate(error.mean(), drawn[:, 0] / drawn[:, 1], evaluate.confidence)._asdict()
+    drawn = bootstrap_sums(
+        rows, resamples=resampling.resamples, seed=resampling.seed, blocks=resampling.blocks
+    )
+    return resampling.estimate(error.mean(), drawn[:, 0] / drawn[:, 1])
 
 
 def money(
     y: NDArray[Any],
     predictions: Mapping[str, Floats],
     cut: Mapping[str, float],
-    *,
     kpi: KpiConfig,
-    evaluate: EvaluateConfig,
-    blocks: NDArray[np.int64] | None,
-    seed: int,
-) -> dict[str, Any] | None:
+    resampling: Resampling,
+) -> Kpi | None:
     """Price every predictor's decisions, per 1,000 rows and with intervals; None without a cost model."""
     if not isinstance(kpi, CostKpi):
         return None
-    decisions = {name: decide(prediction, cut[name]) for name, prediction in predictions.items()}
     report = kpi_report(
         y,
-        decisions,
+        _decisions(predictions, cut),
         kpi,
-        resamples=evaluate.resamples,
-        seed=seed,
-        blocks=blocks,
-        confidence=evaluate.confidence,
+        resamples=resampling.resamples,
+        seed=resampling.seed,
+        blocks=resampling.blocks,
+        confidence=resampling.confidence,
     )
-    return {
-        "currency": kpi.currency,
-        "policies": {name: _plain(quantities) for name, quantities in report.policies.items()},
-        "savings_of_model": _plain(report.savings[MODEL]),
-    }
+    return Kpi(
+        currency=kpi.currency,
+        policies={
+            name: Policy(**{quantity: _score(found) for quantity, found in policy.items()})
+            for name, policy in report.policies.items()
+        },
+        savings_of_model={name: _score(found) for name, found in report.savings[MODEL].items()},
+    )
 
 
-def _plain(estimates: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    return {name: value._asdict() for name, value in estimates.items()}
+def _money_on_validation(
+    validation: Predicted, cut: Mapping[str, float], kpi: KpiConfig
+) -> dict[str, dict[str, float]] | None:
+    if not isinstance(kpi, CostKpi):
+        return None
+    return policy_values(validation.y, _decisions(validation.predictions, cut), kpi)
 
 
-def too_good(scores: Mapping[str, Mapping[str, float]], ceiling: Mapping[str, float]) -> list[str]:
+def _decisions(predictions: Mapping[str, Floats], cut: Mapping[str, float]) -> dict[str, NDArray[np.int64]]:
+    return {name: decide(prediction, cut[name]) for name, prediction in predictions.items()}
+
+
+def _cells(task: Task, test: Predicted, threshold: float) -> list[dict[str, Any]]:
+    """Return the confusion matrix of the model cell by cell."""
+    matrix = confusion(task, test.y, test.predictions[MODEL], threshold=threshold, classes=test.classes)
+    return matrix.reset_index().melt("actual", value_name="rows").to_dict("records")
+
+
+def too_good(scores: Mapping[str, Score], ceiling: Mapping[str, float]) -> list[str]:
     """Name the metrics of the model that are better than evaluate.ceiling says anything honest can be."""
     found = []
     for metric, bound in ceiling.items():
-        value, greater = scores[metric]["value"], METRICS[metric].greater_is_better
-        if value > bound if greater else value < bound:
+        value, sign = scores[metric].value, METRICS[metric].sign
+        if value is not None and sign * value > sign * bound:
             found.append(
                 f"{metric} {value:.3f} is better than {bound:g}, which evaluate.ceiling calls a leak"
             )

@@ -51,6 +51,11 @@ def row_cost(y: ArrayLike, acted: ArrayLike, costs: CostKpi) -> Floats:
     return act * costs.action + event * costs.loss * (1 - act * costs.share_saved)
 
 
+def row_saving(y: ArrayLike, acted: ArrayLike, costs: CostKpi) -> Floats:
+    """What acting saves in each row against doing nothing, shape (n,); see row_cost."""
+    return row_cost(y, np.zeros(len(np.asarray(y))), costs) - row_cost(y, acted, costs)
+
+
 def kpi_report(
     y: ArrayLike,
     decisions: Mapping[str, ArrayLike],
@@ -78,29 +83,9 @@ def kpi_report(
     Raises:
         ValueError: a policy has the name of one of these three, or another number of rows than y.
     """
-    event = np.asarray(y, dtype=np.float64)
-    policies = {name: np.asarray(acts, dtype=np.float64) for name, acts in decisions.items()}
-    for name, acts in policies.items():
-        if name in {NOTHING, ALWAYS, ORACLE}:
-            raise ValueError(f"a policy cannot be called '{name}', which the report adds itself")
-        if acts.shape != event.shape:
-            raise ValueError(f"policy '{name}' decides on {acts.shape} rows, the target has {event.shape}")
-    policies = {NOTHING: np.zeros_like(event), ALWAYS: np.ones_like(event)} | policies | {ORACLE: event}
-
-    # Per policy only two sums matter: how often it acted, and how often it did so on an event.
-    columns = [np.ones_like(event), event]
-    for acts in policies.values():
-        columns += [acts, acts * event]
-    rows = np.stack(columns, axis=1)
+    names, rows = _policy_rows(y, decisions)
     drawn = bootstrap_sums(rows, resamples=resamples, seed=seed, blocks=blocks)
-    sums = np.concatenate([rows.sum(axis=0, keepdims=True), drawn])
-    n, events = sums[:, 0], sums[:, 1]
-    values = {
-        name: _quantities(n, events, acted=sums[:, 2 + 2 * i], caught=sums[:, 3 + 2 * i], costs=costs)
-        for i, name in enumerate(policies)
-    }
-    for quantities in values.values():
-        quantities["share_of_oracle"] = ratio(quantities["saving"], values[ORACLE]["saving"], np.nan)
+    values = _policies(names, np.concatenate([rows.sum(axis=0, keepdims=True), drawn]), costs)
     return KpiReport(
         policies={
             name: {key: _estimate(series, confidence) for key, series in quantities.items()}
@@ -117,10 +102,57 @@ def kpi_report(
     )
 
 
+def policy_values(
+    y: ArrayLike, decisions: Mapping[str, ArrayLike], costs: CostKpi
+) -> dict[str, dict[str, float]]:
+    """Compare decision policies without intervals; see `kpi_report` for the arguments and policies.
+
+    Returns:
+        By policy, the quantities of `KpiReport.policies`.
+    """
+    names, rows = _policy_rows(y, decisions)
+    values = _policies(names, rows.sum(axis=0, keepdims=True), costs)
+    return {
+        name: {key: float(series[0]) for key, series in quantities.items()}
+        for name, quantities in values.items()
+    }
+
+
+def _policy_rows(y: ArrayLike, decisions: Mapping[str, ArrayLike]) -> tuple[list[str], Floats]:
+    """Return the names of the policies and the columns whose sums say all of them, see `_policies`.
+
+    Per policy only two sums matter: how often it acted, and how often it did so on an event.
+    """
+    event = np.asarray(y, dtype=np.float64)
+    policies = {name: np.asarray(acts, dtype=np.float64) for name, acts in decisions.items()}
+    for name, acts in policies.items():
+        if name in {NOTHING, ALWAYS, ORACLE}:
+            raise ValueError(f"a policy cannot be called '{name}', which the report adds itself")
+        if acts.shape != event.shape:
+            raise ValueError(f"policy '{name}' decides on {acts.shape} rows, the target has {event.shape}")
+    policies = {NOTHING: np.zeros_like(event), ALWAYS: np.ones_like(event)} | policies | {ORACLE: event}
+    columns = [np.ones_like(event), event]
+    for acts in policies.values():
+        columns += [acts, acts * event]
+    return list(policies), np.stack(columns, axis=1)
+
+
+def _policies(names: list[str], sums: Floats, costs: CostKpi) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Return the quantities of every policy from sums (m, 2 + 2 x policies), each of shape (m,)."""
+    n, events = sums[:, 0], sums[:, 1]
+    values = {
+        name: _quantities(n, events, acted=sums[:, 2 + 2 * i], caught=sums[:, 3 + 2 * i], costs=costs)
+        for i, name in enumerate(names)
+    }
+    for quantities in values.values():
+        quantities["share_of_oracle"] = ratio(quantities["saving"], values[ORACLE]["saving"], np.nan)
+    return values
+
+
 def _quantities(
     n: Floats, events: Floats, *, acted: Floats, caught: Floats, costs: CostKpi
 ) -> dict[str, NDArray[np.float64]]:
-    """The quantities of one policy from its sums; the first element is the whole part, the rest are draws."""
+    """The quantities of one policy from its sums."""
     spent = acted * costs.action
     saving = caught * costs.loss * costs.share_saved - spent
     scale = PER_ROWS / n

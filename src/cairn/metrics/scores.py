@@ -42,6 +42,11 @@ class Metric:
         """The tasks it is defined for."""
         return tuple(self.functions)
 
+    @property
+    def sign(self) -> int:
+        """1 where greater is better, else -1: a signed difference is positive where the first is better."""
+        return 1 if self.greater_is_better else -1
+
 
 HIGHER, LOWER = True, False
 _AUC, _AP = formulas.ranked("binary_auroc"), formulas.ranked("binary_average_precision")

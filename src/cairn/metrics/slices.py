@@ -78,7 +78,7 @@ def slice_scores(
             values = {name: score(task, target[rows], part[name], metrics=names) for name in part}
             mean = np.nan if task == "multiclass" else float(target[rows].mean())
             for name in names:
-                sign = 1 if METRICS[name].greater_is_better else -1
+                sign = METRICS[name].sign
                 ours, theirs = values[model][name], values[reference][name]
                 low, high = interval(sign * (draws[model][name] - draws[reference][name]), confidence)
                 gain = sign * (ours - theirs)

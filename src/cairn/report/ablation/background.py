@@ -4,9 +4,10 @@ import math
 from dataclasses import dataclass
 
 from cairn.metrics.bootstrap import Estimate
+from cairn.metrics.evaluation import Score
 from cairn.metrics.kpi import PER_ROWS
 from cairn.models.build import stops_early
-from cairn.report.card.words import Interval, estimate, metric_name, places
+from cairn.report.card.words import estimate, metric_name, places
 from cairn.report.numbers import ABSENT, number
 from cairn.settings.config import Config
 from cairn.studies.ablation.measure import SAVING, Jury, Weighed
@@ -115,10 +116,9 @@ def quantity_title(quantity: str, currency: str | None) -> str:
     return f"{currency}/{PER_ROWS:,} rows" if quantity == SAVING else metric_name(quantity)
 
 
-def as_interval(weighed: Weighed | Estimate) -> Interval:
+def as_interval(weighed: Weighed | Estimate) -> Score:
     """Return a value with its ends as the model card's words take it: None where undefined."""
-    shown = {"value": weighed.value, "low": weighed.low, "high": weighed.high}
-    return {name: None if math.isnan(value) else value for name, value in shown.items()}
+    return Score(value=weighed.value, low=weighed.low, high=weighed.high)
 
 
 def column(weighed: list[Weighed | None]) -> list[str]:

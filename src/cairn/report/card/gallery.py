@@ -1,6 +1,6 @@
 """The figures of a run, ready to stand together in one page."""
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -24,20 +24,19 @@ IN_TABLES = {"gain", "slices"}
 """Figures that the page draws into its tables."""
 
 
-def figures(images: Path, training: Path, score: str) -> list[dict[str, Any]]:
+def figures(images: Mapping[str, str], training: pd.DataFrame, score: str) -> list[dict[str, Any]]:
     """Return the figures there are, each with its name, caption and SVG, those of FIGURES first.
 
     Args:
-        images: the folder of figures.
+        images: figures as SVG by name.
         training: the training curve, see `training_svg`.
         score: what the curve shows, see `training_score`.
     """
     from markupsafe import Markup
 
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(images.glob("*.svg"))}
-    curve = pd.read_csv(training)
-    if curve["train"].notna().any():
-        texts["training"] = training_svg(curve, score)
+    texts = dict(images)
+    if training["train"].notna().any():
+        texts["training"] = training_svg(training, score)
     captions = FIGURES | {name: f"{name.replace('_', ' ')}." for name in texts if name not in FIGURES}
     return [
         {"name": name, "caption": caption, "svg": Markup(embedded(texts[name], name))}

@@ -1,11 +1,12 @@
 """The tables of the model card as rows of text, from metrics/evaluation.json."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean, stdev
 from typing import Any
 
-from cairn.report.card.limits import primary_slices, slice_gain, worst_slices
-from cairn.report.card.words import MODEL, Interval, Record, label, metric_name, places, span, tone
+from cairn.metrics.evaluation import MODEL, Evaluation, Score
+from cairn.report.card.limits import worst_slices
+from cairn.report.card.words import Interval, Record, label, metric_name, places, span, tone
 from cairn.report.numbers import ABSENT, number, percent
 
 MARK_WIDTH = 140.0
@@ -16,19 +17,19 @@ Row = dict[str, Any]
 
 def cell(interval: Interval, digits: int) -> Row:
     """Return a value and its interval as text."""
-    return {"value": number(interval["value"], digits), "span": span(interval, digits)}
+    return {"value": number(interval.value, digits), "span": span(interval, digits)}
 
 
 def axis(intervals: Iterable[Interval]) -> tuple[float, float]:
     """Return the ends of an axis that holds every interval and 0."""
-    ends = [0.0, *(end for e in intervals for end in (e["low"], e["high"]) if end is not None)]
+    ends = [0.0, *(end for e in intervals for end in (e.low, e.high) if end is not None)]
     return min(ends), max(ends)
 
 
 def mark(interval: Interval, ends: tuple[float, float]) -> Row | None:
     """Place an interval on an axis of MARK_WIDTH; None where it is undefined."""
-    low, high = interval["low"], interval["high"]
-    if low is None or high is None or interval["value"] is None:
+    low, high = interval.low, interval.high
+    if low is None or high is None or interval.value is None:
         return None
     length = (ends[1] - ends[0]) or 1.0
 
@@ -38,16 +39,16 @@ def mark(interval: Interval, ends: tuple[float, float]) -> Row | None:
     return {
         "low": at(low),
         "high": at(high),
-        "value": at(interval["value"]),
+        "value": at(interval.value),
         "zero": at(0.0),
         "tone": tone(interval),
     }
 
 
-def predictor_rows(record: Record) -> list[Row]:
+def predictor_rows(record: Evaluation) -> list[Row]:
     """Return one row per predictor: its primary score, and the model's paired gain over it; best first."""
-    metric, gains = record["primary"], record["gains"]
-    scores = {name: all_scores[metric] for name, all_scores in record["scores"].items()}
+    metric, gains = record.primary, record.gains
+    scores = {name: all_scores[metric] for name, all_scores in record.scores.items()}
     digits = places(scores.values())
     gain_digits = places(gain[metric] for gain in gains.values())
     ends = axis(gain[metric] for gain in gains.values())
@@ -56,7 +57,7 @@ def predictor_rows(record: Record) -> list[Row]:
         row: Row = {
             "name": label(name, record),
             "key": name,
-            "same": name in record["same_as"],
+            "same": name in record.same_as,
             "score": cell(scores[name], digits),
             "gain": None,
             "mark": None,
@@ -64,15 +65,14 @@ def predictor_rows(record: Record) -> list[Row]:
         }
         if name != MODEL and not row["same"]:
             gain = gains[name][metric]
-            row |= {"gain": cell(gain, gain_digits), "mark": mark(gain, ends), "p": p_text(gain["p"])}
+            row |= {"gain": cell(gain, gain_digits), "mark": mark(gain, ends), "p": p_text(gain.p)}
         rows.append(row)
     return rows
 
 
-def _best_first(record: Record, scores: Record) -> list[str]:
-    sign = -1 if record["better"][record["primary"]] == "higher" else 1
-    known = [name for name in scores if scores[name]["value"] is not None]
-    ranked = sorted(known, key=lambda name: sign * scores[name]["value"])
+def _best_first(record: Evaluation, scores: Mapping[str, Score]) -> list[str]:
+    known = {name: score.value for name, score in scores.items() if score.value is not None}
+    ranked = sorted(known, key=lambda name: known[name], reverse=record.higher_is_better(record.primary))
     return [*ranked, *(name for name in scores if name not in known)]
 
 
@@ -83,60 +83,60 @@ def p_text(p: float | None) -> str:
     return "<0.001" if p < 0.001 else number(p, 3)
 
 
-def metric_rows(record: Record) -> tuple[list[str], list[Row]]:
+def metric_rows(record: Evaluation) -> tuple[list[str], list[Row]]:
     """Return every metric of every predictor: names of the predictors, and a row per metric.
 
     The best value of a row is marked, and the row ends with the model's gain over the best baseline.
     """
     from cairn.metrics.scores import METRICS
 
-    best = record["best_baseline"]
-    names = _best_first(
-        record, {name: scores[record["primary"]] for name, scores in record["scores"].items()}
-    )
+    best = record.best_baseline
+    names = _best_first(record, {name: scores[record.primary] for name, scores in record.scores.items()})
     rows = []
-    for metric in record["scores"][MODEL]:
-        scores = [record["scores"][name][metric] for name in names]
-        digits, higher = places(scores), record["better"][metric] == "higher"
-        values = [e["value"] for e in scores if e["value"] is not None]
+    for metric in record.scores[MODEL]:
+        scores = [record.scores[name][metric] for name in names]
+        digits, higher = places(scores), record.higher_is_better(metric)
+        values = [e.value for e in scores if e.value is not None]
         top = (max if higher else min)(values, default=None)
-        gain = record["gains"][best][metric]
+        gain = record.gains[best][metric]
         rows.append(
             {
                 "name": metric_name(metric),
                 "meaning": METRICS[metric].meaning if metric in METRICS else "",
-                "better": record["better"][metric],
-                "cells": [{**cell(e, digits), "top": top is not None and e["value"] == top} for e in scores],
-                "validation": number(record["validation"][MODEL][metric], digits),
+                "better": record.better[metric],
+                "cells": [{**cell(e, digits), "top": top is not None and e.value == top} for e in scores],
+                "validation": number(record.validation[MODEL][metric], digits),
                 "gain": cell(gain, places([gain])),
                 "tone": tone(gain),
-                "primary": metric == record["primary"],
+                "primary": metric == record.primary,
             }
         )
     return [label(name, record) for name in names], rows
 
 
-def policy_rows(record: Record) -> list[Row]:
+def policy_rows(record: Evaluation) -> list[Row]:
     """Return one row per policy in money, the largest saving first; empty without a cost model."""
-    if not record["kpi"]:
+    if not record.kpi:
         return []
-    policies, savings = record["kpi"]["policies"], record["kpi"]["savings_of_model"]
-    digits = places(p["saving"] for p in policies.values())
+    policies, savings = record.kpi.policies, record.kpi.savings_of_model
+    on_validation = record.validation_kpi or {}
+    digits = places(policy.saving for policy in policies.values())
     gain_digits, ends = places(savings.values()), axis(savings.values())
     rows = []
-    for name in sorted(policies, key=lambda policy: -policies[policy]["saving"]["value"]):
+    for name in sorted(policies, key=lambda policy: -(policies[policy].saving.value or 0.0)):
         policy = policies[name]
         row: Row = {
             "name": label(name, record),
             "key": name,
-            "saving": cell(policy["saving"], digits),
-            "roi": number(policy["roi"]["value"], 2),
+            "saving": cell(policy.saving, digits),
+            "roi": number(policy.roi.value, 2),
             "gain": None,
             "mark": None,
-            **{
-                key: percent(policy[key]["value"])
-                for key in ("share_of_oracle", "acted", "precision", "recall")
-            },
+            "validation": number(on_validation[name]["saving"], digits) if on_validation else "",
+            "share_of_oracle": percent(policy.share_of_oracle.value),
+            "acted": percent(policy.acted.value),
+            "precision": percent(policy.precision.value),
+            "recall": percent(policy.recall.value),
         }
         if name in savings:
             row |= {"gain": cell(savings[name], gain_digits), "mark": mark(savings[name], ends)}
@@ -144,33 +144,33 @@ def policy_rows(record: Record) -> list[Row]:
     return rows
 
 
-def slice_rows(record: Record) -> list[Row]:
+def slice_rows(record: Evaluation) -> list[Row]:
     """Return one row per slice: model and reference in the primary metric, the gain; the worst are marked."""
-    slices = primary_slices(record)
-    worst = {(row["column"], row["level"]) for row in worst_slices(record, slices)}
-    gains = [slice_gain(row) for row in slices]
-    digits = places({"value": row["value"]} for row in slices)
+    slices = record.primary_slices
+    worst = {(row.column, row.level) for row in worst_slices(record, slices)}
+    gains = [row.interval for row in slices]
+    digits = places(Score(value=row.value) for row in slices)
     gain_digits, ends = places(gains), axis(gains)
-    rate = record["task"] == "binary"
-    means = places({"value": row["mean"]} for row in slices)
+    rate = record.task == "binary"
+    means = places(Score(value=row.mean) for row in slices)
     return [
         {
-            "column": row["column"],
-            "level": row["level"],
-            "first": before is None or before["column"] != row["column"],
-            "rows": f"{row['rows']:,}",
-            "mean": percent(row["mean"]) if rate else number(row["mean"], means),
-            "value": number(row["value"], digits),
-            "reference": number(row["reference"], digits),
+            "column": row.column,
+            "level": row.level,
+            "first": before is None or before.column != row.column,
+            "rows": f"{row.rows:,}",
+            "mean": percent(row.mean) if rate else number(row.mean, means),
+            "value": number(row.value, digits),
+            "reference": number(row.reference, digits),
             "gain": cell(gain, gain_digits),
             "mark": mark(gain, ends),
-            "worst": (row["column"], row["level"]) in worst,
+            "worst": (row.column, row.level) in worst,
         }
         for row, before, gain in zip(slices, [None, *slices], gains, strict=False)
     ]
 
 
-def fold_rows(folds: list[Record]) -> tuple[list[str], list[list[str]]]:
+def fold_rows(folds: Sequence[Record]) -> tuple[list[str], list[list[str]]]:
     """Return the cross-validation as a table: header, a row per fold, their mean and standard deviation.
 
     Args:
@@ -181,8 +181,7 @@ def fold_rows(folds: list[Record]) -> tuple[list[str], list[list[str]]]:
     metrics = [key for key in folds[0] if key not in ("fit", "rows")]
     values = {m: [fold[m] for fold in folds if fold[m] is not None] for m in metrics}
     digits = {
-        m: places({"value": mean(v), "low": min(v), "high": max(v)} for v in [values[m]] if v)
-        for m in metrics
+        m: places(Score(value=mean(v), low=min(v), high=max(v)) for v in [values[m]] if v) for m in metrics
     }
     rows = [
         [str(i), f"{fold['fit']:,}", f"{fold['rows']:,}", *(number(fold[m], digits[m]) for m in metrics)]

@@ -1,18 +1,18 @@
-"""Numbers as people read them, and the verdict of a run in sentences, from metrics/evaluation.json."""
+"""Metrics and intervals as text, and the verdict on a run in sentences."""
 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from cairn.metrics.bootstrap import Estimate
+from cairn.metrics.evaluation import MODEL, Evaluation, Kpi, Score
 from cairn.report.future import seen_future
 from cairn.report.numbers import ABSENT, MINUS, number
 
 Record = Mapping[str, Any]
-Interval = Mapping[str, float | None]
-"""A value with its `low` and `high`; None where undefined."""
+Interval = Score | Estimate
 
-MODEL = "model"
 MOST_PLACES = 9
 NAMES = {
     "roc_auc": "ROC AUC",
@@ -28,14 +28,14 @@ NAMES = {
     "mape": "MAPE",
     "r2": "R²",
 }
-POLICIES = {"nothing": "doing nothing", "always": "always acting", "oracle": "knowing the future"}
+POLICIES = {"nothing": "doing nothing", "always": "always acting", "oracle": "perfect foresight"}
 
 Tone = Literal["better", "unclear", "worse"]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the run came to: the model against the best baseline, and in money where acting has a price."""
+    """The model compared with the best baseline, and in money where there is a cost model."""
 
     tone: Tone
     headline: str
@@ -48,185 +48,174 @@ def metric_name(name: str) -> str:
     return NAMES.get(name, name.replace("_", " "))
 
 
-def label(name: str, record: Record) -> str:
-    """Return what a predictor or policy is called: the model by its own name, the fixed policies in words."""
+def label(name: str, record: Evaluation) -> str:
+    """Name a predictor or a policy: the model as in the config, the fixed policies in words."""
     if name != MODEL:
         return POLICIES.get(name, name)
-    return f"{record['model']} (model)" if record["model"] in record["scores"] else record["model"]
+    return f"{record.model} (model)" if record.model in record.scores else record.model
 
 
 def places(intervals: Iterable[Interval]) -> int:
-    """Return the decimals for all to share: two digits of the narrowest interval.
+    """Return the decimals to show: two significant digits of the narrowest interval.
 
-    Intervals less than a hundredth as wide as the widest do not count. Without an interval of any width the
-    largest value decides: four digits of it.
+    Intervals less than a hundredth as wide as the widest are ignored. If no interval has a width, the largest
+    value is shown with four significant digits.
     """
-    known = [e for e in intervals if e["value"] is not None]
-    widths = [_or_zero(e.get("high")) - _or_zero(e.get("low")) for e in known]
-    widest = max(widths, default=0.0)
+    known = [e for e in intervals if e.value is not None]
+    widest = max((_width(e) for e in known), default=0.0)
     if widest > 0:
-        digits = 1 - math.floor(math.log10(min(width for width in widths if width > widest / 100)))
+        narrowest = min(width for width in map(_width, known) if width > widest / 100)
+        digits = 1 - math.floor(math.log10(narrowest))
     else:
-        largest = max((abs(_or_zero(e["value"])) for e in known), default=0.0) or 1.0
+        largest = max((abs(e.value or 0.0) for e in known), default=0.0) or 1.0
         size = math.floor(math.log10(largest))
         digits = 3 - (max(size, 0) if largest >= 0.1 else size)
     return min(max(digits, 0), MOST_PLACES)
 
 
-def _or_zero(value: float | None) -> float:
-    return 0.0 if value is None else value
+def _width(interval: Interval) -> float:
+    return (interval.high or 0.0) - (interval.low or 0.0)
 
 
-def confidence(record: Record) -> str:
-    """Write the share of such intervals that hold the true value, `95%`."""
-    return f"{100 * record['confidence']:g}%"
+def confidence(record: Evaluation) -> str:
+    """Write the confidence level, `95%`."""
+    return f"{100 * record.confidence:g}%"
 
 
 def span(interval: Interval, digits: int) -> str:
     """Write the ends of an interval, `[0.72, 0.75]`, or `[1,200 to 1,300]` where a comma would confuse."""
-    low, high = number(interval["low"], digits), number(interval["high"], digits)
+    low, high = number(interval.low, digits), number(interval.high, digits)
     return f"[{low}{' to ' if ',' in low + high else ', '}{high}]"
 
 
 def estimate(interval: Interval, digits: int | None = None) -> str:
     """Write a value with its interval, `0.741 [0.728, 0.755]`."""
     digits = places([interval]) if digits is None else digits
-    return f"{number(interval['value'], digits)} {span(interval, digits)}"
+    return f"{number(interval.value, digits)} {span(interval, digits)}"
 
 
 def tone(gain: Interval) -> Tone:
-    """Say what a gain proves: better or worse where the whole interval is on one side of 0."""
-    low, high = gain["low"], gain["high"]
+    """Return what a gain shows: better or worse if its interval excludes 0, else unclear."""
+    low, high = gain.low, gain.high
     if low is None or high is None or low <= 0 <= high:
         return "unclear"
     return "better" if low > 0 else "worse"
 
 
 def bias_in_words(error: Interval) -> str:
-    """Write a mean error whose interval is on one side of 0, `too low by 19.3 [18.1, 20.6]`."""
+    """Write a mean error whose interval excludes 0, `too low by 19.3 [18.1, 20.6] on average`."""
     if tone(error) == "better":
-        return f"too high by {estimate(error)}"
-    turned = {"value": error["value"], "low": error["high"], "high": error["low"]}
-    size = {end: None if value is None else -value for end, value in turned.items()}
-    return f"too low by {estimate(size)}"
+        return f"too high by {estimate(error)} on average"
+    low, value, high = (None if end is None else -end for end in (error.high, error.value, error.low))
+    return f"too low by {estimate(Score(value=value, low=low, high=high))} on average"
 
 
-def best_other_policy(record: Record) -> str:
-    """Return the policy that saves most; the oracle, the model and what predicts the same aside."""
-    aside = (MODEL, "oracle", *record["same_as"])
-    others = {name: p for name, p in record["kpi"]["policies"].items() if name not in aside}
-    return max(others, key=lambda name: others[name]["saving"]["value"])
+def best_other_policy(record: Evaluation, kpi: Kpi) -> str:
+    """Return the policy that saves most, apart from the oracle, the model and its equals."""
+    aside = (MODEL, "oracle", *record.same_as)
+    others = {name: policy.saving.value or 0.0 for name, policy in kpi.policies.items() if name not in aside}
+    return max(others, key=lambda name: others[name])
 
 
-def verdict(record: Record, parts: Record) -> Verdict:
-    """Say in sentences how good the model is, and by how much better than the best baseline.
+def verdict(record: Evaluation, split: Record) -> Verdict:
+    """Say how good the model is and how much better than the best baseline.
 
     Args:
         record: metrics/evaluation.json.
-        parts: metrics/split.json.
+        split: metrics/split.json.
     """
-    metric, best, model = record["primary"], record["best_baseline"], label(MODEL, record)
-    if best in record["same_as"]:
-        score = (
-            f"On {record['rows']:,} rows it had never seen, {model} reaches {metric_name(metric)}"
-            f" {estimate(record['scores'][MODEL][metric])}, as {best} does: their predictions are equal."
-        )
-        return Verdict("unclear", f"The model is the best baseline itself, {best}.", score, money(record))
-    gain = record["gains"][best][metric]
+    best, model, gain = record.best_baseline, label(MODEL, record), record.gain
+    ours, theirs = record.score, record.scores[best][record.primary]
+    title = f"{metric_name(record.primary)} on {record.rows:,} test rows"
+    if record.is_baseline:
+        score = f"{title}: {estimate(ours)} for both {model} and {best}, whose predictions are equal."
+        return Verdict("unclear", f"The model equals the best baseline, {best}.", score, money(record))
     proved = tone(gain)
     headline = {
         "better": f"Better than the best baseline, {best}.",
-        "unclear": f"Not shown to be better than the best baseline, {best}.",
+        "unclear": f"No evidence that the model beats the best baseline, {best}.",
         "worse": f"Worse than the best baseline, {best}.",
     }[proved]
-    ours, theirs = (record["scores"][name][metric] for name in (MODEL, best))
-    digits = places([ours, theirs])
     difference = {
         "better": f"The model is better by {estimate(gain)}.",
-        "unclear": f"The difference, {estimate(gain)} in the model's favour, may be chance.",
+        "unclear": f"The model's gain, {estimate(gain)}, is not significant.",
         "worse": f"The model is worse: its gain is {estimate(gain)}.",
     }[proved]
-    score = (
-        f"On {record['rows']:,} rows it had never seen, {model} reaches {metric_name(metric)}"
-        f" {estimate(ours, digits)}, {best} {estimate(theirs, digits)}. {difference}"
-    )
-    if proved == "better" and seen_future(parts):
-        proved, headline = "unclear", f"{headline[:-1]}, but on rows whose future it has seen."
+    digits = places([ours, theirs])
+    score = f"{title}: {model} {estimate(ours, digits)}, {best} {estimate(theirs, digits)}. {difference}"
+    if proved == "better" and seen_future(split):
+        proved, headline = "unclear", f"{headline[:-1]}, but the model was trained on later rows."
     return Verdict(proved, headline, score, money(record))
 
 
-def money(record: Record) -> str:
-    """Say what acting on the model saves, against doing nothing, always acting and the best other policy."""
-    kpi = record["kpi"]
+def money(record: Evaluation) -> str:
+    """Say what the model saves compared with doing nothing, always acting and the best other policy."""
+    kpi = record.kpi
     if not kpi:
         return ""
-    saving, currency = kpi["savings_of_model"], kpi["currency"]
-    best = best_other_policy(record)
+    saving, best = kpi.savings_of_model, best_other_policy(record, kpi)
     rivals = list(dict.fromkeys(["nothing", "always", best]))
     digits = places(saving[name] for name in rivals)
     parts = []
     for name in rivals:
-        against = label(name, record) if name in POLICIES else f"the best other policy, {name}"
-        doubt = " (may be chance)" if tone(saving[name]) == "unclear" else ""
-        amount = f"{number(saving[name]['value'], digits)} {currency} {span(saving[name], digits)}"
-        parts.append(f"{amount} against {against}{doubt}")
-    return f"Per 1,000 rows, acting on it saves {_listed(parts)}."
+        rival = label(name, record) if name in POLICIES else f"the best other policy, {name}"
+        doubt = " (not significant)" if tone(saving[name]) == "unclear" else ""
+        amount = f"{number(saving[name].value, digits)} {kpi.currency} {span(saving[name], digits)}"
+        parts.append(f"{amount} compared with {rival}{doubt}")
+    return f"Per 1,000 rows, the model saves {_listed(parts)}."
 
 
 def _listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def summary(record: Record, parts: Record, name: str, page: str) -> list[str]:
+def summary(record: Evaluation, split: Record, name: str, page: str) -> list[str]:
     """Return the run in a few lines of plain text for a terminal, a pipe or a log.
 
     Args:
         record: metrics/evaluation.json.
-        parts: metrics/split.json.
+        split: metrics/split.json.
         name: of the data.
-        page: where the whole report is.
+        page: path of the model card.
     """
-    metric, best = record["primary"], record["best_baseline"]
-    gains = {name: gain[metric] for name, gain in record["gains"].items()}
-    digits = places([record["scores"][MODEL][metric], record["scores"][best][metric]])
+    metric, best = record.primary, record.best_baseline
+    ours, theirs = record.score, record.scores[best][metric]
+    digits = places([ours, theirs])
     lines = [
-        (metric, f"{estimate(record['scores'][MODEL][metric], digits)} ({confidence(record)} interval)"),
-        ("best baseline", f"{best}, {estimate(record['scores'][best][metric], digits)}"),
+        (metric, f"{estimate(ours, digits)} ({confidence(record)} interval)"),
+        ("best baseline", f"{best}, {estimate(theirs, digits)}"),
         *(
-            (f"gain over {name}", f"{estimate(gain)} {_PROOF[tone(gain)]}")
-            if name not in record["same_as"]
-            else ("the model is", f"{name} itself: the same predictions, row by row")
-            for name, gain in gains.items()
+            ("model equals", f"{name}: the same predictions, row by row")
+            if name in record.same_as
+            else (f"gain over {name}", f"{estimate(gain[metric])} {_PROOF[tone(gain[metric])]}")
+            for name, gain in record.gains.items()
         ),
     ]
-    if record["kpi"]:
+    if record.kpi:
         lines += [
             (f"saves against {label(policy, record)}", estimate(saved))
-            for policy, saved in record["kpi"]["savings_of_model"].items()
-            if policy not in ("prior", *record["same_as"])
+            for policy, saved in record.kpi.savings_of_model.items()
+            if policy not in ("prior", *record.same_as)
         ]
-        lines[-1] = (lines[-1][0], f"{lines[-1][1]} ({record['kpi']['currency']} per 1,000 rows)")
-    error = record["mean_error"]
+        lines[-1] = (lines[-1][0], f"{lines[-1][1]} ({record.kpi.currency} per 1,000 rows)")
+    error = record.mean_error
     if error:
-        doubt = tone(error) == "unclear"
-        said = (
-            f"{estimate(error)} on average (may be chance)" if doubt else f"{bias_in_words(error)} on average"
-        )
-        lines.append(("bias", said))
-    if seen_future(parts):
-        lines.append(("caution", f"split.kind={parts['kind']} ignores the rows' time; set split=time"))
+        unclear = tone(error) == "unclear"
+        lines.append(("bias", f"{estimate(error)} (not significant)" if unclear else bias_in_words(error)))
+    if seen_future(split):
+        lines.append(("caution", f"split.kind={split['kind']} ignores time; set split=time"))
     lines += [
         ("read", page),
         ("compare", "dvc exp show --only-changed, dvc metrics diff"),
     ]
-    title = f"{name}: {record['target']} by {record['model']}, {record['rows']:,} test rows"
+    title = f"{name}: {record.target} by {record.model}, {record.rows:,} test rows"
     width = max(len(subject) for subject, _ in lines)
-    told = [title, *(f"  {subject:<{width}}  {text}" for subject, text in lines)]
-    return [line.replace(MINUS, "-").replace(ABSENT, "-") for line in told]
+    text = [title, *(f"  {subject:<{width}}  {said}" for subject, said in lines)]
+    return [line.replace(MINUS, "-").replace(ABSENT, "-") for line in text]
 
 
 _PROOF: dict[Tone, str] = {
     "better": "(better: the interval is above 0)",
-    "unclear": "(may be chance: the interval holds 0)",
+    "unclear": "(not significant: the interval contains 0)",
     "worse": "(worse: the interval is below 0)",
 }

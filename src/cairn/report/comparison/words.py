@@ -6,10 +6,11 @@ from typing import Any
 
 from scipy import stats
 
+from cairn.metrics.evaluation import Score
 from cairn.metrics.kpi import PER_ROWS
 from cairn.metrics.paired import SAVING, Difference
 from cairn.report.card.rows import p_text
-from cairn.report.card.words import Interval, metric_name, places, span
+from cairn.report.card.words import metric_name, places, span
 from cairn.report.numbers import number
 from cairn.studies.compare.comparison import Candidate, Comparison, Slice, judged
 
@@ -118,13 +119,9 @@ def plain(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def as_interval(difference: Difference) -> Interval:
+def as_interval(difference: Difference) -> Score:
     """Return a difference as the model card's words take it: None where undefined."""
-    return {
-        "value": known(difference.difference),
-        "low": known(difference.low),
-        "high": known(difference.high),
-    }
+    return Score(value=difference.difference, low=difference.low, high=difference.high)
 
 
 def known(value: float) -> float | None:

@@ -1,108 +1,92 @@
 """Which curves and figures belong to a task: small tables for `dvc plots`, figures for people."""
 
+import math
 from collections.abc import Mapping
-from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from cairn.metrics import curves
 from cairn.metrics.bootstrap import Estimate
-from cairn.metrics.decisions import confusion
+from cairn.metrics.decisions import Floats, confusion
+from cairn.metrics.evaluation import MODEL, Evaluation, Predicted, Score
 from cairn.report.plots import figures
-from cairn.settings.data import Task
+from cairn.report.plots.canvas import to_svg
 
-Floats = NDArray[np.float64]
-MODEL = "model"
+SLICE_VALUES = ("value", "reference", "gain", "low", "high")
 
 
-def curve_tables(
-    task: Task, y: NDArray[Any], prediction: Floats, threshold: float, classes: list[str]
-) -> dict[str, pd.DataFrame]:
-    """Return the model's curves by file name, each of at most 1,000 rows.
+def plot_files(found: Evaluation, test: Predicted) -> dict[str, str]:
+    """Return the curves of the model as CSV, of at most 1,000 rows each, and its figures as SVG.
 
     Args:
-        task: what is predicted.
-        y: class codes or values, shape (n,).
-        prediction: the model's, shape (n,) or (n, k).
-        threshold: of binary decisions.
-        classes: names of the codes.
+        found: the evaluation.
+        test: the rows it is about.
+
+    Returns:
+        By path inside plots/, the text of the file.
     """
-    if task == "regression":
+    tables, drawn = _curve_tables(found, test), _figures(found, test)
+    return {
+        **{f"curves/{name}.csv": table.to_csv(index=False) for name, table in tables.items()},
+        **{f"images/{name}.svg": to_svg(figure) for name, figure in drawn.items()},
+    }
+
+
+def _curve_tables(found: Evaluation, test: Predicted) -> dict[str, pd.DataFrame]:
+    y, prediction = test.y, test.predictions[MODEL]
+    if found.task == "regression":
         return {"regression": curves.regression_table(y, prediction)}
-    found = {
-        "confusion": curves.confusion_per_thousand(task, y, prediction, threshold=threshold, classes=classes)
-    }
-    if task == "binary":
-        found["roc"] = curves.roc_curve_points(y, prediction)
-        found["pr"] = curves.pr_curve_points(y, prediction)
-        found["calibration"] = curves.calibration_table(y, prediction)
-    return found
-
-
-def all_figures(
-    task: Task,
-    y: NDArray[Any],
-    predictions: Mapping[str, Floats],
-    *,
-    threshold: float,
-    classes: list[str],
-    record: Mapping[str, Any],
-    slices: pd.DataFrame,
-) -> dict[str, Figure]:
-    """Return the figures of the test part by file name.
-
-    Args:
-        task: what is predicted.
-        y: class codes or values, shape (n,).
-        predictions: the model's first, then every baseline's.
-        threshold: of the model's decisions.
-        classes: names of the codes.
-        record: the evaluation's scores, gains, primary metric and best baseline.
-        slices: see `slices.slice_scores`; may be empty.
-    """
-    primary = record["primary"]
-    gains = {
-        name: Estimate(gain[primary]["value"], gain[primary]["low"], gain[primary]["high"])
-        for name, gain in record["gains"].items()
-    }
-    found = {"gain": figures.interval_figure(gains, label=f"gain in {primary} over")}
-    if task == "regression":
-        label = record["target"]
-        found["regression"] = figures.regression_figure(y, predictions[MODEL], label=label)
-        found["residuals"] = figures.residual_figure(y, predictions[MODEL], label=label)
-    else:
-        matrix = confusion(task, y, predictions[MODEL], threshold=threshold, classes=classes)
-        found["confusion"] = figures.confusion_figure(matrix)
-    if task == "binary":
-        found |= _binary_figures(y, predictions, record)
-    if len(slices):
-        metric = primary if (slices["metric"] == primary).any() else slices["metric"].iloc[0]
-        found["slices"] = figures.slice_figure(
-            slices, metric, model=record["model"], reference=record["best_baseline"]
+    tables = {
+        "confusion": curves.confusion_per_thousand(
+            found.task, y, prediction, threshold=found.thresholds[MODEL], classes=test.classes
         )
-    return found
+    }
+    if found.task == "binary":
+        tables["roc"] = curves.roc_curve_points(y, prediction)
+        tables["pr"] = curves.pr_curve_points(y, prediction)
+        tables["calibration"] = curves.calibration_table(y, prediction)
+    return tables
 
 
-def _binary_figures(
-    y: NDArray[Any], predictions: Mapping[str, Floats], record: Mapping[str, Any]
-) -> dict[str, Figure]:
+def _figures(found: Evaluation, test: Predicted) -> dict[str, Figure]:
+    y, ours, primary = test.y, test.predictions[MODEL], found.primary
+    gains = {name: _estimate(gain[primary]) for name, gain in found.gains.items()}
+    drawn = {"gain": figures.interval_figure(gains, label=f"gain in {primary} over")}
+    if found.task == "regression":
+        drawn["regression"] = figures.regression_figure(y, ours, label=found.target)
+        drawn["residuals"] = figures.residual_figure(y, ours, label=found.target)
+    else:
+        matrix = confusion(found.task, y, ours, threshold=found.thresholds[MODEL], classes=test.classes)
+        drawn["confusion"] = figures.confusion_figure(matrix)
+    if found.task == "binary":
+        drawn |= _binary_figures(found, y, test.predictions)
+    slices = found.primary_slices
+    if slices:
+        table = pd.DataFrame([row.model_dump() for row in slices]).astype(dict.fromkeys(SLICE_VALUES, float))
+        drawn["slices"] = figures.slice_figure(
+            table, slices[0].metric, model=found.model, reference=found.best_baseline
+        )
+    return drawn
+
+
+def _estimate(score: Score) -> Estimate:
+    """Return a score as figures take it: NaN where undefined."""
+    return Estimate(*(math.nan if end is None else end for end in (score.value, score.low, score.high)))
+
+
+def _binary_figures(found: Evaluation, y: Floats, predictions: Mapping[str, Floats]) -> dict[str, Figure]:
     # A baseline may be called what the model is called, such as logistic.
-    ours = MODEL if record["model"] in predictions else record["model"]
+    ours = MODEL if found.model in predictions else found.model
     named = {ours if name == MODEL else name: p for name, p in predictions.items()}
 
     def areas(metric: str) -> dict[str, float]:
         return {
-            label: record["scores"][name][metric]["value"]
+            label: _estimate(found.scores[name][metric]).value
             for label, name in zip(named, predictions, strict=True)
         }
 
-    pair = {
-        record["model"]: predictions[MODEL],
-        record["best_baseline"]: predictions[record["best_baseline"]],
-    }
+    pair = {found.model: predictions[MODEL], found.best_baseline: predictions[found.best_baseline]}
     roc = {name: curves.roc_curve_points(y, p) for name, p in named.items()}
     pr = {name: curves.pr_curve_points(y, p) for name, p in named.items()}
     calibration = {name: curves.calibration_table(y, p) for name, p in pair.items()}

@@ -63,7 +63,7 @@ def conclusion(study: Study, plan: Plan, confirmed: Confirmed | None) -> list[st
         return ["keep the values in force: no other is better on validation over the seeds"]
     if confirmed.gain is None or confirmed.gain_on_test is None:
         return [f"{winner.name} is the best on validation; one seed says nothing of luck (search.seeds)"]
-    gain, on_test = confirmed.gain._asdict(), confirmed.gain_on_test._asdict()
+    gain, on_test = confirmed.gain, confirmed.gain_on_test
     beats = {
         "better": f"{winner.name} beats the values in force by more than the luck of the seed",
         "unclear": f"cannot tell {winner.name} from the values in force: the seeds differ as much",
@@ -92,7 +92,7 @@ def _content(
     headline, *sentences = conclusion(study, plan, confirmed)
     how_good = "unclear"
     if confirmed is not None and confirmed.gain is not None:
-        how_good = tone(confirmed.gain._asdict())
+        how_good = tone(confirmed.gain)
     return {
         "name": plan.name,
         "model": plan.base["model"]["name"],

@@ -1,6 +1,5 @@
 """What a revision says of every row of a part, and that two revisions speak of the same rows."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,7 +13,7 @@ from cairn.compose.conf import leaves
 from cairn.data.predictions import SEPARATOR, from_columns
 from cairn.data.tables import read_table
 from cairn.errors import UserError
-from cairn.metrics.evaluation import MODEL, time_blocks
+from cairn.metrics.evaluation import MODEL, Evaluated, time_blocks
 from cairn.models.labels import label_codes
 from cairn.settings.data import Task
 from cairn.settings.evaluate import EvaluateConfig
@@ -93,17 +92,17 @@ def read_evidence(history: History, revision: Revision, part: Part) -> Evidence:
     Raises:
         UserError: a file is missing or is not what it should be.
     """
-    record = _record(history, revision)
+    evaluated = _evaluated(history, revision)
     table = read_table(history.tracked(revision, PREDICTIONS))
     table = table[table["part"] == part].reset_index(drop=True)
     names = [name for name in table if str(name).startswith(f"{MODEL}{SEPARATOR}")]
     return Evidence(
         revision=revision,
         settings=_settings(history, revision),
-        task=record["task"],
-        target=record["target"],
-        model=record["model"],
-        threshold=record["thresholds"][MODEL],
+        task=evaluated.task,
+        target=evaluated.target,
+        model=evaluated.model,
+        threshold=evaluated.thresholds[MODEL],
         classes=[str(name).removeprefix(f"{MODEL}{SEPARATOR}") for name in names],
         table=table,
     )
@@ -191,18 +190,18 @@ def other_prices(reference: Evidence, others: Sequence[Evidence]) -> list[str]:
     return [other.revision.name for other in others if other.settings.get("kpi") != prices]
 
 
-def _record(history: History, revision: Revision) -> dict[str, Any]:
+def _evaluated(history: History, revision: Revision) -> Evaluated:
     text = history.text(revision, RECORD)
     if text is None:
         raise UserError(
             f"{revision.name}: has no {RECORD}: it is older than the stage evaluate, or that never ran there;"
             " name a later revision"
         )
-    record = json.loads(text)
-    missing = [key for key in ("task", "target", "model", "thresholds") if key not in record]
-    if missing:
-        raise UserError(f"{revision.name}: {RECORD} does not say {', '.join(missing)}: name a later revision")
-    return record
+    try:
+        return Evaluated.model_validate_json(text)
+    except ValidationError as error:
+        wrong = ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
+        raise UserError(f"{revision.name}: {RECORD} does not say {wrong}: name a later revision") from error
 
 
 def _settings(history: History, revision: Revision) -> dict[str, Any]:

@@ -4,7 +4,6 @@ The best of many trials on the same rows is partly luck. Which one wins is decid
 validation over the seeds; its score on test is read after that, for the winner and the values in force only.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,8 +18,7 @@ from cairn.experiments.plan import Job
 from cairn.experiments.refs import commit_of, experiments_of, git, read_file
 from cairn.experiments.sweep import Outcome, refuse_other_settings, run_sweep
 from cairn.metrics.bootstrap import Estimate
-from cairn.metrics.evaluation import MODEL
-from cairn.metrics.kpi import PER_ROWS
+from cairn.metrics.evaluation import MODEL, Evaluation
 from cairn.settings.search import SAVING
 from cairn.studies.search.objective import greater_is_better
 from cairn.studies.search.plan import Plan
@@ -191,32 +189,16 @@ def _stop_on_failures(root: Path, outcomes: Sequence[Outcome]) -> None:
 
 def _scores(root: Path, outcome: Outcome, plan: Plan) -> tuple[float, float]:
     """Return the objective of an experiment on validation and on test."""
-    record, split = (_json(root, outcome, f"metrics/{name}.json") for name in ("evaluation", "split"))
-    if plan.objective == SAVING:
-        rate = split["parts"]["validation"]["rate"]
-        validation = saving_from_rates(record["validation"][MODEL], rate, plan.base["kpi"])
-        return validation, record["kpi"]["policies"][MODEL]["saving"]["value"]
-    return (
-        record["validation"][MODEL][plan.objective],
-        record["scores"][MODEL][plan.objective]["value"],
-    )
-
-
-def saving_from_rates(scores: dict[str, float], rate: float, kpi: dict[str, Any]) -> float:
-    """Return the saving per 1,000 rows from accuracy and recall, which say how many were acted on.
-
-    Args:
-        scores: accuracy and recall of the decisions.
-        rate: share of the events.
-        kpi: action, loss and share_saved, see CostKpi.
-    """
-    caught = scores["recall"] * rate
-    acted = 1 - rate + 2 * caught - scores["accuracy"]
-    return PER_ROWS * (caught * kpi["loss"] * kpi["share_saved"] - acted * kpi["action"])
-
-
-def _json(root: Path, outcome: Outcome, path: str) -> dict[str, Any]:
+    path, objective, cure = "metrics/evaluation.json", plan.objective, "remove it with `dvc exp remove`"
     content = read_file(root, str(outcome.sha), path)
     if content is None:
-        raise UserError(f"experiment {outcome.job.name} has no {path}; remove it with `dvc exp remove`")
-    return json.loads(content)
+        raise UserError(f"experiment {outcome.job.name} has no {path}; {cure}")
+    found = Evaluation.model_validate_json(content)
+    if objective == SAVING:
+        validation = found.validation_kpi[MODEL][SAVING] if found.validation_kpi else None
+        test = found.kpi.policies[MODEL].saving.value if found.kpi else None
+    else:
+        validation, test = found.validation[MODEL][objective], found.scores[MODEL][objective].value
+    if validation is None or test is None:
+        raise UserError(f"experiment {outcome.job.name}: {path} has no {objective}; {cure}")
+    return validation, test
