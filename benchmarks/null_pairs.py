@@ -30,8 +30,8 @@ from cairn.metrics.evaluation import time_blocks
 from cairn.metrics.paired import (
     SAVING,
     Difference,
+    EvaluationSet,
     Predictor,
-    Question,
     differences,
     greater_is_better,
     holm,
@@ -114,14 +114,14 @@ def read_world(root: Path, every: int) -> World:
 
 def questions(
     world: World, *, pairs: int, days: int, bias: float, resamples: int, seed: int
-) -> Iterator[tuple[NDArray[np.int64], Question, Predictor, Predictor]]:
+) -> Iterator[tuple[NDArray[np.int64], EvaluationSet, Predictor, Predictor]]:
     """Draw so many pairs of models, each on days of its own."""
     rng = np.random.default_rng([seed, days, round(100 * bias)])
     for i in tqdm(range(pairs), desc=f"{days} days, bias {bias:g}", disable=None, leave=False):
         rows, blocks, ours, theirs = world.pair(rng, days, bias)
         yield (
             rows,
-            Question("binary", world.y[rows], blocks, PRICES, resamples, seed + i, 1 - LEVEL),
+            EvaluationSet("binary", world.y[rows], blocks, PRICES, resamples, seed + i, 1 - LEVEL),
             ours,
             theirs,
         )
@@ -140,7 +140,7 @@ def calls(difference: Difference, quantity: str) -> int:
     return 1 if (difference.difference > 0) == greater_is_better(quantity) else -1
 
 
-def percentile_interval(question: Question, ours: Predictor, theirs: Predictor) -> tuple[float, float]:
+def percentile_interval(question: EvaluationSet, ours: Predictor, theirs: Predictor) -> tuple[float, float]:
     """The interval of the difference in log loss that Student's takes the place of."""
     draws = bootstrap(
         "binary",

@@ -45,8 +45,9 @@ def measure(trials: int) -> list[dict[str, tuple[float, ...]]]:
 
     from cairn.compose.validate import read_config
     from cairn.data.parts import load_prepared
+    from cairn.metrics.paired import greater_is_better
     from cairn.studies.search import driver, worker
-    from cairn.studies.search.objective import greater_is_better, value_of
+    from cairn.studies.search.objective import value_of
     from cairn.studies.search.plan import write
     from cairn.studies.search.study import finished, open_study
     from cairn.studies.trial import run_trial

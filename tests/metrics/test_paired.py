@@ -13,17 +13,18 @@ from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 from cairn.data.prepare import encode_target
 from cairn.metrics.paired import (
     Difference,
+    EvaluationSet,
     Predictor,
-    Question,
+    Scores,
+    difference_of,
     differences,
     holm,
+    judged,
     quantities,
     slice_differences,
-    student,
 )
 from cairn.settings.data import DataConfig
 from cairn.settings.kpi import CostKpi
-from cairn.studies.compare.comparison import judged
 from cairn.studies.compare.evidence import Evidence
 from cairn.studies.compare.history import Revision
 
@@ -41,7 +42,7 @@ def rows(seed=0, days=30, per_day=20):
 
 
 def question(y, blocks, resamples=1000, seed=0, costs=PRICES):
-    return Question("binary", y, blocks, costs, resamples, seed, 0.95)
+    return EvaluationSet("binary", y, blocks, costs, resamples, seed, 0.95)
 
 
 def test_values_are_those_of_scikit_learn():
@@ -113,7 +114,8 @@ def test_one_block_or_an_undefined_metric_claims_nothing():
     (found,) = differences(question(y, blocks), one, [other], ["log_loss"])
     assert math.isnan(found["log_loss"].p)
     assert judged(found["log_loss"], "log_loss", 0.05) == "unclear"
-    nan = student(float("nan"), 0.5, np.full(10, np.nan), question(y, None))
+    undefined, known = (Scores({"f1": np.array([v])}, {"f1": np.full(10, v)}) for v in (np.nan, 0.5))
+    nan = difference_of(question(y, None), undefined, known, "f1")
     assert math.isnan(nan.low) and math.isnan(nan.p)
 
 
@@ -138,6 +140,16 @@ def test_holm_by_hand():
     assert math.isnan(holm([0.02, float("nan"), 0.6])[1])
     assert holm([0.3]) == [0.3]
     assert holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.floats(0.001, 0.5))
+def test_holm_rejects_what_the_step_down_procedure_rejects(p, level):
+    rejected = np.zeros(len(p), dtype=bool)
+    for step, i in enumerate(np.argsort(p, kind="stable")):
+        if p[i] * (len(p) - step) > level:
+            break
+        rejected[i] = True
+    assert (np.array(holm(p)) <= level).tolist() == rejected.tolist()
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))

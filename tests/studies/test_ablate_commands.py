@@ -55,7 +55,6 @@ def test_another_model_is_a_word_away_and_a_page_is_written(tiny):
             ("ablate", "--groups", "wether"),
             "--groups wether: no group of features in use, did you mean weath",
         ),
-        (("ablate", "--subsets", "--columns"), "--subsets with --columns"),
         (("ablate", "--decide-by", "rmse"), "--decide-by rmse: a binary task has accuracy"),
         (("learning-curve", "--points", "1"), "should be a whole number, 2 or more, not 1"),
     ],

@@ -12,14 +12,13 @@ from toy_search import STRENGTH, worked
 
 from cairn.compose.validate import read_config
 from cairn.metrics.kpi import policy_values, row_cost
-from cairn.report.search.page import write_report
+from cairn.metrics.paired import Predictor, judged, seed_difference, values_of
+from cairn.report.studies.search import boundary, write_report
 from cairn.settings.kpi import CostKpi
 from cairn.studies.search import driver
-from cairn.studies.search.confirm import Contender, chosen, paired_gain
+from cairn.studies.search.confirm import Contender, chosen, contenders
 from cairn.studies.search.dimension import of_values
-from cairn.studies.search.objective import score_of
-from cairn.studies.search.reading import at_end, boundary, levels
-from cairn.studies.search.result import contenders
+from cairn.studies.search.reading import at_end, levels
 from cairn.studies.search.study import load, ranked
 
 
@@ -28,11 +27,12 @@ def test_the_objective_is_what_the_metrics_and_the_kpi_say(toy):
     config = read_config(plan.base, Path())
     rng = np.random.default_rng(0)
     y, p = rng.integers(0, 2, 500), rng.random(500)
-    assert score_of("log_loss", y, p, 0.5, config) == pytest.approx(log_loss(y, p))
+    assert isinstance(config.kpi, CostKpi)
+    found = values_of("binary", y, Predictor(p, 0.25), config.kpi, ["log_loss", "saving"])
+    assert found["log_loss"] == pytest.approx(log_loss(y, p))
     acted = p > 0.25
     by_hand = (acted & (y == 1)).sum() * 1000 * 0.4 - acted.sum() * 100
-    assert score_of("saving", y, p, 0.25, config) == pytest.approx(by_hand / 500 * 1000)
-    assert isinstance(config.kpi, CostKpi)
+    assert found["saving"] == pytest.approx(by_hand / 500 * 1000)
     policies = policy_values(y, {"model": acted}, config.kpi)
     assert policies["model"]["saving"] == pytest.approx(by_hand / 500 * 1000)
     assert row_cost(y, acted, config.kpi).sum() == pytest.approx(y.sum() * 1000 - by_hand)
@@ -71,12 +71,15 @@ def test_seeds_decide_and_the_interval_is_students(toy):
     reference = stats.ttest_1samp([0.02, 0.03, 0.01], 0).confidence_interval(
         1 - 0.05 / 2
     )  # of two candidates
-    assert confirmed.gain.value == pytest.approx(0.02)
-    assert (confirmed.gain.low, confirmed.gain.high) == pytest.approx((reference.low, reference.high))
-    assert confirmed.gain_on_test.value == pytest.approx(-0.6)
+    found = confirmed.on_validation
+    assert found.difference == pytest.approx(0.02)
+    assert found.corrected == pytest.approx(2 * stats.ttest_1samp([0.02, 0.03, 0.01], 0).pvalue)
+    assert (judged(found, "roc_auc", 0.05) == "better") == (found.low > 0)
+    assert (found.low, found.high) == pytest.approx((reference.low, reference.high))
+    assert confirmed.on_test.difference == pytest.approx(-0.6)
     assert chosen([steady, default], (1, 2, 3), greater=False).winner == 1
     assert chosen([default, default], (1, 2, 3), greater=True).winner == 0
-    assert paired_gain([1.0], [2.0], 1, chosen_of=1) is None
+    assert seed_difference([1.0], [2.0], confidence=0.95) is None
 
 
 def test_contenders_are_the_values_in_force_and_the_best_others(toy):
@@ -115,7 +118,7 @@ def test_the_report_loads_nothing_and_has_the_same_bytes_twice(toy):
     assert "url(http" not in text
     assert "@import" not in text
     assert "<script" not in text
-    assert text.count("<svg") == 4
+    assert text.count("<svg") == 3
     for word in ("scientific", "nuisance", "Fixed", "boundary", "Sobol"):
         assert word in text
     assert str(Path.cwd()) not in text

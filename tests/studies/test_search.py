@@ -18,10 +18,9 @@ from toy_search import QUICK, STRENGTH, begun, visits, worked
 from cairn.compose.validate import read_config
 from cairn.data.parts import load_prepared
 from cairn.errors import UserError
-from cairn.report.search.page import write_report
+from cairn.report.studies.search import table, write_report
 from cairn.studies.search import driver
 from cairn.studies.search.plan import keys, read, write
-from cairn.studies.search.result import table
 from cairn.studies.search.study import (
     DEFAULT,
     ERROR,
@@ -54,7 +53,7 @@ def test_a_search_starts_from_the_values_in_force_explores_and_follows(toy):
     assert study.trials[0].value == pytest.approx(roc_auc_score(alone.y, alone.prediction), abs=1e-6)
     assert default_trial(study).number == 0
     assert table(study, plan, space)[1 + [t.number for t in ranked(study)[:5]].index(0) + 1].endswith(
-        "in force"
+        "current values"
     )
 
 

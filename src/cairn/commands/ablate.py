@@ -4,21 +4,19 @@ import argparse
 from pathlib import Path
 
 from cairn.arguments import at_least
-from cairn.errors import UserError
-from cairn.studies.ablation.command import parser_of, show
+from cairn.commands.study import parser_of, show
 
 
 def main(*arguments: str) -> None:
     """Fit the model in force with and without each part of its features, and print what each is worth."""
     words = _parsed(arguments)
     from cairn.data.parts import load_prepared
-    from cairn.report.ablation.words import sheet_of
-    from cairn.studies.ablation.ablation import ablate
-    from cairn.studies.ablation.parts import groups_in_use, parts_of
-    from cairn.studies.ablation.settings import config_in_force
+    from cairn.report.studies.ablation import sheet_of
+    from cairn.studies.ablation import ablate, groups_in_use, parts_of
+    from cairn.studies.protocol import current_config
     from cairn.studies.trial import prepare_data
 
-    config = config_in_force(words.set)
+    config = current_config(words.set)
     prepare_data()
     prepared = load_prepared(Path())
     groups = groups_in_use(prepared.contract, config)
@@ -29,10 +27,9 @@ def main(*arguments: str) -> None:
         parts_of(groups, words.groups, columns=words.columns),
         seeds=words.seeds,
         alone=not words.columns,
-        subsets=words.subsets,
         decides=words.decide_by,
     )
-    show(sheet_of(ablation, figures=words.html is not None), words)
+    show(sheet_of(ablation), words)
 
 
 def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
@@ -48,15 +45,6 @@ def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
         "--columns", action="store_true", help="leave out the columns one by one, not whole groups"
     )
     parser.add_argument(
-        "--subsets", action="store_true", help="fit every combination of groups, for Shapley values"
-    )
-    parser.add_argument(
         "--seeds", type=at_least(1), default=3, metavar="N", help="fits of every model, under N seeds (3)"
     )
-    words = parser.parse_args(arguments)
-    if words.subsets and (words.columns or words.groups):
-        other = "--columns" if words.columns else "--groups"
-        raise UserError(
-            f"--subsets with {other}: subsets are of all groups; choose groups with -S 'features.groups=[…]'"
-        )
-    return words
+    return parser.parse_args(arguments)

@@ -1,12 +1,11 @@
 """`cairn compare A B [C …]`: is B better than A, on the same rows, and by how much?"""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from cairn.arguments import at_least
-from cairn.errors import UserError
+from cairn.commands.study import show
 
 WORSE, MISSING = 3, 4
 """Exit codes: a candidate is worse, --fail-if-worse; a revision's predictions are nowhere."""
@@ -15,9 +14,7 @@ WORSE, MISSING = 3, 4
 def main(*arguments: str) -> None:
     """Print the comparison of git revisions, DVC experiments or the workspace with the first one named."""
     words = _parsed(arguments)
-    from cairn.data.tables import rounded
-    from cairn.report.comparison.page import to_html
-    from cairn.report.comparison.tables import to_markdown, to_record, to_text
+    from cairn.report.studies.comparison import sheet_of
     from cairn.studies.compare.comparison import compare
     from cairn.studies.compare.history import MissingOutputError
 
@@ -34,12 +31,7 @@ def main(*arguments: str) -> None:
     except MissingOutputError as error:
         print(f"cairn compare: {error}", file=sys.stderr)
         raise SystemExit(MISSING) from error
-    if words.html:
-        _write(words.html, to_html(comparison))
-    if words.json:
-        print(json.dumps(rounded(to_record(comparison)), indent=1, ensure_ascii=False))
-    else:
-        print(to_markdown(comparison) if words.md else to_text(comparison))
+    show(sheet_of(comparison), words)
     if words.fail_if_worse and any(one.outcome == "worse" for one in comparison.candidates):
         raise SystemExit(WORSE)
 
@@ -79,11 +71,3 @@ def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
         "--fail-if-worse", action="store_true", help=f"exit with {WORSE} when one of them is worse than A"
     )
     return parser.parse_args(arguments)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise UserError(f"--html: {path} cannot be written: {error.strerror}") from error

@@ -4,19 +4,19 @@ import argparse
 from pathlib import Path
 
 from cairn.arguments import at_least
-from cairn.studies.ablation.command import parser_of, show
+from cairn.commands.study import parser_of, show
 
 
 def main(*arguments: str) -> None:
     """Fit the model in force on more and more of the training rows, and print what each doubling brings."""
     words = _parsed(arguments)
     from cairn.data.parts import load_prepared
-    from cairn.report.ablation.curve_words import sheet_of
-    from cairn.studies.ablation.curve import learning_curve
-    from cairn.studies.ablation.settings import config_in_force
+    from cairn.report.studies.learning_curve import sheet_of
+    from cairn.studies.learning_curve import learning_curve
+    from cairn.studies.protocol import current_config
     from cairn.studies.trial import prepare_data
 
-    config = config_in_force(words.set)
+    config = current_config(words.set)
     prepare_data()
     curve = learning_curve(
         config,
@@ -26,7 +26,7 @@ def main(*arguments: str) -> None:
         seeds=words.seeds,
         decides=words.decide_by,
     )
-    show(sheet_of(curve, figures=words.html is not None), words)
+    show(sheet_of(curve), words)
 
 
 def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:

@@ -30,11 +30,10 @@ def main(*arguments: str) -> None:
 def _search(asked: argparse.Namespace) -> None:
     from cairn.compose.conf import compose
     from cairn.compose.presets import check_name, save_preset
-    from cairn.report.search.page import conclusion, write_report
+    from cairn.report.studies.search import conclusion, table, write_report
     from cairn.studies.search import driver
-    from cairn.studies.search.confirm import confirm
+    from cairn.studies.search.confirm import confirm, contenders
     from cairn.studies.search.reading import check_scientific
-    from cairn.studies.search.result import contenders, table
     from cairn.studies.search.study import ranked
     from cairn.studies.trial import prepare_data
 

@@ -1,50 +1,53 @@
-"""Is the difference between two models real? Paired, by blocks, and corrected for how often one asks.
+"""Is the difference between two models real? Paired, by blocks, over seeds, and corrected for many tests.
 
-Every model is scored on the same resamples of whole blocks, so the draws of a difference are differences of
-draws. The interval is Student's, from the standard error of these draws:
+A way of fitting (one revision, these columns, these rows) is scored under S seeds, S = 1 for a revision; its
+score is the mean over them. Two things make a difference of such means uncertain: other rows might have come
+(every model is scored on the same bootstrap resamples of whole blocks, so draws of a difference are
+differences of draws), and other seeds (their spread). The standard error and the interval are
 
-    difference ± t(1 - alpha/2, b - 1) · sd(draws) · sqrt(b / (b - 1))        b blocks
+    error² = sd(draws)² · b / (b - 1)  +  sum over both fits of sd(seeds)² / S        b blocks
+    difference ± t(1 - alpha/2, f) · error
 
-The percentile interval, which the model card gives, is too narrow where blocks are few: the draws vary by a
-factor sqrt((b - 1) / b) too little, and their quantiles are the normal's and not Student's (Hesterberg 2015,
-What Teachers Should Know About the Bootstrap, The American Statistician 69:371-386; Cameron, Gelbach and
-Miller 2008, Bootstrap-Based Improvements for Inference with Clustered Errors, The Review of Economics and
-Statistics 90:414-427). benchmarks/null_pairs.py measures both. Student's also has p-values below
-1 / resamples, which a correction for many slices needs.
+with f the degrees of freedom of Welch (1947, Biometrika 34:28-35) and Satterthwaite (1946, Biometrics
+Bulletin 2:110-114), b - 1 without seeds. The percentile interval, which the model card gives, is too narrow
+where blocks are few: the draws vary by a factor sqrt((b - 1) / b) too little, and their quantiles are the
+normal's and not Student's (Hesterberg 2015, What Teachers Should Know About the Bootstrap, The American
+Statistician 69:371-386; Cameron, Gelbach and Miller 2008, Bootstrap-Based Improvements for Inference with
+Clustered Errors, The Review of Economics and Statistics 90:414-427). benchmarks/null_pairs.py measures both.
+Student's also has p-values below 1 / resamples, which a correction for many slices needs.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from cairn.metrics.bootstrap import Blocks, bootstrap, bootstrap_sums, defined_draws
-from cairn.metrics.decisions import decide
+from cairn.metrics.bootstrap import Blocks, Estimate, bootstrap, bootstrap_sums, defined_draws
+from cairn.metrics.decisions import Floats, decide
 from cairn.metrics.kpi import PER_ROWS, row_cost
-from cairn.metrics.multiplicity import holm
 from cairn.metrics.scores import METRICS, metric_names, score
 from cairn.metrics.slices import slice_levels
 from cairn.settings.data import Task
 from cairn.settings.kpi import CostKpi
+from cairn.settings.search import SAVING
 
-Floats = NDArray[np.float64]
-SAVING = "saving"
-"""Beside the metrics: what deciding by the model saves against doing nothing, per 1,000 rows."""
+Outcome = Literal["better", "worse", "unclear"]
+POWER = 0.8
 
 
 @dataclass(frozen=True)
-class Question:
-    """The rows, how they are drawn, and what is asked of them.
+class EvaluationSet:
+    """The rows that models are compared on, and how they are resampled.
 
     Attributes:
         task: binary, multiclass or regression.
         y: the target as metrics take it, shape (n,).
         blocks: a code per row, 0..b-1, each used, shape (n,); None where rows are drawn one by one.
-        costs: prices of acting and of the event; None where there is no saving to speak of.
+        costs: prices of acting and of the event; None where there is no saving.
         resamples: number of bootstrap draws.
         seed: of the draws.
         confidence: of the intervals.
@@ -58,8 +61,8 @@ class Question:
     seed: int
     confidence: float
 
-    def of(self, rows: NDArray[np.int64]) -> "Question":
-        """The same of some of the rows."""
+    def of(self, rows: NDArray[np.int64]) -> "EvaluationSet":
+        """Return a part of the rows."""
         blocks = None if self.blocks is None else np.unique(self.blocks[rows], return_inverse=True)[1]
         return replace(self, y=self.y[rows], blocks=blocks)
 
@@ -71,7 +74,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Predictor:
-    """What one revision says of the rows.
+    """The predictions of one model.
 
     Attributes:
         prediction: shape (n,), or (n, k) for k classes.
@@ -82,8 +85,30 @@ class Predictor:
     threshold: float = 0.5
 
     def of(self, rows: NDArray[np.int64]) -> "Predictor":
-        """The same of some of the rows."""
+        """Return the predictions of a part of the rows."""
         return replace(self, prediction=self.prediction[rows])
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of one way of fitting.
+
+    Attributes:
+        values: by quantity, one score per seed, shape (S,).
+        draws: by quantity, the mean over the seeds in each bootstrap draw, shape (resamples,).
+    """
+
+    values: dict[str, Floats]
+    draws: dict[str, Floats]
+
+
+@dataclass(frozen=True)
+class MeanScore:
+    """The mean score over the seeds with its interval; NaN where undefined."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -98,7 +123,7 @@ class Difference:
         high: upper end.
         error: standard error of the difference.
         p: two-sided, against no difference.
-        corrected: p after Holm's correction within its family, see `corrected`.
+        corrected: p corrected for the number of tests in its family, see `corrected`.
     """
 
     reference: float
@@ -138,13 +163,158 @@ def quantities(task: Task, costs: CostKpi | None, metrics: Iterable[str] | None 
     return [*named, *([SAVING] if priced else [])]
 
 
+def values_of(
+    task: Task, y: NDArray[Any], predictor: Predictor, costs: CostKpi | None, asked: Sequence[str]
+) -> dict[str, float]:
+    """Return metrics, and the saving per 1,000 rows, of one model; see `score` for the shapes.
+
+    Raises:
+        ValueError: a saving without costs, or see `score`.
+    """
+    metrics = [name for name in asked if name != SAVING]
+    p, threshold = predictor.prediction, predictor.threshold
+    values = score(task, y, p, threshold=threshold, metrics=metrics) if metrics else {}
+    if SAVING in asked:
+        values[SAVING] = PER_ROWS * float(_saved(y, predictor, costs).mean())
+    return values
+
+
+def _saved(y: NDArray[Any], predictor: Predictor, costs: CostKpi | None) -> Floats:
+    """Return what deciding by the model saves against doing nothing, per row, shape (n,)."""
+    if costs is None:
+        raise ValueError("a saving needs a cost model")
+    acted = decide(predictor.prediction, predictor.threshold)
+    return row_cost(y, np.zeros(len(y)), costs) - row_cost(y, acted, costs)
+
+
+def score_fits(
+    rows: EvaluationSet, fits: Sequence[Sequence[Predictor]], asked: Sequence[str]
+) -> list[Scores]:
+    """Score ways of fitting on the same resamples.
+
+    Args:
+        rows: the evaluation set.
+        fits: for each way of fitting its models, one per seed.
+        asked: names from `quantities`.
+    """
+    metrics = [name for name in asked if name != SAVING]
+    draws: list[dict[str, Floats]] = [{} for _ in fits]
+    if metrics:
+        every = {f"{i}.{k}": one for i, fit in enumerate(fits) for k, one in enumerate(fit)}
+        drawn = bootstrap(
+            rows.task,
+            rows.y,
+            {name: one.prediction for name, one in every.items()},
+            resamples=rows.resamples,
+            seed=rows.seed,
+            blocks=rows.blocks,
+            metrics=metrics,
+            thresholds={name: one.threshold for name, one in every.items()},
+        )
+        for i, fit in enumerate(fits):
+            for name in metrics:
+                draws[i][name] = np.mean([drawn[f"{i}.{k}"][name] for k in range(len(fit))], axis=0)
+    if SAVING in asked:
+        saved = [np.mean([_saved(rows.y, one, rows.costs) for one in fit], axis=0) for fit in fits]
+        columns = np.stack([np.ones(len(rows.y)), *saved], axis=1)
+        sums = bootstrap_sums(columns, resamples=rows.resamples, seed=rows.seed, blocks=rows.blocks)
+        for i in range(len(fits)):
+            draws[i][SAVING] = PER_ROWS * sums[:, i + 1] / sums[:, 0]
+    found = []
+    for fit, mine in zip(fits, draws, strict=True):
+        values = [values_of(rows.task, rows.y, one, rows.costs, asked) for one in fit]
+        found.append(Scores({name: np.array([one[name] for one in values]) for name in asked}, mine))
+    return found
+
+
+def mean_score(rows: EvaluationSet, scores: Scores, quantity: str) -> MeanScore:
+    """Return the mean over the seeds with its interval."""
+    value, seeds = float(scores.values[quantity].mean()), scores.values[quantity]
+    low, high, _, _ = _student(rows, value, scores.draws[quantity], [seeds])
+    return MeanScore(value, low, high)
+
+
+def difference_of(rows: EvaluationSet, reference: Scores, other: Scores, quantity: str) -> Difference:
+    """Return the difference of two ways of fitting with its interval, see the top of this file."""
+    seeds = [one.values[quantity] for one in (reference, other)]
+    ours, theirs = (float(one.mean()) for one in seeds)
+    draws = other.draws[quantity] - reference.draws[quantity]
+    low, high, error, p = _student(rows, theirs - ours, draws, seeds)
+    return Difference(ours, theirs, theirs - ours, low, high, error, p, p)
+
+
+def _student(
+    rows: EvaluationSet, value: float, draws: Floats, seeds: Sequence[Floats]
+) -> tuple[float, float, float, float]:
+    """Return the ends of an interval, the standard error and p against 0; NaN where undefined.
+
+    Args:
+        rows: the evaluation set.
+        value: the estimate.
+        draws: of the estimate, shape (resamples,); NaN where undefined.
+        seeds: for each mean in the estimate its scores by seed, shape (S,).
+    """
+    defined, units = defined_draws(draws), rows.units
+    if len(defined) < 2 or units < 2 or np.isnan(value):
+        nan = float("nan")
+        return nan, nan, nan, nan
+    parts = [(float(defined.var(ddof=1)) * units / (units - 1), units - 1)]
+    parts += [(float(one.var(ddof=1)) / len(one), len(one) - 1) for one in seeds if len(one) > 1]
+    return _t_interval(value, parts, rows.confidence)
+
+
+def _t_interval(
+    value: float, parts: Sequence[tuple[float, int]], confidence: float
+) -> tuple[float, float, float, float]:
+    """Do the same for a variance that is the sum of parts (variance, degrees of freedom)."""
+    varying = [(variance, freedom) for variance, freedom in parts if variance > 0]
+    if not varying:
+        return value, value, 0.0, 1.0 if value == 0 else 0.0
+    total = sum(variance for variance, _ in varying)
+    freedom = total**2 / sum(variance**2 / f for variance, f in varying)
+    error = total**0.5
+    reach = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
+    return value - reach, value + reach, error, float(2 * stats.t.sf(abs(value) / error, freedom))
+
+
+def seed_spread(fits: Iterable[Scores], quantity: str) -> float | None:
+    """Return the standard deviation between seeds, pooled over ways of fitting; None for one seed."""
+    several = [one.values[quantity] for one in fits if len(one.values[quantity]) > 1]
+    return float(np.mean([values.var(ddof=1) for values in several])) ** 0.5 if several else None
+
+
+def seed_difference(
+    reference: Sequence[float], values: Sequence[float], *, confidence: float, tests: int = 1
+) -> Difference | None:
+    """Return the mean difference over pairs of one seed each, Student's; None for fewer than two pairs.
+
+    The interval holds the chance of the seed alone: the rows are the same.
+
+    Args:
+        reference: scores of the reference, one for each seed.
+        values: scores of the other under the same seeds.
+        confidence: of the interval.
+        tests: among how many the best was picked on these scores: the interval and `corrected` hold for all
+            of them at once (Bonferroni).
+    """
+    pairs = np.asarray(values) - np.asarray(reference)
+    n = len(pairs)
+    if n < 2:
+        return None
+    mean = float(pairs.mean())
+    parts = [(float(pairs.var(ddof=1)) / n, n - 1)]
+    low, high, error, p = _t_interval(mean, parts, 1 - (1 - confidence) / tests)
+    ours, theirs = float(np.mean(reference)), float(np.mean(values))
+    return Difference(ours, theirs, mean, low, high, error, p, min(1.0, tests * p))
+
+
 def differences(
-    question: Question, reference: Predictor, others: Sequence[Predictor], asked: Sequence[str]
+    rows: EvaluationSet, reference: Predictor, others: Sequence[Predictor], asked: Sequence[str]
 ) -> list[dict[str, Difference]]:
     """Compare each of others with the reference, quantity by quantity, on the same resamples.
 
     Args:
-        question: the rows.
+        rows: the evaluation set.
         reference: what the others are compared with.
         others: at least one.
         asked: names from `quantities`.
@@ -152,82 +322,12 @@ def differences(
     Returns:
         For each of others its differences by quantity; `corrected` is still p.
     """
-    predictors = [reference, *others]
-    values, draws = _scores(question, predictors, [name for name in asked if name != SAVING])
-    if SAVING in asked and question.costs:
-        savings = _savings(question, question.costs, predictors)
-        for i, (value, drawn) in enumerate(zip(*savings, strict=True)):
-            values[i][SAVING], draws[i][SAVING] = value, drawn
-    return [
-        {
-            name: student(values[0][name], values[i][name], draws[i][name] - draws[0][name], question)
-            for name in asked
-        }
-        for i in range(1, len(predictors))
-    ]
-
-
-def _scores(
-    question: Question, predictors: Sequence[Predictor], metrics: list[str]
-) -> tuple[list[dict[str, float]], list[dict[str, Floats]]]:
-    """The metrics of each predictor, and their draws."""
-    if not metrics:
-        return [{} for _ in predictors], [{} for _ in predictors]
-    names = [str(i) for i in range(len(predictors))]
-    draws = bootstrap(
-        question.task,
-        question.y,
-        {name: one.prediction for name, one in zip(names, predictors, strict=True)},
-        resamples=question.resamples,
-        seed=question.seed,
-        blocks=question.blocks,
-        metrics=metrics,
-        thresholds={name: one.threshold for name, one in zip(names, predictors, strict=True)},
-    )
-    values = [
-        score(question.task, question.y, one.prediction, threshold=one.threshold, metrics=metrics)
-        for one in predictors
-    ]
-    return values, [draws[name] for name in names]
-
-
-def _savings(
-    question: Question, costs: CostKpi, predictors: Sequence[Predictor]
-) -> tuple[list[float], list[Floats]]:
-    """The saving of each predictor per 1,000 rows, and its draws."""
-    idle = row_cost(question.y, np.zeros(len(question.y)), costs)
-    saved = [idle - row_cost(question.y, decide(p.prediction, p.threshold), costs) for p in predictors]
-    rows = np.stack([np.ones(len(idle)), *saved], axis=1)
-    sums = bootstrap_sums(rows, resamples=question.resamples, seed=question.seed, blocks=question.blocks)
-    drawn = PER_ROWS * sums[:, 1:] / sums[:, :1]
-    return [PER_ROWS * float(one.mean()) for one in saved], list(drawn.T)
-
-
-def student(reference: float, value: float, draws: Floats, question: Question) -> Difference:
-    """Turn a difference and its draws into an interval and a p-value, see the top of this file.
-
-    Args:
-        reference: value of the reference.
-        value: value of the other.
-        draws: of the difference, shape (resamples,); NaN where undefined.
-        question: says how many units were drawn, and the confidence.
-    """
-    defined, units = defined_draws(draws), question.units
-    difference = value - reference
-    if len(defined) < 2 or units < 2 or np.isnan(difference):
-        nan = float("nan")
-        return Difference(reference, value, difference, nan, nan, nan, nan, nan)
-    error = float(defined.std(ddof=1)) * (units / (units - 1)) ** 0.5
-    reach = float(stats.t.ppf((1 + question.confidence) / 2, units - 1)) * error
-    if error > 0:
-        p = float(2 * stats.t.sf(abs(difference) / error, units - 1))
-    else:
-        p = 1.0 if difference == 0 else 0.0
-    return Difference(reference, value, difference, difference - reach, difference + reach, error, p, p)
+    ours, *theirs = score_fits(rows, [[one] for one in (reference, *others)], asked)
+    return [{name: difference_of(rows, ours, one, name) for name in asked} for one in theirs]
 
 
 def slice_differences(
-    question: Question,
+    rows: EvaluationSet,
     reference: Predictor,
     others: Sequence[Predictor],
     columns: pd.DataFrame,
@@ -238,7 +338,7 @@ def slice_differences(
     """Compare each of others with the reference within every level of every column.
 
     Args:
-        question: the rows.
+        rows: the evaluation set.
         reference: what the others are compared with.
         others: at least one.
         columns: to slice by, n rows in the same order.
@@ -250,14 +350,58 @@ def slice_differences(
     """
     found: list[list[Slice]] = [[] for _ in others]
     for column in columns:
-        for level, rows in slice_levels(columns[column], min_rows).items():
-            inside = [other.of(rows) for other in others]
-            compared = differences(question.of(rows), reference.of(rows), inside, [quantity])
+        for level, some in slice_levels(columns[column], min_rows).items():
+            inside = [other.of(some) for other in others]
+            compared = differences(rows.of(some), reference.of(some), inside, [quantity])
             for mine, difference in zip(found, compared, strict=True):
-                mine.append(Slice(str(column), level, len(rows), difference[quantity]))
+                mine.append(Slice(str(column), level, len(some), difference[quantity]))
     return found
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values so that one false alarm or more among all tests is no likelier than the level.
+
+    The smallest is multiplied by the number of tests, the next by one less, and so on, none becoming
+    smaller than the one before it; valid however the tests depend on each other (Holm 1979, Scandinavian
+    Journal of Statistics 6:65-70).
+
+    Args:
+        p_values: one per test; NaN where there was nothing to test, which does not count as a test.
+
+    Returns:
+        Adjusted p-values in the same order, at most 1; NaN stays NaN.
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    adjusted = np.full(len(values), np.nan)
+    order = np.argsort(values, kind="stable")[: np.count_nonzero(~np.isnan(values))]
+    steps = values[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted.tolist()
 
 
 def corrected(family: Sequence[Difference]) -> list[Difference]:
     """Return the differences of one family with their p-values corrected by `holm`."""
     return [replace(one, corrected=p) for one, p in zip(family, holm([one.p for one in family]), strict=True)]
+
+
+def judged(difference: Difference, quantity: str, level: float) -> Outcome:
+    """Say what a difference shows at a level of significance, by its corrected p."""
+    if not difference.corrected < level:
+        return "unclear"
+    return "better" if (difference.difference > 0) == greater_is_better(quantity) else "worse"
+
+
+def gain(difference: Difference, quantity: str) -> Estimate:
+    """Return the difference with the sign that makes positive better."""
+    if greater_is_better(quantity):
+        return Estimate(difference.difference, difference.low, difference.high)
+    return Estimate(-difference.difference, -difference.high, -difference.low)
+
+
+def detectable(difference: Difference, *, level: float, units: int) -> float:
+    """Return the true difference that such a comparison finds four times in five.
+
+    The usual (t(1 - alpha/2) + t(power)) · standard error (Bloom 1995, Evaluation Review 19:547-556).
+    """
+    quantiles = stats.t.ppf([1 - level / 2, POWER], units - 1)
+    return float(quantiles.sum()) * difference.error

@@ -1,4 +1,4 @@
-"""The whole comparison: one reference, one or more candidates, and what the differences prove.
+"""The whole comparison: one reference, one or more candidates, and what the differences show.
 
 One quantity decides, named before anybody looks: evaluate.primary of the reference, or the one asked for.
 Three families of tests are corrected by Holm's method, each by itself: the deciding quantity over all
@@ -14,18 +14,18 @@ import numpy as np
 
 from cairn.errors import UserError
 from cairn.metrics.paired import (
-    SAVING,
     Difference,
+    EvaluationSet,
     Predictor,
-    Question,
     Slice,
     corrected,
     differences,
-    greater_is_better,
+    judged,
     quantities,
     slice_differences,
 )
 from cairn.settings.kpi import CostKpi
+from cairn.settings.search import SAVING
 from cairn.studies.compare.evidence import (
     Evidence,
     Part,
@@ -36,8 +36,6 @@ from cairn.studies.compare.evidence import (
     read_terms,
 )
 from cairn.studies.compare.history import History, Revision
-
-Outcome = Literal["better", "worse", "unclear", "same"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class Candidate:
         inputs: code, pins and data behind the result that differ, as dvc.lock recorded them.
         differences: by quantity, corrected.
         slices: of the deciding quantity, corrected.
-        outcome: what the deciding quantity says.
+        outcome: what the deciding quantity shows; same where the predictions are equal, row by row.
     """
 
     name: str
@@ -62,7 +60,7 @@ class Candidate:
     inputs: list[str]
     differences: dict[str, Difference]
     slices: list[Slice]
-    outcome: Outcome
+    outcome: Literal["better", "worse", "unclear", "same"]
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,7 @@ def compare(
     costs = terms.kpi if isinstance(terms.kpi, CostKpi) else None
     decides = decides or terms.evaluate.primary_of(reference.task)
     asked = _asked(reference, costs, metrics, decides)
-    question = Question(
+    rows = EvaluationSet(
         task=reference.task,
         y=reference.y,
         blocks=terms.blocks,
@@ -151,10 +149,10 @@ def compare(
         confidence=terms.evaluate.confidence,
     )
     ours, theirs = _predictor(reference), [_predictor(other) for other in others]
-    found = _by_family(differences(question, ours, theirs, asked), decides)
+    found = _by_family(differences(rows, ours, theirs, asked), decides)
     slices = _of_one_family(
         slice_differences(
-            question, ours, theirs, terms.slices, quantity=decides, min_rows=terms.evaluate.min_slice_rows
+            rows, ours, theirs, terms.slices, quantity=decides, min_rows=terms.evaluate.min_slice_rows
         )
     )
     return Comparison(
@@ -164,16 +162,16 @@ def compare(
         part=part,
         target=reference.target,
         rows=len(reference.table),
-        units=question.units,
+        units=rows.units,
         block=terms.evaluate.block if terms.blocks is not None else None,
         decides=decides,
-        confidence=question.confidence,
-        resamples=question.resamples,
-        seed=question.seed,
+        confidence=rows.confidence,
+        resamples=rows.resamples,
+        seed=rows.seed,
         currency=costs.currency if costs and SAVING in asked else None,
         other_prices=other_prices(reference, others) if SAVING in asked else [],
         candidates=[
-            _candidate(history, reference, other, mine, parts, decides=decides, level=1 - question.confidence)
+            _candidate(history, reference, other, mine, parts, decides=decides, level=1 - rows.confidence)
             for other, mine, parts in zip(others, found, slices, strict=True)
         ],
     )
@@ -241,10 +239,3 @@ def _candidate(
         slices=[] if same else slices,
         outcome="same" if same else judged(found[decides], decides, level),
     )
-
-
-def judged(difference: Difference, quantity: str, level: float) -> Outcome:
-    """Say what a difference proves at a level, once corrected."""
-    if not difference.corrected < level:
-        return "unclear"
-    return "better" if (difference.difference > 0) == greater_is_better(quantity) else "worse"

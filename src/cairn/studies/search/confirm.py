@@ -1,28 +1,30 @@
-"""The best few of a search as DVC experiments under several seeds, beside the values in force.
+"""The best few of a search as DVC experiments under several seeds, compared with the current values.
 
 The best of many trials on the same rows is partly luck. Which one wins is decided here by its mean on
-validation over the seeds; its score on test is read after that, for the winner and the values in force only.
+validation over the seeds; its score on test is read after that, for the winner and the current values only.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from optuna.study import Study
 
 from cairn.compose.overrides import key_of
 from cairn.errors import UserError
 from cairn.experiments.plan import Job
 from cairn.experiments.refs import commit_of, experiments_of, git, read_file
 from cairn.experiments.sweep import Outcome, refuse_other_settings, run_sweep
-from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.evaluation import MODEL, Evaluation
+from cairn.metrics.paired import Difference, greater_is_better, seed_difference
 from cairn.settings.search import SAVING
-from cairn.studies.search.objective import greater_is_better
 from cairn.studies.search.plan import Plan
+from cairn.studies.search.space import Space
+from cairn.studies.search.study import ranked
 
+CONFIDENCE = 0.95
 DECIDES = ("conf", "src", "data", "dvc.yaml", "constraints.txt")
 """What experiments take from a commit and trials from the workspace."""
 
@@ -33,12 +35,12 @@ class Contender:
 
     Attributes:
         name: of its experiments, less the seed.
-        number: of its trial; None for the values in force.
+        number: of its trial; None for the current values.
         parameters: of its point.
         overrides: that turn conf/ into it.
         experiments: by seed, the name of the experiment.
         validation: the objective on validation, one for each seed; empty before the experiments have run.
-        test: likewise on test.
+        test: the same on test.
     """
 
     name: str
@@ -52,22 +54,22 @@ class Contender:
 
 @dataclass(frozen=True)
 class Confirmed:
-    """What the seeds said.
+    """What the seeds showed.
 
     Attributes:
-        contenders: the values in force first.
+        contenders: the current values first.
         winner: position among them of the best mean on validation.
         seeds: that each ran with.
-        gain: of the winner over the values in force on validation, positive where better; None where they
-            are the same or one seed says nothing of luck.
-        gain_on_test: likewise on test, looked at after the choice.
+        on_validation: the winner compared with the current values, seed by seed; None where they are the
+            same or there is only one seed.
+        on_test: the same on test, read after the choice.
     """
 
     contenders: tuple[Contender, ...]
     winner: int
     seeds: tuple[int, ...]
-    gain: Estimate | None
-    gain_on_test: Estimate | None
+    on_validation: Difference | None = None
+    on_test: Difference | None = None
 
 
 def confirm(plan: Plan, contenders: Sequence[Contender], *, workers: int, engine: str) -> Confirmed:
@@ -75,7 +77,7 @@ def confirm(plan: Plan, contenders: Sequence[Contender], *, workers: int, engine
 
     Args:
         plan: of the search; the seeds are those that follow its own.
-        contenders: the values in force first.
+        contenders: the current values first.
         workers: see run_sweep.
         engine: see run_sweep.
 
@@ -110,62 +112,49 @@ def confirm(plan: Plan, contenders: Sequence[Contender], *, workers: int, engine
         scores = [_scores(root, outcome, plan) for outcome in mine]
         validation, test = zip(*scores, strict=True)
         names = tuple(outcome.job.name for outcome in mine)
-        found.append(
-            Contender(
-                contender.name,
-                contender.number,
-                contender.parameters,
-                contender.overrides,
-                names,
-                validation,
-                test,
-            )
-        )
+        found.append(replace(contender, experiments=names, validation=validation, test=test))
     return chosen(found, seeds, greater=greater_is_better(plan.objective))
 
 
 def chosen(contenders: Sequence[Contender], seeds: tuple[int, ...], *, greater: bool) -> Confirmed:
-    """Choose by the mean on validation (the earlier of equal ones), then compare with the values in force."""
+    """Choose by the mean on validation (the earlier of equal ones), then compare with the current values."""
     sign = 1 if greater else -1
     winner = max(range(len(contenders)), key=lambda k: (sign * float(np.mean(contenders[k].validation)), -k))
     default, best = contenders[0], contenders[winner]
     if not winner:
-        return Confirmed(tuple(contenders), winner, seeds, None, None)
-    gain = paired_gain(default.validation, best.validation, sign, chosen_of=len(contenders) - 1)
+        return Confirmed(tuple(contenders), winner, seeds)
     return Confirmed(
-        tuple(contenders), winner, seeds, gain, paired_gain(default.test, best.test, sign, chosen_of=1)
+        tuple(contenders),
+        winner,
+        seeds,
+        seed_difference(
+            default.validation, best.validation, confidence=CONFIDENCE, tests=len(contenders) - 1
+        ),
+        seed_difference(default.test, best.test, confidence=CONFIDENCE),
     )
 
 
-def paired_gain(
-    before: Sequence[float], after: Sequence[float], sign: int, *, chosen_of: int
-) -> Estimate | None:
-    """Return the mean gain over pairs of one seed each with its 95 % t interval; None for fewer than two.
-
-    The interval is about the luck of the seed alone: the rows are the same.
-
-    Args:
-        before: scores, one for each seed.
-        after: likewise.
-        sign: -1 where less is better.
-        chosen_of: among how many the best gain was picked on these scores: the interval holds for all of
-            them at once (Bonferroni).
-    """
-    from scipy.stats import t
-
-    gains = sign * (np.asarray(after) - np.asarray(before))
-    n = len(gains)
-    if n < 2:
-        return None
-    mean, reach = (
-        float(gains.mean()),
-        float(t.ppf(1 - 0.025 / chosen_of, n - 1) * gains.std(ddof=1) / math.sqrt(n)),
-    )
-    return Estimate(mean, mean - reach, mean + reach)
+def contenders(study: Study, plan: Plan, space: Space, top: int) -> list[Contender]:
+    """Return the current values and, after them, the best few other trials."""
+    others = [trial for trial in ranked(study) if trial.params != space.default]
+    different = {tuple(trial.params.items()): trial for trial in reversed(others)}
+    best = sorted(different.values(), key=others.index)[:top]
+    return [
+        Contender("default", None, space.default, job_overrides(plan, [])),
+        *(
+            Contender(
+                f"trial{trial.number}",
+                trial.number,
+                trial.params,
+                job_overrides(plan, space.overrides(trial.params)),
+            )
+            for trial in best
+        ),
+    ]
 
 
 def job_overrides(plan: Plan, overrides: Sequence[str]) -> tuple[str, ...]:
-    """Return the words that make conf/ into a point; how the search went about it is no part of that."""
+    """Return the overrides that turn conf/ into a point, without those of the search itself."""
     return (*(word for word in plan.overrides if not key_of(word).startswith("search")), *overrides)
 
 
@@ -173,8 +162,8 @@ def _stop_on_changes(root: Path) -> None:
     changed = [line[3:] for line in git(root, "status", "--porcelain", "--", *DECIDES).splitlines()]
     if changed:
         raise UserError(
-            f"the search is finished; its best become experiments, which start from a commit: commit"
-            f" {', '.join(changed)}, then the same command goes on (--top 0: no experiments)"
+            f"the search is finished; its best trials become experiments, which start from a commit: commit"
+            f" {', '.join(changed)}, then run the same command again (--top 0: no experiments)"
         )
 
 
@@ -183,7 +172,7 @@ def _stop_on_failures(root: Path, outcomes: Sequence[Outcome]) -> None:
     if failed:
         lines = [f"{o.job.name}: {o.error} ({o.log.relative_to(root)})" for o in failed]
         raise UserError(
-            "\n".join(["experiments of the best trials failed; the same command tries again", *lines])
+            "\n".join(["experiments of the best trials failed; run the same command to try again", *lines])
         )
 
 

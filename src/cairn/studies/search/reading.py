@@ -1,4 +1,4 @@
-"""How to read a search, in the words of Google's tuning playbook: roles, ends of the space, what matters."""
+"""How to read a search, in the terms of Google's tuning playbook: roles, ends of the space, importances."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,23 +53,6 @@ def at_end(dimension: Dimension, parameter: Any) -> str | None:
     if EDGE < position < 1 - EDGE:
         return None
     return "lower" if position <= EDGE else "upper"
-
-
-def boundary(dimension: Dimension, best: Sequence[FrozenTrial]) -> str:
-    """Say whether the best point is on the boundary, and how many of the best few are there with it."""
-    if isinstance(dimension.distribution, CategoricalDistribution):
-        return "a choice has no ends"
-    ends = [at_end(dimension, trial.params[dimension.key]) for trial in best[:TOP]]
-    first = ends[0]
-    if first is None:
-        return "inside"
-    low = first == "lower"
-    end = dimension.distribution.low if low else dimension.distribution.high
-    there = sum(other == first for other in ends)
-    return (
-        f"at the {first} end, {end:g}, with {there} of the best {len(ends)}:"
-        f" search {'lower' if low else 'higher'} too, unless nothing lies beyond"
-    )
 
 
 def importances(study: Study, space: Space, seed: int) -> dict[str, float]:

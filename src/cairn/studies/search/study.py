@@ -12,7 +12,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from cairn.errors import UserError
-from cairn.studies.search.objective import greater_is_better
+from cairn.metrics.paired import greater_is_better
 from cairn.studies.search.plan import Plan
 from cairn.studies.search.space import Space
 

@@ -20,7 +20,8 @@ from optuna.trial import FrozenTrial, TrialState
 from cairn.compose.validate import read_config
 from cairn.data.parts import Prepared, load_prepared
 from cairn.errors import UserError
-from cairn.studies.search.objective import greater_is_better, value_of
+from cairn.metrics.paired import greater_is_better
+from cairn.studies.search.objective import value_of
 from cairn.studies.search.plan import Plan, keys, read
 from cairn.studies.search.space import Space
 from cairn.studies.search.study import (

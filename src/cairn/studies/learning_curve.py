@@ -12,16 +12,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from cairn.data.parts import Prepared
 from cairn.errors import UserError
-from cairn.report.ablation.background import Background, background_of
+from cairn.metrics.paired import Difference, MeanScore, difference_of, mean_score, seed_spread
 from cairn.settings.config import Config
 from cairn.settings.data import DataConfig
-from cairn.studies.ablation.measure import Measured, Weighed, jury_of, mean_score, measure, refit_noise, weigh
-from cairn.studies.ablation.power_law import Forecast, forecast
-from cairn.studies.trial import run_trial
+from cairn.studies.protocol import Protocol, evaluation_set, fit_and_score, protocol_of
 
 By = Literal["recent", "random"]
 Rows = NDArray[np.int64]
@@ -35,13 +32,13 @@ class Point:
         rows: how many, on average over the seeds.
         since: for recent rows the day of the first one; else None.
         score: on validation.
-        to_full: by quantity, the score on all rows less this one, higher meaning that more rows helped.
+        to_full: by quantity, the model fitted on all rows compared with this one; empty for all rows.
     """
 
     rows: int
     since: str | None
-    score: Weighed
-    to_full: dict[str, Weighed]
+    score: MeanScore
+    to_full: dict[str, Difference]
 
 
 @dataclass(frozen=True)
@@ -49,24 +46,22 @@ class LearningCurve:
     """Scores against training rows.
 
     Attributes:
-        background: what the numbers rest on.
+        protocol: what the numbers rest on.
         by: which rows the smaller sets have.
         unit: what was drawn, or taken from the end: `days`, `groups of carrier`, `rows`.
         noise: standard deviation of the deciding quantity between seeds; None for one seed.
         points: the smallest first, all rows last.
-        forecast: of the next doubling.
     """
 
-    background: Background
+    protocol: Protocol
     by: By
     unit: str
     noise: float | None
     points: list[Point]
-    forecast: Forecast
 
     @property
-    def last_doubling(self) -> dict[str, Weighed]:
-        """What the second half of the rows brought, by quantity."""
+    def last_doubling(self) -> dict[str, Difference]:
+        """The model fitted on all rows compared with the one fitted on half of them, by quantity."""
         return self.points[-2].to_full
 
 
@@ -80,51 +75,48 @@ def learning_curve(
         prepared: the rows.
         by: see the top of this file.
         points: how many sets, from 2.
-        seeds: config.seed and the ones after it; each also deals its own random sets.
-        decides: see jury_of.
+        seeds: config.seed and the ones after it; each also draws its own random sets.
+        decides: see protocol_of.
 
     Raises:
-        UserError: recent without data.time, a set that lacks a class, or see run_trial and jury_of.
+        UserError: recent without data.time, a set that lacks a class, or see run_trial and protocol_of.
     """
-    jury = jury_of(config, prepared, decides)
-    train = prepared.train
-    numbers = range(config.seed, config.seed + seeds)
-    shares = [0.5 ** (points - 1 - i) for i in range(points)]
+    rows = evaluation_set(config, prepared)
+    protocol = protocol_of(config, rows, seeds=seeds, decides=decides)
+    train, last = prepared.train, points - 1
+    shares = [0.5 ** (last - i) for i in range(points)]
     codes, unit = units(train, config, by)
-    sets = {seed: nested(codes, shares, by, seed) for seed in numbers}
+    sets = {seed: nested(codes, shares, by, seed) for seed in protocol.numbers}
     for chosen in sets.values():
         check_classes(train, chosen[0], config.data)
-    measured: dict[int, Measured] = {}
-    with tqdm(total=points * seeds, desc="learning curve", unit="fit", disable=None, leave=False) as bar:
-        for i in range(points):
-            judged = []
-            for seed in numbers:
-                some = replace(prepared, train=train.iloc[sets[seed][i]])
-                trial = run_trial(config.model_copy(update={"seed": seed}), some)
-                judged.append((trial.prediction, trial.package.threshold))
-                bar.update()
-            measured[i] = measure(jury, judged)
-    last = points - 1
-    rows = [int(np.mean([len(sets[seed][i]) for seed in numbers])) for i in range(points)]
-    gaps = [
-        {name: weigh(jury, measured, {last: 1.0, i: -1.0}, name) for name in jury.quantities}
-        for i in range(last)
-    ]
+    scores = fit_and_score(
+        range(points),
+        lambda i, seed: (
+            config.model_copy(update={"seed": seed}),
+            replace(prepared, train=train.iloc[sets[seed][i]]),
+        ),
+        rows,
+        protocol,
+        progress="learning curve",
+    )
     return LearningCurve(
-        background=background_of(config, jury, seeds),
+        protocol=protocol,
         by=by,
         unit=unit,
-        noise=refit_noise(measured.values(), jury.decides),
+        noise=seed_spread(scores.values(), protocol.decides),
         points=[
             Point(
-                rows[i],
-                _since(train, sets[config.seed][i], config.data.time) if by == "recent" else None,
-                mean_score(jury, measured[i], jury.decides),
-                gaps[i] if i < last else {},
+                rows=int(np.mean([len(sets[seed][i]) for seed in protocol.numbers])),
+                since=_since(train, sets[config.seed][i], config.data.time) if by == "recent" else None,
+                score=mean_score(rows, scores[i], protocol.decides),
+                to_full={
+                    name: difference_of(rows, scores[i], scores[last], name)
+                    for name in protocol.quantities
+                    if i < last
+                },
             )
             for i in range(points)
         ],
-        forecast=forecast(jury, rows, [measured[i] for i in range(points)]),
     )
 
 

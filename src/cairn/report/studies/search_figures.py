@@ -1,4 +1,4 @@
-"""The figures of a search: history, parallel coordinates, slices, importances."""
+"""The figures of a search: history, slices, importances."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from cairn.report.plots.canvas import MODEL, OTHERS, TEXT, draw, legend
 from cairn.studies.search.dimension import Dimension
-from cairn.studies.search.result import shown
 from cairn.studies.search.study import DEFAULT, EXPLORED, FOLLOWED, ORIGIN, value
 
 COLUMNS = 3
 COLOURS = {EXPLORED: OTHERS[0], FOLLOWED: MODEL, DEFAULT: OTHERS[2]}
 MARKS = {EXPLORED: "o", FOLLOWED: "o", DEFAULT: "D"}
-STRONG = 5
-"""Trials that are drawn strongly among all."""
 
 
 def history_figure(trials: Sequence[FrozenTrial], objective: str, *, greater: bool) -> Figure:
@@ -60,39 +57,6 @@ def history_figure(trials: Sequence[FrozenTrial], objective: str, *, greater: bo
     axes.set(xlabel="trial", ylabel=objective)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(axes, loc="best")
-    return figure
-
-
-def parallel_figure(dimensions: Sequence[Dimension], best: Sequence[FrozenTrial]) -> Figure:
-    """One line for every complete trial through its place in each dimension; the best few are strong.
-
-    Args:
-        dimensions: of the space.
-        best: complete trials, the best first.
-    """
-    figure, (axes,) = draw(max(5.0, 1.5 * len(dimensions) + 1), 3.8)
-    xs = range(len(dimensions))
-    for rank, trial in reversed(list(enumerate(best))):
-        strong = rank < STRONG
-        axes.plot(
-            xs,
-            [d.position(trial.params[d.key]) for d in dimensions],
-            color=MODEL if strong else TEXT,
-            alpha=1.0 - 0.15 * rank if strong else 0.25,
-            linewidth=2.2 if rank == 0 else 1.2,
-            marker="o",
-            markersize=3,
-        )
-    names = [d.key.rpartition(".")[2].replace("_", "\n", 1) for d in dimensions]
-    axes.set_xticks(list(xs), names)
-    axes.set_yticks([])
-    axes.set(ylim=(-0.12, 1.12))
-    for x, dimension in enumerate(dimensions):
-        low, high = dimension.ends[0], dimension.ends[-1]
-        axes.text(x, -0.04, shown(low), ha="center", va="top", fontsize=8, color=TEXT)
-        axes.text(x, 1.04, shown(high), ha="center", va="bottom", fontsize=8, color=TEXT)
-    axes.grid(visible=False, axis="y")
-    axes.spines[["left"]].set_visible(False)
     return figure
 
 

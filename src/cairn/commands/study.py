@@ -1,11 +1,11 @@
-"""What `cairn ablate` and `cairn learning-curve` have in common on the command line."""
+"""What the commands that show a study have in common on the command line."""
 
 import argparse
 import json
 from pathlib import Path
 
 from cairn.errors import UserError
-from cairn.report.ablation.sheet import Sheet, to_html, to_markdown, to_text
+from cairn.report.studies.sheet import Sheet, to_html, to_markdown, to_text
 
 
 def parser_of(name: str, description: str) -> argparse.ArgumentParser:
@@ -32,19 +32,19 @@ def parser_of(name: str, description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def show(sheet: Sheet, words: argparse.Namespace) -> None:
+def show(sheet: Sheet, args: argparse.Namespace) -> None:
     """Print the sheet in the form that was asked for, and write the page.
 
     Raises:
         UserError: the page cannot be written; the numbers are printed all the same.
     """
-    if words.json:
+    if args.json:
         print(json.dumps(sheet.record, indent=1, ensure_ascii=False))
     else:
-        print(to_markdown(sheet) if words.md else to_text(sheet))
-    if words.html:
+        print(to_markdown(sheet) if args.md else to_text(sheet))
+    if args.html:
         try:
-            words.html.parent.mkdir(parents=True, exist_ok=True)
-            words.html.write_text(to_html(sheet), encoding="utf-8", newline="\n")
+            args.html.parent.mkdir(parents=True, exist_ok=True)
+            args.html.write_text(to_html(sheet), encoding="utf-8", newline="\n")
         except OSError as error:
-            raise UserError(f"--html: {words.html} cannot be written: {error.strerror}") from error
+            raise UserError(f"--html: {args.html} cannot be written: {error.strerror}") from error

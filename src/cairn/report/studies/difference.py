@@ -1,0 +1,89 @@
+"""Differences between models in words: the verdict, the size with its interval, cells of a table."""
+
+from collections.abc import Mapping, Sequence
+
+from cairn.metrics.bootstrap import Estimate
+from cairn.metrics.evaluation import Score
+from cairn.metrics.kpi import PER_ROWS
+from cairn.metrics.paired import Difference, MeanScore
+from cairn.report.card.rows import p_text
+from cairn.report.card.words import estimate, metric_name, places, span
+from cairn.report.numbers import number
+from cairn.settings.search import SAVING
+
+
+def verdict(outcome: str, one: str, other: str) -> str:
+    """Say what a comparison of one with other shows."""
+    return {
+        "better": f"{one} is better than {other}",
+        "worse": f"{one} is worse than {other}",
+        "unclear": f"no evidence of a difference between {one} and {other}",
+        "same": f"{one} predicts the same as {other}, row by row",
+    }[outcome]
+
+
+def size(difference: Difference, quantity: str, currency: str | None) -> str:
+    """Write `ROC AUC +0.013 [0.005, 0.021]`, or the saving with its currency."""
+    interval = _interval(Estimate(difference.difference, difference.low, difference.high))
+    digits = places([interval])
+    change = f"{signed(difference.difference, digits)}"
+    if quantity == SAVING:
+        return f"saving {change} {currency} per {PER_ROWS:,} rows {span(interval, digits)}"
+    return f"{metric_name(quantity)} {change} {span(interval, digits)}"
+
+
+def sizes(differences: Mapping[str, Difference], decides: str, currency: str | None) -> str:
+    """Write the difference that decides, and that of the saving if there is one."""
+    shown = dict.fromkeys([decides, *([SAVING] if SAVING in differences else [])])
+    return ", ".join(size(differences[name], name, currency) for name in shown)
+
+
+def cells(difference: Difference) -> list[str]:
+    """Return reference, value, difference, interval and p as cells of a table."""
+    interval = _interval(Estimate(difference.difference, difference.low, difference.high))
+    digits = places([interval])
+    values = [number(_known(value), digits) for value in (difference.reference, difference.value)]
+    return [*values, signed(difference.difference, digits), span(interval, digits), p_cell(difference)]
+
+
+def column(values: Sequence[MeanScore | Estimate | None]) -> list[str]:
+    """Write values with their intervals for one column, all with the same decimals; empty for None."""
+    intervals = [None if one is None else _interval(one) for one in values]
+    digits = places(one for one in intervals if one is not None)
+    return ["" if one is None else estimate(one, digits) for one in intervals]
+
+
+def p_cell(difference: Difference) -> str:
+    """Write the corrected p, a dash where undefined."""
+    return p_text(_known(difference.corrected))
+
+
+def signed(value: float, digits: int) -> str:
+    """Write a difference with its sign, and none where it rounds to 0; a dash where undefined."""
+    text = number(_known(value), digits)
+    return f"+{text}" if value > 0 and text.strip("0.") else text
+
+
+def magnitude(value: float, difference: Difference) -> str:
+    """Write a value with as many decimals as a difference has."""
+    interval = _interval(Estimate(difference.difference, difference.low, difference.high))
+    return number(_known(value), places([interval]))
+
+
+def quantity_title(quantity: str, currency: str | None) -> str:
+    """Name a metric, or the saving with its unit, at the head of a column."""
+    return f"saving, {currency}/{PER_ROWS:,} rows" if quantity == SAVING else metric_name(quantity)
+
+
+def draws(confidence: float, resamples: int, units: int, block: str | None) -> str:
+    """Say how intervals were made."""
+    drawn = f"{units} blocks of {block}" if block else "rows one by one"
+    return f"{100 * confidence:g}% intervals: {resamples:,} paired bootstrap draws of {drawn}, Student's t"
+
+
+def _interval(one: MeanScore | Estimate) -> Score:
+    return Score(value=one.value, low=one.low, high=one.high)
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -1,0 +1,99 @@
+"""A study on one sheet: verdicts, tables, notes and figures, for the terminal, as Markdown or as HTML."""
+
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cairn.report.numbers import ABSENT, MINUS
+from cairn.report.page import render
+from cairn.report.table import Table, aligned, escaped, piped
+
+WIDTH = 100
+MOST_LINES = 12
+"""Lines of a list that the terminal and Markdown show; the page shows all."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a sheet.
+
+    Attributes:
+        title: empty for none.
+        table: the numbers.
+        brief: a shorter table for the terminal; None: the same.
+        lines: items of a list.
+        figures: draws caption and SVG of each; called for a page only.
+        folded: whether Markdown folds it.
+    """
+
+    title: str
+    table: Table | None = None
+    brief: Table | None = None
+    lines: Sequence[str] = ()
+    figures: Callable[[], list[tuple[str, str]]] = list
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A study, ready to be shown.
+
+    Attributes:
+        kind: what it is, `Ablation`.
+        title: what it is about.
+        verdicts: one line each to act on, with its tone: better, worse or unclear.
+        sections: the numbers.
+        notes: how they came about.
+        record: everything for programs, as plain JSON types.
+    """
+
+    kind: str
+    title: str
+    verdicts: list[tuple[str, str]]
+    sections: list[Section]
+    notes: list[str]
+    record: dict[str, Any]
+
+
+def to_text(sheet: Sheet) -> str:
+    """Write a sheet for a terminal, in plain ASCII signs, the verdicts last, where the eye is."""
+    lines = [sheet.title]
+    for section in sheet.sections:
+        table = section.brief or section.table
+        lines += ["", *([f"{section.title}:"] if section.title else []), *(aligned(table) if table else [])]
+        lines += [line for item in _first(section.lines) for line in _wrapped(f"  {item}", "    ")]
+    lines += ["", *(line for note in sheet.notes for line in _wrapped(note)), ""]
+    lines += [line for text, _ in sheet.verdicts for line in _wrapped(text)]
+    return "\n".join(line.rstrip().replace(MINUS, "-").replace(ABSENT, "-") for line in lines)
+
+
+def to_markdown(sheet: Sheet) -> str:
+    """Write a sheet as GitHub's Markdown, the verdicts first."""
+    lines = [f"**{escaped(sheet.title)}**", "", *(f"- {escaped(text)}" for text, _ in sheet.verdicts), ""]
+    for section in sheet.sections:
+        content = [*(piped(section.table) if section.table else [])]
+        content += [f"- {escaped(item)}" for item in _first(section.lines)]
+        title = escaped(section.title)
+        if section.folded:
+            lines += [f"<details><summary>{title}</summary>", "", *content, "", "</details>", ""]
+        else:
+            lines += [*([f"{title}:", ""] if title else []), *content, ""]
+    return "\n".join([*lines, *map(escaped, sheet.notes)])
+
+
+def to_html(sheet: Sheet) -> str:
+    """Fill the template; every text is escaped but the figures, which are this repository's own SVG."""
+    return render(Path(__file__).with_name("sheet.html.j2"), sheet=sheet)
+
+
+def _first(items: Sequence[str]) -> list[str]:
+    more = len(items) - MOST_LINES
+    return [*items[:MOST_LINES], *([f"and {more} more"] if more > 0 else [])]
+
+
+def _wrapped(text: str, indent: str = "  ") -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
