@@ -44,9 +44,9 @@ def measure(trials: int) -> list[dict[str, tuple[float, ...]]]:
     import optuna
 
     from cairn.compose.validate import read_config
+    from cairn.experiments.pool import write_plan
     from cairn.studies.search import driver, worker
     from cairn.studies.search.objective import greater_is_better, value_of
-    from cairn.studies.search.plan import write
     from cairn.studies.search.study import finished, open_study
     from cairn.studies.trial import load_prepared, run_trial
 
@@ -55,7 +55,7 @@ def measure(trials: int) -> list[dict[str, tuple[float, ...]]]:
     shutil.rmtree(plan.folder, ignore_errors=True)
     plan.folder.mkdir(parents=True)
     study = open_study(plan, space)
-    write(plan)
+    write_plan(plan)
     prepared = load_prepared(Path())
     config = read_config(plan.base, Path())
     sampler = optuna.samplers.TPESampler(seed=0, multivariate=True)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cairn.experiments.plan import Job
 from cairn.experiments.refs import experiments_of, git
+from cairn.experiments.sweep import Job
 
 DVC_YAML = """\
 stages:
@@ -55,8 +55,7 @@ import json, signal, sys
 # A shell starts what runs in the background with Ctrl-C ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
-from cairn.experiments.plan import Job
-from cairn.experiments.sweep import run_sweep
+from cairn.experiments.sweep import Job, run_sweep
 root, jobs, workers = json.loads(sys.argv[1])
 jobs = [Job(name, tuple(overrides)) for name, overrides in jobs]
 for outcome in run_sweep(Path(root), jobs, name="toy", workers=workers):

@@ -11,12 +11,12 @@ from toy_conf import make_toy_conf
 from cairn.compose import params_file
 from cairn.compose.conf import compose
 from cairn.data.tables import write_json, write_table
+from cairn.experiments.pool import DRIVER as DRIVER_LOCK
+from cairn.experiments.pool import write_plan
 from cairn.settings.config import Config
 from cairn.settings.contract import Contract
 from cairn.studies.search import driver
-from cairn.studies.search.plan import write
 from cairn.studies.search.study import open_study
-from cairn.studies.search.worker import DRIVER as DRIVER_LOCK
 from cairn.studies.search.worker import work
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,7 +76,7 @@ def begun(*words: str, name: str = "toy"):
     plan, space = driver.make_plan([*QUICK, *words], name=name, storage=None)
     plan.folder.mkdir(parents=True)
     study = open_study(plan, space)
-    write(plan)
+    write_plan(plan)
     return plan, space, study
 
 

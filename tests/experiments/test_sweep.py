@@ -8,10 +8,9 @@ import pytest
 from toy_repository import jobs, kill, parent, processes, until
 
 from cairn.errors import UserError
-from cairn.experiments.plan import Job
+from cairn.experiments.pool import PAUSE_SECONDS
 from cairn.experiments.refs import commit_of, every_experiment, git, read_file
-from cairn.experiments.sweep import refuse_other_settings, run_sweep
-from cairn.experiments.worker import PAUSE_SECONDS
+from cairn.experiments.sweep import Job, best_of, refuse_other_settings, run_sweep
 
 
 def state_of(root):
@@ -50,7 +49,7 @@ def test_experiments_are_dvc_s_and_the_workspace_stays_as_it_is(toy):
     again = run_sweep(toy.root, jobs(1, 2), name="toy", workers=1)
     assert [outcome.error for outcome in again] == [None, None]
     assert toy.trained() == ["1", "13", "2"], "what is done is not run again"
-    with pytest.raises(UserError, match=r"toy-1 exists with x=1 instead of x=3.*another name"):
+    with pytest.raises(UserError, match=r"toy-1 exists with x=1, not x=3.*another name"):
         refuse_other_settings(toy.root, [Job("toy-1", ("x=3",))], commit_of(toy.root, "HEAD"))
     reworded = run_sweep(toy.root, [Job("toy-1", ("x=1", "threads=1"))], name="toy", workers=1)
     assert [outcome.sha for outcome in reworded] == [outcomes[0].sha], "a digest tells settings, not words"
@@ -59,6 +58,12 @@ def test_experiments_are_dvc_s_and_the_workspace_stays_as_it_is(toy):
     subprocess.run(["dvc", "exp", "apply", "toy-2"], cwd=toy.root, check=True, capture_output=True)
     assert (toy.root / "model.txt").read_text() == "2"
     assert "x: 2" in (toy.root / "params.yaml").read_text()
+
+
+def test_the_best_has_the_highest_score_or_the_lowest_loss():
+    assert best_of({"a": {"val_roc_auc": 0.7}, "b": {"val_roc_auc": 0.8}, "c": {}}) == "b"
+    assert best_of({"a": {"val_log_loss": 0.7}, "b": {"val_log_loss": 0.8}}) == "a"
+    assert best_of({"a": {}, "b": {}}) == "a"
 
 
 @pytest.mark.slow
@@ -143,7 +148,7 @@ def test_ctrl_c_ends_all_processes_and_a_second_driver_is_refused_before(toy):
     toy.hold(1)
     driver = toy.drive(jobs(1))
     until(toy.trained)
-    with pytest.raises(UserError, match="sweep toy is under way in another process"):
+    with pytest.raises(UserError, match="sweep toy is running in another process"):
         run_sweep(toy.root, jobs(2), name="toy", workers=1)
     driver.send_signal(signal.SIGINT)
     assert driver.wait(timeout=30) != 0

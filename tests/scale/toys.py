@@ -43,9 +43,9 @@ def finished(storage: str) -> dict[int, tuple[float, dict]]:
 
 def done_by_workers(root: Path) -> list[int]:
     """Return the numbers of the trials that the logs of the workers tell of, sorted."""
-    logs = (root / ".dvc/tmp/search/toy").glob("worker-*.log")
+    logs = (root / ".dvc/tmp/search/toy/workers").glob("worker-*.log")
     lines = [line.split() for log in logs for line in log.read_text().splitlines()]
-    return sorted(int(words[1]) for words in lines if words[0] == "trial")
+    return sorted(int(words[1].rstrip(":")) for words in lines if words[0] == "trial")
 
 
 def sweep(folder: Path, engine: str) -> dict[str, str]:

@@ -17,9 +17,10 @@ from toy_search import QUICK, STRENGTH, begun, visits, worked
 
 from cairn.compose.validate import read_config
 from cairn.errors import UserError
+from cairn.experiments.pool import DRIVER, read_plan, write_plan
 from cairn.report.search.page import write_report
 from cairn.studies.search import driver
-from cairn.studies.search.plan import keys, read, write
+from cairn.studies.search.plan import Plan, keys
 from cairn.studies.search.result import table
 from cairn.studies.search.study import (
     DEFAULT,
@@ -36,7 +37,7 @@ from cairn.studies.search.study import (
     ranked,
     requeue_dead,
 )
-from cairn.studies.search.worker import DRIVER, begin, run, work
+from cairn.studies.search.worker import begin, run, work
 from cairn.studies.trial import load_prepared, run_trial
 
 BOOSTED = ["model=hist_gbdt", "model.params.min_samples_leaf=20"]
@@ -60,7 +61,7 @@ def test_a_search_starts_from_the_values_in_force_explores_and_follows(toy):
 def test_a_search_that_goes_on_runs_only_what_is_left(toy):
     plan, _, study = worked()
     values = [trial.value for trial in finished(study)]
-    write(replace(plan, trials=8))
+    write_plan(replace(plan, trials=8))
     with FileLock(plan.folder / DRIVER):
         work(plan.name)
     assert [trial.value for trial in finished(study)][:6] == values
@@ -151,7 +152,7 @@ def test_workers_of_a_killed_driver_end_when_another_takes_over(toy):
     def take_over():
         while not finished(study):
             time.sleep(0.05)
-        write(replace(plan, driver="the next one"))
+        write_plan(replace(plan, driver="the next one"))
 
     next_driver = Thread(target=take_over)
     next_driver.start()
@@ -174,7 +175,7 @@ def test_a_worker_whose_trials_fail_one_after_the_other_stops(toy):
     with FileLock(plan.folder / "mine.lock"):
         run(begin(study, plan, space, "mine.lock"), study, plan, space, load_prepared(Path()))
     broken = replace(plan, base=plan.base | {"model": plan.base["model"] | {"params": {"no_such": 1}}})
-    write(replace(broken, key=keys(broken.base, space, plan.objective)))
+    write_plan(replace(broken, key=keys(broken.base, space, plan.objective)))
     with FileLock(plan.folder / DRIVER), pytest.raises(UserError, match=r"10 trials failed .*no_such"):
         work(plan.name)
     assert len(finished(study)) == 1
@@ -208,7 +209,7 @@ def test_a_trial_that_fails_says_why_and_the_search_goes_on(toy):
 
 def test_a_search_whose_every_trial_fails_stops_and_says_why(toy):
     done = driver_process(toy, 1, *QUICK, "model.params.max_iter=-5", check=False)
-    assert "every trial fails; the last one said: model 'logistic'" in done.stderr
+    assert "every trial fails; the last error: model 'logistic'" in done.stderr
     assert "max_iter" in done.stderr
 
 
@@ -230,7 +231,9 @@ def test_workers_on_one_journal_survive_kill_9_of_worker_and_driver(toy):
     words = [*BOOSTED, "model.params.max_iter=60", "search.trials=16", "search.startup=6"]
     said = Path("driver.txt")
     with said.open("w") as out:
-        process = subprocess.Popen([sys.executable, "driver.py", "2", *words], stdout=out, env=SINGLE)
+        process = subprocess.Popen(
+            [sys.executable, "driver.py", "2", *words], stdout=out, stderr=out, env=SINGLE
+        )
     try:
         study = wait_for(3)
         pids = subprocess.check_output(["pgrep", "-P", str(process.pid)], text=True).split()
@@ -268,7 +271,7 @@ def test_any_storage_of_optuna_will_do(toy):
     plan, space = driver.make_plan(QUICK, name="toy", storage="sqlite:///study.db")
     plan.folder.mkdir(parents=True)
     study = open_study(plan, space)
-    write(plan)
+    write_plan(plan)
     with FileLock(plan.folder / DRIVER):
         work(plan.name)
     assert len(finished(study)) == 6
@@ -282,7 +285,7 @@ def test_a_study_in_a_shared_storage_is_not_gone_on_with_from_another_checkout(t
     open_study(plan, space)
     open_study(plan, space)
     (plan.folder / "place").unlink()
-    with pytest.raises(UserError, match="begun in another folder"):
+    with pytest.raises(UserError, match="begun in another checkout"):
         open_study(plan, space)
 
 
@@ -311,7 +314,7 @@ def wait_for(count: int):
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            study = load(read("toy"))
+            study = load(read_plan(Plan, Path(".dvc/tmp/search/toy")))
             if len(finished(study)) >= count:
                 return study
         except (UserError, KeyError):

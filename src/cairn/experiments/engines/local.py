@@ -32,11 +32,11 @@ class LocalWorkers:
             raise
 
     def poll(self) -> list[int | None]:
-        """See cairn.experiments.engines.start.Workers."""
+        """See cairn.experiments.pool.Workers."""
         return [process.poll() for process in self._processes]
 
     def cancel(self) -> None:
-        """See cairn.experiments.engines.start.Workers; who does not heed SIGTERM within 5 s gets SIGKILL."""
+        """See cairn.experiments.pool.Workers; who does not heed SIGTERM within 5 s gets SIGKILL."""
         running = [process for process in self._processes if process.poll() is None]
         for process in running:
             _signal(process, signal.SIGTERM)

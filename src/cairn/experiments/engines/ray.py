@@ -57,14 +57,14 @@ class RayWorkers:
         self._codes: list[int | None] = [None] * len(self._tasks)
 
     def poll(self) -> list[int | None]:
-        """See cairn.experiments.engines.start.Workers."""
+        """See cairn.experiments.pool.Workers."""
         for k, task in enumerate(self._tasks):
             if self._codes[k] is None and self._ray.wait([task], timeout=0)[0]:
                 self._codes[k] = self._code(task)
         return list(self._codes)
 
     def cancel(self) -> None:
-        """See cairn.experiments.engines.start.Workers."""
+        """See cairn.experiments.pool.Workers."""
         running = [task for task, code in zip(self._tasks, self.poll(), strict=True) if code is None]
         for task in running:
             self._ray.cancel(task)

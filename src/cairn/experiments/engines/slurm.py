@@ -62,7 +62,7 @@ class SlurmWorkers:
         self._looked = -QUEUE_SECONDS
 
     def poll(self) -> list[int | None]:
-        """See start.Workers; a job that SLURM ended itself counts as ended by SIGTERM."""
+        """See cairn.experiments.pool.Workers; a job that SLURM ended itself counts as ended by SIGTERM."""
         self._collect()
         if None in self._codes and time.monotonic() - self._looked >= QUEUE_SECONDS:
             self._look_for_lost()
@@ -70,7 +70,7 @@ class SlurmWorkers:
         return list(self._codes)
 
     def cancel(self) -> None:
-        """See cairn.experiments.engines.start.Workers."""
+        """See cairn.experiments.pool.Workers."""
         self._collect()
         ids = [job.job_id for job, code in zip(self._jobs, self._codes, strict=True) if code is None]
         if ids:

@@ -15,9 +15,8 @@ import numpy as np
 
 from cairn.compose.overrides import key_of
 from cairn.errors import UserError
-from cairn.experiments.plan import Job
 from cairn.experiments.refs import commit_of, experiments_of, git, read_file
-from cairn.experiments.sweep import Outcome, refuse_other_settings, run_sweep
+from cairn.experiments.sweep import Job, Outcome, refuse_other_settings, run_sweep
 from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.evaluation import MODEL
 from cairn.metrics.kpi import PER_ROWS

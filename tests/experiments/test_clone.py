@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from cairn.experiments.slots import jobs_in, remove_clones, slot_for
+from cairn.experiments.clone import jobs_in, remove_clones, slot_for
 
 
 def test_jobs_side_by_side_get_places_of_their_own_and_later_ones_use_them_again(tmp_path):
