@@ -1,4 +1,4 @@
-"""A small repository with DVC and Hydra, in which an experiment takes as long as the test wants."""
+"""A small repository with DVC and Hydra, in which a test decides how long an experiment takes."""
 
 import json
 import os
@@ -65,7 +65,7 @@ for outcome in run_sweep(Path(root), jobs, name="toy", workers=workers):
 
 @dataclass(frozen=True)
 class Toy:
-    """A repository whose stage `train` waits while a file says so for its x."""
+    """A repository whose stage `train` waits while the file hold-X exists."""
 
     root: Path
     trace: Path
@@ -142,12 +142,12 @@ def until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Wait for something to become true."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, f"not true after {seconds} s"
         time.sleep(0.05)
 
 
 def processes(*words: str) -> list[int]:
-    """Return the ids of the processes in whose command line all the words stand."""
+    """Return the ids of the processes whose command line has all the words."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

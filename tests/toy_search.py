@@ -54,7 +54,7 @@ def make_toy_search(root: Path) -> Path:
 
 
 def visits(count: int, seed: int) -> pd.DataFrame:
-    """Visits whose return is the likelier the older the patient and the longer the stay."""
+    """Visits; older patients and longer stays are more likely to return."""
     rng = np.random.default_rng(seed)
     age, nights = rng.uniform(20, 90, count), rng.poisson(3, count).astype(float)
     chance = 1 / (1 + np.exp(-(0.05 * (age - 55) + 0.4 * (nights - 3))))
@@ -81,7 +81,7 @@ def begun(*words: str, name: str = "toy"):
 
 
 def worked(*words: str, name: str = "toy"):
-    """A study whose one worker has done all there is to do."""
+    """A study whose one worker has finished all trials."""
     plan, space, study = begun(*words, name=name)
     with FileLock(plan.folder / DRIVER_LOCK):
         work(plan.name)

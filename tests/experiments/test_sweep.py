@@ -1,4 +1,4 @@
-"""A sweep loses nothing, whatever is killed, and leaves the user's workspace alone: with the real DVC."""
+"""With the real DVC: a sweep loses nothing, whatever is killed, and does not touch the user's workspace."""
 
 import signal
 import subprocess
@@ -20,12 +20,12 @@ def state_of(root):
 
 
 def finish(driver):
-    said, complaint = driver.communicate(timeout=120)
-    assert driver.returncode == 0, complaint
-    return dict(line.split(" ", 1) for line in said.splitlines())
+    output, errors = driver.communicate(timeout=120)
+    assert driver.returncode == 0, errors
+    return dict(line.split(" ", 1) for line in output.splitlines())
 
 
-def test_experiments_are_dvc_s_and_the_workspace_stays_as_it_is(toy):
+def test_a_sweep_makes_dvc_experiments_and_leaves_the_workspace_unchanged(toy):
     (toy.root / "conf/config.yaml").write_text("x: 99  # not committed\nthreads: 1\n")
     git(toy.root, "rm", "--quiet", "--cached", "stage.py")
     before = state_of(toy.root)
@@ -52,7 +52,7 @@ def test_experiments_are_dvc_s_and_the_workspace_stays_as_it_is(toy):
     with pytest.raises(UserError, match=r"toy-1 exists with x=1, not x=3.*another name"):
         refuse_other_settings(toy.root, [Job("toy-1", ("x=3",))], commit_of(toy.root, "HEAD"))
     reworded = run_sweep(toy.root, [Job("toy-1", ("x=1", "threads=1"))], name="toy", workers=1)
-    assert [outcome.sha for outcome in reworded] == [outcomes[0].sha], "a digest tells settings, not words"
+    assert [outcome.sha for outcome in reworded] == [outcomes[0].sha], "names follow from settings"
 
     git(toy.root, "reset", "--quiet", "--hard")
     subprocess.run(["dvc", "exp", "apply", "toy-2"], cwd=toy.root, check=True, capture_output=True)
@@ -67,7 +67,7 @@ def test_the_best_has_the_highest_score_or_the_lowest_loss():
 
 
 @pytest.mark.slow
-def test_a_job_of_a_killed_worker_ends_once_and_is_taken_over(toy):
+def test_a_job_of_a_killed_worker_runs_once_and_another_publishes_it(toy):
     toy.hold(1)
     driver = toy.drive(jobs(1, 2), workers=2)
     until(toy.trained)
@@ -77,12 +77,12 @@ def test_a_job_of_a_killed_worker_ends_once_and_is_taken_over(toy):
     time.sleep(3 * PAUSE_SECONDS)  # the other worker would take the job now if it were free
     toy.release(1)
     assert finish(driver) == {"toy-1": "done", "toy-2": "done"}
-    assert toy.trained() == ["1", "2"], "its DVC went on, and nobody ran the job beside it"
+    assert toy.trained() == ["1", "2"], "its DVC kept running, and no other worker ran the job beside it"
     assert "Running stage 'train'" in (toy.folder / "jobs/toy-1.log").read_text(), "nor after it"
 
 
 @pytest.mark.slow
-def test_workers_of_a_killed_driver_end_and_the_same_call_goes_on(toy):
+def test_workers_of_a_killed_driver_end_and_the_same_call_resumes(toy):
     toy.hold(1, 2)
     first = toy.drive(jobs(1, 2, 3))
     until(toy.trained)
@@ -101,7 +101,7 @@ def test_workers_of_a_killed_driver_end_and_the_same_call_goes_on(toy):
 
 
 @pytest.mark.slow
-def test_without_a_driver_a_worker_ends_after_the_job_it_is_at(toy):
+def test_without_a_driver_a_worker_ends_after_its_job(toy):
     toy.hold(1)
     driver = toy.drive(jobs(1, 2))
     until(toy.trained)
@@ -112,7 +112,7 @@ def test_without_a_driver_a_worker_ends_after_the_job_it_is_at(toy):
 
 
 @pytest.mark.slow
-def test_a_kill_of_dvc_takes_its_stage_along_and_is_a_failure_that_is_tried_again(toy):
+def test_a_kill_of_dvc_ends_its_stage_and_the_job_is_tried_again(toy):
     toy.hold(1)
     driver = toy.drive(jobs(1, 2))
     until(toy.trained)
@@ -128,7 +128,7 @@ def test_a_kill_of_dvc_takes_its_stage_along_and_is_a_failure_that_is_tried_agai
 
 
 @pytest.mark.slow
-def test_after_a_kill_of_everything_the_same_call_goes_on(toy):
+def test_after_a_kill_of_everything_the_same_call_resumes(toy):
     toy.hold(1, 2)
     driver = toy.drive(jobs(1, 2, 3), workers=2)
     until(lambda: len(toy.trained()) == 2)
@@ -144,7 +144,7 @@ def test_after_a_kill_of_everything_the_same_call_goes_on(toy):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_all_processes_and_a_second_driver_is_refused_before(toy):
+def test_a_second_driver_is_refused_and_ctrl_c_ends_all_processes(toy):
     toy.hold(1)
     driver = toy.drive(jobs(1))
     until(toy.trained)

@@ -92,7 +92,7 @@ def test_what_a_run_has_changed_is_left_out_and_named(here, capsys):
     capsys.readouterr()
     sweep.main("--dry", "-S", "seed=1,2")
     settings, *_, last = capsys.readouterr().out.splitlines()
-    assert settings.endswith("; not the model=mlp of params.yaml: to keep that, add -S model=mlp")
+    assert settings.endswith("; without model=mlp of params.yaml: to use it, add -S model=mlp")
     assert last.split()[1:] == ["2"]
     (here.path / "src/cairn/mine.py").touch()
     here.replace("dvc.yaml", "stages:", "stages: #")

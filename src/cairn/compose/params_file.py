@@ -101,5 +101,5 @@ def settings_line(overrides: Sequence[str], recorded: Sequence[str]) -> str:
         recorded: overrides of params.yaml, left by a run or by `dvc exp apply`.
     """
     applied = [each for each in recorded if each in overrides]
-    note = f"; {' '.join(applied)} is from params.yaml, `python src/cairn compose --reset` drops it"
+    note = f"; from params.yaml: {' '.join(applied)} (`python src/cairn compose --reset` drops this)"
     return f"settings: {from_conf(overrides)}{note if applied else ''}"

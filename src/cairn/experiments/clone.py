@@ -38,12 +38,7 @@ NOT_FOR_STAGES = {
 
 @dataclass(frozen=True)
 class Slot:
-    """A place for a clone, whose lock is held.
-
-    Attributes:
-        clone: path of the clone; it may not exist yet.
-        held: the locked file.
-    """
+    """A place for a clone, which may not exist yet, and its locked file."""
 
     clone: Path
     held: BinaryIO
@@ -99,12 +94,8 @@ def cache_of(root: Path) -> Path:
     return Path(Config(str(root / ".dvc"))["cache"].get("dir", root / ".dvc/cache")).resolve()
 
 
-def make_clone(path: Path, root: Path, revision: str, cache: Path) -> None:
-    """Clone root to path at a commit; a kill on the way leaves nothing at path.
-
-    Raises:
-        UserError: git failed.
-    """
+def make_clone(path: Path, root: Path, revision: str) -> None:
+    """Clone root to path at a commit; a kill on the way leaves nothing at path."""
     new = path.with_name(f"{path.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     git(root, "clone", "--quiet", "--shared", "--no-checkout", str(root), str(new))
@@ -112,16 +103,12 @@ def make_clone(path: Path, root: Path, revision: str, cache: Path) -> None:
         with suppress(UserError):  # not set here: git finds it where it finds it for the main repository
             git(new, "config", key, git(root, "config", key))
     git(new, "checkout", "--quiet", "--detach", revision)
-    _configure(new, root, cache, site=path / ".dvc/tmp/site")
+    _configure(new, root, site=path / ".dvc/tmp/site")
     new.rename(path)
 
 
 def reset(path: Path, revision: str) -> None:
-    """Bring a clone back to a commit after an experiment, finished or killed; files that git ignores stay.
-
-    Raises:
-        UserError: git failed.
-    """
+    """Bring a clone back to a commit after an experiment, finished or killed; files that git ignores stay."""
     for lock in (*path.glob(".git/**/*.lock"), *path.glob(".dvc/tmp/*lock*")):
         lock.unlink(missing_ok=True)
     git(path, "checkout", "--quiet", "--force", "--detach", revision)
@@ -133,13 +120,8 @@ def reset(path: Path, revision: str) -> None:
 def run_experiment(path: Path, name: str, overrides: tuple[str, ...], *, log: Path, held: BinaryIO) -> int:
     """Run `dvc exp run` in a clone.
 
-    Args:
-        path: of the clone.
-        name: of the experiment.
-        overrides: as for `-S`; they are also the message of its commit.
-        log: takes what DVC and the stages print.
-        held: a locked file. It becomes the standard input of DVC and of every process below it, so that the
-            lock is free when the last of them has ended, whichever was killed before.
+    The locked file becomes the standard input of DVC and of every process below it: the lock is free when the
+    last of them has ended, whichever was killed before.
 
     Returns:
         The exit code, or minus the number of the signal that ended DVC.
@@ -152,13 +134,7 @@ def run_experiment(path: Path, name: str, overrides: tuple[str, ...], *, log: Pa
     with log.open("ab") as output:
         # A process group of its own: when DVC is killed, the stage that it ran is killed too.
         process = subprocess.Popen(
-            command,
-            cwd=path,
-            env=environment,
-            stdin=held,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            process_group=0,
+            command, cwd=path, env=environment, stdin=held, stdout=output, stderr=output, process_group=0
         )
         try:
             return process.wait()
@@ -174,23 +150,19 @@ def message_of(overrides: tuple[str, ...]) -> str:
 
 
 def publish(path: Path, root: Path, revision: str, name: str) -> None:
-    """Push an experiment from a clone to the main repository; its branches and workspace stay as they are.
-
-    Raises:
-        UserError: git failed.
-    """
+    """Push an experiment from a clone to the main repository; its branches and workspace stay as they are."""
     ref = ref_of(revision, name)
     git(path, "push", "--quiet", "--no-verify", str(root), f"{ref}:{ref}")
 
 
-def _configure(clone: Path, root: Path, cache: Path, site: Path) -> None:
+def _configure(clone: Path, root: Path, site: Path) -> None:
     """Give a clone the main repository's local DVC settings, its cache, and a place for DVC's own files."""
     from dvc.config import Config, merge
 
     local = Config(str(root / ".dvc")).load_one("local")
     with Config(str(clone / ".dvc"), validate=False).edit("local") as settings:
         merge(settings, local)
-        merge(settings, {"cache": {"dir": str(cache)}, "core": {"site_cache_dir": str(site)}})
+        merge(settings, {"cache": {"dir": str(cache_of(root))}, "core": {"site_cache_dir": str(site)}})
 
 
 def _job_in(lock: Path) -> str | None:

@@ -28,13 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Combination:
-    """Overrides that compose to a valid config.
-
-    Attributes:
-        overrides: each of one value.
-        config: what they compose to.
-        digest: of the composed values; the same for overrides that mean the same.
-    """
+    """Overrides of one value each, the config they compose to, and a digest of its values."""
 
     overrides: tuple[str, ...]
     config: Config
@@ -82,11 +76,6 @@ def combinations(overrides: Sequence[str]) -> list[tuple[str, ...]]:
 
 def check_combinations(root: Path, revision: str, listed: Sequence[tuple[str, ...]]) -> list[Combination]:
     """Compose every combination with the conf/ of a commit.
-
-    Args:
-        root: the repository.
-        revision: the commit.
-        listed: the overrides of each combination.
 
     Raises:
         UserError: one line for each error; it names the combination.

@@ -13,7 +13,7 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -60,13 +60,7 @@ AnyPlan = TypeVar("AnyPlan", bound=Plan)
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a pool is.
-
-    Attributes:
-        done: number of jobs that are finished, failed ones included.
-        note: shown beside the progress bar.
-        lines: printed above it.
-    """
+    """How many jobs have ended, a note beside the progress bar, and lines to print above it."""
 
     done: int
     note: str = ""
@@ -110,11 +104,7 @@ def is_held(lock: Path) -> bool:
 
 @contextmanager
 def driving(folder: Path, what: str) -> Generator[None]:
-    """Be the only driver of a pool.
-
-    Args:
-        folder: of the pool, made if missing.
-        what: `sweep` or `search`, for the message.
+    """Be the only driver of a pool; `what` it is, a sweep or a search, is for the message.
 
     Raises:
         UserError: another process is its driver.
@@ -132,16 +122,8 @@ def driving(folder: Path, what: str) -> Generator[None]:
         yield
 
 
-def drive(plan: Plan, workers: Workers, *, total: int, unit: str, look: Callable[[bool], Progress]) -> None:
-    """Show the progress until all jobs are done or all workers have ended; leave no worker behind.
-
-    Args:
-        plan: of the pool.
-        workers: just started.
-        total: number of jobs.
-        unit: what a job is called.
-        look: returns the progress; its argument is whether a worker has ended since the last look.
-    """
+def drive(plan: Plan, workers: Workers, progress: Iterator[Progress], *, total: int, unit: str) -> None:
+    """Show the progress until all jobs or all workers have ended; leave no worker behind."""
     ended: set[int] = set()
     try:
         with tqdm(total=total, desc=plan.folder.name, unit=unit, disable=None, dynamic_ncols=True) as bar:
@@ -151,13 +133,13 @@ def drive(plan: Plan, workers: Workers, *, total: int, unit: str, look: Callable
                 ended |= news.keys()
                 left = len(codes) - len(ended)
                 lost = [_lost(plan, k, code, left) for k, code in news.items() if code]
-                progress = look(bool(news))
-                for line in (*lost, *progress.lines):
+                now = next(progress)
+                for line in (*lost, *now.lines):
                     bar.write(line, file=sys.stderr)
-                bar.set_postfix_str(progress.note, refresh=False)
-                bar.update(progress.done - bar.n)
+                bar.set_postfix_str(now.note, refresh=False)
+                bar.update(now.done - bar.n)
                 bar.refresh()
-                if progress.done >= total or not left:
+                if now.done >= total or not left:
                     return
                 time.sleep(POLL_SECONDS)
     finally:
@@ -165,12 +147,9 @@ def drive(plan: Plan, workers: Workers, *, total: int, unit: str, look: Callable
 
 
 def work(plan: Plan, *, is_over: Callable[[], bool], run_next: Callable[[], bool]) -> None:
-    """Run one job after another, until none is left or the driver that started this worker is gone.
+    """Run one job after another, until all have ended or the driver that started this worker is gone.
 
-    Args:
-        plan: as the worker read it at its start.
-        is_over: whether no job is left, not even one that another worker runs and may be killed at.
-        run_next: runs a job; returns False where other workers are at all that are left.
+    While other workers run the last jobs, `run_next` returns False: one of these workers may be killed.
     """
     while not is_over() and _has_driver(plan):
         if not run_next():

@@ -16,8 +16,8 @@ import json
 import re
 import signal
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
@@ -30,7 +30,6 @@ from cairn.errors import UserError
 from cairn.experiments import pool
 from cairn.experiments.clone import (
     Slot,
-    cache_of,
     jobs_in,
     make_clone,
     message_of,
@@ -42,7 +41,7 @@ from cairn.experiments.clone import (
 )
 from cairn.experiments.combinations import Combination
 from cairn.experiments.engines.start import start
-from cairn.experiments.refs import Experiment, commit_of, experiments_of, read_file
+from cairn.experiments.refs import commit_of, experiments_of, read_file
 from cairn.metrics.scores import METRICS
 
 SWEEPS = Path(".dvc/tmp/sweeps")
@@ -54,55 +53,10 @@ NOT_THE_CAUSE = ("ERROR: failed to reproduce", "Running stage ", "> ")
 
 @dataclass(frozen=True)
 class Job:
-    """One experiment to run.
-
-    Attributes:
-        name: of the experiment, unique within its sweep.
-        overrides: for `dvc exp run -S`, each of one value.
-    """
+    """One experiment to run: its name, unique within its sweep, and overrides of one value each."""
 
     name: str
     overrides: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SweepPlan(pool.Plan):
-    """What the workers of a sweep run.
-
-    Attributes:
-        root: the repository that the experiments are pushed to, absolute.
-        revision: full hash of the commit that they start from.
-        cache: DVC's cache folder, absolute.
-        jobs: in the order in which they begin.
-    """
-
-    root: Path
-    revision: str
-    cache: Path
-    jobs: tuple[Job, ...]
-
-    @property
-    def clones(self) -> Path:
-        """Folder of the clones."""
-        return self.folder / "clones"
-
-    def file(self, job: Job, kind: str) -> Path:
-        """Return a job's file: its `lock`, its `log`, or `failed`."""
-        return self.folder / "jobs" / f"{job.name}.{kind}"
-
-    def error(self, job: Job) -> str | None:
-        """Return in one line why a job failed, None if it has not failed."""
-        file = self.file(job, "failed")
-        return file.read_text(encoding="utf-8") if file.exists() else None
-
-    def done(self) -> dict[str, Experiment]:
-        """Return the experiments of this commit, by name."""
-        return experiments_of(self.root, self.revision)
-
-    def open_jobs(self) -> list[Job]:
-        """Return the jobs that neither succeeded nor failed."""
-        done = self.done()
-        return [job for job in self.jobs if job.name not in done and self.error(job) is None]
 
 
 @dataclass(frozen=True)
@@ -112,7 +66,7 @@ class Outcome:
     Attributes:
         job: as it was given.
         sha: commit of its experiment; None if there is none.
-        error: why, in one line; None if there is an experiment.
+        error: why there is none, in one line.
         log: what DVC and the stages printed; it may not exist.
     """
 
@@ -120,6 +74,39 @@ class Outcome:
     sha: str | None
     error: str | None
     log: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepPlan(pool.Plan):
+    """What the workers of a sweep run.
+
+    Attributes:
+        root: the repository that the experiments are pushed to, absolute.
+        revision: full hash of the commit that they start from.
+        jobs: in the order in which they begin.
+    """
+
+    root: Path
+    revision: str
+    jobs: tuple[Job, ...]
+
+    def file(self, job: Job, kind: str) -> Path:
+        """Return a job's file: its `lock`, its `log`, or `failed`."""
+        return self.folder / "jobs" / f"{job.name}.{kind}"
+
+    def outcomes(self) -> list[Outcome]:
+        """Return the state of each job: done, failed, or neither."""
+        done = experiments_of(self.root, self.revision)
+        found = []
+        for job in self.jobs:
+            sha, failed = done[job.name].sha if job.name in done else None, self.file(job, "failed")
+            error = failed.read_text(encoding="utf-8") if not sha and failed.exists() else None
+            found.append(Outcome(job, sha, error, self.file(job, "log")))
+        return found
+
+    def open_jobs(self) -> list[Job]:
+        """Return the jobs that have neither succeeded nor failed."""
+        return [outcome.job for outcome in self.outcomes() if not (outcome.sha or outcome.error)]
 
 
 def job_of(combination: Combination, sweep: str, revision: str) -> Job:
@@ -139,27 +126,19 @@ def job_of(combination: Combination, sweep: str, revision: str) -> Job:
 def starts_from(root: Path, revision: str, listed: Sequence[tuple[str, ...]]) -> str:
     """Return the line that says which settings all combinations share, and which of params.yaml they lack.
 
-    Args:
-        root: the repository.
-        revision: full hash of the commit whose conf/ the combinations start from, as in `dvc exp run`.
-        listed: the overrides of each combination.
+    As in `dvc exp run`, combinations start from conf/, and not from params.yaml.
     """
     shared = [override for override in listed[0] if all(override in other for other in listed)]
     keys = {key_of(override) for override in listed[0]}
     applied = [each for each in recorded_in(root / "params.yaml") if key_of(each) not in keys]
     line = f"settings: {from_conf(shared, f'conf/ of commit {revision[:10]}')}"
     if applied:
-        line += f"; not the {' '.join(applied)} of params.yaml: to keep that, add -S {' -S '.join(applied)}"
+        line += f"; without {' '.join(applied)} of params.yaml: to use it, add -S {' -S '.join(applied)}"
     return line
 
 
 def refuse_other_settings(root: Path, jobs: Sequence[Job], revision: str) -> None:
     """Stop if an experiment of a job's name exists with other settings.
-
-    Args:
-        root: the repository.
-        jobs: whose names do not follow from their settings.
-        revision: full hash of the commit they start from.
 
     Raises:
         UserError: one line for each of them.
@@ -210,7 +189,6 @@ def run_sweep(
         folder=root / SWEEPS / name,
         root=root,
         revision=commit_of(root, revision),
-        cache=cache_of(root),
         jobs=tuple(jobs),
     )
     for folder in ("jobs", "clones"):
@@ -224,10 +202,11 @@ def run_sweep(
             command = [sys.executable, str(Path(cairn.__path__[0])), "sweep", "--worker", str(plan.folder)]
             crew = [command] * min(workers, len(left))
             started = start(engine, crew, folder=plan.folder / pool.WORKERS, threads=threads, gpus=gpus)
-            pool.drive(plan, started, total=len(left), unit="experiment", look=_Look(plan, left))
-        done = plan.done()
-        remove_clones(plan.clones, keep={job.name for job in left if job.name not in done})
-    return [_outcome(plan, job, done) for job in plan.jobs]
+            pool.drive(plan, started, _progress(plan, left), total=len(left), unit="experiment")
+        outcomes = plan.outcomes()
+        remove_clones(plan.folder / "clones", keep={each.job.name for each in outcomes if not each.sha})
+    ended_early = f"all workers ended before it did, see {plan.folder.name}/{pool.WORKERS}"
+    return [each if each.sha or each.error else replace(each, error=ended_early) for each in outcomes]
 
 
 def work(folder: Path) -> None:
@@ -235,9 +214,6 @@ def work(folder: Path) -> None:
 
     `python src/cairn sweep --worker FOLDER` is all that an engine has to start, on this machine or on another
     that shares the file system.
-
-    Args:
-        folder: of the sweep, where the driver has written its plan.
     """
     signal.signal(signal.SIGTERM, _end)
     plan = pool.read_plan(SweepPlan, folder)
@@ -255,11 +231,7 @@ def scores_of(root: Path, outcome: Outcome) -> dict[str, float]:
 
 
 def best_of(scores: Mapping[str, Mapping[str, float]]) -> str:
-    """Return the name of the best by the first metric of the first; its own name where it has none.
-
-    Args:
-        scores: by name, not empty.
-    """
+    """Return the name of the best by the first metric of the first; the first if it has none."""
     first = next(iter(scores))
     if not scores[first]:
         return first
@@ -269,32 +241,21 @@ def best_of(scores: Mapping[str, Mapping[str, float]]) -> str:
     return max((name for name in scores if key in scores[name]), key=lambda name: sign * scores[name][key])
 
 
-class _Look:
-    """Looks how far a sweep is, and reports each job once."""
-
-    def __init__(self, plan: SweepPlan, jobs: Sequence[Job]) -> None:
-        self._plan, self._left, self._total, self._failed = plan, list(jobs), len(jobs), 0
-
-    def __call__(self, _: bool) -> pool.Progress:
-        done, lines = self._plan.done(), []
-        for job in list(self._left):
-            error = self._plan.error(job)
-            if job.name in done or error:
-                self._left.remove(job)
-                self._failed += job.name not in done
-                state = "done" if job.name in done else f"failed: {error}"
-                lines.append(f"{job.name}  {message_of(job.overrides)}: {state}")
-        running = len(jobs_in(self._plan.clones) & {job.name for job in self._left})
-        note = f"running={running}, failed={self._failed}"
-        return pool.Progress(self._total - len(self._left), note, tuple(lines))
-
-
-def _outcome(plan: SweepPlan, job: Job, done: Mapping[str, Experiment]) -> Outcome:
-    log = plan.file(job, "log")
-    if job.name in done:
-        return Outcome(job, done[job.name].sha, None, log)
-    ended_early = f"all workers ended before it did, see {plan.folder.name}/{pool.WORKERS}"
-    return Outcome(job, None, plan.error(job) or ended_early, log)
+def _progress(plan: SweepPlan, jobs: Sequence[Job]) -> Iterator[pool.Progress]:
+    """Look how far the jobs are, and report each of them once."""
+    left = {job.name for job in jobs}
+    failed = 0
+    while True:
+        lines = []
+        for outcome in plan.outcomes():
+            name = outcome.job.name
+            if name in left and (outcome.sha or outcome.error):
+                left.remove(name)
+                failed += not outcome.sha
+                state = "done" if outcome.sha else f"failed: {outcome.error}"
+                lines.append(f"{name}  {message_of(outcome.job.overrides)}: {state}")
+        note = f"running={len(jobs_in(plan.folder / 'clones') & left)}, failed={failed}"
+        yield pool.Progress(len(jobs) - len(left), note, tuple(lines))
 
 
 def _end(number: int, _: FrameType | None) -> None:
@@ -304,7 +265,7 @@ def _end(number: int, _: FrameType | None) -> None:
 def _run(plan: SweepPlan, job: Job) -> bool:
     """Run one job, unless others run it or have run it; return whether it ran."""
     try:
-        with FileLock(plan.file(job, "lock"), timeout=0), slot_for(plan.clones, job.name) as slot:
+        with FileLock(plan.file(job, "lock"), timeout=0), slot_for(plan.folder / "clones", job.name) as slot:
             if slot is None or job not in plan.open_jobs():
                 return False
             slot.assign(job.name)
@@ -327,7 +288,7 @@ def _attempt(plan: SweepPlan, job: Job, slot: Slot) -> str | None:
             if slot.clone.exists():
                 reset(slot.clone, plan.revision)
             else:
-                make_clone(slot.clone, plan.root, plan.revision, plan.cache)
+                make_clone(slot.clone, plan.root, plan.revision)
             log = plan.file(job, "log")
             log.write_bytes(b"")
             code = run_experiment(slot.clone, job.name, job.overrides, log=log, held=slot.held)

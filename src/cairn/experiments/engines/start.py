@@ -4,13 +4,18 @@ A worker is a command line that finds by itself what is left to do and can be st
 an engine gets nothing but the command line, and one machine and a hundred differ in its name only.
 """
 
+import os
+import signal
+import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from cairn.errors import UserError, did_you_mean
 from cairn.experiments.pool import Workers
 
 ENGINES = ("local", "slurm", "ray")
+GRACE_SECONDS = 5.0
 
 
 def crew_size(asked: int | None, engine: str, threads: int) -> int:
@@ -62,8 +67,6 @@ def start(
     folder.mkdir(parents=True, exist_ok=True)
     logs = [(folder / f"worker-{k}.log").resolve() for k in range(len(commands))]
     if engine == "local":
-        from cairn.experiments.engines.local import LocalWorkers
-
         return LocalWorkers(commands, logs)
     if engine == "slurm":
         from cairn.experiments.engines.slurm import SlurmWorkers
@@ -74,3 +77,46 @@ def start(
 
         return RayWorkers(commands, logs, threads, gpus)
     raise UserError(f"no engine '{engine}'{did_you_mean(engine, ENGINES)} ({', '.join(ENGINES)})")
+
+
+class LocalWorkers:
+    """One process group for each worker, so that ending a worker ends what it has started as well."""
+
+    def __init__(self, commands: Sequence[Sequence[str]], logs: Sequence[Path]) -> None:
+        self._processes: list[subprocess.Popen[bytes]] = []
+        try:
+            for command, log in zip(commands, logs, strict=True):
+                with log.open("ab") as output:
+                    self._processes.append(
+                        subprocess.Popen(
+                            command,
+                            stdin=subprocess.DEVNULL,
+                            stdout=output,
+                            stderr=subprocess.STDOUT,
+                            start_new_session=True,
+                        )
+                    )
+        except BaseException:
+            self.cancel()
+            raise
+
+    def poll(self) -> list[int | None]:
+        """See cairn.experiments.pool.Workers."""
+        return [process.poll() for process in self._processes]
+
+    def cancel(self) -> None:
+        """See cairn.experiments.pool.Workers; SIGKILL follows SIGTERM after 5 s."""
+        running = [process for process in self._processes if process.poll() is None]
+        for process in running:
+            _signal(process, signal.SIGTERM)
+        for process in running:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE_SECONDS)
+            _signal(process, signal.SIGKILL)
+            process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send to the whole group, which may be gone."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)

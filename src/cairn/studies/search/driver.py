@@ -4,7 +4,7 @@ Its whole state is in the study: after a kill the same command resumes the searc
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import time
@@ -86,7 +86,7 @@ def run(plan: Plan, space: Space, *, workers: int, engine: str) -> Study:
             crew = [[sys.executable, "src/cairn", "search", "--worker", plan.name]] * min(workers, missing)
             try:
                 started = start(engine, crew, folder=plan.folder / pool.WORKERS, **plan.demand)
-                pool.drive(plan, started, total=plan.trials, unit="trial", look=_Look(plan, study))
+                pool.drive(plan, started, _progress(plan, study), total=plan.trials, unit="trial")
             except KeyboardInterrupt as error:
                 raise UserError(
                     f"stopped with {len(finished(study))} of {plan.trials} trials finished;"
@@ -100,22 +100,16 @@ def run(plan: Plan, space: Space, *, workers: int, engine: str) -> Study:
     return study
 
 
-class _Look:
-    """Looks how far a search is; queues the trials of workers that were killed."""
-
-    def __init__(self, plan: Plan, study: Study) -> None:
-        self._plan, self._study, self._count = plan, study, 0
-
-    def __call__(self, ended: bool) -> pool.Progress:
-        if ended:
-            requeue_dead(self._study, self._plan.folder)
-        count, best = len(finished(self._study)), ranked(self._study)[:1]
-        note = f"best {self._plan.objective} {best[0].value:.5g} (trial {best[0].number})" if best else ""
-        line = ", ".join([f"search: {count}/{self._plan.trials} trials", *([note] if note else [])])
+def _progress(plan: Plan, study: Study) -> Iterator[pool.Progress]:
+    before = 0
+    while True:
+        count, best = len(finished(study)), ranked(study)[:1]
+        note = f"best {plan.objective} {best[0].value:.5g} (trial {best[0].number})" if best else ""
+        line = f"search: {count}/{plan.trials} trials{', ' if note else ''}{note}"
         # On a terminal the bar shows the same.
-        is_news = count > self._count and not sys.stderr.isatty()
-        self._count = count
-        return pool.Progress(count, note, (line,) if is_news else ())
+        is_news = count > before and not sys.stderr.isatty()
+        before = count
+        yield pool.Progress(count, note, (line,) if is_news else ())
 
 
 def _stop_if_unfinished(plan: Plan, study: Study) -> None:

@@ -92,12 +92,6 @@ def begin(study: Study, plan: Plan, space: Space, worker: str) -> optuna.Trial |
     Tree-structured Parzen estimator, all parameters together (Falkner et al. 2018); running trials count as
     bad ones, so that workers side by side do not propose the same (Ginsbourger et al. 2010).
 
-    Args:
-        study: of the plan.
-        plan: of the search.
-        space: of the plan.
-        worker: name of the lock that the worker holds.
-
     Returns:
         The trial with its parameters, or None if enough are done or running, or time is up.
     """
