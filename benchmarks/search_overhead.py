@@ -45,10 +45,10 @@ def measure(trials: int) -> list[dict[str, tuple[float, ...]]]:
 
     from cairn.compose.validate import read_config
     from cairn.data.parts import load_prepared
+    from cairn.experiments.pool import write_plan
     from cairn.metrics.paired import greater_is_better
     from cairn.studies.search import driver, worker
     from cairn.studies.search.objective import value_of
-    from cairn.studies.search.plan import write
     from cairn.studies.search.study import finished, open_study
     from cairn.studies.trial import run_trial
 
@@ -57,7 +57,7 @@ def measure(trials: int) -> list[dict[str, tuple[float, ...]]]:
     shutil.rmtree(plan.folder, ignore_errors=True)
     plan.folder.mkdir(parents=True)
     study = open_study(plan, space)
-    write(plan)
+    write_plan(plan)
     prepared = load_prepared(Path())
     config = read_config(plan.base, Path())
     sampler = optuna.samplers.TPESampler(seed=0, multivariate=True)

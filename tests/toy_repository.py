@@ -1,4 +1,4 @@
-"""A small repository with DVC and Hydra, in which an experiment takes as long as the test wants."""
+"""A small repository with DVC and Hydra, in which a test decides how long an experiment takes."""
 
 import json
 import os
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cairn.experiments.plan import Job
 from cairn.experiments.refs import experiments_of, git
+from cairn.experiments.sweep import Job
 
 DVC_YAML = """\
 stages:
@@ -55,8 +55,7 @@ import json, signal, sys
 # A shell starts what runs in the background with Ctrl-C ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
-from cairn.experiments.plan import Job
-from cairn.experiments.sweep import run_sweep
+from cairn.experiments.sweep import Job, run_sweep
 root, jobs, workers = json.loads(sys.argv[1])
 jobs = [Job(name, tuple(overrides)) for name, overrides in jobs]
 for outcome in run_sweep(Path(root), jobs, name="toy", workers=workers):
@@ -66,7 +65,7 @@ for outcome in run_sweep(Path(root), jobs, name="toy", workers=workers):
 
 @dataclass(frozen=True)
 class Toy:
-    """A repository whose stage `train` waits while a file says so for its x."""
+    """A repository whose stage `train` waits while the file hold-X exists."""
 
     root: Path
     trace: Path
@@ -143,12 +142,12 @@ def until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Wait for something to become true."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, f"not true after {seconds} s"
         time.sleep(0.05)
 
 
 def processes(*words: str) -> list[int]:
-    """Return the ids of the processes in whose command line all the words stand."""
+    """Return the ids of the processes whose command line has all the words."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

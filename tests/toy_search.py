@@ -11,12 +11,12 @@ from toy_conf import make_toy_conf
 from cairn.compose import params_file
 from cairn.compose.conf import compose
 from cairn.data.tables import write_json, write_table
+from cairn.experiments.pool import DRIVER as DRIVER_LOCK
+from cairn.experiments.pool import write_plan
 from cairn.settings.config import Config
 from cairn.settings.contract import Contract
 from cairn.studies.search import driver
-from cairn.studies.search.plan import write
 from cairn.studies.search.study import open_study
-from cairn.studies.search.worker import DRIVER as DRIVER_LOCK
 from cairn.studies.search.worker import work
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,7 +54,7 @@ def make_toy_search(root: Path) -> Path:
 
 
 def visits(count: int, seed: int) -> pd.DataFrame:
-    """Visits whose return is the likelier the older the patient and the longer the stay."""
+    """Visits; older patients and longer stays are more likely to return."""
     rng = np.random.default_rng(seed)
     age, nights = rng.uniform(20, 90, count), rng.poisson(3, count).astype(float)
     chance = 1 / (1 + np.exp(-(0.05 * (age - 55) + 0.4 * (nights - 3))))
@@ -76,12 +76,12 @@ def begun(*words: str, name: str = "toy"):
     plan, space = driver.make_plan([*QUICK, *words], name=name, storage=None)
     plan.folder.mkdir(parents=True)
     study = open_study(plan, space)
-    write(plan)
+    write_plan(plan)
     return plan, space, study
 
 
 def worked(*words: str, name: str = "toy"):
-    """A study whose one worker has done all there is to do."""
+    """A study whose one worker has finished all trials."""
     plan, space, study = begun(*words, name=name)
     with FileLock(plan.folder / DRIVER_LOCK):
         work(plan.name)

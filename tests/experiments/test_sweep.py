@@ -1,4 +1,4 @@
-"""A sweep loses nothing, whatever is killed, and leaves the user's workspace alone: with the real DVC."""
+"""With the real DVC: a sweep loses nothing, whatever is killed, and does not touch the user's workspace."""
 
 import signal
 import subprocess
@@ -8,10 +8,9 @@ import pytest
 from toy_repository import jobs, kill, parent, processes, until
 
 from cairn.errors import UserError
-from cairn.experiments.plan import Job
+from cairn.experiments.pool import PAUSE_SECONDS
 from cairn.experiments.refs import commit_of, every_experiment, git, read_file
-from cairn.experiments.sweep import refuse_other_settings, run_sweep
-from cairn.experiments.worker import PAUSE_SECONDS
+from cairn.experiments.sweep import Job, best_of, refuse_other_settings, run_sweep
 
 
 def state_of(root):
@@ -21,12 +20,12 @@ def state_of(root):
 
 
 def finish(driver):
-    said, complaint = driver.communicate(timeout=120)
-    assert driver.returncode == 0, complaint
-    return dict(line.split(" ", 1) for line in said.splitlines())
+    output, errors = driver.communicate(timeout=120)
+    assert driver.returncode == 0, errors
+    return dict(line.split(" ", 1) for line in output.splitlines())
 
 
-def test_experiments_are_dvc_s_and_the_workspace_stays_as_it_is(toy):
+def test_a_sweep_makes_dvc_experiments_and_leaves_the_workspace_unchanged(toy):
     (toy.root / "conf/config.yaml").write_text("x: 99  # not committed\nthreads: 1\n")
     git(toy.root, "rm", "--quiet", "--cached", "stage.py")
     before = state_of(toy.root)
@@ -50,10 +49,10 @@ def test_experiments_are_dvc_s_and_the_workspace_stays_as_it_is(toy):
     again = run_sweep(toy.root, jobs(1, 2), name="toy", workers=1)
     assert [outcome.error for outcome in again] == [None, None]
     assert toy.trained() == ["1", "13", "2"], "what is done is not run again"
-    with pytest.raises(UserError, match=r"toy-1 exists with x=1 instead of x=3.*another name"):
+    with pytest.raises(UserError, match=r"toy-1 exists with x=1, not x=3.*another name"):
         refuse_other_settings(toy.root, [Job("toy-1", ("x=3",))], commit_of(toy.root, "HEAD"))
     reworded = run_sweep(toy.root, [Job("toy-1", ("x=1", "threads=1"))], name="toy", workers=1)
-    assert [outcome.sha for outcome in reworded] == [outcomes[0].sha], "a digest tells settings, not words"
+    assert [outcome.sha for outcome in reworded] == [outcomes[0].sha], "names follow from settings"
 
     git(toy.root, "reset", "--quiet", "--hard")
     subprocess.run(["dvc", "exp", "apply", "toy-2"], cwd=toy.root, check=True, capture_output=True)
@@ -61,8 +60,14 @@ def test_experiments_are_dvc_s_and_the_workspace_stays_as_it_is(toy):
     assert "x: 2" in (toy.root / "params.yaml").read_text()
 
 
+def test_the_best_has_the_highest_score_or_the_lowest_loss():
+    assert best_of({"a": {"val_roc_auc": 0.7}, "b": {"val_roc_auc": 0.8}, "c": {}}) == "b"
+    assert best_of({"a": {"val_log_loss": 0.7}, "b": {"val_log_loss": 0.8}}) == "a"
+    assert best_of({"a": {}, "b": {}}) == "a"
+
+
 @pytest.mark.slow
-def test_a_job_of_a_killed_worker_ends_once_and_is_taken_over(toy):
+def test_a_job_of_a_killed_worker_runs_once_and_another_publishes_it(toy):
     toy.hold(1)
     driver = toy.drive(jobs(1, 2), workers=2)
     until(toy.trained)
@@ -72,12 +77,12 @@ def test_a_job_of_a_killed_worker_ends_once_and_is_taken_over(toy):
     time.sleep(3 * PAUSE_SECONDS)  # the other worker would take the job now if it were free
     toy.release(1)
     assert finish(driver) == {"toy-1": "done", "toy-2": "done"}
-    assert toy.trained() == ["1", "2"], "its DVC went on, and nobody ran the job beside it"
+    assert toy.trained() == ["1", "2"], "its DVC kept running, and no other worker ran the job beside it"
     assert "Running stage 'train'" in (toy.folder / "jobs/toy-1.log").read_text(), "nor after it"
 
 
 @pytest.mark.slow
-def test_workers_of_a_killed_driver_end_and_the_same_call_goes_on(toy):
+def test_workers_of_a_killed_driver_end_and_the_same_call_resumes(toy):
     toy.hold(1, 2)
     first = toy.drive(jobs(1, 2, 3))
     until(toy.trained)
@@ -96,7 +101,7 @@ def test_workers_of_a_killed_driver_end_and_the_same_call_goes_on(toy):
 
 
 @pytest.mark.slow
-def test_without_a_driver_a_worker_ends_after_the_job_it_is_at(toy):
+def test_without_a_driver_a_worker_ends_after_its_job(toy):
     toy.hold(1)
     driver = toy.drive(jobs(1, 2))
     until(toy.trained)
@@ -107,7 +112,7 @@ def test_without_a_driver_a_worker_ends_after_the_job_it_is_at(toy):
 
 
 @pytest.mark.slow
-def test_a_kill_of_dvc_takes_its_stage_along_and_is_a_failure_that_is_tried_again(toy):
+def test_a_kill_of_dvc_ends_its_stage_and_the_job_is_tried_again(toy):
     toy.hold(1)
     driver = toy.drive(jobs(1, 2))
     until(toy.trained)
@@ -123,7 +128,7 @@ def test_a_kill_of_dvc_takes_its_stage_along_and_is_a_failure_that_is_tried_agai
 
 
 @pytest.mark.slow
-def test_after_a_kill_of_everything_the_same_call_goes_on(toy):
+def test_after_a_kill_of_everything_the_same_call_resumes(toy):
     toy.hold(1, 2)
     driver = toy.drive(jobs(1, 2, 3), workers=2)
     until(lambda: len(toy.trained()) == 2)
@@ -139,11 +144,11 @@ def test_after_a_kill_of_everything_the_same_call_goes_on(toy):
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_all_processes_and_a_second_driver_is_refused_before(toy):
+def test_a_second_driver_is_refused_and_ctrl_c_ends_all_processes(toy):
     toy.hold(1)
     driver = toy.drive(jobs(1))
     until(toy.trained)
-    with pytest.raises(UserError, match="sweep toy is under way in another process"):
+    with pytest.raises(UserError, match="sweep toy is running in another process"):
         run_sweep(toy.root, jobs(2), name="toy", workers=1)
     driver.send_signal(signal.SIGINT)
     assert driver.wait(timeout=30) != 0

@@ -15,7 +15,7 @@ from repository import ROOT
 
 from cairn.compose.conf import compose
 from cairn.compose.validate import read_config
-from cairn.experiments.words import combinations
+from cairn.experiments.combinations import combinations
 
 LANGUAGES = {*TYPED, "diff", "yaml", "python", "text"}
 STARTS = {"", "an empty folder", "a fresh clone"}

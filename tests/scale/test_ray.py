@@ -114,7 +114,7 @@ def test_a_sweep_runs_as_tasks(tmp_path, monkeypatch):
 
 
 def test_a_worker_too_large_for_every_node_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"^ray: a worker takes threads=2 CPUs and the largest node has 1;"):
+    with pytest.raises(UserError, match=r"^--on ray: a worker needs 2 CPUs .* the largest node has 1:"):
         start("ray", [["true"]], folder=tmp_path, threads=2)
 
 
@@ -137,7 +137,7 @@ input()
 def test_no_cluster_gives_one_line(tmp_path):
     code = """
 from pathlib import Path
-from cairn.settings.section import UserError
+from cairn.errors import UserError
 from cairn.experiments.engines.start import start
 try:
     start("ray", [["true"]], folder=Path("logs"), threads=1)
@@ -149,4 +149,6 @@ except UserError as error:
         [sys.executable, "-c", code],
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout == "ray: no cluster answers: set RAY_ADDRESS=HOST:PORT, or `ray start --head` here\n"
+    assert done.stdout == (
+        "--on ray: no cluster answers: set RAY_ADDRESS=HOST:PORT, or run `ray start --head` here\n"
+    )

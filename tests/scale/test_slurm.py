@@ -114,7 +114,7 @@ def test_what_sbatch_reads_from_the_environment_counts(tmp_path, monkeypatch):
     assert ended(start("slurm", [command], folder=tmp_path, threads=1)) == [0]
     assert (tmp_path / "worker-0.log").read_text() == "urgent 7:00\n"
     monkeypatch.setenv("SBATCH_PARTITION", "nowhere")
-    with pytest.raises(UserError, match=r"^slurm: .*[Ii]nvalid partition") as error:
+    with pytest.raises(UserError, match=r"^--on slurm: .*[Ii]nvalid partition") as error:
         start("slurm", [command], folder=tmp_path, threads=1)
     assert "\n" not in str(error.value)
 
@@ -172,7 +172,7 @@ def test_a_sweep_runs_as_jobs(tmp_path, monkeypatch):
     assert sweep(tmp_path, "slurm") == {"toy-1": "x=1", "toy-2": "x=2", "toy-3": "x=3"}
 
 
-def test_a_job_that_vanishes_is_noticed_though_nobody_says_so(tmp_path, monkeypatch):
+def test_a_job_that_vanishes_without_a_message_is_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "FILE_SYSTEM_SECONDS", 1.0)
     workers = start("slurm", [["sh", "-c", "kill -9 $PPID"]], folder=tmp_path, threads=1)
     assert ended(workers) == [-signal.SIGTERM]
@@ -181,6 +181,6 @@ def test_a_job_that_vanishes_is_noticed_though_nobody_says_so(tmp_path, monkeypa
 def test_a_cluster_that_does_not_answer_gives_one_line(tmp_path, monkeypatch):
     (tmp_path / "slurm.conf").write_text("no such thing\n")
     monkeypatch.setenv("SLURM_CONF", str(tmp_path / "slurm.conf"))
-    with pytest.raises(UserError, match=r"^slurm: ") as error:
+    with pytest.raises(UserError, match=r"^--on slurm: ") as error:
         start("slurm", [["true"]], folder=tmp_path, threads=1)
     assert "\n" not in str(error.value)

@@ -23,7 +23,7 @@ driver.run(plan, space, workers=2, engine=engine)
 
 
 def search(root: Path, engine: str, storage: str, *words: str) -> subprocess.Popen:
-    """Begin a search of two workers in a toy checkout, or go on with it; return its driver."""
+    """Begin a search of two workers in a toy checkout, or resume it; return its driver."""
     if not (root / "conf").exists():
         make_toy_search(root)
     command = [sys.executable, "-c", DRIVER, engine, storage, *words]
@@ -42,10 +42,10 @@ def finished(storage: str) -> dict[int, tuple[float, dict]]:
 
 
 def done_by_workers(root: Path) -> list[int]:
-    """Return the numbers of the trials that the logs of the workers tell of, sorted."""
-    logs = (root / ".dvc/tmp/search/toy").glob("worker-*.log")
+    """Return the numbers of the trials in the logs of the workers, sorted."""
+    logs = (root / ".dvc/tmp/search/toy/workers").glob("worker-*.log")
     lines = [line.split() for log in logs for line in log.read_text().splitlines()]
-    return sorted(int(words[1]) for words in lines if words[0] == "trial")
+    return sorted(int(words[1].rstrip(":")) for words in lines if words[0] == "trial")
 
 
 def sweep(folder: Path, engine: str) -> dict[str, str]:

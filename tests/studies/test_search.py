@@ -1,4 +1,4 @@
-"""A search run for real on a small table: every trial counts once, whatever is killed, and none sees test."""
+"""A real search on a small table: every trial counts once, whatever is killed, and none reads test."""
 
 import os
 import signal
@@ -18,9 +18,10 @@ from toy_search import QUICK, STRENGTH, begun, visits, worked
 from cairn.compose.validate import read_config
 from cairn.data.parts import load_prepared
 from cairn.errors import UserError
+from cairn.experiments.pool import DRIVER, read_plan, write_plan
 from cairn.report.studies.search import table, write_report
 from cairn.studies.search import driver
-from cairn.studies.search.plan import keys, read, write
+from cairn.studies.search.plan import Plan, keys
 from cairn.studies.search.study import (
     DEFAULT,
     ERROR,
@@ -36,14 +37,14 @@ from cairn.studies.search.study import (
     ranked,
     requeue_dead,
 )
-from cairn.studies.search.worker import DRIVER, begin, run, work
+from cairn.studies.search.worker import begin, run, work
 from cairn.studies.trial import run_trial
 
 BOOSTED = ["model=hist_gbdt", "model.params.min_samples_leaf=20"]
 SINGLE = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-def test_a_search_starts_from_the_values_in_force_explores_and_follows(toy):
+def test_a_search_starts_from_the_current_values_then_explores_then_follows_tpe(toy):
     assert not (toy / "data/splits/test.parquet").exists()
     plan, space, study = worked()
     origins = [trial.user_attrs[ORIGIN] for trial in study.trials]
@@ -57,10 +58,10 @@ def test_a_search_starts_from_the_values_in_force_explores_and_follows(toy):
     )
 
 
-def test_a_search_that_goes_on_runs_only_what_is_left(toy):
+def test_a_resumed_search_runs_only_the_missing_trials(toy):
     plan, _, study = worked()
     values = [trial.value for trial in finished(study)]
-    write(replace(plan, trials=8))
+    write_plan(replace(plan, trials=8))
     with FileLock(plan.folder / DRIVER):
         work(plan.name)
     assert [trial.value for trial in finished(study)][:6] == values
@@ -76,16 +77,16 @@ def test_a_worker_whose_driver_is_gone_begins_nothing(toy):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ([f"{STRENGTH}=interval(0.01, 5)"], "other space"),
         ([f"{STRENGTH}=0.2"], "other settings and space"),
         (["search.objective=log_loss"], "other settings"),
     ],
 )
-def test_a_study_begun_otherwise_is_not_gone_on_with(toy, change, said):
+def test_a_study_begun_with_other_settings_is_not_resumed(toy, change, message):
     begun()
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         begun_again = driver.make_plan([*QUICK, *change], name="toy", storage=None)
         open_study(*begun_again)
 
@@ -121,7 +122,7 @@ def test_trials_of_dead_workers_run_again_and_those_of_living_ones_do_not(toy):
     assert sum(trial.user_attrs[ORIGIN] == EXPLORED for trial in done) == 2
 
 
-def test_a_worker_takes_over_what_another_was_killed_at_last(toy):
+def test_a_worker_reruns_the_last_trial_of_a_killed_worker(toy):
     plan, space, study = begun()
     first = begin(study, plan, space, "other.lock")
     released = []
@@ -151,7 +152,7 @@ def test_workers_of_a_killed_driver_end_when_another_takes_over(toy):
     def take_over():
         while not finished(study):
             time.sleep(0.05)
-        write(replace(plan, driver="the next one"))
+        write_plan(replace(plan, driver="the next one"))
 
     next_driver = Thread(target=take_over)
     next_driver.start()
@@ -161,7 +162,7 @@ def test_workers_of_a_killed_driver_end_when_another_takes_over(toy):
     assert 1 <= len(finished(study)) < plan.trials
 
 
-def test_a_worker_refuses_data_that_are_not_those_of_the_search(toy):
+def test_a_worker_refuses_data_other_than_that_of_the_search(toy):
     plan, _, study = begun()
     visits(300, 9).to_parquet("data/splits/train.parquet")
     with FileLock(plan.folder / DRIVER), pytest.raises(UserError, match="data changed since search 'toy'"):
@@ -174,14 +175,14 @@ def test_a_worker_whose_trials_fail_one_after_the_other_stops(toy):
     with FileLock(plan.folder / "mine.lock"):
         run(begin(study, plan, space, "mine.lock"), study, plan, space, load_prepared(Path()))
     broken = replace(plan, base=plan.base | {"model": plan.base["model"] | {"params": {"no_such": 1}}})
-    write(replace(broken, key=keys(broken.base, space, plan.objective)))
+    write_plan(replace(broken, key=keys(broken.base, space, plan.objective)))
     with FileLock(plan.folder / DRIVER), pytest.raises(UserError, match=r"10 trials failed .*no_such"):
         work(plan.name)
     assert len(finished(study)) == 1
     assert len(failed(study)) == 10
 
 
-def test_a_trial_is_begun_no_more_often_than_asked_for(toy):
+def test_no_more_trials_begin_than_requested(toy):
     plan, space, study = begun()
     under_way = [begin(study, plan, space, "a.lock") for _ in range(plan.trials)]
     assert all(under_way)
@@ -199,16 +200,21 @@ def test_the_same_point_is_not_trained_twice(toy):
     assert study.trials[again.number].value == study.trials[0].value
 
 
-def test_a_trial_that_fails_says_why_and_the_search_goes_on(toy):
+def test_a_failed_trial_records_why_and_the_search_continues(toy):
     *_, study = worked("model.params.max_iter=choice(1000, -5)", "search.trials=4")
     assert len(finished(study)) == 4
     assert failed(study)
     assert all("max_iter" in trial.user_attrs[ERROR] for trial in failed(study))
 
 
-def test_a_search_whose_every_trial_fails_stops_and_says_why(toy):
+def test_a_search_stops_when_every_trial_fails(toy):
     done = driver_process(toy, 1, *QUICK, "model.params.max_iter=-5", check=False)
-    assert "every trial fails; the last one said: model 'logistic'" in done.stderr
+    assert done.stdout.splitlines()[0] == (
+        "settings: conf/ + threads=1 model=logistic search.trials=6 search.startup=3"
+        " model.params.max_iter=-5;"
+        " from params.yaml: threads=1 model=logistic (`python src/cairn compose --reset` drops this)"
+    )
+    assert "every trial fails; the last error: model 'logistic'" in done.stderr
     assert "max_iter" in done.stderr
 
 
@@ -228,15 +234,17 @@ def test_bad_trials_are_stopped_early_and_win_nothing(toy):
 @pytest.mark.slow
 def test_workers_on_one_journal_survive_kill_9_of_worker_and_driver(toy):
     words = [*BOOSTED, "model.params.max_iter=60", "search.trials=16", "search.startup=6"]
-    said = Path("driver.txt")
-    with said.open("w") as out:
-        process = subprocess.Popen([sys.executable, "driver.py", "2", *words], stdout=out, env=SINGLE)
+    output = Path("driver.txt")
+    with output.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "driver.py", "2", *words], stdout=out, stderr=out, env=SINGLE
+        )
     try:
         study = wait_for(3)
         pids = subprocess.check_output(["pgrep", "-P", str(process.pid)], text=True).split()
         os.kill(int(pids[0]), signal.SIGKILL)
         wait_for(7)
-        while "was killed by signal 9" not in said.read_text(encoding="utf-8"):
+        while "was killed by signal 9" not in output.read_text(encoding="utf-8"):
             assert process.poll() is None
             time.sleep(0.1)
     finally:
@@ -264,29 +272,29 @@ def test_a_torn_last_line_of_the_journal_does_no_harm(toy):
     assert len(finished(load(plan))) == plan.trials
 
 
-def test_any_storage_of_optuna_will_do(toy):
+def test_any_storage_of_optuna_works(toy):
     plan, space = driver.make_plan(QUICK, name="toy", storage="sqlite:///study.db")
     plan.folder.mkdir(parents=True)
     study = open_study(plan, space)
-    write(plan)
+    write_plan(plan)
     with FileLock(plan.folder / DRIVER):
         work(plan.name)
     assert len(finished(study)) == 6
     assert (plan.folder / "plan.json").stat().st_mode & 0o077 == 0, "others could read a password"
 
 
-def test_a_study_in_a_shared_storage_is_not_gone_on_with_from_another_checkout(toy):
+def test_a_study_in_a_shared_storage_is_not_resumed_from_another_checkout(toy):
     url = f"sqlite:///{toy}/study.db"
     plan, space = driver.make_plan(QUICK, name="toy", storage=url)
     plan.folder.mkdir(parents=True)
     open_study(plan, space)
     open_study(plan, space)
     (plan.folder / "place").unlink()
-    with pytest.raises(UserError, match="begun in another folder"):
+    with pytest.raises(UserError, match="begun in another checkout"):
         open_study(plan, space)
 
 
-def test_a_storage_that_is_not_there_is_one_line(toy):
+def test_a_missing_storage_is_a_one_line_error(toy):
     plan, space = driver.make_plan(QUICK, name="toy", storage="sqlite:////nowhere/study.db")
     with pytest.raises(UserError, match="--storage: cannot be opened") as error:
         open_study(plan, space)
@@ -294,7 +302,7 @@ def test_a_storage_that_is_not_there_is_one_line(toy):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["split.gap=2D"], "split.gap"),
         (["train.device=auto,gpu"], "space: train.device=gpu"),
@@ -302,8 +310,8 @@ def test_a_storage_that_is_not_there_is_one_line(toy):
         (["search.objective=saving"], "needs a cost model"),
     ],
 )
-def test_what_cannot_work_is_said_before_any_trial(toy, words, said):
-    with pytest.raises(UserError, match=said):
+def test_invalid_settings_are_refused_before_any_trial(toy, words, message):
+    with pytest.raises(UserError, match=message):
         driver.make_plan(words, name="toy", storage=None)
 
 
@@ -311,7 +319,7 @@ def wait_for(count: int):
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            study = load(read("toy"))
+            study = load(read_plan(Plan, Path(".dvc/tmp/search/toy")))
             if len(finished(study)) >= count:
                 return study
         except (UserError, KeyError):

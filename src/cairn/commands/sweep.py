@@ -8,17 +8,21 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from cairn.compose import params_file
-from cairn.compose.overrides import key_of
 from cairn.errors import UserError
-from cairn.experiments.check import check_combinations, job_of, without_repeats
+from cairn.experiments.combinations import check_combinations, combinations, without_repeats
 from cairn.experiments.engines.start import ENGINES, crew_size
-from cairn.experiments.plan import SWEEPS
-from cairn.experiments.refs import commit_of, experiments_of, git, read_file
-from cairn.experiments.results import best_of, scores_of, shown, table
-from cairn.experiments.sweep import Outcome, run_sweep
-from cairn.experiments.words import combinations
-from cairn.experiments.worker import work
+from cairn.experiments.refs import commit_of, experiments_of, uncommitted
+from cairn.experiments.sweep import (
+    SWEEPS,
+    Outcome,
+    best_of,
+    job_of,
+    run_sweep,
+    scores_of,
+    starts_from,
+    work,
+)
+from cairn.report.sweep import score_cells, sweep_table
 
 
 def main(*arguments: str) -> None:
@@ -39,16 +43,15 @@ def main(*arguments: str) -> None:
     if asked.revision is None:
         _stop_on_changes(root)
     revision = commit_of(root, asked.revision or "HEAD")
-    said = _left_behind(root, revision, asked.set)
-    if said:
-        print(said)
+    print(starts_from(root, revision, listed))
     checked, dropped = without_repeats(check_combinations(root, revision, listed))
     for line in dropped:
         print(line)
     jobs = [job_of(combination, asked.name, revision) for combination in checked]
     if asked.dry:
         done = experiments_of(root, revision)
-        print(table(jobs, {job.name: {"state": "done"} for job in jobs if job.name in done}))
+        states = {job.name: {"state": "done"} for job in jobs if job.name in done}
+        print("\n".join(sweep_table(jobs, states)))
         return
     threads = max(combination.config.threads for combination in checked)
     gpus = int(any(combination.config.train.device == "cuda" for combination in checked))
@@ -96,25 +99,12 @@ def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
 
 
 def _stop_on_changes(root: Path) -> None:
-    changed = [line[3:] for line in git(root, "status", "--porcelain").splitlines()]
+    changed = uncommitted(root)
     if changed:
         raise UserError(
-            f"not committed: {', '.join(changed)}\n"
-            "experiments start from a commit; commit these files, or leave them out: --from HEAD"
+            f"not committed: {', '.join(changed)}; experiments start from a commit:"
+            " commit these files, or run without these changes: --from HEAD"
         )
-
-
-def _left_behind(root: Path, revision: str, words: Sequence[str]) -> str | None:
-    """Say what the commit's params.yaml was made with: experiments start from conf/, as in dvc exp run."""
-    text = read_file(root, revision, "params.yaml")
-    recorded = params_file.parse(text.decode("utf-8"), "params.yaml").overrides if text else None
-    keys = {key_of(word) for word in words}
-    left = [word for word in recorded or [] if key_of(word) not in keys]
-    if not left:
-        return None
-    return (
-        f"params.yaml was made with {' '.join(left)}; a sweep starts from conf/: add -S {' -S '.join(left)}"
-    )
 
 
 def _report(root: Path, outcomes: Sequence[Outcome], baseline: str) -> None:
@@ -123,9 +113,8 @@ def _report(root: Path, outcomes: Sequence[Outcome], baseline: str) -> None:
     if done:
         scores = {outcome.job.name: scores_of(root, outcome) for outcome in done}
         best = best_of(scores)
-        print(
-            table([outcome.job for outcome in done], {name: shown(found) for name, found in scores.items()})
-        )
+        cells = {name: score_cells(found) for name, found in scores.items()}
+        print("\n".join(sweep_table([outcome.job for outcome in done], cells)))
         print(f"look      dvc exp show --only-changed{'' if baseline == 'HEAD' else f' --rev {baseline}'}")
         print(f"compare   cairn compare {baseline} {best}")
         print(f"keep      dvc exp apply {best}, or dvc exp branch {best} NAME")

@@ -80,3 +80,26 @@ def text_of(values: dict[str, Any], overrides: Sequence[str]) -> str:
 def digest(values: dict[str, Any]) -> str:
     """Return a hash of the values: not of their order, their layout or comments."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def from_conf(overrides: Sequence[str], conf: str = "conf/") -> str:
+    """Return what settings are composed from, such as `conf/ + model=mlp`."""
+    return " ".join([conf, *(["+"] if overrides else []), *overrides])
+
+
+def recorded_in(path: Path) -> list[str]:
+    """Return the overrides that a params.yaml records; none where there is no file, or DVC wrote it."""
+    found = read(path)
+    return found.overrides or [] if found else []
+
+
+def settings_line(overrides: Sequence[str], recorded: Sequence[str]) -> str:
+    """Return the line by which a study of the current settings says where they come from.
+
+    Args:
+        overrides: of the settings that the study starts from.
+        recorded: overrides of params.yaml, left by a run or by `dvc exp apply`.
+    """
+    applied = [each for each in recorded if each in overrides]
+    note = f"; from params.yaml: {' '.join(applied)} (`python src/cairn compose --reset` drops this)"
+    return f"settings: {from_conf(overrides)}{note if applied else ''}"

@@ -1,4 +1,4 @@
-"""DVC's experiments as git has them: commits under refs/exps, one ref for each experiment that succeeded.
+"""DVC's experiments as git stores them: commits below refs/exps, one ref for each experiment that succeeded.
 
 Read from git and not from `dvc exp show`, which gives a failed or running experiment its baseline's metrics.
 """
@@ -10,6 +10,8 @@ from pathlib import Path
 from cairn.errors import UserError
 
 EXPERIMENTS = "refs/exps"
+INPUTS = ("conf", "src", "data", "dvc.yaml", "constraints.txt")
+"""What an experiment takes from a commit; not what a run writes: params.yaml, dvc.lock, metrics, plots."""
 
 
 @dataclass(frozen=True)
@@ -30,21 +32,26 @@ class Experiment:
 
     @property
     def name(self) -> str:
-        """Its name, which experiments of other baselines may have too."""
+        """Its name; experiments of other baselines may have the same."""
         return self.ref.rpartition("/")[2]
 
 
 def git(root: Path, *words: str) -> str:
-    """Run git in a folder and return what it printed, without the last line's end.
+    """Run git in a folder and return what it printed, without the last newline.
 
     Raises:
-        UserError: it failed; the message is its own.
+        UserError: git failed; the message is git's.
     """
     done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False)
     if done.returncode:
         said = done.stderr.strip() or f"exit {done.returncode}"
         raise UserError(f"git {words[0]}: {' '.join(said.split())}")
     return done.stdout.rstrip("\n")
+
+
+def uncommitted(root: Path) -> list[str]:
+    """Return the inputs of experiments that differ from HEAD."""
+    return [line[3:] for line in git(root, "status", "--porcelain", "--", *INPUTS).splitlines()]
 
 
 def commit_of(root: Path, revision: str) -> str:
@@ -72,12 +79,12 @@ def experiments_of(root: Path, baseline: str) -> dict[str, Experiment]:
 
 
 def every_experiment(root: Path) -> list[Experiment]:
-    """Return the experiments of all baselines, the one made last at the end."""
+    """Return the experiments of all baselines, the newest last."""
     return _listed(root, EXPERIMENTS)
 
 
 def read_file(root: Path, revision: str, path: str) -> bytes | None:
-    """Return the content of a file that git tracks, as it was at a revision; None where it was not."""
+    """Return the content of a tracked file at a revision; None where there is no such file."""
     done = subprocess.run(["git", "show", f"{revision}:{path}"], cwd=root, capture_output=True, check=False)
     return None if done.returncode else done.stdout
 
@@ -89,6 +96,6 @@ def _listed(root: Path, below: str) -> list[Experiment]:
     for line in lines:
         ref, sha, message = line.split("\0")
         parts = ref.split("/")
-        if len(parts) == 5 and len(parts[2]) == 2:  # others are DVC's own: its queue, its stashes
+        if len(parts) == 5 and len(parts[2]) == 2:  # the others are DVC's own: its queue, its stashes
             found.append(Experiment(ref, sha, parts[2] + parts[3], message))
     return found

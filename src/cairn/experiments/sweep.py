@@ -1,39 +1,72 @@
-"""The driver of a sweep: writes the plan, has an engine start workers, shows how far they are.
+"""A sweep: jobs that run as DVC experiments, side by side, in clones of the repository.
 
-It can be killed, as can any worker: the same call goes on. What is done is in git, what runs holds a lock,
-and workers whose driver is gone finish the job they are at and end.
+FOLDER is .dvc/tmp/sweeps/NAME; see cairn.experiments.pool and cairn.experiments.clone, and
+
+FOLDER/jobs/NAME.lock    held by the worker that runs this job
+FOLDER/jobs/NAME.log     what the job printed
+FOLDER/jobs/NAME.failed  one line on why it failed
+FOLDER/clones/           in which jobs run
+
+No file records that a job is done: its experiment exists in git. A worker whose driver is gone finishes its
+job and ends.
 """
 
+import hashlib
+import json
+import re
+import signal
 import sys
-import time
-import uuid
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
 
 from filelock import FileLock, Timeout
-from tqdm import tqdm
 
 import cairn
+from cairn.compose.overrides import key_of
+from cairn.compose.params_file import from_conf, recorded_in
 from cairn.errors import UserError
-from cairn.experiments.clone import cache_of, message_of
-from cairn.experiments.engines.start import Workers, start
-from cairn.experiments.plan import SWEEPS, Job, Plan, write_plan
-from cairn.experiments.refs import Experiment, commit_of, experiments_of
-from cairn.experiments.slots import jobs_in, remove_clones
+from cairn.experiments import pool
+from cairn.experiments.clone import (
+    Slot,
+    jobs_in,
+    make_clone,
+    message_of,
+    publish,
+    remove_clones,
+    reset,
+    run_experiment,
+    slot_for,
+)
+from cairn.experiments.combinations import Combination
+from cairn.experiments.engines.start import start
+from cairn.experiments.refs import commit_of, experiments_of, read_file
+from cairn.metrics.scores import METRICS
 
-POLL_SECONDS = 0.5
+SWEEPS = Path(".dvc/tmp/sweeps")
+VALIDATION = "metrics/validation.json"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+NOT_THE_CAUSE = ("ERROR: failed to reproduce", "Running stage ", "> ")
+"""How lines of DVC begin that say which stage began or failed; the cause is what the stage printed."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One experiment to run: its name, unique within its sweep, and overrides of one value each."""
+
+    name: str
+    overrides: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job.
+    """How a job ended.
 
     Attributes:
         job: as it was given.
         sha: commit of its experiment; None if there is none.
-        error: why, in one line; None if there is an experiment.
+        error: why there is none, in one line.
         log: what DVC and the stages printed; it may not exist.
     """
 
@@ -41,6 +74,84 @@ class Outcome:
     sha: str | None
     error: str | None
     log: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepPlan(pool.Plan):
+    """What the workers of a sweep run.
+
+    Attributes:
+        root: the repository that the experiments are pushed to, absolute.
+        revision: full hash of the commit that they start from.
+        jobs: in the order in which they begin.
+    """
+
+    root: Path
+    revision: str
+    jobs: tuple[Job, ...]
+
+    def file(self, job: Job, kind: str) -> Path:
+        """Return a job's file: its `lock`, its `log`, or `failed`."""
+        return self.folder / "jobs" / f"{job.name}.{kind}"
+
+    def outcomes(self) -> list[Outcome]:
+        """Return the state of each job: done, failed, or neither."""
+        done = experiments_of(self.root, self.revision)
+        found = []
+        for job in self.jobs:
+            sha, failed = done[job.name].sha if job.name in done else None, self.file(job, "failed")
+            error = failed.read_text(encoding="utf-8") if not sha and failed.exists() else None
+            found.append(Outcome(job, sha, error, self.file(job, "log")))
+        return found
+
+    def open_jobs(self) -> list[Job]:
+        """Return the jobs that have neither succeeded nor failed."""
+        return [outcome.job for outcome in self.outcomes() if not (outcome.sha or outcome.error)]
+
+
+def job_of(combination: Combination, sweep: str, revision: str) -> Job:
+    """Return the job of a combination; its name follows from the sweep, the commit and the settings.
+
+    So the same command finds what it has run, and other overrides under the same name add to it.
+
+    Raises:
+        UserError: a name that DVC or a file system would not accept.
+    """
+    if not NAME.fullmatch(sweep):
+        raise UserError(f"--name {sweep}: use letters, digits, _ and -")
+    digest = hashlib.sha256(f"{revision} {combination.digest}".encode()).hexdigest()[:7]
+    return Job(f"{sweep}-{digest}", combination.overrides)
+
+
+def starts_from(root: Path, revision: str, listed: Sequence[tuple[str, ...]]) -> str:
+    """Return the line that says which settings all combinations share, and which of params.yaml they lack.
+
+    As in `dvc exp run`, combinations start from conf/, and not from params.yaml.
+    """
+    shared = [override for override in listed[0] if all(override in other for other in listed)]
+    keys = {key_of(override) for override in listed[0]}
+    applied = [each for each in recorded_in(root / "params.yaml") if key_of(each) not in keys]
+    line = f"settings: {from_conf(shared, f'conf/ of commit {revision[:10]}')}"
+    if applied:
+        line += f"; without {' '.join(applied)} of params.yaml: to use it, add -S {' -S '.join(applied)}"
+    return line
+
+
+def refuse_other_settings(root: Path, jobs: Sequence[Job], revision: str) -> None:
+    """Stop if an experiment of a job's name exists with other settings.
+
+    Raises:
+        UserError: one line for each of them.
+    """
+    existing = experiments_of(root, revision)
+    taken = [
+        f"experiment {job.name} exists with {existing[job.name].message}, not {message_of(job.overrides)};"
+        f" choose another name, or `dvc exp remove {job.name}`"
+        for job in jobs
+        if job.name in existing and existing[job.name].message != message_of(job.overrides)
+    ]
+    if taken:
+        raise UserError("\n".join(taken))
 
 
 def run_sweep(
@@ -60,111 +171,146 @@ def run_sweep(
         root: the repository. Its workspace, branch, index and stash stay as they are; it gains a ref for
             each experiment.
         jobs: of different names.
-        name: of the sweep: the folder below .dvc/tmp/sweeps for its logs and clones.
+        name: of the sweep.
         workers: how many run side by side.
-        engine: what starts them, see cairn.engines.
+        engine: what starts them, see cairn.experiments.engines.
         revision: the commit from which the experiments start.
-        threads: that each worker uses, for engines that deal out cores.
-        gpus: likewise.
+        threads: CPU cores of each worker.
+        gpus: GPUs of each worker.
 
     Returns:
-        What became of each job, in the order given.
+        How each job ended, in the order given.
 
     Raises:
-        UserError: another driver is at work on this sweep, or the engine cannot start.
+        UserError: another driver is running this sweep, or the engine cannot start.
     """
     root = root.resolve()
-    plan = Plan(
+    plan = SweepPlan(
         folder=root / SWEEPS / name,
         root=root,
         revision=commit_of(root, revision),
-        cache=cache_of(root),
-        driver=uuid.uuid4().hex,
         jobs=tuple(jobs),
     )
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    with _only_driver(plan.folder):
-        write_plan(plan)
+    for folder in ("jobs", "clones"):
+        (plan.folder / folder).mkdir(parents=True, exist_ok=True)
+    with pool.driving(plan.folder, "sweep"):
+        pool.write_plan(plan)
         for job in plan.jobs:
-            plan.failure(job).unlink(missing_ok=True)
-        done = experiments_of(root, plan.revision)
-        left = [job for job in plan.jobs if job.name not in done]
+            plan.file(job, "failed").unlink(missing_ok=True)
+        left = plan.open_jobs()
         if left:
-            _drive(plan, left, workers, engine, threads=threads, gpus=gpus)
-            done = experiments_of(root, plan.revision)
-        remove_clones(plan.folder / "clones", keep={job.name for job in left if job.name not in done})
-    return [_outcome(plan, job, done) for job in plan.jobs]
+            command = [sys.executable, str(Path(cairn.__path__[0])), "sweep", "--worker", str(plan.folder)]
+            crew = [command] * min(workers, len(left))
+            started = start(engine, crew, folder=plan.folder / pool.WORKERS, threads=threads, gpus=gpus)
+            pool.drive(plan, started, _progress(plan, left), total=len(left), unit="experiment")
+        outcomes = plan.outcomes()
+        remove_clones(plan.folder / "clones", keep={each.job.name for each in outcomes if not each.sha})
+    ended_early = f"all workers ended before it did, see {plan.folder.name}/{pool.WORKERS}"
+    return [each if each.sha or each.error else replace(each, error=ended_early) for each in outcomes]
 
 
-def refuse_other_settings(root: Path, jobs: Sequence[Job], revision: str) -> None:
-    """Stop where a name does not tell the settings and an experiment of that name has others.
+def work(folder: Path) -> None:
+    """Run those jobs of a sweep that no other worker runs, one after the other.
 
-    Args:
-        root: the repository.
-        jobs: that are to run.
-        revision: full hash of the commit they start from.
-
-    Raises:
-        UserError: one line for each of them.
+    `python src/cairn sweep --worker FOLDER` is all that an engine has to start, on this machine or on another
+    that shares the file system.
     """
-    there = experiments_of(root, revision)
-    taken = [
-        f"experiment {job.name} exists with {there[job.name].message} instead of {message_of(job.overrides)};"
-        f" choose another name, or `dvc exp remove {job.name}`"
-        for job in jobs
-        if job.name in there and there[job.name].message != message_of(job.overrides)
-    ]
-    if taken:
-        raise UserError("\n".join(taken))
+    signal.signal(signal.SIGTERM, _end)
+    plan = pool.read_plan(SweepPlan, folder)
+    pool.work(
+        plan,
+        is_over=lambda: not plan.open_jobs(),
+        run_next=lambda: any(_run(plan, job) for job in plan.open_jobs()),
+    )
 
 
-@contextmanager
-def _only_driver(folder: Path) -> Generator[None]:
-    """Hold the sweep. A worker that looks whether its driver lives has this lock for an instant only."""
-    lock = FileLock(folder / "driver.lock", timeout=3)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise UserError(
-            f"sweep {folder.name} is under way in another process: wait for it, or choose another --name"
-        ) from error
-    with lock:
-        yield
+def scores_of(root: Path, outcome: Outcome) -> dict[str, float]:
+    """Return an experiment's scores on validation, by `val_METRIC`; none where it has no such file."""
+    content = read_file(root, outcome.sha, VALIDATION) if outcome.sha else None
+    return json.loads(content) if content else {}
 
 
-def _drive(plan: Plan, jobs: Sequence[Job], workers: int, engine: str, **demand: int) -> None:
-    """Have workers run the jobs, show how far they are, and leave none behind."""
-    command = [sys.executable, str(Path(cairn.__path__[0])), "sweep", "--worker", str(plan.folder)]
-    crew = [command] * min(workers, len(jobs))
-    started = start(engine, crew, folder=plan.folder / "workers", **demand)
-    try:
-        with tqdm(total=len(jobs), desc=plan.folder.name, unit="experiment", disable=None) as bar:
-            _watch(plan, {job.name: job for job in jobs}, started, bar)
-    finally:
-        started.cancel()
+def best_of(scores: Mapping[str, Mapping[str, float]]) -> str:
+    """Return the name of the best by the first metric of the first; the first if it has none."""
+    first = next(iter(scores))
+    if not scores[first]:
+        return first
+    key = next(iter(scores[first]))
+    metric = METRICS.get(key.removeprefix("val_"))
+    sign = 1 if metric is None or metric.greater_is_better else -1
+    return max((name for name in scores if key in scores[name]), key=lambda name: sign * scores[name][key])
 
 
-def _watch(plan: Plan, left: dict[str, Job], started: Workers, bar: tqdm) -> None:
+def _progress(plan: SweepPlan, jobs: Sequence[Job]) -> Iterator[pool.Progress]:
+    """Look how far the jobs are, and report each of them once."""
+    left = {job.name for job in jobs}
     failed = 0
-    while left:
-        ended = all(code is not None for code in started.poll())
-        done = experiments_of(plan.root, plan.revision)
-        for job in list(left.values()):
-            error = plan.error(job)
-            if job.name in done or error:
-                del left[job.name]
-                failed += job.name not in done
-                said = "done" if job.name in done else f"failed: {error}"
-                bar.write(f"{job.name}  {message_of(job.overrides)}: {said}", file=sys.stderr)
-                bar.update()
-        bar.set_postfix(running=len(jobs_in(plan.folder / "clones") & left.keys()), failed=failed)
-        if ended:
-            return
-        time.sleep(POLL_SECONDS)
+    while True:
+        lines = []
+        for outcome in plan.outcomes():
+            name = outcome.job.name
+            if name in left and (outcome.sha or outcome.error):
+                left.remove(name)
+                failed += not outcome.sha
+                state = "done" if outcome.sha else f"failed: {outcome.error}"
+                lines.append(f"{name}  {message_of(outcome.job.overrides)}: {state}")
+        note = f"running={len(jobs_in(plan.folder / 'clones') & left)}, failed={failed}"
+        yield pool.Progress(len(jobs) - len(left), note, tuple(lines))
 
 
-def _outcome(plan: Plan, job: Job, done: Mapping[str, Experiment]) -> Outcome:
-    if job.name in done:
-        return Outcome(job, done[job.name].sha, None, plan.log(job))
-    ended_early = "the workers ended before it did; see workers/ two folders above this log"
-    return Outcome(job, None, plan.error(job) or ended_early, plan.log(job))
+def _end(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def _run(plan: SweepPlan, job: Job) -> bool:
+    """Run one job, unless others run it or have run it; return whether it ran."""
+    try:
+        with FileLock(plan.file(job, "lock"), timeout=0), slot_for(plan.folder / "clones", job.name) as slot:
+            if slot is None or job not in plan.open_jobs():
+                return False
+            slot.assign(job.name)
+            print(f"{job.name}: in {slot.clone.name}", flush=True)
+            error = _attempt(plan, job, slot)
+            if error:
+                pool.write_in_one_step(plan.file(job, "failed"), error)
+            if not error or not slot.has_snapshot:
+                slot.free()
+            print(f"{job.name}: {error or 'done'}", flush=True)
+            return True
+    except Timeout:
+        return False
+
+
+def _attempt(plan: SweepPlan, job: Job, slot: Slot) -> str | None:
+    """Run a job to its end and publish it; return in one line why it failed."""
+    try:
+        if not _finished_in(slot.clone, plan, job):
+            if slot.clone.exists():
+                reset(slot.clone, plan.revision)
+            else:
+                make_clone(slot.clone, plan.root, plan.revision)
+            log = plan.file(job, "log")
+            log.write_bytes(b"")
+            code = run_experiment(slot.clone, job.name, job.overrides, log=log, held=slot.held)
+            if code:
+                return _cause(log, code)
+        publish(slot.clone, plan.root, plan.revision, job.name)
+    except (UserError, OSError) as error:
+        return " ".join(str(error).split())
+    return None
+
+
+def _finished_in(clone: Path, plan: SweepPlan, job: Job) -> bool:
+    """Whether DVC finished a job in a clone after its worker was killed."""
+    found = experiments_of(clone, plan.revision).get(job.name) if clone.exists() else None
+    return found is not None and found.message == message_of(job.overrides)
+
+
+def _cause(log: Path, code: int) -> str:
+    """Return the last line of a log that says what went wrong."""
+    if code < 0:
+        return f"DVC was ended by {signal.Signals(-code).name}"
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+    lines = [line for line in lines if line]
+    causes = [line for line in lines if not line.startswith(NOT_THE_CAUSE)]
+    return (causes or lines or [f"dvc exited with {code}"])[-1]

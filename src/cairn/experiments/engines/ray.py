@@ -1,4 +1,4 @@
-"""Workers as tasks of a Ray cluster that is already up; RAY_ADDRESS says where, as everywhere in Ray."""
+"""Workers as tasks of a running Ray cluster, whose address is in RAY_ADDRESS, as everywhere in Ray."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ CANCEL_SECONDS = 10.0
 
 
 class RayWorkers:
-    """One Ray task for each worker; if its node fails, it starts again on another."""
+    """One Ray task for each worker; if its node fails, the task starts again on another."""
 
     def __init__(
         self, commands: Sequence[Sequence[str]], logs: Sequence[Path], threads: int, gpus: int
@@ -33,20 +33,20 @@ class RayWorkers:
         try:
             import ray
         except ImportError as error:
-            raise UserError("ray needs Ray: make scale") from error
+            raise UserError("--on ray needs the `ray` extra: run `make scale`") from error
         if not ray.is_initialized():
             try:
                 _reach(os.environ.get("RAY_ADDRESS", ""))
                 ray.init(address="auto", logging_level=logging.ERROR, log_to_driver=False)
             except (OSError, ValueError, RuntimeError) as error:
                 raise UserError(
-                    "ray: no cluster answers: set RAY_ADDRESS=HOST:PORT, or `ray start --head` here"
+                    "--on ray: no cluster answers: set RAY_ADDRESS=HOST:PORT, or run `ray start --head` here"
                 ) from error
         largest = max((node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]), default=0)
         if threads > largest:
             raise UserError(
-                f"ray: a worker takes threads={threads} CPUs and the largest node has {largest:g}; it would"
-                " wait for ever: start a larger node, or set threads in conf/config.yaml"
+                f"--on ray: a worker needs {threads} CPUs (threads) and the largest node has {largest:g}:"
+                " add a larger node, or set threads in conf/config.yaml"
             )
         self._ray = ray
         task = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=-1)(_runner())
@@ -57,14 +57,14 @@ class RayWorkers:
         self._codes: list[int | None] = [None] * len(self._tasks)
 
     def poll(self) -> list[int | None]:
-        """See cairn.experiments.engines.start.Workers."""
+        """See cairn.experiments.pool.Workers."""
         for k, task in enumerate(self._tasks):
             if self._codes[k] is None and self._ray.wait([task], timeout=0)[0]:
                 self._codes[k] = self._code(task)
         return list(self._codes)
 
     def cancel(self) -> None:
-        """See cairn.experiments.engines.start.Workers."""
+        """See cairn.experiments.pool.Workers."""
         running = [task for task, code in zip(self._tasks, self.poll(), strict=True) if code is None]
         for task in running:
             self._ray.cancel(task)
@@ -82,17 +82,17 @@ class RayWorkers:
 
 
 def _reach(address: str) -> None:
-    """Raise OSError if nobody listens there: Ray itself tries for two minutes and then ends the process."""
+    """Raise OSError if nothing listens there: Ray itself tries for two minutes and then ends the process."""
     host, _, port = address.rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
 
 
 def _runner() -> Any:
-    """Return what a task runs. A nested function travels whole, so that nodes import nothing of ours."""
+    """Return what a task runs; a nested function is pickled whole, so that nodes need not import cairn."""
 
     def run(command: list[str], log: str, folder: str, environment: dict[str, str]) -> int:
-        # Ray cancels by SIGINT, which a cluster that a script began in the background was born to ignore.
+        # Ray cancels by SIGINT, which a cluster that a script started in the background ignores.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         devices = {k: v for k, v in os.environ.items() if k.endswith("_VISIBLE_DEVICES")}
         process = None

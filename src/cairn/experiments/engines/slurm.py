@@ -1,7 +1,7 @@
 """Workers as jobs of a SLURM cluster, submitted by submitit.
 
-What a cluster wants to know (partition, time, memory, GPUs, account) is said in the variables that sbatch
-reads itself, such as SBATCH_PARTITION and SBATCH_TIMELIMIT: they outrank what is set here.
+Partition, time, memory and account are set by the variables that sbatch reads, such as SBATCH_PARTITION and
+SBATCH_TIMELIMIT; they take precedence over what is set here.
 """
 
 import io
@@ -22,7 +22,7 @@ FILE_SYSTEM_SECONDS = 15.0
 
 
 class SlurmWorkers:
-    """One job array with a task for each worker; preempted, or if its node fails, it is queued again."""
+    """One job array with a task for each worker; it is queued again if preempted or if its node fails."""
 
     def __init__(
         self, commands: Sequence[Sequence[str]], logs: Sequence[Path], threads: int, gpus: int
@@ -36,9 +36,11 @@ class SlurmWorkers:
             import submitit
             from submitit.core.utils import FailedJobError, FailedSubmissionError
         except ImportError as error:
-            raise UserError("slurm needs submitit: make scale") from error
+            raise UserError("--on slurm needs submitit: run `make scale`") from error
         if shutil.which("sbatch") is None:
-            raise UserError("slurm: sbatch is not on the path: run this where jobs are submitted")
+            raise UserError(
+                "--on slurm: no sbatch on the PATH: run this on a node from which jobs are submitted"
+            )
         executor = submitit.SlurmExecutor(folder=logs[0].parent / "slurm")
         # submitit's own default would end every job after five minutes: None leaves it to the partition.
         executor.update_parameters(
@@ -56,13 +58,13 @@ class SlurmWorkers:
                 self._jobs: list[Any] = executor.map_array(run, [list(c) for c in commands], map(str, logs))
         except (FailedJobError, FailedSubmissionError) as error:
             reason = (said.getvalue() or str(error)).strip().splitlines()
-            raise UserError(f"slurm: {reason[-1] if reason else 'sbatch failed'}") from error
+            raise UserError(f"--on slurm: {reason[-1] if reason else 'sbatch failed'}") from error
         self._codes: list[int | None] = [None] * len(self._jobs)
         self._gone_since: dict[int, float] = {}
         self._looked = -QUEUE_SECONDS
 
     def poll(self) -> list[int | None]:
-        """See start.Workers; a job that SLURM ended itself counts as ended by SIGTERM."""
+        """See cairn.experiments.pool.Workers; a job that SLURM ended itself counts as ended by SIGTERM."""
         self._collect()
         if None in self._codes and time.monotonic() - self._looked >= QUEUE_SECONDS:
             self._look_for_lost()
@@ -70,7 +72,7 @@ class SlurmWorkers:
         return list(self._codes)
 
     def cancel(self) -> None:
-        """See cairn.experiments.engines.start.Workers."""
+        """See cairn.experiments.pool.Workers."""
         self._collect()
         ids = [job.job_id for job, code in zip(self._jobs, self._codes, strict=True) if code is None]
         if ids:
@@ -83,7 +85,7 @@ class SlurmWorkers:
                 self._codes[k] = 1 if job.exception() else job.result()
 
     def _look_for_lost(self) -> None:
-        """Find jobs that left the queue without a result; the file may take a while to show on this node.
+        """Find jobs that left the queue without a result; its file may appear late on this node.
 
         submitit would ask sacct, which answers only where SLURM's accounting database is set up.
         """
@@ -102,22 +104,22 @@ class SlurmWorkers:
 
 
 def _runner() -> Any:
-    """Return what a job runs. A nested function travels whole, so that nodes import nothing of ours."""
+    """Return what a job runs; a nested function is pickled whole, so that nodes need not import cairn."""
 
     def run(command: list[str], log: str) -> int:
         with Path(log).open("ab") as output:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-        told_to_end = []
+        ending = []
 
         def end(*_: object) -> None:
-            told_to_end.append(True)
+            ending.append(True)
             process.terminate()
 
         signal.signal(signal.SIGTERM, end)
         code = process.wait()
-        if told_to_end or code == -signal.SIGTERM:
-            # SLURM ends the job: cancelled, out of time, or preempted, and then it is to run again.
-            # A result would say that it is over.
+        if ending or code == -signal.SIGTERM:
+            # SLURM ends the job: cancelled, out of time, or preempted. A preempted job runs again, so it
+            # must not leave a result.
             os._exit(128 + signal.SIGTERM)
         return code
 

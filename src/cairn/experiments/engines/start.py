@@ -1,55 +1,46 @@
-"""Start command lines side by side: on this machine, on SLURM or on Ray, by one word.
+"""Start workers on this machine, on SLURM or on Ray.
 
-Work for one machine and work for a hundred differ in this word only: a worker is a command line that finds
-by itself what is left to do (in a study, in git) and can be started again at any time. What runs it is an
-engine that exists already; nothing is sent to it but the command line.
+A worker is a command line that finds by itself what is left to do and can be started again at any time. So
+an engine gets nothing but the command line, and one machine and a hundred differ in its name only.
 """
 
-import difflib
+import os
+import signal
+import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
-from cairn.errors import UserError
+from cairn.errors import UserError, did_you_mean
+from cairn.experiments.pool import Workers
 
 ENGINES = ("local", "slurm", "ray")
-
-
-class Workers(Protocol):
-    """Command lines under way, in the order in which they were given."""
-
-    def poll(self) -> list[int | None]:
-        """Return each worker's exit code (minus the signal that ended it), None while it runs or waits."""
-        ...
-
-    def cancel(self) -> None:
-        """End the workers that still run or wait, with the processes they started; safe to call again."""
-        ...
+GRACE_SECONDS = 5.0
 
 
 def crew_size(asked: int | None, engine: str, threads: int) -> int:
-    """Return how many workers to start, and say so if they would crowd this machine.
+    """Return how many workers to start; print a warning if they need more cores than this machine has.
 
     Args:
-        asked: as many, or None: as many as there are cores for their threads.
+        asked: how many, or None: as many as there are cores for their threads.
         engine: one of ENGINES.
         threads: of each worker.
 
     Raises:
-        UserError: less than one, or none is said for a cluster.
+        UserError: less than one, or None for a cluster.
     """
     from joblib import cpu_count
 
     cores = cpu_count()
     if asked is None and engine != "local":
-        raise UserError(f"--on {engine}: say how many --workers to start, each of threads={threads} cores")
+        raise UserError(f"--on {engine} needs --workers N; each worker uses {threads} cores (threads)")
     if asked is not None and asked < 1:
         raise UserError(f"--workers {asked}: at least 1")
     workers = asked or max(1, cores // threads)
     if engine == "local" and workers * threads > cores:
         print(
-            f"{workers} workers of {threads} threads on {cores} cores: each will be slower;"
-            " threads is part of the seed and stays as conf/ has it"
+            f"{workers} workers of {threads} threads on {cores} cores: each will be slower"
+            " (threads affects results, so it is not reduced)"
         )
     return workers
 
@@ -60,7 +51,7 @@ def start(
     """Start one worker for each command line, in the current folder and with the current environment.
 
     Call `cancel()` in a `finally`: workers do not see the Ctrl-C of the driver's terminal. After kill -9 of
-    the driver, workers here and on SLURM go on to their end; Ray ends them.
+    the driver, workers on this machine and on SLURM keep running; Ray ends them.
 
     Args:
         engine: one of ENGINES.
@@ -68,7 +59,7 @@ def start(
             a file system that all nodes share.
         folder: made if missing; takes the output of worker k as `worker-k.log`, appended to what is there.
         threads: CPU cores that SLURM or Ray sets aside for each worker.
-        gpus: GPUs likewise.
+        gpus: GPUs that SLURM or Ray sets aside for each worker.
 
     Raises:
         UserError: no such engine, its library is not installed, or there is no cluster.
@@ -76,8 +67,6 @@ def start(
     folder.mkdir(parents=True, exist_ok=True)
     logs = [(folder / f"worker-{k}.log").resolve() for k in range(len(commands))]
     if engine == "local":
-        from cairn.experiments.engines.local import LocalWorkers
-
         return LocalWorkers(commands, logs)
     if engine == "slurm":
         from cairn.experiments.engines.slurm import SlurmWorkers
@@ -87,6 +76,47 @@ def start(
         from cairn.experiments.engines.ray import RayWorkers
 
         return RayWorkers(commands, logs, threads, gpus)
-    near = difflib.get_close_matches(engine, ENGINES, n=1)
-    hint = f", did you mean {near[0]}?" if near else ""
-    raise UserError(f"no engine '{engine}'{hint} ({', '.join(ENGINES)})")
+    raise UserError(f"no engine '{engine}'{did_you_mean(engine, ENGINES)} ({', '.join(ENGINES)})")
+
+
+class LocalWorkers:
+    """One process group for each worker, so that ending a worker ends what it has started as well."""
+
+    def __init__(self, commands: Sequence[Sequence[str]], logs: Sequence[Path]) -> None:
+        self._processes: list[subprocess.Popen[bytes]] = []
+        try:
+            for command, log in zip(commands, logs, strict=True):
+                with log.open("ab") as output:
+                    self._processes.append(
+                        subprocess.Popen(
+                            command,
+                            stdin=subprocess.DEVNULL,
+                            stdout=output,
+                            stderr=subprocess.STDOUT,
+                            start_new_session=True,
+                        )
+                    )
+        except BaseException:
+            self.cancel()
+            raise
+
+    def poll(self) -> list[int | None]:
+        """See cairn.experiments.pool.Workers."""
+        return [process.poll() for process in self._processes]
+
+    def cancel(self) -> None:
+        """See cairn.experiments.pool.Workers; SIGKILL follows SIGTERM after 5 s."""
+        running = [process for process in self._processes if process.poll() is None]
+        for process in running:
+            _signal(process, signal.SIGTERM)
+        for process in running:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE_SECONDS)
+            _signal(process, signal.SIGKILL)
+            process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send to the whole group, which may be gone."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)

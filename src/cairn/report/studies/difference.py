@@ -1,5 +1,6 @@
 """Differences between models in words: the verdict, the size with its interval, cells of a table."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from cairn.metrics.bootstrap import Estimate

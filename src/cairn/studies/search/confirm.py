@@ -14,9 +14,8 @@ from optuna.study import Study
 
 from cairn.compose.overrides import key_of
 from cairn.errors import UserError
-from cairn.experiments.plan import Job
 from cairn.experiments.refs import commit_of, experiments_of, git, read_file
-from cairn.experiments.sweep import Outcome, refuse_other_settings, run_sweep
+from cairn.experiments.sweep import Job, Outcome, refuse_other_settings, run_sweep
 from cairn.metrics.evaluation import MODEL, Evaluation
 from cairn.metrics.paired import Difference, greater_is_better, seed_difference
 from cairn.settings.search import SAVING

@@ -1,43 +1,41 @@
-"""The driver of a search: makes the plan, starts the workers, shows how far they are.
+"""The driver of a search: makes the plan, starts the workers, shows their progress.
 
-It keeps nothing that the study does not: killed at any time, the same command goes on where it was.
+Its whole state is in the study: after a kill the same command resumes the search.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from time import sleep, time
+from time import time
 from typing import Any
-from uuid import uuid4
 
-from filelock import FileLock, Timeout
 from optuna.study import Study
-from tqdm import tqdm
 
 from cairn.compose import params_file
 from cairn.compose.conf import Composed, compose
 from cairn.compose.origin import Origin
 from cairn.compose.overrides import differing, replaced
+from cairn.compose.params_file import recorded_in, settings_line
 from cairn.compose.validate import read_config
 from cairn.errors import UserError
-from cairn.experiments.engines.start import Workers, start
+from cairn.experiments import pool
+from cairn.experiments.engines.start import start
 from cairn.studies.search.objective import objective_of
-from cairn.studies.search.plan import FOLDER, Plan, keys, write
+from cairn.studies.search.plan import FOLDER, Plan, keys
 from cairn.studies.search.space import Space, read_space, split_words
 from cairn.studies.search.study import ERROR, failed, finished, open_study, ranked, requeue_dead
-from cairn.studies.search.worker import DRIVER, MOST_ERRORS
+from cairn.studies.search.worker import MOST_ERRORS
 from cairn.studies.trial import SHARED
 
 CONF, PARAMS = Path("conf"), Path("params.yaml")
-POLL_SECONDS = 0.5
 
 
 def make_plan(words: Sequence[str], *, name: str | None, storage: str | None) -> tuple[Plan, Space]:
-    """Put the plan of a search together from params.yaml and the words of `-S`.
+    """Make the plan of a search from params.yaml and the words of `-S`.
 
     Args:
-        words: fix or vary values.
+        words: each fixes or varies a value.
         name: of the search; None: that of the model.
         storage: see Plan.
 
@@ -45,7 +43,7 @@ def make_plan(words: Sequence[str], *, name: str | None, storage: str | None) ->
         The plan and its space.
 
     Raises:
-        UserError: something in conf/ or the words cannot work.
+        UserError: one line for each error in conf/ or the words.
     """
     fixed, varied = split_words(words)
     base = _base(fixed)
@@ -55,7 +53,7 @@ def make_plan(words: Sequence[str], *, name: str | None, storage: str | None) ->
     objective = objective_of(config)
     minutes = config.search.timeout
     plan = Plan(
-        name=_named(name or config.model.name),
+        folder=FOLDER / _checked(name or config.model.name),
         storage=storage,
         base=base.values,
         overrides=list(base.overrides),
@@ -69,108 +67,75 @@ def make_plan(words: Sequence[str], *, name: str | None, storage: str | None) ->
 
 
 def run(plan: Plan, space: Space, *, workers: int, engine: str) -> Study:
-    """Work until the plan's trials are finished.
+    """Run trials until the plan's number of them is finished.
 
     Returns:
         The study.
 
     Raises:
-        UserError: the search is under way elsewhere, its study cannot be gone on with, or its trials or
-            workers fail.
+        UserError: another process runs this search, its study cannot be resumed, or its trials or workers
+            fail.
     """
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(plan.folder / DRIVER, timeout=3)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise UserError(
-            f"search '{plan.name}' is under way in another process; wait for it, or take another --name"
-        ) from error
-    with lock:
+    with pool.driving(plan.folder, "search"):
         study = open_study(plan, space)
-        write(replace(plan, driver=uuid4().hex))
+        pool.write_plan(plan)
+        print(settings_line(plan.overrides, recorded_in(PARAMS)), flush=True)
         requeue_dead(study, plan.folder)
-        wanted = min(workers, plan.trials - len(finished(study)))
-        if wanted > 0:
-            command = [sys.executable, "src/cairn", "search", "--worker", plan.name]
-            crew = start(engine, [command] * wanted, folder=plan.folder, **plan.demand)
+        missing = plan.trials - len(finished(study))
+        if missing > 0:
+            crew = [[sys.executable, "src/cairn", "search", "--worker", plan.name]] * min(workers, missing)
             try:
-                _follow(plan, study, crew)
+                started = start(engine, crew, folder=plan.folder / pool.WORKERS, **plan.demand)
+                pool.drive(plan, started, _progress(plan, study), total=plan.trials, unit="trial")
             except KeyboardInterrupt as error:
                 raise UserError(
                     f"stopped with {len(finished(study))} of {plan.trials} trials finished;"
-                    " the same command goes on"
+                    " the same command resumes the search"
                 ) from error
             finally:
-                crew.cancel()
                 requeue_dead(study, plan.folder)
+            _stop_if_unfinished(plan, study)
     if not ranked(study):
-        raise UserError("no trial is complete yet; give it more time (search.timeout) or trials")
+        raise UserError("no trial is complete yet: raise search.timeout or --trials")
     return study
 
 
-def _follow(plan: Plan, study: Study, crew: Workers) -> None:
-    """Show the progress until all workers have ended; a trial of one that was killed is queued at once."""
-    ended: set[int] = set()
-    with tqdm(total=plan.trials, unit="trial", desc=plan.name, disable=None, dynamic_ncols=True) as bar:
-        bar.update(len(finished(study)))
-        while True:
-            codes = crew.poll()
-            news = {k: code for k, code in enumerate(codes) if code is not None and k not in ended}
-            if news:
-                ended |= set(news)
-                requeue_dead(study, plan.folder)
-            for k, code in news.items():
-                if code:
-                    bar.write(_lost(plan, k, code, left=len(codes) - len(ended)))
-                    sys.stdout.flush()
-            _show(bar, plan, study)
-            if len(ended) == len(codes):
-                break
-            sleep(POLL_SECONDS)
-    errors = failed(study)
-    if not finished(study) and len(errors) >= MOST_ERRORS:
-        raise UserError(f"every trial fails; the last one said: {errors[-1].user_attrs[ERROR]}")
-    late = plan.until is not None and time() > plan.until
-    if len(finished(study)) < plan.trials and not late:
-        log = plan.folder / "worker-0.log"
+def _progress(plan: Plan, study: Study) -> Iterator[pool.Progress]:
+    before = 0
+    while True:
+        count, best = len(finished(study)), ranked(study)[:1]
+        note = f"best {plan.objective} {best[0].value:.5g} (trial {best[0].number})" if best else ""
+        line = f"search: {count}/{plan.trials} trials{', ' if note else ''}{note}"
+        # On a terminal the bar shows the same.
+        is_news = count > before and not sys.stderr.isatty()
+        before = count
+        yield pool.Progress(count, note, (line,) if is_news else ())
+
+
+def _stop_if_unfinished(plan: Plan, study: Study) -> None:
+    done, errors = len(finished(study)), failed(study)
+    if not done and len(errors) >= MOST_ERRORS:
+        raise UserError(f"every trial fails; the last error: {errors[-1].user_attrs[ERROR]}")
+    if done < plan.trials and (plan.until is None or time() <= plan.until):
+        log = plan.folder / pool.WORKERS / "worker-0.log"
         tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:] if log.exists() else []
         raise UserError(
-            f"all workers ended with {len(finished(study))} of {plan.trials} trials finished;"
-            f" the same command goes on (log: {log}{f', it ends: {tail[0]}' if tail else ''})"
+            f"all workers ended with {done} of {plan.trials} trials finished; the same command resumes the"
+            f" search (log: {log}{f', last line: {tail[0]}' if tail else ''})"
         )
 
 
-def _lost(plan: Plan, k: int, code: int, *, left: int) -> str:
-    why = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-    then = f"the other {left} go on" if left > 1 else "the other one goes on" if left else "none is left"
-    log = plan.folder / f"worker-{k}.log"
-    return f"search: worker {k} {why} (log: {log}); a trial that it was at is queued again, {then}"
-
-
-def _show(bar: Any, plan: Plan, study: Study) -> None:
-    count = len(finished(study))
-    best = ranked(study)[:1]
-    if best:
-        bar.set_postfix_str(f"best {plan.objective} {best[0].value:.5g} (trial {best[0].number})")
-    if count > bar.n and bar.disable:
-        said = f", best {plan.objective} {best[0].value:.5g} (trial {best[0].number})" if best else ""
-        print(f"search: {count}/{plan.trials} trials{said}", flush=True)
-    bar.n = count
-    bar.refresh()
-
-
 def _base(fixed: Sequence[str]) -> Composed:
-    """Return what is in force with the fixed words on top."""
+    """Return the current settings, changed by the fixed words."""
     found = params_file.read(PARAMS)
     if found is None or found.overrides is None:
-        raise UserError("params.yaml is not in step with conf/; run `dvc repro compose`")
+        raise UserError("params.yaml is out of date; run `dvc repro compose`")
     base = compose(CONF, replaced(found.overrides, fixed))
     changed = [key for key in differing(found.values, base.values) if key.partition(".")[0] in SHARED]
     if changed:
         raise UserError(
-            f"-S changes {', '.join(changed[:3])}, which the prepared data or the workers depend on:"
-            f" first `python src/cairn compose {' '.join(fixed)}`, then search without these words"
+            f"-S changes {', '.join(changed[:3])}, which the prepared data or the workers depend on: run"
+            f" `python src/cairn compose {' '.join(fixed)}` first, then search without these -S"
         )
     return base
 
@@ -189,7 +154,7 @@ def _check(space: Space, base: dict[str, Any]) -> None:
         raise UserError("\n".join(dict.fromkeys(wrong)))
 
 
-def _named(name: str) -> str:
+def _checked(name: str) -> str:
     if not name.replace("_", "").replace("-", "").isalnum():
-        raise UserError(f"--name {name}: a name is letters, digits, - and _, such as {FOLDER.name}_2")
+        raise UserError(f"--name {name}: use letters, digits, _ and -")
     return name

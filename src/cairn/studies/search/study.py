@@ -5,30 +5,31 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from cairn.errors import UserError
+from cairn.experiments.pool import is_held
 from cairn.metrics.paired import greater_is_better
 from cairn.studies.search.plan import Plan
 from cairn.studies.search.space import Space
 
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
-DEFAULT, EXPLORED, FOLLOWED = "values in force", "quasi-random", "TPE"
+DEFAULT, EXPLORED, FOLLOWED = "current values", "quasi-random", "TPE"
 """Where the point of a trial came from."""
 KEY, PLACE, ORIGIN, WORKER, ERROR = "key", "place", "origin", "worker", "error"
 """Names of Optuna's user attributes."""
 
 
 def open_study(plan: Plan, space: Space) -> Study:
-    """Take up the study of a search, or begin it with the values in force and quasi-random points.
+    """Open the study of a search, or begin it with the current values and quasi-random points.
 
     Raises:
         UserError: the storage cannot be reached, or the study was begun with other code, data, settings or
-            another space, or from another checkout.
+            space, or in another checkout.
     """
     study = load(plan, begin=True)
     began, place = study.user_attrs.get(KEY), _place(plan.folder)
@@ -38,20 +39,20 @@ def open_study(plan: Plan, space: Space) -> Study:
         study.set_user_attr(KEY, plan.key)
     elif study.user_attrs[PLACE] != place:
         raise UserError(
-            f"search '{plan.name}' in this storage was begun in another folder than {plan.folder}, whose"
-            " locks tell which workers live; go on from that checkout, or take another --name"
+            f"search '{plan.name}' in this storage was begun in another checkout, whose locks show which"
+            " workers live: resume it there, or choose another --name"
         )
     elif began != plan.key:
         other = " and ".join(name for name in plan.key if plan.key[name] != began.get(name))
         raise UserError(
             f"search '{plan.name}' was begun with other {other}, so its trials cannot be compared with new"
-            f" ones; take another name (--name {plan.name}_2), or undo the change"
+            f" ones: choose another name (--name {plan.name}_2), or undo the change"
         )
     return study
 
 
 def load(plan: Plan, *, begin: bool = False) -> Study:
-    """Open the study as it is."""
+    """Open the study; with begin, create it if it does not exist."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     direction = "maximize" if greater_is_better(plan.objective) else "minimize"
     storage = _storage(plan.storage, plan.folder)
@@ -68,20 +69,20 @@ def finished(study: Study) -> list[FrozenTrial]:
 
 
 def failed(study: Study) -> list[FrozenTrial]:
-    """Return the trials that ended in an error; not those whose worker was killed, which run again."""
+    """Return the trials that ended in an error; those whose worker was killed run again and do not count."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
     return [trial for trial in trials if ERROR in trial.user_attrs]
 
 
 def ranked(study: Study) -> list[FrozenTrial]:
-    """Return the complete trials, the best first; of equal ones the earlier first."""
+    """Return the complete trials, best first; of equal ones the earlier first."""
     sign = -1 if study.direction == StudyDirection.MAXIMIZE else 1
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return sorted(complete, key=lambda trial: (sign * value(trial), trial.number))
 
 
 def default_trial(study: Study) -> FrozenTrial | None:
-    """Return the trial of the values in force, once it is complete."""
+    """Return the trial of the current values, None until it is complete."""
     return next((t for t in ranked(study) if t.user_attrs.get(ORIGIN) == DEFAULT), None)
 
 
@@ -93,14 +94,14 @@ def value(trial: FrozenTrial) -> float:
 
 
 def asking(folder: Path) -> FileLock:
-    """Return the lock under which trials begin: it makes their number and their owners certain."""
+    """Return the lock under which trials begin, so that their number and their workers are certain."""
     return FileLock(folder / "ask.lock")
 
 
 def requeue_dead(study: Study, folder: Path) -> int:
     """Fail the running trials whose worker is gone, and queue their parameters again.
 
-    A worker holds its lock as long as it lives; the operating system frees it however the worker ends.
+    A worker holds its lock as long as it lives; the operating system then frees it.
 
     Returns:
         How many there were.
@@ -121,17 +122,8 @@ def requeue_dead(study: Study, folder: Path) -> int:
     return dead
 
 
-def is_held(lock: Path) -> bool:
-    """Tell whether a living process holds this lock."""
-    try:
-        with FileLock(lock, timeout=0):
-            return False
-    except Timeout:
-        return True
-
-
 def _place(folder: Path) -> str:
-    """Return what tells this search's folder from one of the same name in another clone."""
+    """Return an id of this search's folder, which one of the same name in another clone does not have."""
     path = folder / "place"
     if not path.exists():
         path.write_text(uuid.uuid4().hex, encoding="utf-8")
@@ -139,7 +131,7 @@ def _place(folder: Path) -> str:
 
 
 def _enqueue_start(study: Study, plan: Plan, space: Space) -> None:
-    """Queue the first points; a kill in between leaves a study without key, which then begins anew."""
+    """Queue the first points; after a kill in between the next driver queues the rest."""
     settings = plan.base["search"]
     count = min(settings["startup"], plan.trials)
     queued = {_id(t.system_attrs.get("fixed_params", {})) for t in study.get_trials(deepcopy=False)}

@@ -1,12 +1,12 @@
-"""A worker of a search: takes one trial after the other from the study until none is left.
+"""A worker of a search: runs one trial of the study after another until none is left.
 
-It can be killed at any time and started again in any number. Data are read and libraries imported once.
+It can be killed at any time, and any number can be started. Data are read and libraries imported once.
 """
 
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from time import sleep, time
+from time import time
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,10 @@ from optuna.trial import FrozenTrial, TrialState
 from cairn.compose.validate import read_config
 from cairn.data.parts import Prepared, load_prepared
 from cairn.errors import UserError
+from cairn.experiments import pool
 from cairn.metrics.paired import greater_is_better
 from cairn.studies.search.objective import value_of
-from cairn.studies.search.plan import Plan, keys, read
+from cairn.studies.search.plan import FOLDER, Plan, keys
 from cairn.studies.search.space import Space
 from cairn.studies.search.study import (
     DONE,
@@ -33,31 +34,28 @@ from cairn.studies.search.study import (
     asking,
     failed,
     finished,
-    is_held,
     load,
     requeue_dead,
 )
 from cairn.studies.trial import run_trial
 
-DRIVER = "driver.lock"
 MOST_ERRORS = 5
-"""Trials that may end in an error while none has finished: then something is wrong with all of them."""
+"""Number of failed trials, with none finished, after which a search stops: all of them will fail."""
 MOST_IN_A_ROW = 10
-"""Trials of one worker that may end in an error one after the other."""
-WAIT_SECONDS = 2
+"""Number of failed trials in a row after which a worker stops."""
 ITERATIONS = ("max_iter", "max_epochs")
-"""Parameters that say how many iterations a model makes at most."""
+"""Parameters that limit the number of iterations."""
 
 
 def work(name: str) -> None:
-    """Run trials until the search has all it asked for, or its driver is gone or another.
+    """Run trials until the search has all it needs, or its driver is gone or replaced by another.
 
-    While others are at the last trials it waits: should one of them be killed, its trial is taken over.
+    While other workers run the last trials this one waits: if one of them is killed, its trial runs here.
 
     Raises:
         UserError: code or data are not those that the search began with, or trial after trial fails.
     """
-    plan = read(name)
+    plan = pool.read_plan(Plan, FOLDER / name)
     space = plan.dimensions()
     prepared = load_prepared(Path())
     changed = [what for what, now in keys(plan.base, space, plan.objective).items() if now != plan.key[what]]
@@ -65,25 +63,26 @@ def work(name: str) -> None:
         raise UserError(f"{' and '.join(changed)} changed since search '{name}' was started; start it again")
     study = load(plan)
     worker = f"{uuid.uuid4().hex}.lock"
-    errors = 0
+    in_a_row = 0
+
+    def run_next() -> bool:
+        nonlocal in_a_row
+        trial = begin(study, plan, space, worker)
+        if trial is None:
+            requeue_dead(study, plan.folder)
+            return False
+        error = run(trial, study, plan, space, prepared)
+        in_a_row = in_a_row + 1 if error else 0
+        if in_a_row == MOST_IN_A_ROW:
+            raise UserError(f"{in_a_row} trials failed one after the other; the last error: {error}")
+        return True
+
     with FileLock(plan.folder / worker):
-        while is_held(plan.folder / DRIVER) and read(name).driver == plan.driver:
-            trial = begin(study, plan, space, worker)
-            if trial is None:
-                if is_over(study, plan):
-                    break
-                requeue_dead(study, plan.folder)
-                sleep(WAIT_SECONDS)
-                continue
-            error = run(trial, study, plan, space, prepared)
-            errors = errors + 1 if error else 0
-            if errors == MOST_IN_A_ROW:
-                raise UserError(f"{errors} trials failed one after the other; the last one said: {error}")
-            print(f"trial {trial.number} is done", flush=True)
+        pool.work(plan, is_over=lambda: is_over(study, plan), run_next=run_next)
 
 
 def is_over(study: Study, plan: Plan) -> bool:
-    """Tell whether no trial shall begin any more, whatever becomes of those under way."""
+    """Whether no trial may begin any more, however the running ones end."""
     done = len(finished(study))
     late = plan.until is not None and time() > plan.until
     return late or done >= plan.trials or (not done and len(failed(study)) >= MOST_ERRORS)
@@ -95,21 +94,15 @@ def begin(study: Study, plan: Plan, space: Space, worker: str) -> optuna.Trial |
     Tree-structured Parzen estimator, all parameters together (Falkner et al. 2018); running trials count as
     bad ones, so that workers side by side do not propose the same (Ginsbourger et al. 2010).
 
-    Args:
-        study: of the plan.
-        plan: says how many trials there are to be.
-        space: of the plan.
-        worker: name of the lock that its owner holds.
-
     Returns:
-        The trial, its parameters drawn, or None if enough are done or under way, or time is up.
+        The trial with its parameters, or None if enough are done or running, or time is up.
     """
     with asking(plan.folder):
         trials = study.get_trials(deepcopy=False)
         begun = sum(trial.state in (*DONE, TrialState.RUNNING) for trial in trials)
         if begun >= plan.trials or is_over(study, plan):
             return None
-        # The number of trials is part of the seed: a study taken up again would repeat its first draws.
+        # The number of trials is part of the seed: a resumed study would repeat its first draws.
         seed = np.random.SeedSequence([plan.base["seed"], len(trials)]).generate_state(1)[0]
         study.sampler = TPESampler(n_startup_trials=2, seed=int(seed), multivariate=True, constant_liar=True)
         study.pruner = _pruner(plan)
@@ -121,9 +114,10 @@ def begin(study: Study, plan: Plan, space: Space, worker: str) -> optuna.Trial |
 
 
 def run(trial: optuna.Trial, study: Study, plan: Plan, space: Space, prepared: Prepared) -> str | None:
-    """Train, judge on validation, and tell the study; return why it failed, which is told too, or None."""
+    """Train, score on validation and tell the study; return why the trial failed, or None."""
     done = _same(study, trial)
     if done is not None:
+        print(f"trial {trial.number}: the same parameters as trial {done.number}", flush=True)
         value = done.value if done.state == TrialState.COMPLETE else None
         study.tell(trial.number, value, state=done.state)
         return None
@@ -134,20 +128,23 @@ def run(trial: optuna.Trial, study: Study, plan: Plan, space: Space, prepared: P
         if not np.isfinite(value):
             raise UserError(f"{plan.objective} is {value}")
     except optuna.TrialPruned:
+        print(f"trial {trial.number}: pruned", flush=True)
         study.tell(trial.number, state=TrialState.PRUNED)
     except Exception as error:
-        said = (str(error) if isinstance(error, UserError) else repr(error)).splitlines()[0]
-        print(f"trial {trial.number}: {said}", flush=True)
-        trial.set_user_attr(ERROR, said)
+        reason = (str(error) if isinstance(error, UserError) else repr(error)).splitlines()[0]
+        print(f"trial {trial.number}: {reason}", flush=True)
+        trial.set_user_attr(ERROR, reason)
         study.tell(trial.number, state=TrialState.FAIL)
-        return said
+        return reason
     else:
+        # Printed first: when the driver reads of the last trial in the study it ends the workers.
+        print(f"trial {trial.number}: {value:.6g}", flush=True)
         study.tell(trial.number, value)
     return None
 
 
 def _same(study: Study, trial: optuna.Trial) -> FrozenTrial | None:
-    """Return a finished trial of the same parameters: it would end in the same bits."""
+    """Return a finished trial of the same parameters: its result would be bit for bit the same."""
     return next((other for other in finished(study) if other.params == trial.params), None)
 
 

@@ -1,19 +1,19 @@
-"""A clone is used by one job at a time, and a job that was left in one goes back to it."""
+"""One job at a time uses a clone, and a job that was left in one resumes there."""
 
 import subprocess
 import sys
 
-from cairn.experiments.slots import jobs_in, remove_clones, slot_for
+from cairn.experiments.clone import jobs_in, remove_clones, slot_for
 
 
-def test_jobs_side_by_side_get_places_of_their_own_and_later_ones_use_them_again(tmp_path):
+def test_parallel_jobs_get_their_own_places_and_later_jobs_reuse_them(tmp_path):
     with slot_for(tmp_path, "a") as first, slot_for(tmp_path, "b") as second:
         assert (first.clone.name, second.clone.name) == ("0", "1")
     with slot_for(tmp_path, "c") as third:
         assert third.clone == first.clone
 
 
-def test_a_job_that_was_left_goes_back_to_its_place_and_no_other_job_takes_it(tmp_path):
+def test_a_job_that_was_left_returns_to_its_place_and_no_other_job_takes_it(tmp_path):
     with slot_for(tmp_path, "a") as slot:
         slot.assign("a")
         slot.clone.mkdir()

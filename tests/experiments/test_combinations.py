@@ -1,4 +1,4 @@
-"""The words of a sweep mean to us what they mean to DVC, whose own expansion is the other opinion here."""
+"""The combinations of a sweep; DVC's own expansion of the same overrides is the oracle."""
 
 import pytest
 from dvc.utils.hydra import get_hydra_sweeps
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cairn.errors import UserError
-from cairn.experiments.words import combinations
+from cairn.experiments.combinations import combinations
 
 PLAIN = st.one_of(
     st.integers(-99, 99).map(str),
@@ -27,7 +27,7 @@ WORDS = st.lists(st.tuples(KEYS, VALUES).map("=".join), min_size=1, max_size=3)
 
 @settings(deadline=None)
 @given(WORDS)
-def test_words_list_the_combinations_that_dvc_lists(words):
+def test_overrides_list_the_combinations_that_dvc_lists(words):
     try:
         dvc = [found["params.yaml"] for found in get_hydra_sweeps({"params.yaml": words})]
     except HydraException:  # choice(null), for one
@@ -39,12 +39,12 @@ def test_words_list_the_combinations_that_dvc_lists(words):
 
 @settings(deadline=None)
 @given(st.lists(st.integers(), min_size=2, max_size=5, unique=True))
-def test_shuffled_words_list_the_same_combinations_in_some_order(values):
+def test_shuffled_values_list_the_same_combinations_in_some_order(values):
     shuffled = combinations([f"seed=shuffle({','.join(map(str, values))})"])
     assert sorted(shuffled) == sorted((f"seed={value}",) for value in values)
 
 
-def test_the_first_word_is_the_slowest_and_the_stop_of_a_range_is_left_out():
+def test_the_first_override_is_the_slowest_and_a_range_excludes_its_stop():
     assert combinations(["model=a,b", "seed=range(1,3)"]) == [
         ("model=a", "seed=1"),
         ("model=a", "seed=2"),
@@ -53,14 +53,14 @@ def test_the_first_word_is_the_slowest_and_the_stop_of_a_range_is_left_out():
     ]
 
 
-def test_a_deletion_stays_one_that_hydra_can_carry_out():
+def test_a_deletion_stays_one_that_hydra_accepts():
     assert combinations(["~model.params.x", "seed=1,2"]) == [
         ("seed=1", "~model.params.x"),
         ("seed=2", "~model.params.x"),
     ]
 
 
-def test_everything_that_lists_no_values_is_named_in_one_go():
+def test_all_overrides_without_a_list_of_values_are_named():
     with pytest.raises(UserError) as error:
         combinations(["lr=interval(0,1)", "seed=1,2", "model=glob(*)", "x=[1"])
     first, second, third = str(error.value).splitlines()
