@@ -208,7 +208,7 @@ def sections(task, *, target="late", priced=False):
         },
         "evaluate": option("evaluate/default.yaml"),
         "cross_validation": option("cross_validation/none.yaml"),
-        "kpi": option("kpi/flights.yaml" if priced else "kpi/none.yaml"),
+        "kpi": option("kpi/cost.yaml" if priced else "kpi/none.yaml"),
         "seed": 7,
         "threads": 1,
     }

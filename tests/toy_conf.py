@@ -6,17 +6,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 DATA = """\
-name: visits
-source: data/raw/visits.csv
-contract: conf/contract/visits.yaml
-load: null
-task: binary
-target: returned
-positive: true
-time: day
-group: patient
-drop_where: {test_rows: "age < 0 or patient == 'test'"}
-leakage: {max_single_score: 0.9, min_null_rows: 50, trusted: [age]}
+# @package _global_
+data:
+  name: visits
+  source: data/raw/visits.csv
+  contract: conf/contract/visits.yaml
+  load: null
+  task: binary
+  target: returned
+  positive: true
+  time: day
+  group: patient
+  drop_where: {test_rows: "age < 0 or patient == 'test'"}
+  leakage: {max_single_score: 0.9, min_null_rows: 50, trusted: [age]}
 """
 
 CONTRACT = """\

@@ -83,9 +83,10 @@ def test_one_is_not_one_point_nought_and_true_is_not_one():
         [],
         ["model=mlp", "model.params.hidden=[8,8]", "train.device=cpu"],
         ["data=flights_like", "split.gap=36h"],
+        ["data=flights_like", "split=random", "split.test=0.2"],
         ["model@baseline.linear=hist_gbdt", "model=logistic"],
         ["+model.params.verbose=0", "~model.params.max_features", "model.classifier._target_=a.b"],
-        ["data.positive='it\\'s \"yes\": #1'", "seed=7", "kpi=flights", "kpi.action=1e-05"],
+        ["data.positive='it\\'s \"yes\": #1'", "seed=7", "kpi=cost", "kpi.action=1e-05"],
         ["experiment=small", "threads=1"],
         ["data.load={_target_:a.b,until:null}", "data.drop_where.test_rows='a > \"b\\c\"'"],
     ],
@@ -93,7 +94,7 @@ def test_one_is_not_one_point_nought_and_true_is_not_one():
 def test_the_overrides_behind_given_values_are_found(tmp_path, overrides):
     conf = make_toy_conf(tmp_path)
     other = (conf / "data/visits.yaml").read_text(encoding="utf-8").replace("visits", "others")
-    switched = "defaults:\n  - override /split@_global_.split: time\n  - _self_\n"
+    switched = "# @package _global_\ndefaults:\n  - override /split: time\n  - _self_\nsplit: {gap: 1D}\n"
     (conf / "data/flights_like.yaml").write_text(switched + other, encoding="utf-8")
     preset = "# @package _global_\ndefaults:\n  - override /model: logistic\ntrain: {device: cuda}\n"
     (conf / "experiment/small.yaml").write_text(preset, encoding="utf-8")
@@ -103,6 +104,78 @@ def test_the_overrides_behind_given_values_are_found(tmp_path, overrides):
     assert {o.partition("=")[0] for o in derived.overrides} >= {
         o.partition("=")[0] for o in overrides if o.partition("=")[0] in derived.choices
     }
+
+
+SEVERAL = """\
+# @package _global_
+defaults:
+  - override /split: time
+  - override /kpi: cost
+  - _self_
+split: {validation_from: 0.6, gap: 1D}
+kpi: {action: 5.0}
+"""
+EXTENDED = """\
+# @package _global_
+defaults:
+  - several
+  - override /kpi: none
+  - _self_
+data: {name: extended}
+split: {test_from: 0.9}
+"""
+
+
+def with_several(root: Path) -> Path:
+    """Add a data set that sets keys of several sections, and one that extends it."""
+    conf = make_toy_conf(root)
+    toy = (conf / "data/visits.yaml").read_text(encoding="utf-8").partition("\n")[2]
+    (conf / "data/several.yaml").write_text(SEVERAL + toy, encoding="utf-8")
+    (conf / "data/extended.yaml").write_text(EXTENDED, encoding="utf-8")
+    return conf
+
+
+def test_a_data_set_sets_keys_of_every_section_and_can_be_extended(tmp_path):
+    conf = with_several(tmp_path)
+    values = compose(conf, ["data=several"]).values
+    assert (values["split"]["kind"], values["split"]["gap"], values["kpi"]["action"]) == ("time", "1D", 5.0)
+    values = compose(conf, ["data=extended"]).values
+    assert values["data"]["name"] == "extended"
+    assert (values["split"]["validation_from"], values["split"]["test_from"]) == (0.6, 0.9)
+    assert values["kpi"] == {"kind": "none"}
+
+
+@pytest.mark.parametrize("data", ["several", "extended"])
+def test_an_option_of_another_kind_drops_what_the_data_set_sets(tmp_path, data):
+    conf = with_several(tmp_path)
+    composed = compose(conf, [f"data={data}", "split=group", "kpi=none"])
+    assert composed.values["split"] == compose(conf, ["split=group"]).values["split"]
+    assert composed.values["kpi"] == {"kind": "none"}
+
+
+def test_what_dvc_composes_of_another_kind_is_understood(tmp_path):
+    conf = with_several(tmp_path)
+    wanted = compose(conf, ["data=extended", "split=random"])
+    as_dvc = wanted.values | {"split": wanted.values["split"] | {"test_from": 0.9, "gap": "1D"}}
+    derived = derive(conf, as_dvc)
+    assert derived.overrides == ("data=extended", "split=random")
+    assert differing(derived.values, wanted.values) == []
+
+
+def test_a_key_of_another_kind_that_the_user_sets_is_not_dropped(tmp_path):
+    values = compose(with_several(tmp_path), ["data=several", "split=random", "split.gap=3D"]).values
+    assert values["split"]["gap"] == "3D"
+
+
+def test_a_data_set_written_before_it_could_set_other_sections_still_composes(tmp_path):
+    conf = make_toy_conf(tmp_path)
+    toy = compose(conf).values["data"] | {"name": "old"}
+    head = "defaults: [override /split@_global_.split: time, override /kpi@_global_.kpi: none, _self_]\n"
+    (conf / "data/old.yaml").write_text(head + OmegaConf.to_yaml(OmegaConf.create(toy)), encoding="utf-8")
+    composed = compose(conf, ["data=old"])
+    assert (composed.values["data"], composed.values["split"]["kind"]) == (toy, "time")
+    assert derive(conf, composed.values).overrides == ("data=old",)
+    assert compose(conf, ["data=old", "split=group"]).values["split"]["kind"] == "group"
 
 
 def test_a_whole_section_cannot_be_left_out(conf):
@@ -166,7 +239,7 @@ def test_comments_line_endings_and_options_not_chosen_do_not_count_as_edits_of_c
     conf = make_toy_conf(tmp_path)
     text = params_file.text_of(compose(conf).values, [])
     for path in conf.rglob("*.yaml"):
-        path.write_bytes(b"# a comment\r\n" + path.read_bytes().replace(b"\n", b"\r\n"))
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n") + b"# a comment\r\n")
     edit(conf / "model/mlp.yaml", "dropout: 0.3", "dropout: 0.2")
     composed, _ = settle(conf, found_in(text, tmp_path))
     assert params_file.text_of(composed.values, composed.overrides) == text

@@ -51,7 +51,7 @@ WRONG = {
         "model.classifier: needs the key _target_, the dotted name of an estimator class"
     ),
     # what sections say of each other and of the contract
-    "data.task=regression kpi=flights": "kpi.kind: a cost model needs a binary task, 'visits' is regression",
+    "data.task=regression kpi=cost": "kpi.kind: a cost model needs a binary task, 'visits' is regression",
     "data.task=regression calibration=sigmoid": (
         "calibration.method: 'visits' is a regression: no probabilities to calibrate"
     ),
@@ -65,13 +65,13 @@ WRONG = {
     ),
     "evaluate.block=daily": "evaluate.block: 'daily' is not a span of time such as 1D or 6h",
     "split=time split.gap=1X": "split.gap: '1X' is not a span of time such as 1D, 36h or 0D",
-    "split=flights split.test_from=2013-13-01": (
+    "split=time split.validation_from=2013-09-01 split.test_from=2013-13-01": (
         "split.test_from: '2013-13-01' is not a date such as 2013-09-01 or 2013-09-01 06:00"
     ),
-    "split=flights split.test_until=2013-10-01": (
+    "split=time split.validation_from=2013-09-01 split.test_from=2013-11-01 split.test_until=2013-10-01": (
         "split.test_until: 2013-10-01 is not after test_from 2013-11-01"
     ),
-    "split=flights split.test_from=0.9": (
+    "split=time split.validation_from=2013-09-01 split.test_from=0.9": (
         "split: validation_from and test_from are both dates or both shares of the rows"
     ),
     "model.classifier=null": "model.classifier: 'hist_gbdt' has none, but the task of 'visits' is binary",
@@ -200,6 +200,7 @@ def test_every_violation_is_told_at_once(conf):
         (["baseline.linear.regressor=null", "data.task=regression"], "-S baseline.linear.regressor=null"),
         (["model@baseline.linear=broken"], "conf/model/broken.yaml"),
         (["model=broken"], "conf/model/broken.yaml"),
+        (["data=daily"], "conf/data/daily.yaml"),
     ],
 )
 def test_the_line_names_the_file_or_the_override_the_key_came_from(tmp_path, overrides, where):
@@ -207,6 +208,8 @@ def test_the_line_names_the_file_or_the_override_the_key_came_from(tmp_path, ove
     (conf / "experiment/bad.yaml").write_text("# @package _global_\ntrain: {x: 1}\n", encoding="utf-8")
     broken = (conf / "model/logistic.yaml").read_text(encoding="utf-8").replace("max_iter", "max_itre")
     (conf / "model/broken.yaml").write_text(broken, encoding="utf-8")
+    toy = (conf / "data/visits.yaml").read_text(encoding="utf-8")
+    (conf / "data/daily.yaml").write_text(f"{toy}evaluate: {{block: daily}}\n", encoding="utf-8")
     assert [line.split(": ")[0] for line in lines(conf, *overrides)] == [where]
 
 
@@ -255,6 +258,12 @@ def test_values_that_two_readers_of_yaml_take_for_different_things_are_refused(t
 def test_values_that_every_reader_takes_for_the_same_are_not(tmp_path, value):
     (tmp_path / "a.yaml").write_text(f"key: {value}\n", encoding="utf-8")
     assert traps(tmp_path) == []
+
+
+def test_a_package_below_a_comment_is_refused_as_hydra_would_not_see_it(tmp_path):
+    (tmp_path / "a.yaml").write_text("# a comment\n# @package _global_\nkey: 1\n", encoding="utf-8")
+    (line,) = traps(tmp_path)
+    assert line.startswith(f"{tmp_path.name}/a.yaml:2: ")
 
 
 def test_a_key_that_is_a_truth_value_to_some_readers_is_refused(tmp_path):

@@ -64,7 +64,7 @@ def test_dry_shows_every_file_and_writes_none(folder, capsys):
     before = everything(folder)
     new_data.main(str(folder / "wine.csv"), "--target", "target", "--dry")
     said = capsys.readouterr().out
-    for group in ("data", "contract", "evaluate", "baseline"):
+    for group in ("data", "contract"):
         assert f"--- conf/{group}/wine.yaml" in said
     assert said.endswith("--dry: nothing was written\n")
     assert everything(folder) == before

@@ -28,9 +28,7 @@ def valid(*overrides: str) -> Config:
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_of_every_group_composes_and_is_valid(group, option):
-    # An option that is named after a data set speaks of its columns.
-    own = [f"data={option}"] if group != "data" and option in options(CONF, "data") else []
-    valid(*own, f"{group}={option}", *COMPANIONS.get((group, option), []))
+    valid(f"{group}={option}", *COMPANIONS.get((group, option), []))
 
 
 @pytest.mark.parametrize("option", options(CONF, "model"))
@@ -45,12 +43,12 @@ def test_the_linear_baseline_is_the_linear_model_itself():
 
 
 def test_choosing_the_flights_chooses_what_belongs_to_them_and_a_choice_of_the_user_wins():
-    choices = compose(CONF, ["data=flights"]).choices
-    assert {group: choices[group] for group in ("split", "baseline", "evaluate", "kpi")} == dict.fromkeys(
-        ("split", "baseline", "evaluate", "kpi"), "flights"
-    )
-    assert compose(CONF, ["data=flights", "split=random"]).choices["split"] == "random"
-    assert compose(CONF, ["experiment=tiny", "kpi=none"]).choices["kpi"] == "none"
+    config = valid("data=flights")
+    assert (config.split.kind, config.kpi.kind) == ("time", "cost")
+    assert set(config.baseline.rules) == {"carrier_hour", "live_origin"}
+    assert config.evaluate.ceiling == {"roc_auc": 0.8}
+    assert valid("data=flights", "split=random").split == valid("data=digits").split
+    assert valid("experiment=tiny", "kpi=none").kpi == valid("data=digits").kpi
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if not name.startswith("contract/")])

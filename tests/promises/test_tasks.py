@@ -26,7 +26,7 @@ TABLES = {
     "multiclass": (datasets.load_wine, {"task": "multiclass"}),
     "regression": (datasets.load_diabetes, {"task": "regression"}),
 }
-GENERIC = ["baseline=default", "evaluate=default", "kpi=none", "split=random", "features=all"]
+GENERIC = ["data=diabetes", "cross_validation=none"]
 
 
 def settings(task, folder, *overrides):
@@ -179,7 +179,7 @@ def test_calibration_and_costs_need_no_new_training(method, tmp_path, monkeypatc
     run(settings("binary", tmp_path, "model=logistic"), prepare, split, baseline, train)
     fitted = Path("models/fitted/model.skops").read_bytes()
     run(
-        settings("binary", tmp_path, "model=logistic", f"calibration={method}", "kpi=flights"),
+        settings("binary", tmp_path, "model=logistic", f"calibration={method}", "kpi=cost"),
         calibrate,
         evaluate,
     )

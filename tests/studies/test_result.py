@@ -23,7 +23,7 @@ from cairn.studies.search.study import load, ranked
 
 
 def test_the_objective_is_what_the_metrics_and_the_kpi_say(toy):
-    plan, _ = driver.make_plan(["kpi=flights"], name="toy", storage=None)
+    plan, _ = driver.make_plan(["kpi=cost"], name="toy", storage=None)
     config = read_config(plan.base, Path())
     rng = np.random.default_rng(0)
     y, p = rng.integers(0, 2, 500), rng.random(500)

@@ -13,12 +13,9 @@ from cairn.settings.contract import Column, Contract
 ROOT = Path(__file__).resolve().parents[2]
 GROUPS = {"signal": ["a", "b"], "twin": ["a2", "b2"], "noise": ["c", "d"]}
 CHOICES = [
+    "data=diabetes",
     "model=logistic",
-    "baseline=default",
-    "evaluate=default",
-    "split=random",
-    "kpi=none",
-    "features=all",
+    "cross_validation=none",
 ]
 
 

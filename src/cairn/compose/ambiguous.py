@@ -30,10 +30,12 @@ def traps(conf: Path) -> list[str]:
 def _in_file(path: Path) -> Iterator[tuple[int, str]]:
     import yaml
 
+    text = path.read_text(encoding="utf-8")
+    for line, written in enumerate(text.splitlines(), 1):
+        if line > 1 and re.match(r"#\s*@package\b", written):
+            yield line, f"Hydra reads {written!r} only in the first line: move it there"
     try:
-        tokens = list(
-            yaml.scan(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CLoader", yaml.Loader))
-        )
+        tokens = list(yaml.scan(text, Loader=getattr(yaml, "CLoader", yaml.Loader)))
     except yaml.YAMLError:
         return
     for token in tokens:

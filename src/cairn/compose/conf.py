@@ -1,14 +1,15 @@
 """Compose conf/ with Hydra: from options and overrides to the values of every section."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from cairn.errors import UserError, did_you_mean
 
 EXPERIMENT = "experiment"
+DATA = "data"
 MODEL = "model"
 SPACE = "space"
 """Key of a model's file for what a search may vary; it is taken out here, so that no stage ever sees it."""
@@ -54,10 +55,87 @@ def compose(conf: Path, overrides: Sequence[str] = ()) -> Composed:
         values: Any = OmegaConf.to_container(sections, resolve=True)
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise UserError(_in_one_line(error, conf, overrides)) from error
-    return Composed(tuple(overrides), without_spaces(values, choices), choices, _space(values))
+    return Composed(tuple(overrides), sections_of(conf, choices, values), choices, _space(values))
 
 
-def without_spaces(values: dict[str, Any], choices: Iterable[str]) -> dict[str, Any]:
+def sections_of(conf: Path, choices: Mapping[str, str | None], values: dict[str, Any]) -> dict[str, Any]:
+    """Return what the stages read of what Hydra composed: no search space, no key of an option not chosen.
+
+    Args:
+        conf: the folder of config.yaml.
+        choices: the option of each config group.
+        values: as Hydra composed them, here or in `dvc exp run`.
+    """
+    return _without_spaces(_of_one_kind(values, settings_files(conf, choices)), choices)
+
+
+def settings_files(conf: Path, choices: Mapping[str, str | None]) -> list[Path]:
+    """Return the files that set keys of several sections, those that win first.
+
+    They are the preset, config.yaml, and the data set with those it extends.
+    """
+    preset, data = (
+        [conf / group / f"{name}.yaml"] if (name := choices.get(group)) else []
+        for group in (EXPERIMENT, DATA)
+    )
+    return [*preset, conf / "config.yaml", *(file for name in data for file in _extended(name))]
+
+
+def _extended(file: Path) -> Iterator[Path]:
+    """Yield the file of an option, then those of the same group that its defaults list names."""
+    yield file
+    for name in reversed(_load(file).get("defaults", [])):
+        base = file.parent / f"{name}.yaml"
+        if isinstance(name, str) and base.is_file():
+            yield from _extended(base)
+
+
+def sets(file: Path, path: Sequence[str]) -> bool:
+    """Whether a file sets a key, given by its path from the top of the file."""
+    value: Any = _load(file)
+    for key in path:
+        if not isinstance(value, dict) or key not in value:
+            return False
+        value = value[key]
+    return True
+
+
+def _load(file: Path) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    values: Any = OmegaConf.to_container(OmegaConf.load(file))
+    return values if isinstance(values, dict) else {}
+
+
+def _of_one_kind(values: dict[str, Any], files: Sequence[Path]) -> dict[str, Any]:
+    """Drop what these files set for another kind of split or KPI than the one that is chosen.
+
+    A data set may set split.validation_from, a key of split=time. With `-S split=random` Hydra merges it into
+    an option that has no such key.
+    """
+    from cairn.settings.kpi import KpiConfig
+    from cairn.settings.split import SplitConfig
+
+    for section, union in (("split", SplitConfig), ("kpi", KpiConfig)):
+        found = values.get(section)
+        keys_of = {
+            get_args(kind.model_fields["kind"].annotation)[0]: {*kind.model_fields}
+            for kind in get_args(get_args(union)[0])
+        }
+        if not isinstance(found, dict) or found.get("kind") not in keys_of:
+            continue
+        foreign = set().union(*keys_of.values()) - keys_of[found["kind"]]
+        left_over = {
+            key
+            for file in files
+            for key, value in (_load(file).get(section) or {}).items()
+            if key in foreign and found.get(key) == value
+        }
+        values = values | {section: {key: value for key, value in found.items() if key not in left_over}}
+    return values
+
+
+def _without_spaces(values: dict[str, Any], choices: Iterable[str]) -> dict[str, Any]:
     """Return the sections less the key `space` wherever a file of conf/model stands.
 
     DVC writes this key into params.yaml when it composes; left there, an edit of the space would be an edit

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from cairn.compose.conf import EXPERIMENT, Composed, place, within
+from cairn.compose.conf import EXPERIMENT, Composed, place, sets, settings_files, within
 
 
 @dataclass(frozen=True)
@@ -28,11 +27,11 @@ class Origin:
             name = override.lstrip("+~").partition("=")[0]
             if name not in self.composed.choices and (within(key, name) or within(name, key)):
                 return self.overridden_in.format(override)
-        preset = self.composed.choices.get(EXPERIMENT)
-        if preset and _holds(self.conf / EXPERIMENT / f"{preset}.yaml", path):
-            return f"conf/{EXPERIMENT}/{preset}.yaml (-S {EXPERIMENT}=null leaves it out)"
-        if _holds(self.conf / "config.yaml", path):
-            return "conf/config.yaml"
+        preset = self.conf / EXPERIMENT
+        for file in settings_files(self.conf, self.composed.choices):
+            if sets(file, path):
+                name = f"conf/{file.relative_to(self.conf).as_posix()}"
+                return f"{name} (-S {EXPERIMENT}=null leaves it out)" if file.parent == preset else name
         return f"conf/{self._option(key) or 'config'}.yaml"
 
     def _option(self, key: str) -> str | None:
@@ -42,14 +41,3 @@ class Origin:
             return None
         group = max(filling, key=lambda name: len(place(name)))
         return f"{group.partition('@')[0]}/{self.composed.choices[group]}"
-
-
-def _holds(file: Path, path: tuple[str, ...]) -> bool:
-    from omegaconf import OmegaConf
-
-    value: Any = OmegaConf.to_container(OmegaConf.load(file))
-    for key in path:
-        if not isinstance(value, dict) or key not in value:
-            return False
-        value = value[key]
-    return True

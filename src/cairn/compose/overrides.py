@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cairn.compose.conf import EXPERIMENT, Composed, compose, leaves, options, place, without_spaces
+from cairn.compose.conf import EXPERIMENT, Composed, compose, leaves, options, place, sections_of
 from cairn.errors import UserError
 
 KEY = re.compile(r"[\w$-]+", re.ASCII)
@@ -29,13 +29,14 @@ def derive(conf: Path, wanted: dict[str, Any], leaving_out: Collection[str] = ()
         UserError: a section is missing, or a value cannot be had by an override.
     """
     now = compose(conf)
-    wanted = without_spaces(wanted, now.choices)
+    wanted = sections_of(conf, now.choices, wanted)
     missing = [_missing(conf, now, section) for section in now.values if section not in wanted]
     if missing:
         raise UserError("\n".join(missing))
     settled = set(leaving_out)
     while group := next((name for name in now.choices if name not in settled), None):
         now = _with_nearest_option(conf, now, group, wanted)
+        wanted = sections_of(conf, now.choices, wanted)
         settled.add(group)
     keys = key_overrides(now.values, wanted)
     return _exactly(conf, (*now.overrides, *keys), wanted) if keys else now

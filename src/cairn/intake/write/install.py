@@ -39,7 +39,7 @@ def free_name(name: str, root: Path) -> str:
         )
     taken = [
         path
-        for path in (f"conf/{group}/{name}.yaml" for group in ("data", "contract", "evaluate", "baseline"))
+        for path in (f"conf/{group}/{name}.yaml" for group in ("data", "contract"))
         if (root / path).exists()
     ]
     if taken:

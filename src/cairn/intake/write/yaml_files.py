@@ -36,18 +36,18 @@ QUESTION = {"binary": "which of two", "multiclass": "which of several", "regress
 
 
 def texts(plan: Plan, origin: str = TRACKED) -> dict[str, str]:
-    """Return the text of every file by its path below conf/.
+    """Return the text of both files by its path below conf/.
 
     Args:
         plan: what they say.
         origin: where the data are from, in a few words.
     """
     name = plan.data.name
+    data = [*_head(plan), "", *_data(plan, origin), "", *_evaluate(plan)]
+    data += ["", *_baseline(plan)] if plan.choices.rules else []
     return {
         f"contract/{name}.yaml": "\n".join(_contract(plan)) + "\n",
-        f"evaluate/{name}.yaml": "\n".join(_evaluate(plan)) + "\n",
-        f"baseline/{name}.yaml": "\n".join(_baseline(plan)) + "\n",
-        f"data/{name}.yaml": "\n".join(_data(plan, origin)) + "\n",
+        f"data/{name}.yaml": "\n".join(data) + "\n",
     }
 
 
@@ -91,81 +91,76 @@ def comment(text: str) -> str:
     return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
 
 
-def _data(plan: Plan, origin: str) -> Iterator[str]:
-    data, question, choices = plan.data, plan.question, plan.choices
+def _head(plan: Plan) -> Iterator[str]:
+    data, choices = plan.data, plan.choices
     features = sum(finding.column.group is not None for finding in plan.findings.values())
+    yield "# @package _global_"
     yield comment(
         f"# {data.name}: {QUESTION[data.task]}, {data.target}? {features} features."
         f" Select: dvc exp run -S data={data.name}"
     )
-    yield "# Written by `cairn new-data` from what the table shows; yours from here on. Every line says why."
+    yield "# Written by `cairn new-data` from what the table shows; yours to edit. Every line says why."
     if plan.copies:
-        yield f"# {plan.copies:,} rows repeat another row to the last value; copies land in the same part."
+        yield f"# {plan.copies:,} rows are exact copies of another row; copies land in the same part."
     yield "defaults:"
-    yield _line(f"  - override /split@_global_.split: {choices.split.value}", choices.split.why)
-    yield _line(f"  - override /model@_global_.model: {choices.model.value}", choices.model.why)
-    yield _line(f"  - override /baseline@_global_.baseline: {data.name}", "what a model has to beat")
-    yield _line(f"  - override /evaluate@_global_.evaluate: {data.name}", f"{choices.primary.value} first")
-    yield _line(
-        "  - override /kpi@_global_.kpi: none", "no price on a decision; see conf/kpi/flights.yaml for one"
-    )
-    yield _line("  - _self_", "and these values")
-    yield ""
-    yield _line(f"name: {data.name}", "how reports call it")
-    yield _line(f"source: {written(data.source)}", origin)
-    yield _line(f"contract: {data.contract}", "what each column is, may hold, and when it is known")
+    yield _line(f"  - override /split: {choices.split.value}", choices.split.why)
+    yield _line(f"  - override /model: {choices.model.value}", choices.model.why)
+    yield _line("  - override /kpi: none", "no price on a decision; see conf/kpi/cost.yaml")
+    yield _line("  - _self_", "and the values below")
+
+
+def _data(plan: Plan, origin: str) -> Iterator[str]:
+    data, question = plan.data, plan.question
+    yield _line("data:", "the table and the target")
+    yield _line(f"  name: {data.name}", "name in reports")
+    yield _line(f"  source: {written(data.source)}", origin)
+    yield _line(f"  contract: {data.contract}", "kind and bounds of every column, and when it is known")
     yield from _mapping("load", data.load, "how the file is read", "by its extension", LOAD)
-    yield _line(f"task: {data.task}", question.why)
-    yield _line(f"target: {written(data.target)}", "column to predict")
+    yield _line(f"  task: {data.task}", question.why)
+    yield _line(f"  target: {written(data.target)}", "column to predict")
     yield _line(
-        f"positive: {written(data.positive)}",
-        question.why_positive or "value that is the event; here there is none",
+        f"  positive: {written(data.positive)}",
+        question.why_positive or "value of the target that is the event (null: not a binary task)",
     )
     yield _line(
-        f"time: {written(data.time)}",
+        f"  time: {written(data.time)}",
         "column that orders the rows in time" if data.time else "no column says when a row happened",
     )
     yield _line(
-        f"group: {written(data.group)}",
+        f"  group: {written(data.group)}",
         "column whose rows stay together" if data.group else "no column whose rows must stay together",
     )
     notes = {name: plan.findings[name].note for name in data.derive}
-    yield from _mapping(
-        "derive",
-        data.derive,
-        "columns made of others, in pandas' words",
-        "no column is made of others",
-        notes,
-    )
+    yield from _mapping("derive", data.derive, "new columns, as pandas expressions", "no new columns", notes)
     yield from _mapping(
         "drop_where",
         data.drop_where,
-        "rows left out and counted, by reason",
-        "every row with a target is used",
+        "reason: pandas expression; matching rows are dropped and counted",
+        "no row with a target is dropped",
         plan.drop_why,
     )
-    yield _line("leakage:", "when a column gives the answer away; the run then stops")
+    yield _line("  leakage:", "thresholds of the leak checks; a leak stops the run")
     measure = "R2" if data.task == "regression" else "ROC-AUC"
     yield _line(
-        f"  max_single_score: {data.leakage.max_single_score:g}",
+        f"    max_single_score: {data.leakage.max_single_score:g}",
         f"{measure} of one column alone; the features here stay below",
     )
     yield _line(
-        f"  min_null_rows: {data.leakage.min_null_rows}",
-        "rows; fewer missing values are not looked at for a pattern",
+        f"    min_null_rows: {data.leakage.min_null_rows}",
+        "rows; columns with fewer missing values are not checked for a pattern in them",
     )
     yield _line(
-        f"  trusted: {written(data.leakage.trusted)}", "columns that are right although they look like a leak"
+        f"    trusted: {written(data.leakage.trusted)}", "columns to use although they look like a leak"
     )
 
 
 def _mapping(key: str, values: Any, said: str, without: str, notes: dict[str, str]) -> Iterator[str]:
     if not values:
-        yield _line(f"{key}: {{}}" if key != "load" else "load: null", without)
+        yield _line(f"  {key}: {{}}" if key != "load" else "  load: null", without)
         return
-    yield _line(f"{key}:", said)
+    yield _line(f"  {key}:", said)
     for name, value in values.items():
-        yield _line(f"  {written(name)}: {written(value)}", notes[name])
+        yield _line(f"    {written(name)}: {written(value)}", notes[name])
 
 
 def _line(text: str, why: str) -> str:
@@ -173,37 +168,21 @@ def _line(text: str, why: str) -> str:
 
 
 def _evaluate(plan: Plan) -> Iterator[str]:
-    choices, name = plan.choices, plan.data.name
-    yield f"# How claims about {name}'s test part are made. Select: dvc exp run -S evaluate={name}"
-    yield "defaults:"
-    yield _line("  - default", "as on any table,")
-    yield _line("  - _self_", "but with these values")
-    yield ""
+    yield _line("evaluate:", "values that differ from conf/evaluate/default.yaml")
     for key in ("primary", "block", "slices", "min_slice_rows"):
-        choice = getattr(choices, key)
-        yield _line(f"{key}: {written(choice.value)}", choice.why)
+        choice = getattr(plan.choices, key)
+        yield _line(f"  {key}: {written(choice.value)}", choice.why)
 
 
 def _baseline(plan: Plan) -> Iterator[str]:
-    name = plan.data.name
-    yield f"# What a model of {name} has to beat. Select: dvc exp run -S baseline={name}"
-    yield "defaults:"
-    yield _line("  - /model@linear: logistic", "the linear model is conf/model/logistic.yaml itself")
-    yield _line("  - _self_", "and these values")
-    yield ""
-    if not plan.choices.rules:
-        yield _line(
-            "rules: {}",
-            "no category to make a rule of; what do people use today? see conf/baseline/flights.yaml",
-        )
-        return
-    yield _line("rules:", "put here what people use today")
+    yield _line("baseline:", "values that differ from conf/baseline/default.yaml")
+    yield _line("  rules:", "put here what people use today")
     for rule, choice in plan.choices.rules.items():
-        yield _line(f"  {rule}:", choice.why)
-        yield _line("    kind: rate", "the target's mean on train for each value")
-        yield _line(f"    by: [{written(choice.value)}]", "columns known before")
+        yield _line(f"    {rule}:", choice.why)
+        yield _line("      kind: rate", "the target's mean on train for each value")
+        yield _line(f"      by: [{written(choice.value)}]", "columns known before")
         yield _line(
-            "    smoothing: 10.0",
+            "      smoothing: 10.0",
             "rows; a value with this many rows counts half, the overall mean the other half",
         )
 
