@@ -216,7 +216,7 @@ def test_groups_that_a_split_keeps_together_are_counted(here):
     found, _ = examine(frame, "regression", group="street")
     train, *_ = parts()
     assert found.entities.count == train["street"].nunique()
-    assert "as uneven as" in Page(look(frame, "regression", group="street")).text
+    assert "Effective number" in Page(look(frame, "regression", group="street")).text
 
 
 CELLS = {

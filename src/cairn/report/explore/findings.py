@@ -177,7 +177,7 @@ def _duplicates(found: Study) -> Iterator[Finding]:
         )
         yield Finding("unclear", "Conflicting rows", fact)
     if found.alike:
-        pairs = {f"{pair.first} and {pair.second}": number(pair.association, 3) for pair in found.alike}
+        pairs = {f"{pair.first} with {pair.second}": number(pair.association, 3) for pair in found.alike}
         fact = f"Pairs of features with an association of at least {ALIKE:g}: {_measured(pairs)}."
         names = tuple(dict.fromkeys(name for pair in found.alike for name in (pair.first, pair.second)))
         yield Finding("unclear", "Redundant features", fact, names)
@@ -191,15 +191,15 @@ def _levels(found: Study) -> Iterator[Finding]:
         if not rare.identifies_rows and rare.rare_share > OFTEN
     }
     unseen = {rare.column: percent(rare.unseen_share) for rare in found.rare if rare.unseen_share > OFTEN}
-    few = f"values whose level has fewer than {FEW} rows of train"
+    few = f"belong to levels with fewer than {FEW} rows of train"
     if identifiers:
-        fact = f"Most values are rare ({few}): {_measured(identifiers)}."
+        fact = f"Most values {few}: {_measured(identifiers)}."
         yield Finding("unclear", "Identifiers", fact, tuple(identifiers))
     if rare_shares:
-        fact = f"Share of {few}: {_measured(rare_shares)}."
+        fact = f"Some values {few}: {_measured(rare_shares)}."
         yield Finding("unclear", "Rare levels", fact, tuple(rare_shares))
     if unseen:
-        fact = f"Share of values of validation whose level does not occur in train: {_measured(unseen)}."
+        fact = f"Values of validation whose level does not occur in train: {_measured(unseen)}."
         yield Finding("unclear", "New levels", fact, tuple(unseen))
 
 
