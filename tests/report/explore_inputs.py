@@ -1,12 +1,22 @@
-"""Small tables of every kind, taken through prepare and split so that the stage explore can look at them."""
+"""Small tables of every kind, prepared and split, and what the stage explore makes of them.
+
+`python tests/report/explore_inputs.py` writes the golden pages in tests/report/golden again.
+"""
 
 import json
+import os
+import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from cairn.data.tables import read_json, read_table
 from cairn.pipeline import explore, prepare, split
+from cairn.report.explore.findings import Finding, findings
+from cairn.report.explore.study import Study, study
+from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
 from cairn.settings.evaluate import EvaluateConfig
 from cairn.settings.split import RandomSplit, TimeSplit
@@ -21,6 +31,8 @@ BY_TIME = TimeSplit(
     gap="0D",
 )
 PAGE = Path("reports/explore.html")
+GOLDEN = Path(__file__).with_name("golden")
+TASKS = ("binary", "multiclass", "regression")
 
 
 def kind_of(values):
@@ -31,7 +43,7 @@ def kind_of(values):
     return "numeric" if pd.api.types.is_numeric_dtype(values) else "categorical"
 
 
-def look(
+def prepared(
     table,
     task,
     *,
@@ -41,10 +53,10 @@ def look(
     slices=(),
     trusted=(),
     bound=1.0,
-    dealt=SPLIT,
+    parts=SPLIT,
     **data,
 ):
-    """Write a table and its contract into the current folder, and run prepare, split and explore."""
+    """Write a table and its contract into the current folder, run prepare and split; return the settings."""
     table.to_parquet("table.parquet")
     kinds = {name: kind_of(table[name]) for name in table} | (kinds or {})
     described = {}
@@ -77,9 +89,26 @@ def look(
         ceiling={},
     )
     prepare.main(data=config)
-    split.main(data=config, split=dealt, seed=0)
-    explore.main(data=config, evaluate=evaluate, seed=0)
+    split.main(data=config, split=parts, seed=0)
+    return config, evaluate
+
+
+def look(*args, **options):
+    """Return the page of a table, with the arguments of `prepared`."""
+    data, evaluate = prepared(*args, **options)
+    explore.main(data=data, evaluate=evaluate, seed=0)
     return PAGE.read_text(encoding="utf-8")
+
+
+def examine(*args, **options) -> tuple[Study, dict[str, Finding]]:
+    """Return the study of a table and its findings by subject, with the arguments of `prepared`."""
+    data, evaluate = prepared(*args, **options)
+    contract = Contract.model_validate(read_json(Path("data/prepared/contract.json")))
+    train, validation = (read_table(Path(f"data/splits/{part}.parquet")) for part in ("train", "validation"))
+    validation = validation.drop(columns="y")
+    found = study(train, validation, contract, data, slices=evaluate.slices, seed=0)
+    every = findings(found, contract, data, evaluate, read_json(Path("metrics/split.json")))
+    return found, {finding.subject: finding for finding in every}
 
 
 def table(task, rows=600):
@@ -103,3 +132,17 @@ def table(task, rows=600):
             "y": {"binary": (y > 0).astype(int), "multiclass": labels, "regression": np.exp(3 * y)}[task],
         }
     )
+
+
+def golden(task):
+    """Return the page of a small table in the current folder; only the binary one has a time."""
+    frame = table(task, rows=200)
+    return look(frame, task, time="at" if task == "binary" else None, slices=["city"])
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(exist_ok=True)
+    for name in sys.argv[1:] or TASKS:
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            (GOLDEN / f"explore_{name}.html").write_text(golden(name), encoding="utf-8", newline="\n")

@@ -1,4 +1,4 @@
-"""Curves and tables as frames: what the plots show and DVC keeps. All have at most some 200 rows."""
+"""Curves as small tables, at most about 200 rows each, for `dvc plots` and the figures."""
 
 from collections.abc import Sequence
 
@@ -10,17 +10,17 @@ from cairn.metrics.decisions import Floats, confusion
 from cairn.settings.data import Task
 
 DIGITS = 6
-"""Decimals kept in files: far below any interval, above what differs between machines."""
+"""Decimals in files: far finer than any interval, coarser than the differences between machines."""
 
 
 def rounded(frame: pd.DataFrame, digits: int = DIGITS) -> pd.DataFrame:
-    """Rounds the float columns; a negative zero becomes a plain one, so that files have stable bytes."""
+    """Round the float columns; negative zeros become plain zeros, so that files have stable bytes."""
     floats = frame.select_dtypes("floating").columns
     return frame.assign(**{str(name): frame[name].round(digits) + 0.0 for name in floats})
 
 
 def _thinned(frame: pd.DataFrame, points: int) -> pd.DataFrame:
-    """Keeps at most `points` rows, evenly spaced along the length of the curve in its first two columns.
+    """Keep at most `points` rows, evenly spaced along the length of the curve in its first two columns.
 
     Length is the sum of steps in x and y, so that steep parts keep as many points as flat ones.
     """
@@ -33,15 +33,15 @@ def _thinned(frame: pd.DataFrame, points: int) -> pd.DataFrame:
 
 
 def roc_curve_points(y: ArrayLike, prediction: ArrayLike, points: int = 200) -> pd.DataFrame:
-    """The ROC curve, thinned.
+    """Return the ROC curve, thinned.
 
     Args:
         y: 0 or 1, shape (n,).
         prediction: P(positive), shape (n,).
-        points: at most so many rows.
+        points: largest number of rows.
 
     Returns:
-        Columns fpr, tpr, from (0, 0) to (1, 1); empty when only one class occurs.
+        Columns fpr, tpr, from (0, 0) to (1, 1); empty if only one class occurs.
     """
     from sklearn.metrics import roc_curve
 
@@ -52,16 +52,16 @@ def roc_curve_points(y: ArrayLike, prediction: ArrayLike, points: int = 200) -> 
 
 
 def pr_curve_points(y: ArrayLike, prediction: ArrayLike, points: int = 200) -> pd.DataFrame:
-    """The precision-recall curve, thinned.
+    """Return the precision-recall curve, thinned.
 
     Args:
         y: 0 or 1, shape (n,).
         prediction: P(positive), shape (n,).
-        points: at most so many rows.
+        points: largest number of rows.
 
     Returns:
-        Columns recall, precision, with recall rising to 1, without the points where it is 0 (a convention
-        or a matter of one row); empty when only one class occurs.
+        Columns recall, precision, with recall rising to 1, without the points where it is 0 (set by
+        convention or by a single row); empty if only one class occurs.
     """
     from sklearn.metrics import precision_recall_curve
 
@@ -74,19 +74,19 @@ def pr_curve_points(y: ArrayLike, prediction: ArrayLike, points: int = 200) -> p
 
 
 def quantile_bins(prediction: Floats, bins: int) -> Floats:
-    """Codes 0.. of at most `bins` groups of about equal size, shape (n,); equal predictions stay together."""
+    """Return codes from 0 of at most `bins` groups of about equal size, shape (n,); ties stay together."""
     return pd.qcut(pd.Series(prediction), bins, labels=False, duplicates="drop").fillna(0).to_numpy(dtype=int)
 
 
 def calibration_table(
     y: ArrayLike, prediction: ArrayLike, bins: int = 10, confidence: float = 0.95
 ) -> pd.DataFrame:
-    """Predicted against observed rates in quantile bins.
+    """Return predicted and observed rates in quantile bins.
 
     Args:
         y: 0 or 1, shape (n,).
         prediction: P(positive), shape (n,).
-        bins: at most so many; bins without an own range (ties) are merged.
+        bins: largest number of bins; those that ties would leave empty are merged.
         confidence: of the Wilson interval of the observed rate (rows taken as independent).
 
     Returns:
@@ -107,12 +107,12 @@ def calibration_table(
 
 
 def regression_table(y: ArrayLike, prediction: ArrayLike, bins: int = 20) -> pd.DataFrame:
-    """Actual against predicted values in quantile bins of the prediction.
+    """Return predicted and actual values in quantile bins of the prediction.
 
     Args:
         y: values, shape (n,).
         prediction: values, shape (n,).
-        bins: at most so many.
+        bins: largest number of bins.
 
     Returns:
         Columns rows, predicted (mean), actual (mean), low and high (10 % and 90 % quantile of the actual).
@@ -134,7 +134,7 @@ def confusion_per_thousand(
     threshold: float = 0.5,
     classes: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """The confusion matrix as 1,000 rows (actual, predicted): DVC's confusion template counts rows.
+    """Return the confusion matrix as 1,000 rows (actual, predicted), because DVC's template counts rows.
 
     The cells are rounded so that they sum to exactly 1,000 (largest remainders).
 

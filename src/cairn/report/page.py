@@ -1,4 +1,4 @@
-"""One page without network: its frame and styles, and figures that stand together in it."""
+"""Self-contained HTML pages: one frame and one style sheet for all, with embedded figures."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from cairn.report.numbers import moment, number, percent, short
 
 
 def render(template: Path, **content: Any) -> str:
-    """Fill a template that extends frame.html.j2; every text is escaped but what is marked as markup."""
+    """Fill a template that extends frame.html.j2; all text except Markup is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -23,7 +23,7 @@ def render(template: Path, **content: Any) -> str:
 
 
 def embedded(svg: str, prefix: str) -> str:
-    """Fit one SVG into a page with others: its ids become its own, its styles and metadata go."""
+    """Prepare an SVG for a page with several: prefix its ids, drop its styles and metadata."""
     svg = re.sub(r"<metadata>.*?</metadata>|<style\b.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
     return re.sub(r"[ \t]*\n[ \t\n]*", "\n", svg)

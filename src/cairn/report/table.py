@@ -1,12 +1,16 @@
-"""A table of text, lined up for a terminal or as GitHub's Markdown."""
+"""A table as text for a terminal or as GitHub's Markdown; the macro `table` in macros.html.j2 writes HTML."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+WIDTH = 100
+"""Columns of a terminal."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Cells under a header; all but the first and last column are numbers, unless `words` says otherwise."""
+    """Cells under a header. All columns but the first and the last hold numbers, unless `words` is true."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -14,33 +18,40 @@ class Table:
 
     @property
     def left(self) -> list[bool]:
-        """Whether each column is lined up to the left, as words are."""
+        """Whether each column is aligned to the left, as text is."""
         last = len(self.header) - 1
-        return [self.words or place in (0, last) for place in range(last + 1)]
+        return [self.words or column in (0, last) for column in range(last + 1)]
 
 
 def aligned(table: Table) -> list[str]:
-    """Return a line per row, the cells below each other."""
-    listed = [table.header, *table.rows]
-    widths = [max(map(len, column)) for column in zip(*listed, strict=True)]
+    """Return one line per row, with aligned columns."""
+    lines = [table.header, *table.rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
         "  ".join(
             cell.ljust(width) if left else cell.rjust(width)
-            for cell, width, left in zip(row, widths, table.left, strict=True)
+            for cell, width, left in zip(line, widths, table.left, strict=True)
         ).rstrip()
-        for row in listed
+        for line in lines
     ]
 
 
 def piped(table: Table) -> list[str]:
-    """Return the lines of a table in Markdown."""
+    """Return the lines of a Markdown table."""
     rule = ["---" if left else "---:" for left in table.left]
     header, *rows = [f"| {' | '.join(map(escaped, row))} |" for row in (table.header, *table.rows)]
     return [header, f"| {' | '.join(rule)} |", *rows]
 
 
 def escaped(text: str) -> str:
-    """Keep signs with a meaning in Markdown as they are: carrier_hour, a|b, <0.001."""
-    for sign in "\\`*_|<>":
-        text = text.replace(sign, f"\\{sign}")
+    """Escape the characters that Markdown would interpret: carrier_hour, a|b, <0.001."""
+    for character in "\\`*_|<>":
+        text = text.replace(character, f"\\{character}")
     return text
+
+
+def wrapped(text: str, indent: str = "  ") -> list[str]:
+    """Break a paragraph into lines for a terminal; lines after the first are indented."""
+    return textwrap.wrap(
+        text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )

@@ -1,22 +1,62 @@
-"""Small drawings that take the page's own colours, and the one figure of the target over time."""
+"""The drawings of the page: histograms and a heat map in the page's colours, and the target over time."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cairn.report.explore.profile import Bars
-from cairn.report.explore.target import IS
-from cairn.report.explore.values import Floats
+from cairn.report.explore.profile import Bars, Floats
+from cairn.report.explore.statistics import IS
+from cairn.report.numbers import number
+from cairn.report.page import embedded
 
 WIDTH, HEIGHT = 240.0, 48.0
 CELL = 20.0
 CHARACTER, LONGEST = 6.2, 36
 
 
-def histogram(bars: Bars) -> dict[str, str]:
-    """Return SVG paths in a box of 240 by 48: the bars of train, and the outline of validation."""
+@dataclass(frozen=True)
+class Histogram:
+    """SVG paths in a box of 240 by 48: the bars of train and the outline of validation."""
+
+    train: str
+    validation: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the heat map: its corner, its opacity, the sign of the association, and a text."""
+
+    x: str
+    y: str
+    opacity: str
+    sign: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Heat:
+    """The lower triangle of a matrix of associations.
+
+    Attributes:
+        cells: those with an association.
+        names: of the rows and columns.
+        side: width and height of the matrix.
+        cell: width and height of a cell.
+        margin: width that the names need beside it.
+    """
+
+    cells: list[Cell]
+    names: list[str]
+    side: float
+    cell: float
+    margin: float
+
+
+def histogram(bars: Bars) -> Histogram:
+    """Draw the bars of a column."""
     top = max(bars.train.max(), bars.validation.max()) or 1.0
     width = WIDTH / len(bars.train)
     gap = 1.0 if len(bars.train) > 1 else 0.0
@@ -27,40 +67,39 @@ def histogram(bars: Bars) -> dict[str, str]:
     )
     heights = [_n(HEIGHT - (HEIGHT - 1) * share / top) for share in bars.validation]
     steps = "".join(f"V{y}H{_n((i + 1) * width)}" for i, y in enumerate(heights))
-    return {"train": train, "validation": f"M0 {HEIGHT:g}{steps}V{HEIGHT:g}"}
+    return Histogram(train, f"M0 {HEIGHT:g}{steps}V{HEIGHT:g}")
 
 
-def heat(names: Sequence[str], matrix: Floats) -> dict[str, Any]:
-    """Place the lower triangle of a matrix of associations: its cells, and the names along both sides.
+def heat(names: Sequence[str], matrix: Floats) -> Heat:
+    """Draw the associations of columns with each other.
 
     Args:
         names: p columns.
         matrix: shape (p, p), -1 to 1 or NaN.
     """
     cells = [
-        {
-            "x": _n(j * CELL),
-            "y": _n(i * CELL),
-            "ink": _n(abs(matrix[i, j]), 2),
-            "tone": "minus" if matrix[i, j] < 0 else "plus",
-            "text": f"{names[i]}, {names[j]}: {matrix[i, j]:.2f}".replace("-", "−"),
-        }
+        Cell(
+            x=_n(j * CELL),
+            y=_n(i * CELL),
+            opacity=_n(abs(matrix[i, j]), 2),
+            sign="minus" if matrix[i, j] < 0 else "plus",
+            text=f"{names[i]}, {names[j]}: {number(matrix[i, j], 2)}",
+        )
         for i, j in zip(*np.tril_indices(len(names), -1), strict=True)
         if not np.isnan(matrix[i, j])
     ]
     margin = CHARACTER * min(max(len(name) for name in names), LONGEST) + 10
-    return {"cells": cells, "names": list(names), "side": CELL * len(names), "cell": CELL, "margin": margin}
+    return Heat(cells, list(names), CELL * len(names), CELL, margin)
 
 
 def target_figure(frame: pd.DataFrame, parts: Mapping[str, Any], label: str) -> str:
-    """Draw the target of train by period, and the mean of validation over the time it spans.
+    """Draw the target in train by period, and its mean in validation over the time that validation spans.
 
     Args:
-        frame: see `target.over_time`.
+        frame: see `statistics.over_time`.
         parts: those of metrics/split.json.
-        label: of the vertical axis.
+        label: of the y axis.
     """
-    from cairn.report.page import embedded
     from cairn.report.plots.canvas import DASHES, MODEL, OTHERS, TEXT, draw, legend, to_svg
 
     figure, (axes,) = draw(8.4, 3.2)
@@ -69,11 +108,11 @@ def target_figure(frame: pd.DataFrame, parts: Mapping[str, Any], label: str) -> 
         axes.fill_between(start, frame["low"], frame["high"], color=MODEL, alpha=0.22, linewidth=0)
         axes.plot(start, frame["value"], color=MODEL, marker="o", markersize=2.5, label="train")
         validation = parts["validation"]
-        # One may have a fraction of a second, or another offset in winter.
+        # The two may differ in format: fractions of a second, or another offset in winter.
         ends = pd.to_datetime([validation["from"], validation["until"]], format="ISO8601", utc=True)
         ends = ends.tz_localize(None).to_numpy()
         mean = validation.get("rate", validation.get("mean"))
-        axes.plot(ends, [mean, mean], color=OTHERS[0], linewidth=2.4, label="validation, as a whole")
+        axes.plot(ends, [mean, mean], color=OTHERS[0], linewidth=2.4, label="validation, overall")
     else:
         for position, name in enumerate(frame.columns.drop(["start", "rows"])):
             style = position % len(OTHERS)
@@ -88,10 +127,10 @@ def target_figure(frame: pd.DataFrame, parts: Mapping[str, Any], label: str) -> 
 
 
 def _plain(text: str) -> str:
-    """Keep matplotlib from reading a formula between two $, and from hiding a name that begins with _."""
+    """Escape what matplotlib would take for a formula ($…$) or hide from the legend (_…)."""
     return ("\u200b" + text if text.startswith("_") else text).replace("$", r"\$")
 
 
 def _n(value: float, digits: int = 1) -> str:
-    """Write a coordinate without zeros it does not need."""
+    """Format a coordinate without trailing zeros."""
     return f"{round(float(value), digits) + 0.0:g}"

@@ -1,9 +1,11 @@
-"""What a person should look at before trusting the table, in sentences, the gravest first."""
+"""What to check before trusting the table: each finding states a fact and what to do about it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from cairn.report.explore.levels import FEW
+from cairn.report.explore.profile import FEW
+from cairn.report.explore.statistics import ALIKE
 from cairn.report.explore.study import Study
 from cairn.report.future import seen_future
 from cairn.report.numbers import number, percent, short
@@ -12,7 +14,7 @@ from cairn.settings.data import DataConfig
 from cairn.settings.evaluate import EvaluateConfig
 
 MOSTLY_MISSING = 0.5
-TELLING = 0.1
+INFORMATIVE = 0.1
 OFTEN = 0.01
 FAR = 0.1
 UNEVEN = 0.05
@@ -21,227 +23,269 @@ MOVED = 1.25
 SMALL = 1_000
 NAMED = 4
 MEASURE = {"binary": "ROC AUC", "multiclass": "ROC AUC", "regression": "R²"}
-CURES = {
-    "trusted": "data.leakage.trusted lets it pass",
-    "no feature": "it is no feature, and should not become one",
-    "feature": "say known: after in the contract, or trust it by name",
+
+ADVICE = {
+    "Leak": "Set known: after in the contract, or add the column to data.leakage.trusted if its value really"
+    " is known before the prediction.",
+    "Trusted column": "The split accepts it because data.leakage.trusted lists it.",
+    "Leak outside the features": "It is not a feature; do not make it one.",
+    "Empty columns": "Remove them from the features, or fix how they are read.",
+    "Constant columns": "They carry no information; remove them from the features.",
+    "Mostly missing": "Find out why, or remove them from the features.",
+    "Informative gaps": "Check that values will be missing for the same reason when the model is used.",
+    "Duplicate rows": "Remove them unless they are separate observations, or keep all copies of a row in one"
+    " part with split.copies_together=true.",
+    "Conflicting rows": "Check the target of these rows, or add a feature that distinguishes them.",
+    "Redundant features": "Consider keeping one of each pair.",
+    "Identifiers": "They identify rows more than they group them; remove them or derive coarser groups.",
+    "Rare levels": "Merge related levels if these rows matter.",
+    "New levels": "A model cannot tell new levels apart; check how often they will occur in use.",
+    "Drift to validation": "Find out what changed, and whether it will change again when the model is used.",
+    "Drift to test": "Expect scores on test to differ from those on validation.",
+    "Imbalance": "Do not judge models by accuracy; PR AUC and log loss say more.",
+    "Small classes": "Read their rows of the confusion matrix; overall accuracy hides them.",
+    "Long tail": "A few rows will decide RMSE; consider MAE, or predict the logarithm.",
+    "Target drift": "Expect biased probabilities; check the calibration on the model card.",
+    "Small groups": "Do not assume that the overall score holds for them.",
+    "Dominant entity": "Check the scores without it.",
+    "Few rows": "Expect wide intervals; cross-validation makes better use of the rows.",
+    "More features than rows": "Select features, or use a strongly regularised model.",
 }
-WORDS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
+"""What to do about each kind of problem or warning."""
 
 Tone = Literal["worse", "unclear", "better"]
+TONES: tuple[Tone, ...] = ("worse", "unclear", "better")
 
 
-class Finding(NamedTuple):
-    """One thing about the table: worse is wrong, unclear wants a look, better is as it should be."""
+@dataclass(frozen=True)
+class Finding:
+    """One observation about the table.
+
+    Attributes:
+        tone: worse is a problem, unclear a warning, better is as it should be.
+        subject: what kind of observation, two or three words.
+        fact: a sentence with the columns and the numbers.
+        columns: the columns concerned, the most affected first.
+    """
 
     tone: Tone
     subject: str
-    sentence: str
+    fact: str
+    columns: tuple[str, ...] = ()
+
+    @property
+    def advice(self) -> str:
+        """What to do; empty if all is well."""
+        return "" if self.tone == "better" else ADVICE.get(self.subject, "")
 
 
 def findings(
     found: Study, contract: Contract, data: DataConfig, evaluate: EvaluateConfig, split: Mapping[str, Any]
 ) -> list[Finding]:
-    """Return what there is to say, first what is wrong, then what wants a look, then what is well.
+    """Return all findings, problems first, then warnings, then what is fine.
 
     Args:
         found: the study.
         contract: of the prepared table.
         data: the bounds of leaks, and data.group.
-        evaluate: rows that a group needs to be scored.
+        evaluate: rows that a group needs for a score.
         split: metrics/split.json.
     """
     every = [
-        *_order(split),
+        *_time_order(split),
         *_leaks(found, data),
         *_missing(found),
-        *_repeated(found),
+        *_duplicates(found),
         *_levels(found),
-        *_shift(found, split),
+        *_drift(found, split),
         *_target(found, data.event, split),
         *_groups(found, data.group, evaluate),
         *_size(found),
     ]
-    order = ("worse", "unclear", "better")
-    return sorted(every, key=lambda finding: order.index(finding.tone))
+    return sorted(every, key=lambda finding: TONES.index(finding.tone))
 
 
 def headline(every: Sequence[Finding]) -> tuple[Tone, str]:
     """Return the tone of the page and its first sentence."""
-    wrong = sum(finding.tone == "worse" for finding in every)
-    look = sum(finding.tone == "unclear" for finding in every)
-    if wrong:
-        return "worse", f"{_things(wrong)} wrong, {_things(look, 'more ')} to look at."
-    if look:
-        return "unclear", f"{_things(look)} to look at before you trust this table."
-    return "better", "Nothing here stands in the way of a model."
+    problems, warnings = (sum(finding.tone == tone for finding in every) for tone in ("worse", "unclear"))
+    tone: Tone = "worse" if problems else "unclear" if warnings else "better"
+    return tone, f"{_counted(problems, 'problem')} and {_counted(warnings, 'warning')}.".capitalize()
 
 
-def _order(split: Mapping[str, Any]) -> Iterator[Finding]:
+def _time_order(split: Mapping[str, Any]) -> Iterator[Finding]:
     sentence = seen_future(split)
     if sentence:
-        yield Finding("worse", "Future", sentence)
+        yield Finding("worse", "Time order", sentence)
 
 
 def _leaks(found: Study, data: DataConfig) -> Iterator[Finding]:
-    measure, bound = MEASURE[found.task], data.leakage.max_single_score
     flagged = [suspect for suspect in found.suspects if suspect.reason]
     for suspect in flagged:
-        tone: Tone = "unclear" if suspect.role == "no feature" else "worse"
-        yield Finding(tone, "Suspected leak", f"{suspect.column}: {suspect.reason}; {CURES[suspect.role]}.")
+        subject = {"feature": "Leak", "trusted": "Trusted column"}.get(
+            suspect.role, "Leak outside the features"
+        )
+        tone: Tone = "worse" if suspect.role in ("feature", "trusted") else "unclear"
+        yield Finding(tone, subject, f"{suspect.column}: {suspect.reason}.", (suspect.column,))
     if found.suspects and not flagged:
-        best = found.suspects[0]
-        score = f"{best.column}, reaches {measure} {number(best.score, 3)}, not above {short(bound)}"
-        yield Finding("better", "Leaks", f"No column is suspect: the most telling alone, {score}.")
+        best, bound = found.suspects[0], short(data.leakage.max_single_score)
+        score = f"{best.column} alone reaches {MEASURE[found.task]} {number(best.score, 3)} (limit {bound})"
+        yield Finding("better", "Leaks", f"No column looks like a leak: {score}.", (best.column,))
 
 
 def _missing(found: Study) -> Iterator[Finding]:
     profiles = {name: found.profiles[name] for name in found.features}
     empty = [name for name, profile in profiles.items() if not profile.distinct]
     constant = [name for name, profile in profiles.items() if profile.distinct == 1]
-    mostly = [
-        f"{name} ({percent(profile.missing, 0)})"
+    mostly = {
+        name: percent(profile.missing, 0)
         for name, profile in profiles.items()
         if profile.distinct and profile.missing > MOSTLY_MISSING
-    ]
+    }
     if empty:
-        yield Finding("worse", "Empty columns", f"{_named(empty)}: no value in train.")
+        yield Finding("worse", "Empty columns", f"No values in train: {_listed(empty)}.", tuple(empty))
     if constant:
-        yield Finding("unclear", "Constant columns", f"{_named(constant)}: one value in train.")
+        fact = f"Only one value in train: {_listed(constant)}."
+        yield Finding("unclear", "Constant columns", fact, tuple(constant))
     if mostly:
-        yield Finding("unclear", "Mostly missing", f"{_named(mostly)} of the rows of train.")
-    telling = sorted(
-        (gap for gap in found.gaps if gap.tells is not None and abs(gap.tells) > TELLING),
-        key=lambda gap: -abs(gap.tells or 0),
-    )
-    if telling:
-        names = [f"{_group(gap.columns)} ({number(gap.tells, 2)})" for gap in telling]
-        yield Finding(
-            "unclear",
-            "Telling gaps",
-            f"Whether a value is there goes with the target: {_named(names)}. Will it be missing for the same"
-            " reason when the model is used?",
-        )
+        fact = f"More than half of the values are missing in train: {_measured(mostly)}."
+        yield Finding("unclear", "Mostly missing", fact, tuple(mostly))
+    informative = {
+        gap.columns: gap.association
+        for gap in found.gaps
+        if gap.association is not None and abs(gap.association) > INFORMATIVE
+    }
+    if informative:
+        strongest = sorted(informative, key=lambda columns: -abs(informative[columns]))
+        measured = {_gap(columns): number(informative[columns], 2) for columns in strongest}
+        fact = f"Missing values are associated with the target: {_measured(measured)}."
+        yield Finding("unclear", "Informative gaps", fact, tuple(name for gap in strongest for name in gap))
     if not found.gaps:
-        yield Finding("better", "Missing", "No value is missing in train.")
+        yield Finding("better", "Missing values", "No values are missing in train.")
 
 
-def _repeated(found: Study) -> Iterator[Finding]:
-    rows, contradicting = found.copies.rows, found.copies.contradicting
+def _duplicates(found: Study) -> Iterator[Finding]:
+    rows, conflicting = found.duplicates.rows, found.duplicates.conflicting
     if rows:
-        share = percent(rows / found.rows)
-        yield Finding("unclear", "Copied rows", f"{rows:,} rows of train ({share}) repeat an earlier one.")
+        fact = f"{rows:,} rows of train ({percent(rows / found.rows)}) repeat an earlier row."
+        yield Finding("unclear", "Duplicate rows", fact)
     else:
-        yield Finding("better", "Copied rows", "No row of train repeats another.")
-    if contradicting:
-        share = percent(contradicting / found.rows)
-        yield Finding(
-            "unclear",
-            "Contradictions",
-            f"{contradicting:,} rows of train ({share}) have every feature of a row with another target:"
-            " no model can be right on all of them.",
+        yield Finding("better", "Duplicate rows", "No row of train repeats another.")
+    if conflicting:
+        fact = (
+            f"{conflicting:,} rows of train ({percent(conflicting / found.rows)}) have the same features as a"
+            " row with a different target; no model can predict all of them."
         )
+        yield Finding("unclear", "Conflicting rows", fact)
     if found.alike:
-        pairs = [f"{pair.first} and {pair.second}" for pair in found.alike]
-        yield Finding("unclear", "Twins", f"Columns that say nearly the same: {_named(pairs)}.")
+        pairs = {f"{pair.first} with {pair.second}": number(pair.association, 3) for pair in found.alike}
+        fact = f"Pairs of features with an association of at least {ALIKE:g}: {_measured(pairs)}."
+        names = tuple(dict.fromkeys(name for pair in found.alike for name in (pair.first, pair.second)))
+        yield Finding("unclear", "Redundant features", fact, names)
 
 
 def _levels(found: Study) -> Iterator[Finding]:
-    names = [rare.column for rare in found.rare if rare.names_rows]
-    rare = [
-        f"{rare.column} ({percent(rare.rare_share)} of the values)"
+    identifiers = {rare.column: percent(rare.rare_share, 0) for rare in found.rare if rare.identifies_rows}
+    rare_shares = {
+        rare.column: percent(rare.rare_share)
         for rare in found.rare
-        if not rare.names_rows and rare.rare_share > OFTEN
-    ]
-    unseen = [f"{r.column} ({percent(r.unseen_share)})" for r in found.rare if r.unseen_share > OFTEN]
-    if names:
-        sentence = f"{_named(names)}: most values are of levels with fewer than {FEW} rows of train."
-        yield Finding("unclear", "Names of rows", sentence)
-    if rare:
-        yield Finding("unclear", "Rare levels", f"Fewer than {FEW} rows of train: {_named(rare)}.")
+        if not rare.identifies_rows and rare.rare_share > OFTEN
+    }
+    unseen = {rare.column: percent(rare.unseen_share) for rare in found.rare if rare.unseen_share > OFTEN}
+    few = f"belong to levels with fewer than {FEW} rows of train"
+    if identifiers:
+        fact = f"Most values {few}: {_measured(identifiers)}."
+        yield Finding("unclear", "Identifiers", fact, tuple(identifiers))
+    if rare_shares:
+        fact = f"Some values {few}: {_measured(rare_shares)}."
+        yield Finding("unclear", "Rare levels", fact, tuple(rare_shares))
     if unseen:
-        sentence = f"Validation has values that train has not: {_named(unseen)}."
-        yield Finding("unclear", "New levels", sentence)
+        fact = f"Values of validation whose level does not occur in train: {_measured(unseen)}."
+        yield Finding("unclear", "New levels", fact, tuple(unseen))
 
 
-def _shift(found: Study, split: Mapping[str, Any]) -> Iterator[Finding]:
-    far = _far(found.shifts)
-    if far:
-        count = f"{len(far)} of {len(found.shifts)} features are further than {FAR:g} from train"
-        yield Finding("unclear", "Validation differs", f"{count}: {_named(far)}.")
+def _drift(found: Study, split: Mapping[str, Any]) -> Iterator[Finding]:
+    validation, test = _far(found.shifts), _far(split["shift"]["test"]["most"])
+    if validation:
+        count = f"{len(validation)} of {len(found.shifts)} features"
+        fact = f"{count} differ from train by more than {FAR:g}: {_measured(validation)}."
+        yield Finding("unclear", "Drift to validation", fact, tuple(validation))
     elif found.shifts:
-        furthest = number(max(found.shifts.values()), 2)
-        yield Finding("better", "Validation", f"Every feature is spread as in train, within {furthest}.")
-    test = _far(split["shift"]["test"]["most"])
+        furthest = next(iter(found.shifts))
+        largest = f"the largest distance is {number(found.shifts[furthest], 2)}, of {furthest}"
+        fact = f"No feature differs from train by more than {FAR:g}: {largest}."
+        yield Finding("better", "Drift to validation", fact, (furthest,))
     if test:
-        yield Finding("unclear", "Test differs", f"Further than {FAR:g} from train: {_named(test)}.")
+        fact = f"Features that differ from train by more than {FAR:g}: {_measured(test)}."
+        yield Finding("unclear", "Drift to test", fact, tuple(test))
 
 
 def _target(found: Study, event: str, split: Mapping[str, Any]) -> Iterator[Finding]:
     rate = found.target.mean
     if found.task == "binary" and rate is not None and not UNEVEN <= rate <= 1 - UNEVEN:
-        sentence = f"{percent(rate, 2)} of the rows are events ({event}): accuracy praises knowing nothing."
-        yield Finding("unclear", "Imbalance", sentence)
-    few = [level.name for level in found.target.levels if level.train < UNEVEN]
-    if few:
-        yield Finding("unclear", "Small classes", f"Less than {percent(UNEVEN, 0)} of train: {_named(few)}.")
+        fact = f"{percent(rate, 2)} of the rows of train are events ({event})."
+        yield Finding("unclear", "Imbalance", fact)
+    small = {level.name: percent(level.train) for level in found.target.levels if level.train < UNEVEN}
+    if small:
+        fact = f"Classes with less than {percent(UNEVEN, 0)} of the rows of train: {_measured(small)}."
+        yield Finding("unclear", "Small classes", fact)
     if found.task == "regression" and found.target.quantiles:
         low, first, middle, third, high = found.target.quantiles
         if max(high - third, first - low) > TAIL * (third - first):
             furthest = high if high - middle > middle - low else low
-            yield Finding(
-                "unclear",
-                "Long tail",
-                f"Half of the values are from {short(first)} to {short(third)}, the furthest is"
-                f" {short(furthest)}: RMSE will be about a few rows.",
-            )
+            half = f"Half of the values of the target are between {short(first)} and {short(third)}"
+            fact = f"{half}, but the most extreme is {short(furthest)}."
+            yield Finding("unclear", "Long tail", fact)
     train, validation = (split["parts"][part].get("rate") for part in ("train", "validation"))
     if train is not None and not train / MOVED <= validation <= train * MOVED:
-        sentence = (
-            f"The rate of {event} is {percent(train)} in train and {percent(validation)} in validation."
-        )
-        yield Finding("unclear", "Target moves", sentence)
+        fact = f"The rate of {event} is {percent(train)} in train and {percent(validation)} in validation."
+        yield Finding("unclear", "Target drift", fact)
 
 
 def _groups(found: Study, entity: str | None, evaluate: EvaluateConfig) -> Iterator[Finding]:
-    small = [
-        f"{column} = {group.name} ({group.rows:,})"
+    small = {
+        f"{column} = {group.name}": f"{group.rows:,}"
         for column, groups in found.groups.items()
         for group in groups
         if group.rows < evaluate.min_slice_rows
-    ]
+    }
     if small:
-        sentence = f"Fewer than {evaluate.min_slice_rows} rows of train: {_named(small)}."
-        yield Finding("unclear", "Small groups", f"{sentence} What holds for all may not hold for them.")
+        fact = f"Groups with fewer than {evaluate.min_slice_rows} rows of train: {_measured(small)}."
+        yield Finding("unclear", "Small groups", fact)
     if found.entities and found.entities.largest_share > FAR:
-        share = percent(found.entities.largest_share)
-        yield Finding("unclear", "One large group", f"One {entity} has {share} of the rows of train.")
+        fact = f"A single {entity} has {percent(found.entities.largest_share)} of the rows of train."
+        yield Finding("unclear", "Dominant entity", fact)
 
 
 def _size(found: Study) -> Iterator[Finding]:
-    if found.rows < SMALL:
-        sentence = f"{found.rows:,} rows to learn from: intervals will be wide."
-        yield Finding("unclear", "Few rows", sentence)
-    if len(found.features) > found.rows:
-        sentence = f"{len(found.features):,} features for {found.rows:,} rows of train."
-        yield Finding("unclear", "Wide", sentence)
+    rows, features = found.rows, len(found.features)
+    if rows < SMALL:
+        yield Finding("unclear", "Few rows", f"Train has only {rows:,} rows.")
+    if features > rows:
+        yield Finding(
+            "unclear", "More features than rows", f"Train has {features:,} features and {rows:,} rows."
+        )
 
 
-def _far(distances: Mapping[str, float]) -> list[str]:
-    return [f"{name} ({number(distance, 2)})" for name, distance in distances.items() if distance > FAR]
+def _far(distances: Mapping[str, float]) -> dict[str, str]:
+    return {name: number(distance, 2) for name, distance in distances.items() if distance > FAR}
 
 
-def _group(columns: Sequence[str]) -> str:
-    return columns[0] if len(columns) == 1 else f"{columns[0]} and {len(columns) - 1} beside it"
+def _gap(columns: Sequence[str]) -> str:
+    return columns[0] if len(columns) == 1 else f"{columns[0]} and {_counted(len(columns) - 1, 'other')}"
 
 
-def _named(names: Sequence[str]) -> str:
+def _measured(values: Mapping[str, str]) -> str:
+    return _listed(f"{name} ({value})" for name, value in values.items())
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Join names, only the first four of many: `a, b and c`."""
+    names = list(names)
     more = len(names) - NAMED
     if more > 0:
         return f"{', '.join(names[:NAMED])} and {more} more"
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-def _things(count: int, more: str = "") -> str:
-    word = WORDS[count] if count < len(WORDS) else f"{count}"
-    return f"{word.lower() if more else word} {more}{'thing' if count == 1 else 'things'}"
+def _counted(count: int, noun: str) -> str:
+    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"

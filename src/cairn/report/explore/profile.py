@@ -1,29 +1,69 @@
-"""What one column holds: how much is missing, how it is spread in train, and the same bars for validation."""
+"""What one column holds: its values as numbers, their distribution, missing values and rare levels."""
 
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
-from cairn.report.explore.values import Floats, Values
 from cairn.settings.contract import Kind
+
+Floats = NDArray[np.float64]
 
 BARS = 24
 LEVELS = 8
 TAIL = 0.005
 ORDERS = 1_000.0
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
+FEW = 20
+"""A level with fewer rows of train is rare: the encoders merge such levels by default (min_frequency)."""
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Values:
+    """One column of n rows as numbers.
+
+    Attributes:
+        kind: as in the contract.
+        numbers: shape (n,), NaN where missing or infinite; the codes of a category, 0 the most frequent;
+            0 and 1 for a boolean; seconds since 1970 for a date.
+        levels: the names of the codes of a category, else empty.
+    """
+
+    kind: Kind
+    numbers: Floats
+    levels: tuple[str, ...] = ()
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the numbers have an order; the codes of a category do not."""
+        return self.kind != "categorical"
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Where there is a value, shape (n,)."""
+        return ~np.isnan(self.numbers)
+
+    def at(self, rows: slice | NDArray[np.int64]) -> "Values":
+        """Return some of the rows, with the same codes."""
+        return Values(self.kind, self.numbers[rows], self.levels)
+
+    def counts(self) -> NDArray[np.int64]:
+        """Return the number of rows of each level of a category."""
+        return np.bincount(self.numbers[self.known].astype(np.int64), minlength=len(self.levels))
 
 
 @dataclass(frozen=True)
 class Bars:
-    """A histogram of `BARS` bins at most from low to high; values beyond are in the outermost bins.
+    """A histogram of at most `BARS` bins from low to high; values outside are in the outermost bins.
 
     Attributes:
-        low: the lowest value that the first bin is meant for.
-        high: the highest value that the last bin is meant for.
+        low: lower end of the first bin, or the minimum if that is higher.
+        high: upper end of the last bin, or the maximum if that is lower.
         train: share of the values of train in each bin.
-        validation: likewise.
-        logarithmic: whether the bins are equally wide in the logarithm.
+        validation: same for validation.
+        logarithmic: whether the bins are equally wide on a log scale.
     """
 
     low: float
@@ -35,7 +75,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Level:
-    """One value of a category, with the share of the values of train and of validation that it has."""
+    """A level of a category, with its share of the values of train and of validation."""
 
     name: str
     rows: int
@@ -45,17 +85,17 @@ class Level:
 
 @dataclass(frozen=True)
 class Profile:
-    """A column of train, beside validation.
+    """A column in train, with validation beside it.
 
     Attributes:
-        kind: what the contract calls it.
-        missing: share of the rows of train without a value (an infinite one is none).
-        distinct: number of values in train.
-        quantiles: lowest, quartiles, highest; None for a category or without values.
-        mean: None likewise.
-        bars: None likewise.
-        levels: the most frequent ones of a category.
-        other_levels: how many more there are in train.
+        kind: as in the contract.
+        missing: share of the rows of train without a value (infinite counts as missing).
+        distinct: number of distinct values in train.
+        quantiles: minimum, quartiles, maximum; None for a category or a column without values.
+        mean: None in the same cases.
+        bars: None in the same cases.
+        levels: the most frequent levels of a category.
+        other_levels: how many more levels train has.
     """
 
     kind: Kind
@@ -69,39 +109,112 @@ class Profile:
 
     @property
     def constant(self) -> bool:
-        """Whether train has one value or none."""
+        """Whether train has one distinct value or none."""
         return self.distinct < 2
 
 
+@dataclass(frozen=True)
+class Rare:
+    """A category with rare or unseen levels.
+
+    Attributes:
+        column: its name.
+        levels: number of levels in train.
+        rare: how many of them have fewer than 20 rows.
+        rare_share: their share of the values of train.
+        examples: the rarest of them.
+        unseen_share: share of the values of validation whose level does not occur in train.
+        unseen: some of these levels.
+    """
+
+    column: str
+    levels: int
+    rare: int
+    rare_share: float
+    examples: tuple[str, ...]
+    unseen_share: float
+    unseen: tuple[str, ...]
+
+    @property
+    def identifies_rows(self) -> bool:
+        """Whether most values have a rare level, as those of an identifier do."""
+        return self.rare_share > 0.5
+
+
+def of_parts(train: pd.Series, validation: pd.Series, kind: Kind) -> tuple[Values, Values]:
+    """Return a column of both parts with the same codes, in the order of their frequency in train."""
+    both = as_values(pd.concat([train, validation], ignore_index=True), kind, len(train))
+    return both.at(slice(None, len(train))), both.at(slice(len(train), None))
+
+
+def as_values(column: pd.Series, kind: Kind, leading: int | None = None) -> Values:
+    """Return a column as numbers.
+
+    Args:
+        column: n rows that satisfy the contract.
+        kind: as in the contract.
+        leading: number of first rows that decide the order of the levels; None for all.
+    """
+    if kind == "categorical":
+        return _coded(column, leading)
+    if kind == "datetime":
+        seconds = to_utc(column).to_numpy("datetime64[us]").astype(np.int64) / 1e6
+        return Values(kind, np.where(column.isna(), np.nan, seconds))
+    numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return Values(kind, np.where(np.isfinite(numbers), numbers, np.nan))
+
+
+def to_utc(column: pd.Series) -> pd.Series:
+    """Return dates in UTC without a time zone; dates without one are kept."""
+    return pd.to_datetime(column, utc=True).dt.tz_localize(None)
+
+
+def _coded(column: pd.Series, leading: int | None) -> Values:
+    column = column.astype(object)
+    # 1, 1.0 and "1" are one level, as they are for the models.
+    names = column.map({level: _name(level) for level in column.dropna().unique()})
+    rows = names.iloc[:leading].value_counts()
+    levels = sorted(names.dropna().unique(), key=lambda name: (-rows.get(name, 0), name))
+    codes = pd.Categorical(names, categories=levels).codes.astype(np.float64)
+    return Values("categorical", np.where(codes < 0, np.nan, codes), tuple(levels))
+
+
+def _name(level: object) -> str:
+    return str(int(level)) if isinstance(level, float) and level.is_integer() else str(level)
+
+
 def profile(train: Values, validation: Values) -> Profile:
-    """Describe a column, train and validation coded alike."""
+    """Describe a column.
+
+    Args:
+        train: its values in train.
+        validation: its values in validation, with the same codes.
+    """
     known, other = train.numbers[train.known], validation.numbers[validation.known]
-    missing = 1 - len(known) / len(train.numbers)
-    distinct = len(np.unique(known))
+    missing, distinct = 1 - len(known) / len(train.numbers), len(np.unique(known))
     if not train.ordered:
-        levels = _levels(train, known, other)
+        levels = _levels(train, validation)
         return Profile(train.kind, missing, distinct, levels=levels, other_levels=distinct - len(levels))
     if not len(known):
         return Profile(train.kind, missing, distinct)
-    quantiles = tuple(float(value) for value in np.quantile(known, QUANTILES))
+    quantiles = tuple(np.quantile(known, QUANTILES).tolist())
     return Profile(
         train.kind, missing, distinct, quantiles, float(known.mean()), _bars(train.kind, known, other)
     )
 
 
-def _levels(train: Values, known: Floats, other: Floats) -> tuple[Level, ...]:
-    rows, others = (
-        np.bincount(values.astype(np.int64), minlength=len(train.levels)) for values in (known, other)
-    )
+def _levels(train: Values, validation: Values) -> tuple[Level, ...]:
+    rows, others = train.counts(), validation.counts()
+    shares, other_shares = (counts / max(counts.sum(), 1) for counts in (rows, others))
     return tuple(
-        Level(name, int(rows[code]), rows[code] / max(len(known), 1), others[code] / max(len(other), 1))
+        Level(name, int(rows[code]), float(shares[code]), float(other_shares[code]))
         for code, name in enumerate(train.levels[:LEVELS])
         if rows[code]
     )
 
 
 def _bars(kind: Kind, known: Floats, other: Floats) -> Bars:
-    # Dates of a later part have no place among those of train: they would all be in its last bar.
+    # Dates of a later part are outside the range of train: they would all be in its last bar.
     shown = np.concatenate([known, other]) if kind == "datetime" else known
     edges = bin_edges(shown)
     shares = [
@@ -109,35 +222,64 @@ def _bars(kind: Kind, known: Floats, other: Floats) -> Bars:
         for values in (known, other)
     ]
     low, high = max(edges[0], shown.min()), min(edges[-1], shown.max())
-    if whole(shown):
+    if _whole(shown):
         low, high = np.ceil(low), np.floor(high)
-    return Bars(float(low), float(high), *shares, logarithmic=not whole(shown) and wide(edges[0], edges[-1]))
-
-
-def whole(values: Floats) -> bool:
-    """Whether all values are whole numbers, small enough for a float to tell them from their neighbours."""
-    return bool(np.abs(values).max() < 2**52 and (values == np.round(values)).all())
-
-
-def wide(low: float, high: float) -> bool:
-    """Whether values are all positive and so far apart that equal bins would put nearly all in the first."""
-    return low > 0 and high > ORDERS * low
+    logarithmic = not _whole(shown) and _wide(edges[0], edges[-1])
+    return Bars(float(low), float(high), *shares, logarithmic=logarithmic)
 
 
 def bin_edges(values: Floats) -> Floats:
-    """Return the edges of equal bins from the 0.5 % to the 99.5 % quantile, around whole numbers if all are.
+    """Return the edges of equal bins from the 0.5% to the 99.5% quantile.
+
+    Bins are centred on whole numbers if all values are whole, and equally wide on a log scale if the values
+    are positive and span more than three orders of magnitude.
 
     Args:
-        values: without NaN, at least one.
+        values: at least one, without NaN.
     """
     low, high = np.quantile(values, [TAIL, 1 - TAIL], method="nearest")
     if low == high:
         low, high = values.min(), values.max()
     if low == high:
         return np.array([low - 0.5, low + 0.5])
-    if whole(values):
+    if _whole(values):
         width = np.ceil((high - low + 1) / BARS)
         return low - 0.5 + width * np.arange(np.ceil((high - low + 1) / width) + 1)
     with np.errstate(over="ignore", invalid="ignore"):  # the range of the largest floats is infinite
-        edges = (np.geomspace if wide(low, high) else np.linspace)(low, high, BARS + 1)
+        edges = (np.geomspace if _wide(low, high) else np.linspace)(low, high, BARS + 1)
     return edges if (np.diff(edges) > 0).all() else np.array([low, high])
+
+
+def _whole(values: Floats) -> bool:
+    """Whether all values are whole numbers that float64 represents exactly."""
+    return bool(np.abs(values).max() < 2**52 and (values == np.round(values)).all())
+
+
+def _wide(low: float, high: float) -> bool:
+    return low > 0 and high > ORDERS * low
+
+
+def rare_levels(columns: dict[str, tuple[Values, Values]]) -> list[Rare]:
+    """Return the categories with rare or unseen levels, those with the largest share first.
+
+    Args:
+        columns: by name, train and validation with the same codes; only categories count.
+    """
+    found = [_rare(name, *parts) for name, parts in columns.items() if not parts[0].ordered]
+    concerned = [rare for rare in found if rare.rare or rare.unseen]
+    return sorted(concerned, key=lambda rare: (-max(rare.rare_share, rare.unseen_share), rare.column))
+
+
+def _rare(name: str, train: Values, validation: Values) -> Rare:
+    rows, others = train.counts(), validation.counts()
+    rare = np.flatnonzero((rows > 0) & (rows < FEW))
+    unseen = np.flatnonzero((rows == 0) & (others > 0))
+    return Rare(
+        column=name,
+        levels=int((rows > 0).sum()),
+        rare=len(rare),
+        rare_share=float(rows[rare].sum() / max(rows.sum(), 1)),
+        examples=tuple(train.levels[code] for code in rare[::-1][:EXAMPLES]),
+        unseen_share=float(others[unseen].sum() / max(others.sum(), 1)),
+        unseen=tuple(train.levels[code] for code in unseen[:EXAMPLES]),
+    )

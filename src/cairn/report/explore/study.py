@@ -1,19 +1,36 @@
-"""Everything the page says of a table, computed from train and the features of validation."""
+"""Everything the page shows about a table, computed from train and the features of validation."""
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cairn.data.drift import distances
-from cairn.report.explore.association import matrix, with_target
-from cairn.report.explore.copies import Copies, Pair, alike, copies
-from cairn.report.explore.gaps import Gap, complete_rows, gaps
-from cairn.report.explore.groups import Entities, Group, columns_to_show, entities, groups
-from cairn.report.explore.levels import Rare, rare_levels
-from cairn.report.explore.profile import Profile, profile
+from cairn.data.split import contents
+from cairn.metrics.bootstrap import Estimate
+from cairn.report.explore.profile import (
+    Floats,
+    Profile,
+    Rare,
+    Values,
+    as_values,
+    of_parts,
+    profile,
+    rare_levels,
+    to_utc,
+)
+from cairn.report.explore.statistics import (
+    Pair,
+    alike,
+    association,
+    matrix,
+    mean_of,
+    over_time,
+    period_of,
+    with_target,
 from cairn.report.explore.suspects import Suspect, suspects
-from cairn.report.explore.target import moments, over_time, period_of
-from cairn.report.explore.values import Floats, Values, as_values, of_parts
+from cairn.report.numbers import short
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig, Task
 
@@ -21,28 +38,100 @@ SAMPLE = 20_000
 SAMPLE_OF_PAIRS = 5_000
 MATRIX = 30
 COMPARED = 60
-"""So many of the features closest to the target are compared with each other, and 30 of them drawn."""
+"""The features closest to the target that are compared with each other; the matrix shows the first 30."""
+MOST_LEVELS = 12
+MOST_COLUMNS = 6
+NOT_IN_TRAIN = -1
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Columns that are missing in exactly the same rows of train.
+
+    Attributes:
+        columns: their names, in the order of the contract.
+        share: of the rows.
+        where_missing: the target in these rows; None for classes.
+        elsewhere: the target in the other rows; None for classes, or if there are no other rows.
+        association: of missingness with the target; None where undefined.
+    """
+
+    columns: tuple[str, ...]
+    share: float
+    where_missing: Estimate | None
+    elsewhere: Estimate | None
+    association: float | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that share a level of a column.
+
+    Attributes:
+        name: the level.
+        train: share of the rows of train.
+        validation: share of the rows of validation.
+        rows: of train.
+        target: its mean in train; None for classes.
+    """
+
+    name: str
+    train: float
+    validation: float
+    rows: int
+    target: Estimate | None
+
+
+@dataclass(frozen=True)
+class Entities:
+    """The entities in train by data.group, which a group split keeps together.
+
+    Attributes:
+        count: number of entities.
+        median_rows: of an entity.
+        largest_share: share of the rows that the largest entity has.
+        effective: the number of equally large entities with the same diversity, 1 / sum of squared shares
+            (M. O. Hill, Diversity and evenness, Ecology 54 (1973), page 429, order 2).
+    """
+
+    count: int
+    median_rows: float
+    largest_share: float
+    effective: float
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Rows of train that repeat others.
+
+    Attributes:
+        rows: how many equal an earlier row in everything but row_id and key.
+        conflicting: how many have the same features as a row with a different target.
+    """
+
+    rows: int
+    conflicting: int
 
 
 @dataclass(frozen=True)
 class Study:
-    """What was found; every name is a column of the prepared table, the target in none but `target`.
+    """What was found. Names are columns of the prepared table; only `target` is about the target.
 
     Attributes:
         rows: of train.
         validation_rows: of validation.
         features: names, in the order of the contract.
-        target: its profile; validation's bars and shares stay empty.
+        target: its profile, without validation.
         profiles: of all other columns.
         associations: of all other columns with the target, the strongest first.
         compared: features that were compared with each other, the closest to the target first.
         matrix: their associations, shape (c, c).
-        alike: pairs among them that say nearly the same.
-        gaps: what is missing together.
+        alike: pairs among them that hold nearly the same information.
+        gaps: what is missing together, the largest first.
         complete: share of the rows of train that have every feature.
         rare: categories with rare or unseen levels.
-        copies: rows that repeat others.
-        suspects: what each column alone tells of the target.
+        duplicates: rows that repeat others.
+        suspects: how well each column alone predicts the target.
         shifts: distance of validation from train by feature, the largest first.
         groups: by column.
         entities: of data.group.
@@ -63,7 +152,7 @@ class Study:
     gaps: list[Gap]
     complete: float
     rare: list[Rare]
-    copies: Copies
+    duplicates: Duplicates
     suspects: list[Suspect]
     shifts: dict[str, float]
     groups: dict[str, list[Group]]
@@ -81,15 +170,15 @@ def study(
     slices: list[str],
     seed: int,
 ) -> Study:
-    """Look at a table.
+    """Study a table.
 
     Args:
         train: the training part.
-        validation: the validation part; its target is not looked at.
+        validation: the validation part; its target is not used.
         contract: of the prepared table.
         data: task, target, time, group and the bounds of leaks.
-        slices: columns whose groups are to be shown; empty: the first ones of few levels.
-        seed: of the samples: 20,000 rows for what each column says of the target, 5,000 for pairs of columns.
+        slices: columns whose groups are shown; empty for the first columns with few levels.
+        seed: of the samples: 20,000 rows for single columns and the target, 5,000 for pairs of columns.
     """
     parts = {
         name: of_parts(train[name], validation[name], column.kind)
@@ -104,7 +193,8 @@ def study(
     )
     compared = [n for n, value in associations.items() if n in features and value is not None][:COMPARED]
     pairs = matrix({name: parts[name][0].at(sample[:SAMPLE_OF_PAIRS]) for name in compared})
-    period = period_of(moments(train[data.time])) if data.time else None
+    time = to_utc(train[data.time]) if data.time else None
+    period = None if time is None else period_of(time)
     return Study(
         rows=len(train),
         validation_rows=len(validation),
@@ -119,13 +209,13 @@ def study(
         gaps=gaps(train, list(parts), target, data.task),
         complete=complete_rows(train, features),
         rare=rare_levels({name: parts[name] for name in features}),
-        copies=copies(train, contract, data, features),
+        duplicates=duplicates(train, contract, data, features),
         suspects=suspects(train, contract, data, list(associations), seed),
         shifts=distances(train, validation, contract, seed),
         groups={name: groups(*parts[name], target, data.task) for name in columns_to_show(slices, parts)},
         entities=entities(train[data.group]) if data.group else None,
-        periods=over_time(moments(train[data.time]), train[data.target], data.task, period)
-        if data.time and period
+        periods=over_time(time, train[data.target], data.task, period)
+        if time is not None and period
         else None,
         period=period,
     )
@@ -136,3 +226,97 @@ def target_values(column: pd.Series, task: Task) -> Values:
     if task == "multiclass":
         return as_values(column, "categorical")
     return as_values(column, "boolean" if task == "binary" else "numeric")
+
+
+def gaps(train: pd.DataFrame, names: list[str], target: Values, task: Task) -> list[Gap]:
+    """Return the columns with missing values, grouped by the rows where they are missing."""
+    together: dict[bytes, list[str]] = {}
+    for name in names:
+        missing = train[name].isna().to_numpy()
+        if missing.any():
+            together.setdefault(np.packbits(missing).tobytes(), []).append(name)
+    found = [
+        _gap(columns, train[columns[0]].isna().to_numpy(), target, task) for columns in together.values()
+    ]
+    return sorted(found, key=lambda gap: (-gap.share, gap.columns))
+
+
+def _gap(columns: list[str], missing: NDArray[np.bool_], target: Values, task: Task) -> Gap:
+    means = [
+        mean_of(target.numbers[rows], task) if task != "multiclass" and not missing.all() else None
+        for rows in (missing, ~missing)
+    ]
+    found = association(Values("boolean", missing.astype(np.float64)), target)
+    return Gap(tuple(columns), float(missing.mean()), *means, found)
+
+
+def complete_rows(train: pd.DataFrame, names: list[str]) -> float:
+    """Return the share of the rows that have a value in every one of the columns."""
+    return float(train[names].notna().all(axis=1).mean())
+
+
+def duplicates(train: pd.DataFrame, contract: Contract, data: DataConfig, features: list[str]) -> Duplicates:
+    """Count the rows of train that repeat others."""
+    whole = pd.Series(contents(train, contract, data))
+    same = train[train.duplicated(features, keep=False)]
+    targets = same.groupby(features, dropna=False, sort=False)[data.target].transform("nunique")
+    return Duplicates(int(whole.duplicated().sum()), int((targets > 1).sum()))
+
+
+def columns_to_show(slices: list[str], columns: dict[str, tuple[Values, Values]]) -> list[str]:
+    """Return the columns of evaluate.slices, or else the first six categories and booleans of few levels."""
+    few = [
+        name
+        for name, (train, _) in columns.items()
+        if train.kind in ("categorical", "boolean")
+        and 1 < len(np.unique(train.numbers[train.known])) <= MOST_LEVELS
+    ]
+    return [name for name in slices if name in columns] or few[:MOST_COLUMNS]
+
+
+def groups(train: Values, validation: Values, target: Values, task: Task) -> list[Group]:
+    """Return the 12 largest groups of a column; a column with more numbers is cut at its quartiles."""
+    first, second, names = _cut(train, validation)
+    rows = np.bincount(first.astype(np.int64), minlength=len(names))
+    # A stable order: equally large groups are in the order of their values or codes.
+    largest = np.argsort(-rows, kind="stable")[:MOST_LEVELS]
+    return [
+        Group(
+            names[code],
+            float(rows[code] / len(first)),
+            float((second == code).mean()),
+            int(rows[code]),
+            None if task == "multiclass" else mean_of(target.numbers[first == code], task),
+        )
+        for code in (sorted(largest) if train.ordered else largest)
+        if rows[code]
+    ]
+
+
+def _cut(train: Values, validation: Values) -> tuple[Floats, Floats, list[str]]:
+    """Number the groups of train and validation, a missing value last, and name them."""
+    numbers = np.concatenate([train.numbers, validation.numbers])
+    known = train.numbers[train.known]
+    values = np.unique(known)
+    if not train.ordered:
+        codes, names = numbers, list(train.levels)
+    elif len(values) <= MOST_LEVELS:
+        codes = np.where(np.isin(numbers, values), np.searchsorted(values, numbers), NOT_IN_TRAIN)
+        names = [
+            str(bool(value)).lower() if train.kind == "boolean" else short(float(value)) for value in values
+        ]
+    else:
+        ends = np.unique(np.quantile(known, [0.25, 0.5, 0.75]))
+        codes = np.searchsorted(ends, numbers)
+        names = [*(f"up to {short(end)}" for end in ends), f"above {short(ends[-1])}"]
+    codes = np.where(np.isnan(numbers), len(names), codes)
+    return codes[: len(train.numbers)], codes[len(train.numbers) :], [*names, "(missing)"]
+
+
+def entities(column: pd.Series) -> Entities:
+    """Describe how the rows of train are distributed over the entities of data.group."""
+    rows = column.value_counts().to_numpy()
+    shares = rows / rows.sum()
+    return Entities(
+        len(rows), float(np.median(rows)), float(shares.max()), float(1 / np.square(shares).sum())
+    )

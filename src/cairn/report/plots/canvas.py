@@ -1,8 +1,7 @@
-"""How figures look and how they are written: the same bytes every time, legible on light and dark pages."""
+"""The style of figures, legible on light and dark pages, and reproducible SVG."""
 
 import io
 import warnings
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -43,8 +42,6 @@ STYLE: dict[Any, Any] = {
     "lines.solid_capstyle": "round",
 }
 
-DOTS_PER_INCH = 144
-
 
 def draw(
     width: float = 5.2,
@@ -52,7 +49,7 @@ def draw(
     rows: tuple[float, ...] = (1.0,),
     columns: tuple[float, ...] = (1.0,),
 ) -> tuple[Figure, list[Axes]]:
-    """Opens a figure in the house style.
+    """Create a figure with its axes in the common style.
 
     Args:
         width: inches.
@@ -65,7 +62,7 @@ def draw(
     """
     with mpl.rc_context(STYLE):
         layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
-        figure = Figure(figsize=(width, height), layout=layout, dpi=DOTS_PER_INCH)
+        figure = Figure(figsize=(width, height), layout=layout, dpi=144)
         FigureCanvasAgg(figure)
         grid = figure.subplots(
             len(rows), len(columns), squeeze=False, height_ratios=rows, width_ratios=columns
@@ -74,30 +71,23 @@ def draw(
 
 
 def legend(axes: Axes, **options: Any) -> None:
-    """Adds the legend in the house style."""
+    """Add a legend in the common style."""
     with mpl.rc_context(STYLE):
         axes.legend(fontsize=9, handlelength=2.2, **options)
 
 
 def _settle(figure: Figure) -> None:
-    """Fixes the layout: computed anew for every file it would move by fractions of a pixel."""
+    """Fix the layout: computed again on a second save, it would move by fractions of a pixel."""
     if figure.get_layout_engine() is not None:
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
 
 
-def save_png(figure: Figure, path: str | Path) -> None:
-    """Writes a figure as PNG with a transparent background; equal figures give equal bytes."""
-    with mpl.rc_context(STYLE):
-        _settle(figure)
-        figure.savefig(path, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None}, transparent=True)
-
-
 def to_svg(figure: Figure) -> str:
-    """Renders a figure as an <svg> element to embed in HTML; equal figures give equal text."""
+    """Return a figure as an <svg> element to embed in HTML; equal figures give equal text."""
     buffer = io.StringIO()
     with mpl.rc_context(STYLE), warnings.catch_warnings():
-        # A letter that matplotlib's own font lacks, such as 北, is measured roughly; a reader's has it.
+        # A letter that matplotlib's font lacks, such as 北, is measured roughly; the reader's font has it.
         warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
         _settle(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)

@@ -1,7 +1,6 @@
-"""The figures of a run, from the frames of `curves.py`, `bootstrap.py` and `slices.py`.
+"""The figures of a run, from the tables of `metrics.curves`, `metrics.bootstrap` and `metrics.slices`.
 
-Where several models are drawn, the first is the model in question and the others are what it is
-compared with.
+If several models are drawn, the first is the model and the others are the baselines.
 """
 
 import textwrap
@@ -22,41 +21,39 @@ from cairn.report.plots.canvas import DASHES, MODEL, OTHERS, TEXT, draw, legend
 
 LEVELS_SHOWN = 12
 LABEL_WIDTH = 12
-"""Letters in a line of a label below a cell of the confusion matrix."""
+"""Characters in a line of a class name beside the confusion matrix."""
 
 
 def _look(position: int) -> dict[str, Any]:
-    """Line style of the model (position 0) and of those beside it."""
+    """Return the line style of the model (position 0) or of a baseline."""
     if position == 0:
         return {"color": MODEL, "linewidth": 2.4, "zorder": 3}
     style = (position - 1) % len(OTHERS)
     return {"color": OTHERS[style], "linestyle": DASHES[style], "zorder": 2}
 
 
-def _labelled(names: Sequence[str], areas: Mapping[str, float] | None) -> list[str]:
-    return [name if areas is None else f"{name} ({areas[name]:.3f})" for name in names]
+def _diagonal(axes: Axes) -> None:
+    axes.plot([0, 1], [0, 1], color=TEXT, linewidth=1, alpha=0.5)
 
 
 def _curves(
     axes: Axes, curves: Mapping[str, pd.DataFrame], areas: Mapping[str, float] | None, **options: Any
 ) -> None:
-    for position, (label, curve) in enumerate(
-        zip(_labelled(list(curves), areas), curves.values(), strict=True)
-    ):
-        x, y = (curve.iloc[:, column].to_numpy() for column in (0, 1))
-        axes.plot(x, y, label=label, **options, **_look(position))
+    for position, (name, curve) in enumerate(curves.items()):
+        label = f"{name} ({areas[name]:.3f})" if areas else name
+        axes.plot(curve.iloc[:, 0], curve.iloc[:, 1], label=label, **options, **_look(position))
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
 
 
 def roc_figure(curves: Mapping[str, pd.DataFrame], areas: Mapping[str, float] | None = None) -> Figure:
-    """ROC curves: false against true positive rate.
+    """Draw ROC curves: true over false positive rate.
 
     Args:
         curves: by model, `curves.roc_curve_points`; the first is drawn boldly.
         areas: by model, its ROC AUC for the legend.
     """
     figure, (axes,) = draw(4.8, 4.8)
-    axes.plot([0, 1], [0, 1], color=TEXT, linewidth=1, alpha=0.5)
+    _diagonal(axes)
     _curves(axes, curves, areas)
     axes.set(xlabel="false positive rate", ylabel="true positive rate")
     legend(axes, loc="lower right")
@@ -66,7 +63,7 @@ def roc_figure(curves: Mapping[str, pd.DataFrame], areas: Mapping[str, float] | 
 def pr_figure(
     curves: Mapping[str, pd.DataFrame], base_rate: float, areas: Mapping[str, float] | None = None
 ) -> Figure:
-    """Precision over recall, with the base rate: what a random order of the rows would reach.
+    """Draw precision over recall, with the base rate, which a random order of the rows would reach.
 
     Args:
         curves: by model, `curves.pr_curve_points`; the first is drawn boldly.
@@ -85,14 +82,14 @@ def pr_figure(
 
 
 def calibration_figure(tables: Mapping[str, pd.DataFrame], prediction: ArrayLike) -> Figure:
-    """Observed over predicted rates with intervals, and below them how often each is predicted.
+    """Draw observed over predicted rates with intervals, and below them a histogram of the predictions.
 
     Args:
         tables: by model, `curves.calibration_table`; the first is drawn with its intervals.
         prediction: P(positive) of the first model, shape (n,), for the histogram.
     """
     figure, (axes, below) = draw(4.8, 5.6, rows=(4.0, 1.0))
-    axes.plot([0, 1], [0, 1], color=TEXT, linewidth=1, alpha=0.5)
+    _diagonal(axes)
     for position, (name, table) in enumerate(tables.items()):
         predicted, observed = table["predicted"].to_numpy(), table["observed"].to_numpy()
         if position == 0:
@@ -123,7 +120,7 @@ def calibration_figure(tables: Mapping[str, pd.DataFrame], prediction: ArrayLike
 
 
 def confusion_figure(matrix: pd.DataFrame) -> Figure:
-    """The confusion matrix: counts, and the share of the actual class that colours the cell.
+    """Draw the confusion matrix: counts, and the share of the actual class, which colours the cell.
 
     Args:
         matrix: `decisions.confusion`.
@@ -133,7 +130,7 @@ def confusion_figure(matrix: pd.DataFrame) -> Figure:
     shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
     size = max(3.6, 1.0 + 0.85 * len(matrix))
     figure, (axes,) = draw(size + 0.4, size)
-    # Cells are opaque, so that the ink fits them on light and dark pages alike.
+    # Cells are opaque, so that their text is legible on light and on dark pages.
     hue = LinearSegmentedColormap.from_list("shares", ["#dbe9f6", "#1c6cad"])
     for row, column in np.ndindex(shares.shape):
         share = float(shares[row, column])
@@ -154,7 +151,7 @@ def confusion_figure(matrix: pd.DataFrame) -> Figure:
 
 
 def _in_lines(name: str) -> str:
-    """Break a name into lines as wide as a cell, after an underscore where there is one."""
+    """Break a name into lines as wide as a cell, preferably after an underscore."""
     lines = textwrap.wrap(name.replace("_", "_ "), LABEL_WIDTH)
     return "\n".join(line.replace("_ ", "_") for line in lines)
 
@@ -162,12 +159,12 @@ def _in_lines(name: str) -> str:
 def training_figure(
     train: Sequence[float], validation: Sequence[float] | None = None, *, label: str = "score"
 ) -> Figure:
-    """The score over the iterations of training, higher is better, with the best on validation marked.
+    """Draw the score over the iterations of training, with the best on validation marked; higher is better.
 
     Args:
         train: one score per iteration.
-        validation: likewise; None when the model was fitted without a validation part.
-        label: what the score is.
+        validation: same for validation; None if the model was fitted without it.
+        label: name of the score.
     """
     figure, (axes,) = draw(5.6, 3.6)
     axes.plot(range(1, len(train) + 1), train, label="train", color=OTHERS[0], linestyle=DASHES[0])
@@ -192,7 +189,7 @@ def training_figure(
 
 
 def regression_figure(y: ArrayLike, prediction: ArrayLike, *, label: str = "value") -> Figure:
-    """Actual over predicted values: how many rows lie where, on a log colour scale, and the diagonal.
+    """Draw actual over predicted values: the density of rows on a log colour scale, and the diagonal.
 
     Args:
         y: values, shape (n,).
@@ -200,7 +197,7 @@ def regression_figure(y: ArrayLike, prediction: ArrayLike, *, label: str = "valu
         label: name and unit of the target.
     """
     actual, predicted = np.asarray(y, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
-    # A few far outliers would squeeze everything else into a corner.
+    # A few outliers would squeeze everything else into a corner.
     low, high = np.quantile(np.concatenate([actual, predicted]), [0.001, 0.999])
     pad = 0.02 * (high - low) or 1.0
     limits = (low - pad, high + pad)
@@ -225,7 +222,7 @@ def regression_figure(y: ArrayLike, prediction: ArrayLike, *, label: str = "valu
 
 
 def residual_figure(y: ArrayLike, prediction: ArrayLike, *, label: str = "value") -> Figure:
-    """How the errors (actual - predicted) are spread; the outermost 1 % is cut off.
+    """Draw the distribution of the errors (actual - predicted) without the outermost 1%.
 
     Args:
         y: values, shape (n,).
@@ -242,11 +239,11 @@ def residual_figure(y: ArrayLike, prediction: ArrayLike, *, label: str = "value"
 
 
 def interval_figure(estimates: Mapping[str, Estimate], *, label: str) -> Figure:
-    """Values with their intervals, one line each, against 0: say the gain over each baseline.
+    """Draw values with their intervals against 0, such as the gain over each baseline.
 
     Args:
         estimates: by name, from top to bottom.
-        label: what the values are, and their unit.
+        label: name and unit of the values.
     """
     figure, (axes,) = draw(5.6, 1.0 + 0.38 * len(estimates))
     _intervals(axes, list(estimates), list(estimates.values()))
@@ -255,7 +252,7 @@ def interval_figure(estimates: Mapping[str, Estimate], *, label: str) -> Figure:
 
 
 def _intervals(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate]) -> None:
-    """Dots with bars from top to bottom; grey where the interval holds 0."""
+    """Draw dots with bars from top to bottom, grey if the interval contains 0."""
     axes.axvline(0, color=TEXT, linewidth=1)
     for line, (value, low, high) in enumerate(estimates):
         color = TEXT if low <= 0 <= high else MODEL
@@ -267,13 +264,13 @@ def _intervals(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate]) 
 
 
 def slice_figure(table: pd.DataFrame, metric: str, *, model: str, reference: str) -> Figure:
-    """Scores by slice: model and reference on the left, the paired gain with its interval on the right.
+    """Draw scores by slice: model and reference on the left, the paired gain with its interval on the right.
 
-    The largest 12 levels of each column are shown, in the order of the table.
+    Only the 12 largest levels of each column are drawn, in the order of the table.
 
     Args:
         table: `slices.slice_scores`.
-        metric: which of its metrics.
+        metric: the one to draw.
         model: name for the legend.
         reference: name for the legend.
     """

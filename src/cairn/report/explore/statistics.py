@@ -1,0 +1,171 @@
+"""Associations between columns of any kind, and the target over time and in groups, with intervals."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest, norm, rankdata, sem, spearmanr
+from sklearn.metrics.cluster import contingency_matrix
+
+from cairn.metrics.bootstrap import Estimate
+from cairn.report.explore.profile import Floats, Values
+from cairn.settings.data import Task
+
+FEWEST_ROWS = 10
+ALIKE = 0.98
+MOST_PAIRS = 20
+PERIODS = {"hour": "h", "day": "D", "week": "W", "month": "M", "quarter": "Q", "year": "Y"}
+MOST_PERIODS = 100
+CONFIDENCE = 0.95
+CLASSES = 6
+IS = "is "
+"""Prefix of the columns of classes, whose names may equal those of other columns."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two features that hold nearly the same information."""
+
+    first: str
+    second: str
+    association: float
+
+
+def association(first: Values, second: Values) -> float | None:
+    """Return the association of two columns of n rows, on the rows where both have a value.
+
+    There is one measure for each pair of kinds; all three equal the correlation if both columns are binary:
+
+    - two ordered columns (numbers, booleans, dates): Spearman's rank correlation, with its sign;
+    - a category and an ordered column: the square root of epsilon squared of the ranks, the share of their
+      variance that the levels explain, less what is expected by chance (T. L. Kelley, An unbiased
+      correlation ratio measure, PNAS 21 (1935), pages 554-559; on ranks it is (H - k + 1) / (n - k) with
+      Kruskal and Wallis's H);
+    - two categories: bias-corrected Cramér's V (W. Bergsma, A bias-correction for Cramér's V and Tschuprow's
+      T, Journal of the Korean Statistical Society 42 (2013), pages 323-328).
+
+    Returns:
+        -1 to 1 if both are ordered, else 0 to 1; None for fewer than 10 such rows, a constant, or a
+        category with a level for every row.
+    """
+    rows = first.known & second.known
+    if rows.sum() < FEWEST_ROWS:
+        return None
+    x, y = first.numbers[rows], second.numbers[rows]
+    if (x == x[0]).all() or (y == y[0]).all():
+        return None
+    if first.ordered and second.ordered:
+        return float(spearmanr(x, y).statistic)
+    if not first.ordered and not second.ordered:
+        return _cramer(x, y)
+    return _epsilon(y, x) if first.ordered else _epsilon(x, y)
+
+
+def with_target(columns: Mapping[str, Values], target: Values) -> dict[str, float | None]:
+    """Return the association of every column with the target, the strongest first."""
+    found = {name: association(values, target) for name, values in columns.items()}
+    return dict(sorted(found.items(), key=lambda item: (-_strength(item[1]), item[0])))
+
+
+def matrix(columns: Mapping[str, Values]) -> Floats:
+    """Return the association of every pair of p columns, shape (p, p); NaN where it is undefined."""
+    values = list(columns.values())
+    found = np.full((len(values), len(values)), np.nan)
+    for i, j in zip(*np.tril_indices(len(values), -1), strict=True):
+        measured = association(values[i], values[j])
+        found[i, j] = found[j, i] = np.nan if measured is None else measured
+    return found
+
+
+def alike(names: list[str], matrix: Floats) -> list[Pair]:
+    """Return the pairs of columns with an association of at least 0.98, the strongest 20."""
+    first, second = np.tril_indices(len(names), -1)
+    strong = np.nan_to_num(np.abs(matrix[first, second])) >= ALIKE
+    pairs = [
+        Pair(names[j], names[i], float(matrix[i, j]))
+        for i, j in zip(first[strong], second[strong], strict=True)
+    ]
+    return sorted(pairs, key=lambda pair: (-abs(pair.association), pair.first, pair.second))[:MOST_PAIRS]
+
+
+def _strength(measured: float | None) -> float:
+    return -1.0 if measured is None else abs(measured)
+
+
+def _epsilon(codes: Floats, values: Floats) -> float | None:
+    ranks, n, levels = pd.Series(rankdata(values)), len(values), len(np.unique(codes))
+    if levels >= n:
+        return None
+    explained = ranks.groupby(codes).transform("mean").var() / ranks.var()
+    unbiased = 1 - (1 - explained) * (n - 1) / (n - levels)
+    return float(np.sqrt(np.clip(unbiased, 0, 1)))
+
+
+def _cramer(x: Floats, y: Floats) -> float | None:
+    # Sparse: two columns of 5,000 levels have 25 million cells, nearly all of them empty.
+    table = contingency_matrix(x, y, sparse=True).tocoo()
+    n, (k, r) = len(x), table.shape
+    across, down = (np.asarray(table.sum(axis=axis)).ravel() for axis in (1, 0))
+    phi2 = (table.data / across[table.row] * (table.data / down[table.col])).sum() - 1
+    unbiased = max(0.0, phi2 - (k - 1) * (r - 1) / (n - 1))
+    widest = min(k - (k - 1) ** 2 / (n - 1), r - (r - 1) ** 2 / (n - 1)) - 1
+    return float(np.sqrt(min(unbiased / widest, 1.0))) if widest > 0 else None
+
+
+def mean_of(target: Floats, task: Task) -> Estimate:
+    """Return the mean of the target with its 95% interval; the rows are taken as independent.
+
+    The interval of a rate is Wilson's, that of another mean the normal one (NaN for a single row).
+
+    Args:
+        target: shape (n,), n > 0; 0 and 1 in a binary task.
+        task: binary or regression.
+    """
+    if task == "binary":
+        test = binomtest(int(target.sum()), len(target))
+        return Estimate(float(target.mean()), *test.proportion_ci(CONFIDENCE, method="wilson"))
+    mean = float(target.mean())
+    half = norm.ppf((1 + CONFIDENCE) / 2) * (sem(target) if len(target) > 1 else np.nan)
+    return Estimate(mean, float(mean - half), float(mean + half))
+
+
+def period_of(time: pd.Series) -> str | None:
+    """Return the shortest of hour, day, week, month, quarter and year that gives at most 100 periods.
+
+    Returns:
+        The longest period with several if all give more; None if all rows are in one period of any length.
+    """
+    several = None
+    for name, code in PERIODS.items():
+        first, last = pd.PeriodIndex([time.min(), time.max()], freq=code).asi8
+        if last > first:
+            several = name
+            if last - first < MOST_PERIODS:
+                break
+    return several
+
+
+def over_time(time: pd.Series, target: pd.Series, task: Task, period: str) -> pd.DataFrame:
+    """Return the target by period, one row for each period that has rows.
+
+    Args:
+        time: n dates, no time zone, none missing.
+        target: of the same rows.
+        task: for classes there is a column of shares for each of the six most frequent, no interval.
+        period: a name in PERIODS.
+
+    Returns:
+        Columns start (a date), rows, and value, low and high, or `is NAME` for every class.
+    """
+    start = time.dt.to_period(PERIODS[period]).dt.start_time.rename("start")
+    if task == "multiclass":
+        classes = target.value_counts().index[:CLASSES]
+        shares = pd.DataFrame({f"{IS}{name}": target == name for name in classes}).groupby(start).mean()
+        shares.insert(0, "rows", start.value_counts().sort_index())
+        return shares.reset_index()
+    found = [
+        {"start": at, "rows": len(values), **mean_of(values.to_numpy(dtype=np.float64), task)._asdict()}
+        for at, values in target.groupby(start)
+    ]
+    return pd.DataFrame(found)
