@@ -29,6 +29,7 @@ from cairn.report.explore.statistics import (
     over_time,
     period_of,
     with_target,
+)
 from cairn.report.explore.suspects import Suspect, suspects
 from cairn.report.numbers import short
 from cairn.settings.contract import Contract
