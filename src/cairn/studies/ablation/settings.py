@@ -5,11 +5,10 @@ from pathlib import Path
 
 from cairn.compose import params_file
 from cairn.compose.conf import compose
-from cairn.compose.origin import Origin
 from cairn.compose.overrides import differing, replaced
-from cairn.compose.validate import read_config
+from cairn.compose.params_file import CONF, PARAMS, settle
+from cairn.compose.validate import Origin, read_config
 from cairn.errors import UserError
-from cairn.pipeline.compose import CONF, PARAMS, settle
 from cairn.settings.config import Config
 from cairn.studies.trial import SHARED
 

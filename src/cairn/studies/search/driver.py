@@ -17,9 +17,8 @@ from tqdm import tqdm
 
 from cairn.compose import params_file
 from cairn.compose.conf import Composed, compose
-from cairn.compose.origin import Origin
 from cairn.compose.overrides import differing, replaced
-from cairn.compose.validate import read_config
+from cairn.compose.validate import Origin, read_config
 from cairn.errors import UserError
 from cairn.experiments.engines.start import Workers, start
 from cairn.studies.search.objective import objective_of
