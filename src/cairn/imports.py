@@ -50,28 +50,23 @@ def _scan(path: Path) -> tuple[tuple[Path, ...], str]:
         return (), hashlib.sha256(content).hexdigest()
     lines = content.split(b"\n")
     keeps_docstrings = READS_DOCSTRINGS.search(content.decode())
-    names, dropped, texts = [], set(), set()
+    names, docstrings, strings = [], set(), set()
     for node in ast.walk(ast.parse(content)):
-        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.Expr) and not keeps_docstrings and _is_docstring(node, lines):
-            dropped.update(_rows(node))
-        elif isinstance(node, ast.JoinedStr) or (
-            isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
-        ):
-            texts.update(_rows(node))
-            if (
-                isinstance(node, ast.Constant)
-                and isinstance(node.value, str)
-                and DOTTED.fullmatch(node.value)
-            ):
-                names += [node.value, node.value.rpartition(".")[0]]
+        match node:
+            case ast.ImportFrom(module=str(module), level=0):
+                names += [module, *(f"{module}.{alias.name}" for alias in node.names)]
+            case ast.Import():
+                names += [alias.name for alias in node.names]
+            case ast.Expr() if not keeps_docstrings and _is_docstring(node, lines):
+                docstrings.update(_rows(node))
+            case ast.JoinedStr() | ast.Constant(value=str() | bytes()):
+                strings.update(_rows(node))
+                if isinstance(node, ast.Constant) and DOTTED.fullmatch(str(node.value)):
+                    names += [str(node.value), str(node.value).rpartition(".")[0]]
     kept = [
-        line.rstrip()
+        line
         for row, line in enumerate(lines, start=1)
-        if row not in dropped and (row in texts or not line.lstrip().startswith(b"#")) and line.strip()
+        if row not in docstrings and (row in strings or (line.strip() and not line.lstrip().startswith(b"#")))
     ]
     inside = [file for name in names if name.startswith("cairn.") for file in _files(name)]
     return (*inside, *_resolved(path)), hashlib.sha256(b"\n".join(kept)).hexdigest()
@@ -83,10 +78,8 @@ def _rows(node: ast.expr | ast.Expr) -> range:
 
 def _is_docstring(node: ast.Expr, lines: list[bytes]) -> bool:
     """Tell whether a statement is a string alone, on lines of its own."""
-    before, after = (
-        lines[node.lineno - 1][: node.col_offset],
-        lines[_rows(node)[-1] - 1][node.end_col_offset :],
-    )
+    before = lines[node.lineno - 1][: node.col_offset]
+    after = lines[_rows(node)[-1] - 1][node.end_col_offset :]
     is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
     return is_text and not before.strip() and not after.strip()
 

@@ -15,9 +15,9 @@ from toy_conf import ROOT, edit, make_toy_conf
 from cairn.compose import params_file
 from cairn.compose.conf import compose, options
 from cairn.compose.overrides import derive, differing, key_overrides, written
+from cairn.compose.params_file import settle
 from cairn.compose.presets import save_preset
 from cairn.errors import UserError
-from cairn.pipeline.compose import settle
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=12)
 plain = words.filter(lambda text: "${" not in text and text != "???")
@@ -260,7 +260,7 @@ def test_a_recorded_override_that_conf_no_longer_takes_is_named(tmp_path):
 def test_a_damaged_params_file_is_one_line_that_says_how_to_go_on(conf, tmp_path, damage):
     text = damage if damage == "- a\n" else params_file.text_of(compose(conf).values, []) + damage
     with pytest.raises(
-        UserError, match=r"^params.yaml|/params.yaml.*compose --reset` writes it anew"
+        UserError, match=r"^params.yaml|/params.yaml.*compose --reset` writes it again"
     ) as error:
         found_in(text, tmp_path)
     assert len(str(error.value).splitlines()) == 1

@@ -5,10 +5,8 @@ from pathlib import Path
 import pytest
 from toy_conf import edit, make_toy_conf
 
-from cairn.compose.ambiguous import traps
 from cairn.compose.conf import compose
-from cairn.compose.origin import Origin
-from cairn.compose.validate import read_config
+from cairn.compose.validate import Origin, read_config, traps
 from cairn.errors import UserError
 
 

@@ -8,10 +8,9 @@ from omegaconf import OmegaConf
 from repository import ROOT
 
 from cairn.compose import params_file
-from cairn.compose.ambiguous import traps
 from cairn.compose.conf import compose, options
-from cairn.compose.validate import read_config
-from cairn.pipeline.compose import settle
+from cairn.compose.params_file import settle
+from cairn.compose.validate import read_config, traps
 from cairn.settings.config import Config
 
 CONF = ROOT / "conf"
@@ -90,7 +89,7 @@ def test_dvc_composes_with_hydra_too():
 
 
 def test_dvc_yaml_uses_no_other_value_of_params_in_its_own_text_than_compose_knows():
-    from cairn.pipeline.compose import TEMPLATED
+    from cairn.compose.params_file import TEMPLATED
 
     used = re.findall(r"\$\{([\w.]+)\}", (ROOT / "dvc.yaml").read_text(encoding="utf-8"))
     assert set(used) == set(TEMPLATED)

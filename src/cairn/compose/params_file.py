@@ -2,16 +2,23 @@
 
 import hashlib
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cairn.compose.conf import not_yaml
+from cairn.compose.conf import Composed, compose, not_yaml
+from cairn.compose.overrides import derive, differing
 from cairn.errors import UserError
 
+CONF = Path("conf")
+PARAMS = Path("params.yaml")
 FIRST_LINE = "# Generated from conf/ by `python src/cairn compose`: edit conf/, not this file."
-ANEW = "`python src/cairn compose --reset` writes it anew from conf/"
+TEMPLATED = ("data.source", "data.contract")
+"""Keys that dvc.yaml uses in its own text, which DVC reads before the stage compose runs."""
+RESET = "python src/cairn compose --reset"
+REWRITE = f"`{RESET}` writes it again from conf/"
 
 
 @dataclass(frozen=True)
@@ -61,11 +68,11 @@ def parse(text: str, path: str) -> Params:
         values: Any = OmegaConf.to_container(OmegaConf.create(text))
         overrides = json.loads(notes["overrides"]) if "overrides" in notes else None
     except (YAMLError, OmegaConfBaseException) as error:
-        raise UserError(f"{not_yaml(path, error)}; {ANEW}") from error
+        raise UserError(f"{not_yaml(path, error)}; {REWRITE}") from error
     except ValueError as error:
-        raise UserError(f"{path}: the line '# overrides:' is damaged; {ANEW}") from error
+        raise UserError(f"{path}: the line '# overrides:' is damaged; {REWRITE}") from error
     if not isinstance(values, dict):
-        raise UserError(f"{path}: not a mapping; {ANEW}")
+        raise UserError(f"{path}: not a mapping; {REWRITE}")
     return Params(values, overrides, notes.get("values"))
 
 
@@ -103,3 +110,64 @@ def settings_line(overrides: Sequence[str], recorded: Sequence[str]) -> str:
     applied = [each for each in recorded if each in overrides]
     note = f"; from params.yaml: {' '.join(applied)} (`python src/cairn compose --reset` drops this)"
     return f"settings: {from_conf(overrides)}{note if applied else ''}"
+
+
+def write(path: Path, text: str) -> None:
+    """Replace the file in one step, so that a kill leaves the old one or the new one; equal text is left."""
+    if path.exists() and path.read_bytes() == text.encode():
+        return
+    new = path.with_suffix(".yaml.new")
+    new.write_text(text, encoding="utf-8", newline="\n")
+    new.replace(path)
+
+
+def stop_if_dvc_read_another(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise UserError where a key that dvc.yaml uses in its own text has changed under DVC."""
+    for key in TEMPLATED:
+        section, _, name = key.partition(".")
+        old, new = before.get(section, {}).get(name), now[section][name]
+        if old != new:
+            raise UserError(
+                f"params.yaml now says {key} {new} (was {old}), which DVC had read before this stage:"
+                " run the same command once more"
+            )
+
+
+def settle(conf: Path, found: Params | None) -> tuple[Composed, str]:
+    """Decide between conf/ and params.yaml, whichever was edited.
+
+    Args:
+        conf: the folder of config.yaml.
+        found: the current params.yaml, or None to start from conf/ alone.
+
+    Returns:
+        What params.yaml is to hold, and how `Origin` names a key that an override set.
+
+    Raises:
+        UserError: both were edited, or one of them cannot be composed.
+    """
+    if found is None:
+        return compose(conf), "override {}"
+    if found.overrides is None:
+        return derive(conf, found.values), "-S {}"
+    edited = digest(found.values) != found.digest
+    try:
+        composed = compose(conf, found.overrides)
+    except UserError as error:
+        compose(conf)  # if conf/ is wrong without overrides too, say that instead
+        if edited:
+            raise UserError(f"{_both_edited(found.overrides)}\n{error}") from error
+        raise UserError(f"{error}; params.yaml records this override, `{RESET}` drops all of them") from error
+    if not edited or not differing(composed.values, found.values):
+        return composed, "override {}"
+    if digest(composed.values) != found.digest:
+        raise UserError(_both_edited(found.overrides))
+    return derive(conf, found.values), "params.yaml"
+
+
+def _both_edited(overrides: Sequence[str]) -> str:
+    return (
+        "both conf/ and params.yaml were edited since the last run; choose one of them\n"
+        f"to keep conf/: {' '.join([RESET, *map(shlex.quote, overrides)])}\n"
+        "to keep params.yaml: undo the edit of conf/ and run the same command again"
+    )

@@ -1,19 +1,109 @@
-"""Validate every section of params.yaml, and report everything that is wrong with it in one go."""
+"""Check conf/ and what was composed from it; report everything that is wrong in one go, with its origin."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from cairn.compose.checks import cross_checks
-from cairn.compose.conf import not_yaml
+from cairn.compose.conf import EXPERIMENT, Composed, not_yaml, place, sets, settings_files, within
 from cairn.compose.messages import Problem, problems
 from cairn.errors import UserError, did_you_mean
 from cairn.settings.config import Config
 from cairn.settings.contract import Contract
 
 Where = Callable[[tuple[str, ...]], str]
+TWO_READINGS = {
+    re.compile(r"(?i:y|n|yes|no|on|off)"): "true or false to some readers of YAML, a word to others",
+    re.compile(
+        r"[-+]?\d[\d_]*(:[0-5]?\d)+(\.\d*)?"
+    ): "a number in base 60 to some readers of YAML, text to others",
+    re.compile(r"[-+]?0\d+"): "a number in base 8 to some readers of YAML, in base 10 to others",
+    re.compile(r"[-+]?\d+_[\d_]*(\.\d*)?"): "a number to some readers of YAML, text to others",
+}
+
+
+def stop_on_traps(conf: Path) -> None:
+    """Raise UserError with one line for every trap in conf/."""
+    if found := traps(conf):
+        raise UserError("\n".join(found))
+
+
+def traps(conf: Path) -> list[str]:
+    """Return one line for every value in any file of conf/ that would be read in two ways, or in none.
+
+    DVC reads params.yaml as YAML 1.2, Hydra conf/ as YAML 1.1; `???` would reach the stages as text; and
+    oc.env would put this machine's environment into a committed file. Files that are not YAML are left out.
+    """
+    return [
+        f"{conf.name}/{path.relative_to(conf).as_posix()}:{line}: {said}"
+        for path in sorted(conf.rglob("*.yaml"))
+        for line, said in _in_file(path)
+    ]
+
+
+def _in_file(path: Path) -> Iterator[tuple[int, str]]:
+    import yaml
+
+    text = path.read_text(encoding="utf-8")
+    for line, written in enumerate(text.splitlines(), 1):
+        if line > 1 and re.match(r"#\s*@package\b", written):
+            yield line, f"Hydra reads {written!r} only in the first line: move it there"
+    try:
+        tokens = list(yaml.scan(text, Loader=getattr(yaml, "CLoader", yaml.Loader)))
+    except yaml.YAMLError:
+        return
+    for token in tokens:
+        if not isinstance(token, yaml.ScalarToken):
+            continue
+        line, value = token.start_mark.line + 1, token.value
+        if value == "???":
+            yield line, "??? stands for no value: write one, or null"
+        if re.search(r"\$\{oc\.env\b", value):
+            yield line, f"{value} would write this machine's environment into params.yaml: write the value"
+        for pattern, why in TWO_READINGS.items():
+            if token.plain and pattern.fullmatch(value):
+                yield line, f"{value} is {why}: write it in quotes or another way"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the keys of a composed config were written.
+
+    Attributes:
+        conf: the folder of config.yaml.
+        composed: what was composed from it.
+        overridden_in: what to name for a key that an override set: `{}` stands for the override.
+    """
+
+    conf: Path
+    composed: Composed
+    overridden_in: str
+
+    def of(self, path: tuple[str, ...]) -> str:
+        """Return the override that set a key or one below it, or else the file it stands in or should."""
+        key = ".".join(path)
+        for override in self.composed.overrides:
+            name = override.lstrip("+~").partition("=")[0]
+            if name not in self.composed.choices and (within(key, name) or within(name, key)):
+                return self.overridden_in.format(override)
+        preset = self.conf / EXPERIMENT
+        for file in settings_files(self.conf, self.composed.choices):
+            if sets(file, path):
+                name = f"conf/{file.relative_to(self.conf).as_posix()}"
+                return f"{name} (-S {EXPERIMENT}=null leaves it out)" if file.parent == preset else name
+        return f"conf/{self._option(key) or 'config'}.yaml"
+
+    def _option(self, key: str) -> str | None:
+        """Return GROUP/OPTION of the group whose place holds the key most closely."""
+        filling = [group for group in self.composed.choices if within(key, place(group))]
+        if not filling:
+            return None
+        group = max(filling, key=lambda name: len(place(name)))
+        return f"{group.partition('@')[0]}/{self.composed.choices[group]}"
 
 
 def read_config(

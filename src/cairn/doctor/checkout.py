@@ -54,17 +54,14 @@ def line_ends(root: Path) -> Iterator[Line]:
 def settings(root: Path) -> Iterator[Line]:
     """Check that params.yaml is what conf/ says, and that both make sense."""
     from cairn.compose import params_file
-    from cairn.compose.ambiguous import traps
-    from cairn.compose.origin import Origin
     from cairn.compose.overrides import differing
-    from cairn.compose.validate import read_config
-    from cairn.pipeline.compose import settle
+    from cairn.compose.params_file import settle
+    from cairn.compose.validate import Origin, read_config, stop_on_traps
 
     conf = root / "conf"
     try:
         found = params_file.read(root / "params.yaml")
-        if trapped := traps(conf):
-            raise UserError("\n".join(trapped))
+        stop_on_traps(conf)
         composed, overridden = settle(conf, found)
         read_config(composed.values, root, Origin(conf, composed, overridden).of)
     except UserError as error:

@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from cairn.compose import params_file
-from cairn.compose.ambiguous import traps
 from cairn.compose.conf import compose
-from cairn.compose.origin import Origin
-from cairn.compose.validate import read_config
+from cairn.compose.validate import Origin, read_config, traps
 from cairn.errors import UserError
 from cairn.experiments.clone import message_of
 from cairn.experiments.refs import git

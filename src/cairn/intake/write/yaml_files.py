@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from cairn.compose.ambiguous import TWO_READINGS
+from cairn.compose.validate import TWO_READINGS
 from cairn.intake.draft.columns import Finding
 from cairn.intake.draft.plan import Plan
 

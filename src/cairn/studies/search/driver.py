@@ -14,10 +14,9 @@ from optuna.study import Study
 
 from cairn.compose import params_file
 from cairn.compose.conf import Composed, compose
-from cairn.compose.origin import Origin
 from cairn.compose.overrides import differing, replaced
 from cairn.compose.params_file import recorded_in, settings_line
-from cairn.compose.validate import read_config
+from cairn.compose.validate import Origin, read_config
 from cairn.errors import UserError
 from cairn.experiments import pool
 from cairn.experiments.engines.start import start
