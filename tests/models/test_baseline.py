@@ -71,6 +71,6 @@ def test_an_unknown_column_gives_a_line_that_names_the_rule():
 def test_a_column_that_is_no_probability_is_refused_for_a_binary_target():
     rule = ColumnRule(kind="column", column="s", missing=None)
     table = pd.DataFrame({"s": [0.5, 3.0]})
-    with pytest.raises(UserError, match=r"baseline\.rules\.live: s is no probability"):
+    with pytest.raises(UserError, match=r"baseline\.rules\.live: s is not a probability"):
         predict_rule("live", rule, "binary", **given(table))
     assert predict_rule("live", rule, "regression", **given(table))[:, 0].tolist() == [0.5, 3.0]

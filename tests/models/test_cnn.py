@@ -147,7 +147,7 @@ def test_what_is_no_image_gives_one_line(params, said):
 def test_a_missing_pixel_is_refused():
     X, y, _ = crosses(20)
     X[3, 5] = np.nan
-    with pytest.raises(ValueError, match="takes no missing or infinite numbers"):
+    with pytest.raises(ValueError, match="cannot use missing or infinite numbers"):
         small().fit(X, y)
 
 

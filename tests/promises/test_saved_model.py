@@ -1,7 +1,7 @@
 """A model saved by commit f2e801d loads with today's code and predicts the same bits.
 
-saved_model/ holds, for each model, its folder as that commit saved it (zipped: skops does not compress), and
-the predictions that commit made of rows.csv. Fitted on tests/synthetic.py; one category is not in train.
+saved_model/ holds each model's folder as that commit saved it (zipped, as skops does not compress), fitted on
+tests/synthetic.py, and the predictions that commit made of rows.csv, where one category is not in train.
 """
 
 import json

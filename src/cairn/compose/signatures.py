@@ -92,11 +92,27 @@ def _init(module: str, node: ast.ClassDef) -> ast.arguments | None:
     for member in node.body:
         if isinstance(member, ast.FunctionDef) and member.name == "__init__":
             return member.args
-    for base in node.bases:
-        found = _definition(module, base.id) if isinstance(base, ast.Name) else None
-        if found and isinstance(found[1], ast.ClassDef) and (takes := _init(found[0], found[1])):
+    if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
+        names = dict.fromkeys(["self", *_fields(module, node)])
+        return ast.arguments([], [ast.arg(name) for name in names], None, [], [], None, [])
+    for found in _bases(module, node):
+        if takes := _init(*found):
             return takes
     return None
+
+
+def _fields(module: str, node: ast.ClassDef) -> list[str]:
+    """Return the fields of a dataclass, those of its bases first."""
+    inherited = [name for found in _bases(module, node) for name in _fields(*found)]
+    own = [m.target.id for m in node.body if isinstance(m, ast.AnnAssign) and isinstance(m.target, ast.Name)]
+    return [*inherited, *own]
+
+
+def _bases(module: str, node: ast.ClassDef) -> Iterator[tuple[str, ast.ClassDef]]:
+    for base in node.bases:
+        found = _definition(module, base.id) if isinstance(base, ast.Name) else None
+        if found and isinstance(found[1], ast.ClassDef):
+            yield found[0], found[1]
 
 
 def _imported(module: str, name: str) -> list[str] | None:

@@ -1,4 +1,4 @@
-"""What the stages prepare and split leave for the stages after them: a contract, and rows in three parts."""
+"""What the stages prepare and split leave for training: the contract, train and validation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,8 @@ from cairn.errors import UserError
 from cairn.settings.contract import Contract
 
 CONTRACT = Path("data/prepared/contract.json")
-TEST = Path("data/splits/test.parquet")
 PARTS = {name: Path(f"data/splits/{name}.parquet") for name in ("train", "validation")}
-"""The parts that a model is made from; the test part is read by name, where a model is judged."""
+"""The parts that a model is made from. Only the stages that predict test name its file."""
 
 
 @dataclass(frozen=True)

@@ -28,11 +28,11 @@ Floats = NDArray[np.float64]
 
 MISSING = "(missing)"
 UNSEEN = -1
-"""The code of a category not seen in train: HistGradientBoosting takes it as missing, our MLP as unknown."""
+"""The code of a category not seen in train: missing to HistGradientBoosting, unknown to our MLP."""
 
 
 class _Cells(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """A transformer without anything to learn but the names of its columns."""
+    """A transformer that learns only the names of its columns."""
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
         """Remember the columns."""
@@ -54,7 +54,7 @@ class ToText(_Cells):
     """Categories of any type to text, so that 1, 1.0 and "1" are one category wherever the row comes from."""
 
     def transform(self, X: pd.DataFrame) -> NDArray[np.object_]:
-        """Return str objects, shape (n, columns); what is missing becomes a category of its own."""
+        """Return str objects, shape (n, columns); missing becomes a category of its own."""
         columns = [_text(X.iloc[:, position]) for position in range(X.shape[1])]
         return np.column_stack(columns) if columns else np.empty((len(X), 0), dtype=object)
 
@@ -62,18 +62,18 @@ class ToText(_Cells):
 def build_encoder(
     contract: Contract, features: list[str], encoding: Encoding, *, sparse: bool = False
 ) -> ColumnTransformer:
-    """Describe how the features become a float64 matrix; fit it on train only.
+    """Return an unfitted transformer of the features to a float64 matrix.
 
-    Numbers come first, booleans after them, as encoding.numeric says: passthrough keeps NaN; standard and
-    quantile put the median of train for NaN, and add one column 0/1 for each that is nullable. Then
-    categories, "missing" being one of them: ordinal gives codes 0..K-1, K <= max_categories, rare ones
-    sharing one code and unseen ones getting UNSEEN; onehot gives 0/1 columns, unseen counting as rare.
+    First numbers, then booleans, by encoding.numeric: passthrough keeps NaN; standard and quantile replace
+    NaN by the median of train, and add a 0/1 column for each nullable one. Then categories, also "missing",
+    by encoding.categorical: ordinal gives codes 0..K-1, K <= max_categories, where rare categories share a
+    code and unseen ones get UNSEEN; onehot gives 0/1 columns, where unseen categories count as rare.
 
     Args:
-        contract: says which features are categorical; all others are numbers.
+        contract: the kind of each feature.
         features: columns to read, by name: their order in the frame does not matter.
         encoding: see the config section.
-        sparse: return a scipy CSR matrix where few values are not 0, for estimators that take one.
+        sparse: return a scipy CSR matrix if few values are not 0, for estimators that take one.
     """
     kinds = {name: contract.columns[name].kind for name in features}
     categorical = [name for name in features if kinds[name] == "categorical"]
@@ -83,7 +83,7 @@ def build_encoder(
     missing = make_pipeline(ToNumbers(), MissingIndicator(features="all"))
     blocks = [
         ("numeric", _numbers(encoding.numeric), numeric),
-        # Two values have no quantiles worth spreading: they would come out as -5.2 and 5.2.
+        # A quantile transform would map two values to -5.2 and 5.2.
         ("boolean", _numbers("passthrough" if encoding.numeric == "passthrough" else "standard"), boolean),
         ("missing", missing, [] if encoding.numeric == "passthrough" else nullable),
         ("categorical", _categories(encoding), categorical),

@@ -19,10 +19,10 @@ from cairn.settings.model import Encoding
 
 MOST_BINS = 32
 PLAIN = Encoding(numeric="passthrough", categorical="ordinal", min_frequency=20, max_categories=254)
-"""One number per column, and not the model's encoding: the baseline gets the columns that the model gets."""
+"""One number per column, not the model's encoding: so the baseline gets the same columns as the model."""
 SAMPLE, TREES, LEAVES = 20_000, 60, 200
 STEP = 0.1
-"""Share of the columns that each round of the elimination takes away."""
+"""Share of the columns that each round of the elimination removes."""
 
 
 def select_features(contract: Contract, target: str, features: FeaturesConfig) -> list[str]:
@@ -75,22 +75,22 @@ def choose_columns(
     seed: int,
     threads: int,
 ) -> list[str]:
-    """Choose the features that a model gets; they keep their order, which has no say in the choice.
+    """Choose the features that a model gets; they keep their order, and the choice does not depend on it.
 
     Of columns that cut the rows into the same bins (copies, or the same in another unit) only one is a
-    candidate. univariate keeps those that tell most about the target by themselves: mutual information with
-    the column in bins of equal rows (the cube root of the rows, at most 32; missing is one more), less what
-    chance would give (Vinh, Epps and Bailey 2010, Journal of Machine Learning Research 11:2837-2854).
-    recursive fits a forest of random trees to 20,000 rows, takes the least important tenth of the columns
-    away, fits again, and so on (Guyon, Weston, Barnhill and Vapnik 2002, Machine Learning 46:389-422).
+    candidate. univariate keeps the columns with the highest mutual information with the target, in bins of
+    equal rows (the cube root of the rows, at most 32; missing is one more), less the value expected by chance
+    (Vinh, Epps and Bailey 2010, Journal of Machine Learning Research 11:2837-2854). recursive fits a forest
+    of random trees to 20,000 rows, removes the least important tenth of the columns, fits again, and so on
+    (Guyon, Weston, Barnhill and Vapnik 2002, Machine Learning 46:389-422).
 
     Args:
-        train: the rows that are fitted on; never others.
+        train: the rows that are fitted on, and no others.
         y: their target: class codes or values, shape (n,).
         features: candidates, columns of train.
-        contract: says which of them are categories.
+        contract: the kind of each column.
         task: what y is.
-        selection: how, and how many are kept; no more than there are.
+        selection: the method, and how many are kept.
         seed: of the forest.
         threads: of the forest.
     """
@@ -112,7 +112,7 @@ def choose_columns(
 
 
 def _distinct(codes: Floats) -> list[int]:
-    """Return the positions of the columns of codes (n, p) that cut the rows as none before them does."""
+    """Return the positions of the columns of codes (n, p) that cut the rows like no column before them."""
     first: dict[bytes, int] = {}
     for position, column in enumerate(codes.T):
         first.setdefault(np.unique(column, return_inverse=True)[1].tobytes(), position)
@@ -120,7 +120,7 @@ def _distinct(codes: Floats) -> list[int]:
 
 
 def _univariate(codes: Floats, y: NDArray[Any], task: Task, keep: int) -> NDArray[np.bool_]:
-    """Say which columns of codes (n, p) have the most information about y by themselves."""
+    """Return a mask of the columns of codes (n, p) with the most information about y, shape (p,)."""
     from sklearn.feature_selection import SelectKBest
 
     target = _binned(y) if task == "regression" else y
@@ -153,7 +153,7 @@ def _binned(values: NDArray[Any]) -> NDArray[np.int64]:
 def _recursive(
     X: Floats, y: NDArray[Any], task: Task, keep: int, *, seed: int, threads: int
 ) -> NDArray[np.bool_]:
-    """Say which columns of X (n, p) are left after the least important ones went, round by round."""
+    """Return a mask of the columns of X (n, p) left after recursive feature elimination, shape (p,)."""
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
     from sklearn.feature_selection import RFE
 
@@ -161,7 +161,7 @@ def _recursive(
     kind = ExtraTreesRegressor if task == "regression" else ExtraTreesClassifier
     forest = kind(
         n_estimators=TREES,
-        # Small leaves would credit columns of many values for fitting noise.
+        # With small leaves, columns of many values would look important for fitting noise.
         min_samples_leaf=max(5, len(rows) // LEAVES),
         max_features=0.3,
         random_state=seed,

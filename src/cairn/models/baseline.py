@@ -53,7 +53,7 @@ def predict_all(
 
 
 def one_hot(target: pd.Series, task: Task, classes: list[str]) -> Floats:
-    """Return the target as columns to average: shape (n, k) of 0/1 for k classes, (n, 1) otherwise."""
+    """Return the target as columns to average: shape (n, k) of 0/1 for multiclass, (n, 1) otherwise."""
     if task == "multiclass":
         return (target.to_numpy()[:, None] == np.array(classes)[None, :]).astype(np.float64)
     return target.to_numpy(dtype=np.float64)[:, None]
@@ -67,13 +67,13 @@ def prior(outcome: Floats, rows: int) -> Floats:
 def predict_rule(
     name: str, rule: Rule, task: Task, *, train: pd.DataFrame, outcome: Floats, table: pd.DataFrame
 ) -> Floats:
-    """Predict `table` by a rule whose numbers come from train alone.
+    """Predict `table` by a rule whose numbers come from train only.
 
     Args:
         name: of the rule, for messages.
         rule: a rate per group of columns, or a column taken as the prediction.
         task: what is predicted.
-        train: rows the rates are counted on, n of them.
+        train: rows the rates are computed on, n of them.
         outcome: the target of train as columns, shape (n, k), see `one_hot`.
         table: rows to predict, m of them.
 
@@ -81,7 +81,7 @@ def predict_rule(
         Predictions of shape (m, k).
 
     Raises:
-        UserError: a column that is not in the table, or a column that cannot be the prediction.
+        UserError: a column that is not in the table, or that cannot be the prediction.
     """
     columns = rule.by if isinstance(rule, RateRule) else [rule.column]
     absent = [column for column in columns if column not in table.columns]
@@ -93,7 +93,7 @@ def predict_rule(
 
 
 def _rates(rule: RateRule, train: pd.DataFrame, outcome: Floats, table: pd.DataFrame) -> Floats:
-    """Shrink each group's mean to the overall one: (sum + smoothing x overall) / (rows + smoothing)."""
+    """Shrink each group's mean towards the overall one: (sum + smoothing x overall) / (rows + smoothing)."""
     overall = outcome.mean(axis=0)
     keys = pd.concat([train[rule.by], table[rule.by]], ignore_index=True)
     codes = keys.groupby(rule.by, dropna=False, sort=False).ngroup().to_numpy()
@@ -111,5 +111,5 @@ def _column(name: str, rule: ColumnRule, task: Task, outcome: Floats, table: pd.
     values = table[rule.column].to_numpy(dtype=np.float64)
     values = np.where(np.isnan(values), outcome.mean() if rule.missing is None else rule.missing, values)
     if task == "binary" and (values.min(initial=0) < 0 or values.max(initial=0) > 1):
-        raise UserError(f"baseline.rules.{name}: {rule.column} is no probability: it leaves the range 0 to 1")
+        raise UserError(f"baseline.rules.{name}: {rule.column} is not a probability: values outside 0 to 1")
     return values[:, None]

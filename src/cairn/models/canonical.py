@@ -1,8 +1,8 @@
-"""One model, one sequence of bytes: what skops writes of addresses, times and stray memory is taken out.
+"""Equal models, equal bytes: removes the addresses, times and stray memory that skops writes.
 
-It leans on the layout of skops files (protocol 2, skops 0.16): a zip of schema.json, a tree of nodes with
-`__id__` (the address of the object) and `file` (named by an address), and these files. The pins hold skops
-there, and tests/models/test_package.py tells when a new one differs.
+It depends on the layout of skops files (protocol 2, skops 0.16): a zip of schema.json, a tree of nodes with
+`__id__` (the address of the object) and `file` (named by an address), and these files. skops is pinned to
+that version, and tests/models/test_package.py fails if a new one differs.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ UNIX = 3
 def canonical(content: bytes) -> bytes:
     """Rewrite a skops file so that equal models have equal bytes in every process.
 
-    Objects are numbered in the order of the tree; numbers and text, which Python shares or not as it
-    pleases, get no number; equal arrays are stored once, under their hash, and the gaps in records are 0;
-    sets are sorted; dates, flags and compression (which differs between versions of zlib) are fixed.
+    Objects are numbered in the order of the tree, except numbers and text, which Python may or may not share;
+    equal arrays are stored once, under their hash; the gaps in records are 0; sets are sorted; dates, flags
+    and compression (which differs between versions of zlib) are fixed.
 
     Args:
         content: what skops.io.dumps returned.
@@ -47,7 +47,7 @@ def canonical(content: bytes) -> bytes:
 
 
 def _without_gaps(content: bytes) -> bytes:
-    """Put 0 between the fields of records, where scikit-learn's trees hold whatever was in memory before."""
+    """Put 0 between the fields of records, where scikit-learn's trees hold uninitialised memory."""
     if not content.startswith(np.lib.format.MAGIC_PREFIX):
         return content
     array = np.load(io.BytesIO(content), allow_pickle=False)

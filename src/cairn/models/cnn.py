@@ -1,14 +1,14 @@
 """A small convolutional network for tables whose columns are the pixels of a grey image."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from cairn.models.estimators import Floats, NetworkClassifier, NetworkEstimator, NetworkRegressor, finite
+from cairn.models.network import Floats, NetworkClassifier, NetworkEstimator, NetworkRegressor, finite
 
 
 class Convolutions(nn.Module):
@@ -46,39 +46,17 @@ class Convolutions(nn.Module):
         return self.layers(pixels.view(-1, 1, *self.image_shape))
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class _CNN(NetworkEstimator):
     """What the classifier and the regressor share; see CNNClassifier for the parameters."""
 
-    def __init__(
-        self,
-        *,
-        image_shape: Sequence[int],
-        channels: Sequence[int] = (32, 64),
-        hidden: int = 128,
-        dropout: float = 0.5,
-        learning_rate: float = 0.003,
-        schedule: Literal["cosine", "constant"] = "cosine",
-        weight_decay: float = 0.01,
-        batch_size: int = 64,
-        max_epochs: int = 30,
-        patience: int = 10,
-        precision: Literal["float32", "bfloat16"] = "float32",
-        device: Literal["auto", "cpu", "cuda"] = "auto",
-        random_state: int | None = 0,
-    ) -> None:
-        self.image_shape = image_shape
-        self.channels = channels
-        self.hidden = hidden
-        self.dropout = dropout
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.weight_decay = weight_decay
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.patience = patience
-        self.precision = precision
-        self.device = device
-        self.random_state = random_state
+    image_shape: Sequence[int]
+    channels: Sequence[int] = (32, 64)
+    hidden: int = 128
+    dropout: float = 0.5
+    learning_rate: float = 0.003
+    batch_size: int = 64
+    patience: int = 10
 
     def _start(self, X: Floats) -> Convolutions:
         shape = list(self.image_shape)
@@ -119,15 +97,7 @@ class CNNClassifier(_CNN, NetworkClassifier):
         channels: feature maps of each 3 × 3 convolution; each after the first halves height and width.
         hidden: width of the linear layer before the outputs.
         dropout: share of the values before each linear layer that is set to 0 while training.
-        learning_rate: of AdamW, at the start.
-        schedule: cosine lets the learning rate fall to 0 over max_epochs; constant keeps it.
-        weight_decay: of AdamW.
-        batch_size: rows per step.
-        max_epochs: passes over the rows at most.
-        patience: epochs without a better validation loss before training stops; needs validation rows.
-        precision: bfloat16 speeds up a GPU; the CPU always computes in float32.
-        device: of training; auto is the GPU when there is one.
-        random_state: seed of weights, order of rows and dropout.
+        learning_rate, schedule, …: of the training, see NetworkEstimator.
 
     Attributes:
         pixel_mean_, pixel_scale_: mean and standard deviation of all pixels in training.

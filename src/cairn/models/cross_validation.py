@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from cairn.errors import UserError
 from cairn.metrics.scores import METRICS, score
 from cairn.models.build import stops_early
 from cairn.models.recipe import Recipe
-from cairn.progress import progress
 from cairn.settings.cross_validation import CrossValidationConfig
 from cairn.settings.data import DataConfig
 
@@ -43,7 +43,7 @@ def cross_validate(recipe: Recipe, table: pd.DataFrame, settings: CrossValidatio
     classes = sorted(table[target].unique().tolist()) if task != "regression" else None
     found = []
     folds = fold_rows(table, settings, recipe.data, recipe.seed)
-    for first, stop, held_out in progress(folds, f"cross_validate {settings.kind}", unit="fold"):
+    for first, stop, held_out in tqdm(folds, desc=settings.kind, unit="fold", disable=None, leave=False):
         early = stops_early(recipe.model, task, recipe.train)
         fit = first if early else np.concatenate([first, stop])
         package = recipe.fit(table.iloc[fit], table.iloc[stop], classes=classes)

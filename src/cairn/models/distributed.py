@@ -1,8 +1,8 @@
 """One training over several processes: torchrun starts them, torch.distributed connects them.
 
-All processes hold the whole table and go through the same order of rows; each computes its share of every
-batch, and the gradients are summed. So the batch size means what it means in one process, and so does the
-result, but for the order in which numbers are added.
+All processes hold the whole table and use the same order of rows; each computes its share of every batch, and
+the gradients are summed. So batch size and result are those of one process, except for the order in which
+numbers are added.
 """
 
 import atexit
@@ -21,7 +21,7 @@ class Group:
 
     Attributes:
         rank: number of this process, from 0.
-        size: number of processes; with 1 nothing here does anything.
+        size: number of processes; with 1, nothing here has an effect.
     """
 
     rank: int = 0
@@ -69,14 +69,14 @@ class Group:
         return held[0]
 
     def seed_dropout(self, seed: int, epoch: int) -> None:
-        """Let each process drop other values, and a run that goes on after a kill the same ones again."""
+        """Make dropout differ between processes, and be the same again in a run that resumes after a kill."""
         if self.size > 1:
             state = np.random.SeedSequence((seed, self.rank, epoch)).generate_state(1)
             torch.manual_seed(int(state[0]))
 
 
 def started_group() -> Group:
-    """Tell which processes torchrun has started; one alone in any other case."""
+    """Return the group of processes that torchrun has started; without torchrun a group of one."""
     if not distributed.is_torchelastic_launched():
         return Group()
     return Group(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))

@@ -1,7 +1,7 @@
 """The training loop of torch networks: the table lives on the device, a batch is a slice of a permutation.
 
-Everything that decides the next step is in the snapshot written after each epoch, so that a killed run which
-goes on ends in the same bits as one that was never interrupted (same machine, device and thread count).
+Everything that decides the next step is in the snapshot written after each epoch: a killed run that resumes
+ends in the same bits as one that was never interrupted (same machine, device and thread count).
 """
 
 import math
@@ -10,18 +10,19 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from cairn.models import distributed
+from cairn.progress import OnIteration
 
 EVALUATION_ROWS = 8192
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Weights = dict[str, Tensor]
-OnIteration = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Settings:
 
 @dataclass
 class State:
-    """What a run has come to after some whole epochs; losses are means over rows."""
+    """The state of a run after a number of whole epochs; losses are means over rows."""
 
     train: list[float] = field(default_factory=list)
     validation: list[float] = field(default_factory=list)
@@ -70,10 +71,7 @@ class State:
 
 @dataclass
 class _Run:
-    """One training under way: what learns, what decides its steps, and how far it has come.
-
-    Of the validation rows it holds the share of this process.
-    """
+    """One training in progress; validation holds only this process's share of the rows."""
 
     group: distributed.Group
     network: nn.Module
@@ -91,7 +89,7 @@ class _Run:
 
     @property
     def finished(self) -> bool:
-        """All epochs are done, or the last `patience` of them brought no better validation loss."""
+        """All epochs are done, or the last `patience` of them did not improve the validation loss."""
         state, settings = self.state, self.settings
         waited = bool(state.validation) and state.epochs - state.best_epoch >= settings.patience
         return state.epochs >= settings.max_epochs or waited
@@ -119,14 +117,14 @@ def train(
         table: rows to learn from.
         validation: rows to stop on, never learnt from.
         settings: see Settings.
-        snapshot: file to go on from when it is there, replaced after each epoch; the caller removes it.
-        on_iteration: told the epoch, from 1, and its validation loss (if there are such rows); may raise.
+        snapshot: file to resume from if it exists, replaced after each epoch; the caller removes it.
+        on_iteration: called with each epoch, from 1, and its validation loss, if there are such rows.
 
     Returns:
         The losses of every epoch and the number of the best one, counted from 1.
 
     Raises:
-        FloatingPointError: the training loss is no longer a number.
+        FloatingPointError: the training loss is NaN or infinite.
     """
     group = distributed.connect(table.target.device)
     with _repeatable(settings.seed, table.target.device):
@@ -145,7 +143,11 @@ def train(
             generator,
         )
         _restore(run, snapshot)
-        with _progress(settings.max_epochs, run.state.epochs, shown=group.rank == 0) as bar:
+        hidden = None if group.rank == 0 else True  # None: hidden unless stderr is a terminal
+        done = run.state.epochs
+        with tqdm(
+            total=settings.max_epochs, initial=done, unit="epoch", disable=hidden, dynamic_ncols=True
+        ) as bar:
             while not run.finished:
                 _learn(run)
                 _judge(run)
@@ -176,13 +178,13 @@ def pick_device(name: str) -> torch.device:
     """Turn auto, cpu or cuda into a device; auto takes the GPU when there is one.
 
     Raises:
-        ValueError: cuda is asked for and no GPU can be used, the name is another one, or see own_gpu.
+        ValueError: cuda without a usable GPU, an unknown name, or see own_gpu.
     """
     if name not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device '{name}' is none of auto, cpu, cuda")
+        raise ValueError(f"unknown device '{name}': choose auto, cpu or cuda")
     if name == "cuda" and not torch.cuda.is_available():
         built = torch.version.cuda
-        why = "torch sees no GPU" if built else f"torch {torch.__version__} is built without CUDA"
+        why = "torch finds no GPU" if built else f"torch {torch.__version__} is built without CUDA"
         raise ValueError(f"device cuda: {why}; set device: auto or cpu")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -218,7 +220,7 @@ def _step(run: _Run, batch: Table, weight: float) -> Tensor:
     """Take one step of the optimizer, and return the loss before it (0 without rows).
 
     Args:
-        run: what learns.
+        run: the training.
         batch: this process's share of the rows of the step.
         weight: the share's size; the shares' gradients add up to that of the mean loss.
     """
@@ -239,7 +241,7 @@ def _rate(schedule: str, share: float) -> float:
 
 
 def _judge(run: _Run) -> None:
-    """Note the validation loss, and keep the weights when they are the best so far."""
+    """Record the validation loss, and keep the weights if they are the best so far."""
     state = run.state
     if run.validation is not None:
         found = outputs(run.network, run.validation.inputs)
@@ -252,7 +254,7 @@ def _judge(run: _Run) -> None:
 
 @contextmanager
 def _repeatable(seed: int, device: torch.device) -> Generator[None]:
-    """Make dropout and kernels repeatable, and leave the caller's random state and switches as they were."""
+    """Make dropout and kernels repeatable, and restore the caller's random state and switches."""
     # cuBLAS reads it when it starts: without a fixed workspace its sums may differ from run to run.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled()
@@ -284,7 +286,7 @@ def _store(run: _Run, path: Path) -> None:
 
 
 def _restore(run: _Run, path: Path | None) -> None:
-    """Go on from the snapshot, if there is one where the first process looks."""
+    """Resume from the snapshot, if the first process finds one."""
     there = run.group.rank == 0 and path is not None and path.exists()
     content = run.group.from_first(torch.load(path, weights_only=True, map_location="cpu") if there else None)
     if content is None:
@@ -297,11 +299,3 @@ def _restore(run: _Run, path: Path | None) -> None:
     else:
         torch.set_rng_state(content["dropout"])
     run.state = State(**content["state"])
-
-
-def _progress(epochs: int, done: int, *, shown: bool) -> Any:
-    """Draw a bar on stderr where a person watches (DVC hands its terminal on), and nothing in a log file."""
-    from tqdm import tqdm
-
-    disable = None if shown else True
-    return tqdm(total=epochs, initial=done, unit="epoch", disable=disable, dynamic_ncols=True)

@@ -1,57 +1,71 @@
 """A multilayer perceptron with embeddings for categories, as scikit-learn estimators."""
 
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from cairn.models.estimators import Floats, NetworkClassifier, NetworkEstimator, NetworkRegressor, finite
-from cairn.models.network import Network
+from cairn.models.network import Floats, NetworkClassifier, NetworkEstimator, NetworkRegressor, finite
 
 
-class _MLP(NetworkEstimator):
-    """What the classifier and the regressor share; see MLPClassifier for the parameters."""
+class Network(nn.Module):
+    """Embeddings of the codes beside the numbers, then linear layers with ReLU and dropout.
+
+    Args:
+        numeric: number of numeric inputs.
+        columns: number of columns of codes.
+        rows: rows of the one table that holds the embeddings of all columns, one after the other.
+        embedding: length of the vector that stands for a category.
+        hidden: widths of the hidden layers.
+        dropout: share of hidden values set to 0 while training.
+        outputs: number of outputs.
+    """
 
     def __init__(
         self,
         *,
-        hidden: Sequence[int] = (256, 256),
-        embedding: int = 16,
-        dropout: float = 0.1,
-        learning_rate: float = 0.001,
-        schedule: Literal["cosine", "constant"] = "cosine",
-        weight_decay: float = 0.01,
-        batch_size: int = 1024,
-        max_epochs: int = 30,
-        patience: int = 5,
-        precision: Literal["float32", "bfloat16"] = "float32",
-        device: Literal["auto", "cpu", "cuda"] = "auto",
-        categorical_features: Sequence[int] | None = None,
-        random_state: int | None = 0,
+        numeric: int,
+        columns: int,
+        rows: int,
+        embedding: int,
+        hidden: Sequence[int],
+        dropout: float,
+        outputs: int,
     ) -> None:
-        self.hidden = hidden
-        self.embedding = embedding
-        self.dropout = dropout
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.weight_decay = weight_decay
-        self.batch_size = batch_size
-        self.max_epochs = max_epochs
-        self.patience = patience
-        self.precision = precision
-        self.device = device
-        self.categorical_features = categorical_features
-        self.random_state = random_state
+        super().__init__()
+        self.embeddings = nn.Embedding(rows, embedding) if columns else None
+        layers: list[nn.Module] = []
+        width = numeric + embedding * columns
+        for following in hidden:
+            layers += [nn.Linear(width, following), nn.ReLU(), nn.Dropout(dropout)]
+            width = following
+        self.layers = nn.Sequential(*layers, nn.Linear(width, outputs))
+
+    def forward(self, numeric: Tensor, rows: Tensor) -> Tensor:
+        """Map numbers (n, numeric) float32 and embedding rows (n, columns) int32 to outputs (n, outputs)."""
+        if self.embeddings is None:
+            return self.layers(numeric)
+        return self.layers(torch.cat([numeric, self.embeddings(rows).flatten(1)], dim=1))
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class _MLP(NetworkEstimator):
+    """What the classifier and the regressor share; see MLPClassifier for the parameters."""
+
+    hidden: Sequence[int] = (256, 256)
+    embedding: int = 16
+    dropout: float = 0.1
+    categorical_features: Sequence[int] | None = None
 
     def _start(self, X: Floats) -> Network:
         codes = X[:, self._categorical()]
         self.n_codes_ = _counts(codes)
         network = self._network()
         if network.embeddings is not None:
-            # A category nobody trained on says nothing: its vector is 0 and, without a gradient, stays 0.
+            # The vector of a category that train lacks is 0 and, without a gradient, stays 0.
             unseen = np.setdiff1d(np.arange(self.n_codes_.sum() + len(self.n_codes_)), self._rows(codes))
             with torch.no_grad():
                 network.embeddings.weight[torch.as_tensor(unseen)] = 0
@@ -78,7 +92,7 @@ class _MLP(NetworkEstimator):
         return torch.from_numpy(numeric).to(device), torch.from_numpy(rows).to(device)
 
     def _rows(self, codes: Floats) -> NDArray[np.int32]:
-        """Find each code's row in the table of embeddings; the last of a column is for what is no code."""
+        """Find each code's row in the table of embeddings; a column's last row is for all other values."""
         known = (codes >= 0) & (codes < self.n_codes_)
         rows = np.where(known, codes, self.n_codes_)
         return (rows + np.cumsum(self.n_codes_ + 1) - self.n_codes_ - 1).astype(np.int32)
@@ -88,23 +102,15 @@ class MLPClassifier(_MLP, NetworkClassifier):
     """A network for two classes (one logit) or more (softmax), fitted by log loss.
 
     Input is a float matrix: numbers (finite, about unit scale) and, at `categorical_features`, codes 0..K-1;
-    any other value there (-1, NaN, a new code) counts as a category never seen, whose vector is 0.
+    any other value there (-1, NaN, a new code) counts as an unseen category, whose vector is 0.
     Predictions are computed on the CPU whatever the device of training.
 
     Args:
         hidden: widths of the hidden layers.
         embedding: length of the vector learnt for each category.
         dropout: share of hidden values set to 0 while training.
-        learning_rate: of AdamW, at the start.
-        schedule: cosine lets the learning rate fall to 0 over max_epochs; constant keeps it.
-        weight_decay: of AdamW.
-        batch_size: rows per step.
-        max_epochs: passes over the rows at most.
-        patience: epochs without a better validation loss before training stops; needs validation rows.
-        precision: bfloat16 speeds up a GPU; the CPU always computes in float32.
-        device: of training; auto is the GPU when there is one.
         categorical_features: positions of the columns that hold codes.
-        random_state: seed of weights, order of rows and dropout.
+        learning_rate, schedule, …: of the training, see NetworkEstimator.
 
     Attributes:
         classes_: the labels, sorted.
@@ -124,6 +130,6 @@ class MLPRegressor(_MLP, NetworkRegressor):
 
 
 def _counts(codes: Floats) -> NDArray[np.int64]:
-    """Return K for each column of codes 0..K-1; what is no code (NaN, negative) does not count."""
+    """Return K for each column of codes 0..K-1, ignoring other values (NaN, negative)."""
     known = np.where(codes >= 0, codes, -1)
     return known.max(axis=0, initial=-1).astype(np.int64) + 1

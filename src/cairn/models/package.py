@@ -1,7 +1,7 @@
-"""The one saved form of a model: a folder that predicts without anything else of this repository's files.
+"""The saved form of a model: a folder that predicts without any other file of this repository.
 
-model.skops     encoder and estimator, never a pickle; equal models have equal bytes
-package.json    what goes in (contract), what comes out (task, classes, threshold), config and versions
+model.skops     encoder and estimator, not a pickle; equal models have equal bytes
+package.json    inputs (contract), outputs (task, classes, threshold), config and versions
 """
 
 import json
@@ -29,9 +29,9 @@ MODEL, RECORD = "model.skops", "package.json"
 FORMAT = 1
 
 TILE = 64
-"""Rows are predicted in multiples of this many: BLAS then uses the same instructions for every row."""
+"""Rows are predicted in multiples of this number: BLAS then uses the same instructions for every row."""
 BLOCK = 1024 * TILE
-"""Rows encoded at a time, so that a large table needs little memory."""
+"""Rows encoded at a time: a large table needs little memory."""
 
 TRUSTED = frozenset(
     {
@@ -56,24 +56,24 @@ TRUSTED = frozenset(
         "sklearn.utils.validation.check_array",
     }
 )
-"""What a file may hold beside skops' own list (estimators of scikit-learn, arrays, plain Python). Names, not
-prefixes: a whole library always has functions that nobody wants called."""
+"""Types that a file may hold beside skops' own list (estimators of scikit-learn, arrays, plain Python). Full
+names, not prefixes: every library has functions that a model file must not call."""
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions of the libraries that decide the numbers, without the device they are built for."""
+    """Return the versions of the libraries that decide the numbers, without local parts such as +cu130."""
     names = ("numpy", "pandas", "scikit-learn", "scipy", "skops", "torch")
     return {name: version(name).partition("+")[0] for name in names}
 
 
 @dataclass(frozen=True)
 class Package:
-    """A fitted model with all it takes to predict rows and to judge them.
+    """A fitted model with everything needed to predict rows and to score them.
 
     Args:
         encoder: fitted ColumnTransformer, see cairn.features.encode.
         estimator: fitted classifier (on codes 0..k-1) or regressor.
-        contract: the inputs and nothing else, in the order of the features.
+        contract: the inputs only, in the order of the features.
         task: binary, multiclass or regression.
         target: the column that is predicted.
         classes: labels in the order of their codes, the event last when binary; empty for a regression.
@@ -99,28 +99,28 @@ class Package:
 
     @property
     def class_names(self) -> list[str]:
-        """The classes as text, for columns and pictures."""
+        """The classes as text, for columns and plots."""
         return [str(label) for label in self.classes]
 
     def encode(self, target: pd.Series) -> NDArray[Any]:
         """Return the target as metrics take it, shape (n,): int64 codes, or float64 for a regression.
 
         Raises:
-            ValueError: a label the model does not know.
+            ValueError: a label that is not among the classes.
         """
         return target_values(target, self.task, self.classes)
 
     def scores(self, frame: pd.DataFrame) -> Floats:
-        """Predict rows, each to the same bits whatever rows are with it.
+        """Predict rows; the bits of a prediction do not depend on the other rows.
 
         Args:
-            frame: has the columns of the contract, in any order, among others.
+            frame: has the columns of the contract, in any order; other columns are ignored.
 
         Returns:
             P(event), shape (n,), for binary; (n, k) for multiclass; values (n,) for regression.
 
         Raises:
-            ValueError: one line that names the columns missing or of another type.
+            ValueError: see check_inputs.
         """
         check_inputs(frame, self.contract)
         inputs = frame[self.features]
@@ -134,7 +134,7 @@ class Package:
 
         Returns:
             binary: probability (of the event) and decision (bool); multiclass: probability_CLASS for each
-            class and prediction (the likeliest label); regression: prediction.
+            class and prediction (the most probable label); regression: prediction.
 
         Raises:
             ValueError: as for scores.
@@ -163,10 +163,10 @@ class Package:
 
 
 def check_inputs(frame: pd.DataFrame, contract: Contract) -> None:
-    """Raise ValueError with one line when columns of the contract are missing or of another kind."""
+    """Raise ValueError, with one line that names the columns, if some are missing or of another kind."""
     missing = [name for name in contract.columns if name not in frame.columns]
     wrong = [
-        f"{name} ({frame[name].dtype}, the model takes {column.kind})"
+        f"{name} ({frame[name].dtype}, the model needs {column.kind})"
         for name, column in contract.columns.items()
         if name not in missing and not _is_kind(frame[name], column)
     ]
@@ -177,12 +177,12 @@ def check_inputs(frame: pd.DataFrame, contract: Contract) -> None:
 
 
 def save(package: Package, folder: Path) -> None:
-    """Write the package in place of an older one, never half of one.
+    """Write the package, replacing an older one as a whole.
 
     A kill between the two renames at the end leaves the older one beside it, as .NAME.old-PID.
 
     Raises:
-        TypeError: the estimator holds something that skops cannot write.
+        TypeError: the estimator has an attribute that skops cannot write.
     """
     from skops.io import dumps
 
@@ -203,29 +203,30 @@ def save(package: Package, folder: Path) -> None:
 
 
 def load(folder: Path, trust: Sequence[str] = ()) -> Package:
-    """Read a package; nothing in it is run, and types that are not expected are refused.
+    """Read a package; no code in it is run, and unexpected types are refused.
 
     Args:
         folder: what save wrote.
         trust: further types to accept, by dotted prefix: "lightgbm" or "my.module.MyModel".
 
     Raises:
-        UserError: no package there, one of another format, or types that are not trusted.
+        UserError: no package in the folder, one of another format, or types that are not trusted.
     """
     from skops.io import get_untrusted_types
     from skops.io import load as read
 
     if not (folder / MODEL).exists() or not (folder / RECORD).exists():
-        raise UserError(f"{folder}: no model saved there; run `dvc repro` or `dvc pull`")
+        raise UserError(f"{folder}: no saved model; run `dvc repro` or `dvc pull`")
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     if record.pop("format") != FORMAT:
         raise UserError(f"{folder}: saved by another version of cairn; run `dvc repro`")
     needed = get_untrusted_types(file=folder / MODEL)
     strange = [name for name in needed if name not in TRUSTED and not _under(name, trust)]
     if strange:
+        roots = sorted({name.partition(".")[0] for name in strange})
         raise UserError(
-            f"{folder}: holds types that are not trusted: {', '.join(strange)};"
-            f" if you know where the model comes from, trust them: load(..., trust={sorted(_roots(strange))})"
+            f"{folder}: has types that are not trusted: {', '.join(strange)};"
+            f" if you know where the model comes from, trust them: load(..., trust={roots})"
         )
     model = read(folder / MODEL, trusted=needed)
     columns = {name: Column.model_validate(record["inputs"][name]) for name in record.pop("features")}
@@ -248,7 +249,7 @@ def _record(package: Package) -> dict[str, Any]:
 
 
 def _is_kind(values: pd.Series, column: Column) -> bool:
-    """Tell whether the encoder can read the values; a column without any value is of every kind."""
+    """Return whether the encoder can read the values; a column without any value is of every kind."""
     if column.kind == "categorical":
         return not types.is_datetime64_any_dtype(values)
     present = values.dropna()
@@ -259,7 +260,3 @@ def _is_kind(values: pd.Series, column: Column) -> bool:
 
 def _under(name: str, prefixes: Sequence[str]) -> bool:
     return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
-
-
-def _roots(names: Sequence[str]) -> set[str]:
-    return {name.partition(".")[0] for name in names}

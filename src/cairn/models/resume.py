@@ -1,4 +1,4 @@
-"""Where training leaves its snapshots: outside the outs that DVC wipes, found by what decides the run."""
+"""Where training keeps its snapshots: outside the outs that DVC removes, under a key of the run's inputs."""
 
 import hashlib
 import json
@@ -15,18 +15,18 @@ KEPT_SECONDS = 7 * 24 * 3600
 
 
 def resume_key(paths: Iterable[Path], values: Mapping[str, Any]) -> str:
-    """Name a run by everything that decides its result; a snapshot is only ever taken up by the same run.
+    """Hash everything that decides a run's result; only the same run resumes a snapshot.
 
     Args:
-        paths: files and folders of code and data. Their contents and names below the folder count; where they
-            lie does not, so that a second checkout finds the snapshot of the first. Byte code is left out.
+        paths: files and folders of code and data. Their contents and their names below the folder count, not
+            their location: a second checkout finds the snapshot of the first. Byte code is ignored.
         values: settings, as plain JSON types.
 
     Returns:
         sha256 in hexadecimal.
 
     Raises:
-        FileNotFoundError: one of the paths is not there.
+        FileNotFoundError: one of the paths does not exist.
     """
     total = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
     for path in paths:
@@ -42,14 +42,14 @@ def resume_key(paths: Iterable[Path], values: Mapping[str, Any]) -> str:
 
 @contextmanager
 def snapshot_folder(root: Path, key: str) -> Generator[Path]:
-    """Hold the folder for one run's snapshots; it goes when the run succeeds and stays when it does not.
+    """Lock the folder of one run's snapshots; it is removed if the run succeeds and kept if it fails.
 
-    If the very same run is under way in another process, say one of DVC's queue whose experiment differs
-    in what follows the training, this one waits for it and says so. The lock is the operating system's, so a
-    killed process leaves none behind. Folders that no run took up for seven days are removed.
+    If the same run is in progress in another process (such as a queued experiment that differs only after
+    the training), this one prints that it waits. The lock is the operating system's: a killed process leaves
+    none. Folders that have not been used for seven days are removed.
 
     Args:
-        root: folder of all runs' snapshots, say .dvc/tmp/resume.
+        root: folder of all runs' snapshots, such as .dvc/tmp/resume.
         key: see resume_key.
     """
     root.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def snapshot_folder(root: Path, key: str) -> Generator[Path]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        print(f"waiting for the process that trains the very same (it holds {lock.lock_file})", flush=True)
+        print(f"waiting for another process that trains the same (it holds {lock.lock_file})", flush=True)
         lock.acquire()
     try:
         folder = root / key

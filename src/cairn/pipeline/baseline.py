@@ -9,7 +9,7 @@ Everything is computed or fitted on train; validation and test are only predicte
 
 from pathlib import Path
 
-from cairn.data.parts import TEST, load_prepared
+from cairn.data.parts import load_prepared
 from cairn.data.tables import read_table, write_table
 from cairn.models.baseline import baseline_table
 from cairn.models.recipe import Recipe
@@ -28,7 +28,7 @@ def main(
     prepared = load_prepared()
     recipe = Recipe(prepared.contract, data, features, baseline.linear, CPU, seed, threads)
     linear = recipe.fit(prepared.train)
-    parts = {"validation": prepared.validation, "test": read_table(TEST)}
+    parts = {"validation": prepared.validation, "test": read_table(Path("data/splits/test.parquet"))}
     table = baseline_table(prepared.train, parts, baseline, linear)
     write_table(table, Path("predictions/baseline.parquet"))
     print(f"baseline: {', '.join(['prior', *baseline.rules, 'linear'])}")
