@@ -91,8 +91,8 @@ def test_a_split_that_ignores_time_is_the_first_thing_wrong(here):
     page = Page(look(table("binary"), "binary", time="at"))
     train, _, test = parts()
     said = (
-        f"Future The rows have a time (data.time), but split.kind=random ignores it: train reaches until"
-        f" {train['at'].max()}, test begins at {test['at'].min()}"
+        f"Future split.kind=random ignores data.time: train ends at {train['at'].max()}, after test starts"
+        f" at {test['at'].min()}"
     )
     assert re.search(rf"to look at\. {re.escape(said)}.*set split=time\. Empty columns", page.text)
     assert "Two things wrong," in page.text
