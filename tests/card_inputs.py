@@ -9,7 +9,10 @@ from omegaconf import OmegaConf
 from pydantic import TypeAdapter
 from repository import ROOT
 
+from cairn.metrics.evaluation import Evaluation
 from cairn.pipeline import report
+from cairn.report.card.inputs import read_inputs
+from cairn.report.card.page import model_card
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 METRICS = {
@@ -62,7 +65,9 @@ def record_of(task, *, priced=False, gain=0.0213):
         name: {metric: estimate(0.7 + 0.01 * i + 0.1 * j, 0.012) for i, metric in enumerate(better)}
         for j, name in enumerate(("model", "prior", "rule", "logistic"))
     }
-    policy = dict.fromkeys(("roi", "share_of_oracle", "acted", "precision", "recall"), estimate(0.5, 0.1))
+    policy = dict.fromkeys(
+        ("spent", "roi", "share_of_oracle", "acted", "precision", "recall"), estimate(0.5, 0.1)
+    )
     savings = {"nothing": 23456.0, "always": 4321.0, "prior": 23456.0, "rule": 1234.0, "logistic": -150.0}
     saved = {name: 23456.0 - value for name, value in savings.items()} | {"model": 23456.0, "oracle": 70000.0}
     return {
@@ -79,6 +84,9 @@ def record_of(task, *, priced=False, gain=0.0213):
         "block": None,
         "rows": 12345,
         "validation": {name: dict.fromkeys(better, 0.70) for name in scores},
+        "validation_kpi": {name: {"saving": value + 111.0} for name, value in saved.items()}
+        if priced
+        else None,
         "scores": scores,
         "gains": {
             name: {metric: estimate(gain, 0.0052, p=0.002) for metric in better}
@@ -214,3 +222,10 @@ def sections(task, *, target="late", priced=False):
     }
     hints = get_type_hints(report.main, include_extras=True)
     return {name: TypeAdapter(hints[name]).validate_python(value) for name, value in raw.items()}
+
+
+def card_of(record, task, *, priced=False, target="late", **inputs):
+    """Write the inputs into the current folder, and return what the page would show."""
+    Evaluation.model_validate(record)
+    write_inputs(record, target=target, **inputs)
+    return model_card(read_inputs(), sections(task, target=target, priced=priced))

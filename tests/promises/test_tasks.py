@@ -16,6 +16,7 @@ from cairn.data.load import with_dates
 from cairn.data.tables import write_json, write_table
 from cairn.errors import UserError
 from cairn.features.select import choose_columns
+from cairn.metrics.evaluation import Evaluation
 from cairn.models.package import load
 from cairn.pipeline import baseline, calibrate, cross_validate, evaluate, prepare, split, train
 from cairn.settings.config import Config
@@ -69,6 +70,10 @@ def run(config, *stages):
         stage.main(**{name: getattr(config, name) for name in wanted})
 
 
+def evaluation():
+    return Evaluation.model_validate_json(Path("metrics/evaluation.json").read_text())
+
+
 ALL = (prepare, split, baseline, train, calibrate, cross_validate, evaluate)
 
 
@@ -78,22 +83,25 @@ def test_every_model_runs_through_every_stage_and_beats_the_prior(task, model, t
     monkeypatch.chdir(tmp_path)
     small = ["model.params.min_samples_leaf=5", "model.params.max_iter=60"] if model == "hist_gbdt" else []
     run(settings(task, tmp_path, f"model={model}", *small), *ALL)
-    record = json.loads(Path("metrics/evaluation.json").read_text())
-    gain = record["gains"]["prior"][record["primary"]]
-    assert gain["low"] > 0
-    assert record["same_as"] == (["linear"] if model == "logistic" else [])
+    record = evaluation()
+    assert record.gains["prior"][record.primary].low > 0
+    assert record.same_as == (["linear"] if model == "logistic" else [])
     headline = json.loads(Path("metrics/test.json").read_text())
-    assert headline[record["primary"]] == record["scores"]["model"][record["primary"]]["value"]
+    assert headline == record.headline()
+    assert headline[record.primary] == record.scores["model"][record.primary].value
+    on_validation = json.loads(Path("metrics/validation.json").read_text())
+    assert on_validation == {f"val_{record.primary}": record.validation["model"][record.primary]}
     predictions = pd.read_parquet("predictions/model.parquet")
     assert predictions.groupby("part").size().to_dict() == {
         part: json.loads(Path("metrics/split.json").read_text())["parts"][part]["rows"]
         for part in ("test", "validation")
     }
-    scored = {row["level"]: row["rows"] for row in record["slices"]}
-    assert sum(scored.values()) + record["small_slices"].get("kind", {"rows": 0})["rows"] == record["rows"]
+    scored = {row.level: row.rows for row in record.slices}
+    small = record.small_slices.get("kind")
+    assert sum(scored.values()) + (small.rows if small else 0) == record.rows
     if task == "regression":
         test = predictions[predictions["part"] == "test"]
-        assert record["mean_error"]["value"] == pytest.approx((test["model"] - test["target"]).mean(), 1e-5)
+        assert record.mean_error.value == pytest.approx((test["model"] - test["target"]).mean(), 1e-5)
 
 
 def test_the_event_is_called_by_its_name_and_never_by_its_code(tmp_path, monkeypatch, capsys):
@@ -101,8 +109,7 @@ def test_the_event_is_called_by_its_name_and_never_by_its_code(tmp_path, monkeyp
     config = settings("binary", tmp_path, "model=logistic")
     run(config.model_copy(update={"data": config.data.model_copy(update={"positive": 0})}), *ALL)
     assert re.search(r"target = 0 where the probability is above 0\.\d", capsys.readouterr().out)
-    cells = json.loads(Path("metrics/evaluation.json").read_text())["confusion"]
-    rows = {(cell["actual"], cell["predicted"]): cell["rows"] for cell in cells}
+    rows = {(cell.actual, cell.predicted): cell.rows for cell in evaluation().confusion}
     raw = pd.read_parquet("table.parquet")["target"].to_numpy()
     test = pd.read_parquet("data/splits/test.parquet")["row_id"]
     assert rows["0", "0"] + rows["0", "not 0"] == (raw[test] == 0).sum()
@@ -138,7 +145,7 @@ def test_chosen_columns_go_through_every_stage_and_the_baseline(kind, tmp_path, 
     chosen = load(Path("models/model")).features
     assert len(chosen) == 4
     assert f"train: chosen from 31 ({kind}): {', '.join(chosen)}" in capsys.readouterr().out
-    scores = json.loads(Path("metrics/evaluation.json").read_text())["scores"]
+    scores = evaluation().scores
     assert scores["linear"]["roc_auc"] == scores["model"]["roc_auc"]
 
 
@@ -184,11 +191,20 @@ def test_calibration_and_costs_need_no_new_training(method, tmp_path, monkeypatc
         evaluate,
     )
     assert Path("models/fitted/model.skops").read_bytes() == fitted
-    record = json.loads(Path("metrics/evaluation.json").read_text())
-    assert record["thresholds"]["model"] == 0.25
-    policies = record["kpi"]["policies"]
-    assert policies["oracle"]["saving"]["value"] >= policies["model"]["saving"]["value"] > 0
-    assert record["kpi"]["savings_of_model"]["always"]["value"] > 0
+    record = evaluation()
+    assert record.thresholds["model"] == 0.25
+    policies = record.kpi.policies
+    assert policies["oracle"].saving.value >= policies["model"].saving.value > 0
+    assert record.kpi.savings_of_model["always"].value > 0
+    table = pd.read_parquet("predictions/model.parquet")
+    for part, saving in (
+        ("test", policies["model"].saving.value),
+        ("validation", record.validation_kpi["model"]["saving"]),
+    ):
+        rows = table[table["part"] == part]
+        acted = rows["model"] > 0.25
+        saved = 0.4 * 1000 * (acted & (rows["target"] == 1)) - 100 * acted
+        assert saving == pytest.approx(1000 * saved.mean(), rel=1e-5)
 
 
 def test_a_score_that_is_too_good_to_be_true_stops_the_run(tmp_path, monkeypatch):

@@ -35,34 +35,19 @@ class Estimate(NamedTuple):
     high: float
 
 
-def draw_counts(blocks: ArrayLike, resamples: int, seed: int) -> NDArray[np.int32]:
-    """Draws blocks with replacement, as many as there are.
-
-    Args:
-        blocks: block code per row, 0..b-1, shape (n,).
-        resamples: how many times.
-        seed: the same seed gives the same draws.
-
-    Returns:
-        How often each block was drawn, shape (resamples, b); each row sums to b.
-    """
-    n_blocks = int(np.max(np.asarray(blocks))) + 1
-    chunks = [counts.T for _, counts in _draws(n_blocks, n_blocks, resamples, seed, "")]
-    return np.concatenate(chunks)
-
-
 def _draws(
-    n_blocks: int, n_rows: int, resamples: int, seed: int, progress: str
+    n_blocks: int, n_rows: int, resamples: int, seed: int
 ) -> Iterator[tuple[slice, NDArray[np.int32]]]:
-    """Yields the draws in chunks (where they belong, counts (n_blocks, draws)) that fit in memory.
+    """Draw blocks with replacement, as many as there are, in chunks that fit in memory.
 
-    The numbers do not depend on the size of the chunks.
+    Yields which resamples a chunk is and how often each block was drawn, shape (n_blocks, draws). The numbers
+    do not depend on the size of the chunks.
     """
     from tqdm import tqdm
 
     rng = np.random.default_rng(seed)
     step = min(MOST_DRAWS_AT_ONCE, max(1, CHUNK_CELLS // n_rows))
-    with tqdm(total=resamples, desc=progress, unit="draw", delay=2, disable=None, leave=False) as bar:
+    with tqdm(total=resamples, desc="bootstrap", unit="draw", delay=2, disable=None, leave=False) as bar:
         for start in range(0, resamples, step):
             stop = min(start + step, resamples)
             counts = np.empty((n_blocks, stop - start), dtype=np.int32)
@@ -116,7 +101,7 @@ def bootstrap(
     if codes is not None and n_blocks is None:
         n_blocks = int(codes.max()) + 1
     draws = {model: {name: np.empty(resamples) for name in names} for model in models}
-    for where, counts in _draws(n_blocks or n, n, resamples, seed, "bootstrap"):
+    for where, counts in _draws(n_blocks or n, n, resamples, seed):
         for model, resampled in models.items():
             for name, values in resampled.scores(counts).items():
                 draws[model][name][where] = values
@@ -206,7 +191,7 @@ def bootstrap_sums(rows: Floats, *, resamples: int, seed: int, blocks: Blocks = 
     codes = _codes(blocks)
     matrix = block_sums(sparse.csr_array(np.asarray(rows, dtype=np.float64)), codes)
     sums = np.empty((resamples, rows.shape[1]))
-    for where, counts in _draws(matrix.shape[0], len(rows), resamples, seed, "bootstrap"):
+    for where, counts in _draws(matrix.shape[0], len(rows), resamples, seed):
         sums[where] = weighted_sums(matrix, counts).T
     return sums
 

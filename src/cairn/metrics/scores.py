@@ -59,7 +59,7 @@ METRICS: dict[str, Metric] = {
         },
         HIGHER,
         "decision",
-        "share of rows decided right",
+        "share of rows classified correctly",
     ),
     "precision": Metric(
         {
@@ -68,7 +68,7 @@ METRICS: dict[str, Metric] = {
         },
         HIGHER,
         "decision",
-        "of the rows called positive, the share that is (multiclass: mean over classes)",
+        "share of positive predictions that are correct (multiclass: mean over classes)",
     ),
     "recall": Metric(
         {
@@ -77,7 +77,7 @@ METRICS: dict[str, Metric] = {
         },
         HIGHER,
         "decision",
-        "of the positive rows, the share called so (multiclass: mean over classes)",
+        "share of positive rows that are predicted positive (multiclass: mean over classes)",
     ),
     "f1": Metric(
         {
@@ -98,31 +98,31 @@ METRICS: dict[str, Metric] = {
         dict.fromkeys(("binary", "multiclass"), formulas.from_cells(decisions.mcc)),
         HIGHER,
         "decision",
-        "Matthews correlation of decision and truth; 0 when either is constant",
+        "Matthews correlation of predicted and actual class; 0 if either is constant",
     ),
     "roc_auc": Metric(
         {"binary": _AUC, "multiclass": formulas.one_vs_rest(_AUC)},
         HIGHER,
         "ranking",
-        "chance that a positive row ranks above a negative one, ties half (multiclass: one-vs-rest mean)",
+        "probability that a positive row ranks above a negative one (multiclass: one-vs-rest mean)",
     ),
     "pr_auc": Metric(
         {"binary": _AP, "multiclass": formulas.one_vs_rest(_AP)},
         HIGHER,
         "ranking",
-        "average precision: the step-wise area under precision over recall (multiclass: one-vs-rest mean)",
+        "average precision: area under the precision-recall steps (multiclass: one-vs-rest mean)",
     ),
     "log_loss": Metric(
         dict.fromkeys(("binary", "multiclass"), formulas.mean_of(formulas.row_log_loss)),
         LOWER,
         "probability",
-        "minus the mean log of the probability given to what happened, in nats",
+        "mean negative log-likelihood of the actual class, in nats",
     ),
     "brier": Metric(
         dict.fromkeys(("binary", "multiclass"), formulas.mean_of(formulas.row_brier)),
         LOWER,
         "probability",
-        "mean squared distance of probability and outcome (multiclass: summed over classes, 0 to 2)",
+        "mean squared error of the probabilities (multiclass: summed over classes, 0 to 2)",
     ),
     "ece": Metric(
         {
@@ -137,31 +137,31 @@ METRICS: dict[str, Metric] = {
         {"regression": formulas.of_values("mean_squared_error", squared=False)},
         LOWER,
         "value",
-        "root of the mean squared error, in the target's unit",
+        "root mean squared error, in the unit of the target",
     ),
     "mae": Metric(
         {"regression": formulas.of_values("mean_absolute_error")},
         LOWER,
         "value",
-        "mean error size, in the target's unit",
+        "mean absolute error, in the unit of the target",
     ),
     "median_ae": Metric(
         {"regression": lambda y, prediction, threshold: float(np.median(np.abs(y - prediction)))},
         LOWER,
         "value",
-        "median error size, in the target's unit",
+        "median absolute error, in the unit of the target",
     ),
     "mape": Metric(
         {"regression": formulas.mape},
         LOWER,
         "value",
-        "mean error as a share of the target; rows whose target is 0 left out",
+        "mean absolute error as a share of the target, without the rows whose target is 0",
     ),
     "r2": Metric(
         {"regression": formulas.r2},
         HIGHER,
         "value",
-        "share of the target's variance explained; undefined if it is constant",
+        "share of the variance of the target that is explained; undefined if it is constant",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""What the columns of a table are, for people: groups, kinds, bounds, and their part in a model."""
+"""The columns of a table: feature groups, kinds, bounds, and their role in a model."""
 
 from collections.abc import Container, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from cairn.settings.data import DataConfig
 
 
 def feature_groups(contract: Contract, inputs: Container[str]) -> list[dict[str, Any]]:
-    """Count the columns of each group, and those of them that the model takes."""
+    """Count the columns of each feature group, and how many of them are inputs of the model."""
     groups: dict[str, dict[str, Any]] = {}
     for name, column in contract.columns.items():
         if column.group is not None:
@@ -21,7 +21,7 @@ def feature_groups(contract: Contract, inputs: Container[str]) -> list[dict[str,
 def column_rows(
     contract: Contract, inputs: Container[str], data: DataConfig, missing: Mapping[str, float]
 ) -> list[dict[str, Any]]:
-    """Return one row per column of the contract: what it is, what it may hold, and its part in the model."""
+    """Return one row per column of the contract: its kind, its values, and its role in the model."""
     rows = []
     for name, column in contract.columns.items():
         if name == data.target:
@@ -43,7 +43,7 @@ def column_rows(
 
 
 def holds(column: Column) -> str:
-    """Say which values a column may hold; empty where the contract does not."""
+    """Say which values a column may have; empty if the contract allows any."""
     if column.allowed is not None:
         return ", ".join(map(str, column.allowed))
     if column.min is None and column.max is None:

@@ -1,4 +1,4 @@
-"""The figures of a run, ready to stand together in one page."""
+"""The figures of a run, ready to be embedded in one page."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,27 +10,27 @@ from cairn.settings.data import Task
 from cairn.settings.model import ModelConfig
 
 FIGURES = {
-    "roc": "ROC curve: the share of events caught against the share of false alarms, at every threshold.",
-    "pr": "Precision over recall: how many warnings are right, for every share of events caught.",
-    "calibration": "Calibration: predicted against observed rates; on the diagonal a 30% means 30%.",
-    "regression": "Predicted against actual values; rows on the line are exactly right.",
-    "residuals": "Errors: actual less predicted values.",
-    "confusion": "Confusion matrix: test rows by actual and predicted class, with shares of the actual one.",
-    "training": "Training: the score after each iteration, higher is better.",
+    "roc": "ROC curve: true positive rate over false positive rate, for every threshold.",
+    "pr": "Precision-recall curve: precision over recall, for every threshold.",
+    "calibration": "Calibration curve: observed over predicted rates; perfect calibration is the diagonal.",
+    "regression": "Actual over predicted values; perfect predictions are on the diagonal.",
+    "residuals": "Residuals: actual minus predicted values.",
+    "confusion": "Confusion matrix: test rows by actual and predicted class, as shares of the actual class.",
+    "training": "Training curve: the score after each iteration, higher is better.",
 }
-"""What is shown first, in this order; other figures follow under their own names."""
+"""The first figures of the page, in this order; others follow under their own names."""
 
 IN_TABLES = {"gain", "slices"}
-"""Figures that the page draws into its tables."""
+"""Figures that the page shows inside its tables instead."""
 
 
 def figures(images: Mapping[str, str], training: pd.DataFrame, score: str) -> list[dict[str, Any]]:
-    """Return the figures there are, each with its name, caption and SVG, those of FIGURES first.
+    """Return the name, caption and SVG of every figure, those in FIGURES first.
 
     Args:
         images: figures as SVG by name.
         training: the training curve, see `training_svg`.
-        score: what the curve shows, see `training_score`.
+        score: name of its score, see `training_score`.
     """
     from markupsafe import Markup
 
@@ -46,9 +46,9 @@ def figures(images: Mapping[str, str], training: pd.DataFrame, score: str) -> li
 
 
 def training_score(model: ModelConfig, task: Task) -> str:
-    """Say what a training curve shows: minus the loss that is fitted, unless `scoring` says otherwise.
+    """Name the score of a training curve: minus the loss that is fitted, unless `scoring` names another.
 
-    Of an estimator that is neither scikit-learn's nor ours nothing is known.
+    Estimators of other libraries than scikit-learn and this one may use anything, which is called "score".
     """
     estimator = (model.regressor if task == "regression" else model.classifier) or {}
     parameters = {**model.params, **estimator}

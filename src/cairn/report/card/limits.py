@@ -114,7 +114,7 @@ def _gains_by_slice(rows: list[SliceScore], reference: str) -> str:
         key: [row.name for row in rows if tone(row.interval) == key] for key in ("better", "unclear", "worse")
     }
     text = f"The model is better than {reference} in {len(by_tone['better'])} of {len(rows)} slices"
-    for key, words in (("unclear", "no significant difference in"), ("worse", "worse in")):
+    for key, words in (("unclear", "not significantly different in"), ("worse", "worse in")):
         if by_tone[key]:
             text += f", {words} {_some(by_tone[key])}"
     return f"{text}."
