@@ -1,4 +1,4 @@
-"""`cairn sweep`, up to where it starts workers: what it refuses, and what it says before anything runs."""
+"""`cairn sweep` before it starts workers: what it refuses, and what it prints."""
 
 import pytest
 
@@ -44,13 +44,13 @@ def test_every_bad_combination_is_named_before_anything_runs(here):
 
 def test_combinations_that_mean_the_same_run_once(here, capsys):
     sweep.main("--dry", "-S", "model=hist_gbdt,logistic", "-S", "seed=2013,7,7", "-S", "threads=2")
-    settings, *said = capsys.readouterr().out.splitlines()
+    settings, *lines = capsys.readouterr().out.splitlines()
     assert settings == f"settings: conf/ of commit {git(here.path, 'rev-parse', 'HEAD')[:10]} + threads=2"
-    assert said[:2] == [
+    assert lines[:2] == [
         f"model={model} seed=7 threads=2: the same settings as model={model} seed=7 threads=2; runs once"
         for model in ("hist_gbdt", "logistic")
     ]
-    head, *rows = [line.split() for line in said[2:]]
+    head, *rows = [line.split() for line in lines[2:]]
     assert head == ["experiment", "model", "seed"]
     assert [row[1:] for row in rows] == [
         ["hist_gbdt", "2013"], ["hist_gbdt", "7"], ["logistic", "2013"], ["logistic", "7"],
@@ -101,7 +101,7 @@ def test_what_a_run_has_changed_is_left_out_and_named(here, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ((), "say what to vary"),
         (("-S", "seed=1,2", "--name", "a/b"), "--name a/b: use letters"),
@@ -109,12 +109,12 @@ def test_what_a_run_has_changed_is_left_out_and_named(here, capsys):
         (("-S", "seed=1,2", "--on", "slurm"), "--on slurm needs --workers"),
     ],
 )
-def test_other_mistakes_are_one_line(here, words, said):
+def test_other_mistakes_are_one_line(here, words, message):
     (line,) = refusal(*words)
-    assert line.startswith(said)
+    assert line.startswith(message)
 
 
-def test_too_many_threads_for_the_cores_are_said_and_not_changed(monkeypatch, capsys):
+def test_more_threads_than_cores_print_a_warning(monkeypatch, capsys):
     monkeypatch.setattr("joblib.cpu_count", lambda: 4)
     assert crew_size(None, "local", 2) == 2
     assert crew_size(None, "local", 8) == 1

@@ -1,4 +1,4 @@
-"""What `dvc exp run` leaves behind, ended or killed, and that `cairn doctor` names the cure."""
+"""What a finished or killed `dvc exp run` leaves in git, and the commands of `cairn doctor` that fix it."""
 
 import os
 import shlex
@@ -23,7 +23,7 @@ def exp_run(toy, *words):
 
 
 def killed(toy, words, when):
-    """Start `dvc exp run`, and kill -9 it and its stages when something has become true."""
+    """Start `dvc exp run`, and kill -9 it and its stages once a condition is true."""
     run = subprocess.Popen(
         [DVC, "exp", "run", *words], cwd=toy.root, start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -41,7 +41,7 @@ def in_the_way(toy):
 
 
 def follow(toy, said):
-    """Type what stands after the last colon of a line."""
+    """Run the commands after the last colon of a line."""
     for command in said.rpartition(": ")[2].partition(",")[0].split("; "):
         subprocess.run(shlex.split(command), cwd=toy.root, check=True, capture_output=True)
 
@@ -59,13 +59,15 @@ def mine(toy):
 
 
 @pytest.mark.parametrize(("x", "fails"), [(1, False), (13, True)])
-def test_a_run_that_ended_is_no_reason_to_worry(toy, x, fails):
+def test_a_finished_run_gives_no_warning(toy, x, fails):
     assert (exp_run(toy, "-S", f"x={x}").returncode != 0) == fails
-    assert "EXEC_HEAD" in git(toy.root, "for-each-ref", "refs/exps/exec"), "this DVC leaves nothing any more"
+    assert "EXEC_HEAD" in git(toy.root, "for-each-ref", "refs/exps/exec"), (
+        "this version of DVC no longer leaves it"
+    )
     assert in_the_way(toy) == []
 
 
-def test_a_killed_run_is_cured_by_what_doctor_says_and_nothing_is_lost(toy, mine):
+def test_the_commands_of_doctor_repair_a_killed_run_and_nothing_is_lost(toy, mine):
     before = mine()
     toy.hold(1)
     killed(toy, ["-S", "x=1"], lambda: toy.trained() == ["1"])
@@ -78,7 +80,7 @@ def test_a_killed_run_is_cured_by_what_doctor_says_and_nothing_is_lost(toy, mine
     assert in_the_way(toy) == []
     assert mine() == before
     assert git(toy.root, "branch", "--show-current") == "main"
-    assert (toy.root / "params.yaml").read_text().startswith("x: 1"), "dvc repro would go on with it"
+    assert (toy.root / "params.yaml").read_text().startswith("x: 1"), "dvc repro would use it"
 
     toy.release(1)
     again = exp_run(toy, "-n", "again", "-S", "x=1")
@@ -88,7 +90,7 @@ def test_a_killed_run_is_cured_by_what_doctor_says_and_nothing_is_lost(toy, mine
     assert (toy.root / "stage.py").read_text().endswith("# mine\n")
 
 
-def test_the_same_command_alone_leaves_no_branch_and_commits_made_there_are_kept(toy):
+def test_rerunning_alone_leaves_a_detached_head_whose_commits_are_kept(toy):
     toy.hold(1)
     killed(toy, ["-S", "x=1"], lambda: toy.trained() == ["1"])
     toy.release(1)
@@ -104,7 +106,7 @@ def test_the_same_command_alone_leaves_no_branch_and_commits_made_there_are_kept
     assert in_the_way(toy) == []
 
 
-def test_where_one_came_from_no_branch_none_is_named(toy):
+def test_without_a_previous_branch_none_is_named(toy):
     git(toy.root, "switch", "--quiet", "--detach")
     git(toy.root, "commit", "--quiet", "--allow-empty", "--message=next")
     git(toy.root, "tag", "kept")

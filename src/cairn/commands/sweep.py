@@ -57,19 +57,16 @@ def main(*arguments: str) -> None:
     gpus = int(any(combination.config.train.device == "cuda" for combination in checked))
     workers = crew_size(asked.workers, asked.on, threads)
     print(f"{len(jobs)} experiments, {workers} side by side; logs: {SWEEPS / asked.name}/jobs", flush=True)
-    try:
-        outcomes = run_sweep(
-            root,
-            jobs,
-            name=asked.name,
-            workers=workers,
-            engine=asked.on,
-            revision=revision,
-            threads=threads,
-            gpus=gpus,
-        )
-    except KeyboardInterrupt:
-        raise UserError("stopped, and the workers with it; the same command goes on") from None
+    outcomes = run_sweep(
+        root,
+        jobs,
+        name=asked.name,
+        workers=workers,
+        engine=asked.on,
+        revision=revision,
+        threads=threads,
+        gpus=gpus,
+    )
     _report(root, outcomes, asked.revision or "HEAD")
 
 

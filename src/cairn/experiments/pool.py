@@ -123,8 +123,13 @@ def driving(folder: Path, what: str) -> Generator[None]:
 
 
 def drive(plan: Plan, workers: Workers, progress: Iterator[Progress], *, total: int, unit: str) -> None:
-    """Show the progress until all jobs or all workers have ended; leave no worker behind."""
+    """Show the progress until all jobs or all workers have ended; leave no worker behind.
+
+    Raises:
+        UserError: the user pressed Ctrl-C.
+    """
     ended: set[int] = set()
+    now = Progress(0)
     try:
         with tqdm(total=total, desc=plan.folder.name, unit=unit, disable=None, dynamic_ncols=True) as bar:
             while True:
@@ -142,6 +147,10 @@ def drive(plan: Plan, workers: Workers, progress: Iterator[Progress], *, total: 
                 if now.done >= total or not left:
                     return
                 time.sleep(POLL_SECONDS)
+    except KeyboardInterrupt as error:
+        raise UserError(
+            f"stopped with {now.done} of {total} {unit}s finished; the same command resumes"
+        ) from error
     finally:
         workers.cancel()
 

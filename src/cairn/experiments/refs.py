@@ -44,8 +44,8 @@ def git(root: Path, *words: str) -> str:
     """
     done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = done.stderr.strip() or f"exit {done.returncode}"
-        raise UserError(f"git {words[0]}: {' '.join(said.split())}")
+        reason = done.stderr.strip() or f"exit {done.returncode}"
+        raise UserError(f"git {words[0]}: {' '.join(reason.split())}")
     return done.stdout.rstrip("\n")
 
 

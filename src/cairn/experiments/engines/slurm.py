@@ -52,12 +52,12 @@ class SlurmWorkers:
             additional_parameters={"requeue": True},
         )
         run = _runner()
-        said = io.StringIO()
+        errors = io.StringIO()
         try:
-            with redirect_stderr(said):
+            with redirect_stderr(errors):
                 self._jobs: list[Any] = executor.map_array(run, [list(c) for c in commands], map(str, logs))
         except (FailedJobError, FailedSubmissionError) as error:
-            reason = (said.getvalue() or str(error)).strip().splitlines()
+            reason = (errors.getvalue() or str(error)).strip().splitlines()
             raise UserError(f"--on slurm: {reason[-1] if reason else 'sbatch failed'}") from error
         self._codes: list[int | None] = [None] * len(self._jobs)
         self._gone_since: dict[int, float] = {}

@@ -86,11 +86,6 @@ def run(plan: Plan, space: Space, *, workers: int, engine: str) -> Study:
             try:
                 started = start(engine, crew, folder=plan.folder / pool.WORKERS, **plan.demand)
                 pool.drive(plan, started, _progress(plan, study), total=plan.trials, unit="trial")
-            except KeyboardInterrupt as error:
-                raise UserError(
-                    f"stopped with {len(finished(study))} of {plan.trials} trials finished;"
-                    " the same command resumes the search"
-                ) from error
             finally:
                 requeue_dead(study, plan.folder)
             _stop_if_unfinished(plan, study)

@@ -160,9 +160,9 @@ def _storage(url: str | None, folder: Path) -> BaseStorage:
     try:
         return RDBStorage(url)
     except (SQLAlchemyError, ImportError, ValueError) as error:
-        said = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0]
         raise UserError(
-            f"--storage: cannot be opened ({said}); write a URL such as postgresql+psycopg://user@host/base"
+            f"--storage: cannot be opened ({reason}); write a URL such as postgresql+psycopg://user@host/base"
         ) from error
 
 
