@@ -7,26 +7,26 @@ import pandas as pd
 
 from cairn.intake.draft.plan import Plan, make_plan
 from cairn.intake.read.source import Source
-from cairn.intake.request import Wishes
+from cairn.intake.request import Request
 from cairn.intake.write.install import prove
 from cairn.intake.write.yaml_files import texts
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def planned(table: pd.DataFrame, target: str, **wishes) -> Plan:
+def planned(table: pd.DataFrame, target: str, **request) -> Plan:
     """Plan a table as the command does."""
     return make_plan(
         Source(Path("table.parquet"), table, None, ()),
         "mine",
         "data/raw/mine.parquet",
-        Wishes(target, **wishes),
+        Request(target, **request),
     )
 
 
-def proven(table: pd.DataFrame, target: str, **wishes) -> Plan:
+def proven(table: pd.DataFrame, target: str, **request) -> Plan:
     """Plan a table, and prove the plan on the table it was made from."""
-    plan = planned(table, target, **wishes)
+    plan = planned(table, target, **request)
     prove(plan, table, texts(plan), ROOT)
     return plan
 

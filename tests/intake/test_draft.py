@@ -12,7 +12,7 @@ from cairn.data.load import derived
 from cairn.errors import UserError
 from cairn.intake.draft.columns import look_at
 from cairn.intake.draft.names import is_code, is_entity, is_id, plan_of, shared_word, slug, words
-from cairn.intake.read.dates import written_as
+from cairn.intake.read.dates import readings
 from cairn.intake.write.install import choice, free_name, raw_path
 from cairn.intake.write.yaml_files import comment, texts, written
 
@@ -56,19 +56,19 @@ def test_the_task_and_the_event_can_be_said():
 
 
 def test_an_event_of_what_is_no_binary_task_is_refused():
-    with pytest.raises(UserError, match=r"--positive a: x holds 3 values, a multiclass task has no event"):
+    with pytest.raises(UserError, match=r"--positive a: only a binary task has a positive class"):
         planned(visits().assign(x=RNG.choice(list("abc"), ROWS)), "x", positive="a")
 
 
 def test_a_rare_event_is_ranked_by_precision_and_a_long_tail_by_absolute_errors():
     table = visits(2000)
     table["bought"] = (np.arange(2000) % 50 == 0).astype(int)
-    assert planned(table, "bought").choices.primary.value == "pr_auc"
-    assert planned(visits(), "bought").choices.primary.value == "roc_auc"
+    assert planned(table, "bought").defaults.primary.value == "pr_auc"
+    assert planned(visits(), "bought").defaults.primary.value == "roc_auc"
     table["bought"] = RNG.lognormal(0, 2, 2000)
-    assert planned(table, "bought").choices.primary.value == "mae"
+    assert planned(table, "bought").defaults.primary.value == "mae"
     table["bought"] = RNG.normal(size=2000)
-    assert planned(table, "bought").choices.primary.value == "rmse"
+    assert planned(table, "bought").defaults.primary.value == "rmse"
 
 
 def test_a_target_made_by_an_expression_takes_its_sources_out_of_the_features():
@@ -87,13 +87,13 @@ def test_a_table_with_a_time_is_split_by_time_and_a_birth_date_is_no_time():
     born = pd.Timestamp("1960-01-01") + pd.to_timedelta(RNG.integers(0, 9000, ROWS), "D")
     dated = visits().assign(day=days.strftime("%d.%m.%Y"), birth_date=born.strftime("%Y-%m-%d"))
     plan = planned(dated, "bought")
-    assert (plan.data.time, plan.choices.split.value) == ("day", "time")
+    assert (plan.data.time, plan.defaults.split.value) == ("day", "time")
     assert plan.findings["day"].column.format == "%d.%m.%Y"
     assert {"birth_date_days_ago", "day_month", "day_weekday"} <= set(plan.named("feature"))
     plan = planned(dated.drop(columns="day"), "bought")
-    assert (plan.data.time, plan.choices.split.value) == (None, "random")
+    assert (plan.data.time, plan.defaults.split.value) == (None, "random")
     assert "birth_date_year" in plan.named("feature")
-    assert planned(dated, "bought", time="").choices.split.value == "random"
+    assert planned(dated, "bought", time="").defaults.split.value == "random"
 
 
 def test_a_column_may_be_called_as_an_argument_of_pandas_is():
@@ -112,15 +112,15 @@ def test_year_and_month_make_a_date_with_or_without_a_day_and_a_year_alone_does_
         plan = proven(there, "bought")
         assert (plan.data.time, plan.findings["calendar_date"].column.format) == ("calendar_date", format_)
     assert "calendar_date_weekday" not in plan.findings
-    assert planned(table.drop(columns=["day", "month"]), "bought").choices.split.value == "random"
+    assert planned(table.drop(columns=["day", "month"]), "bought").defaults.split.value == "random"
 
 
-def test_years_that_begin_anew_for_each_of_something_are_a_time_and_those_of_products_are_not():
+def test_years_that_restart_for_each_entity_are_a_time_and_those_of_products_are_not():
     things = pd.MultiIndex.from_product([["Chile", "Perú", "Łódź"], ["corn", "rye"], range(1960, 2020)])
     panel = things.to_frame(index=False, name=["land", "crop", "year"]).sample(300, random_state=0)
     panel = panel.sort_index().assign(rain=RNG.normal(size=300), harvest=RNG.normal(size=300))
     plan = proven(panel, "harvest")
-    assert (plan.data.time, plan.choices.split.value) == ("year", "time")
+    assert (plan.data.time, plan.defaults.split.value) == ("year", "time")
     assert {"land", "crop", "rain", "year_number"} == set(plan.named("feature"))
     one_land = panel[panel["crop"] == "rye"].drop(columns="crop")
     assert planned(one_land, "harvest").data.time == "year"
@@ -154,7 +154,7 @@ def test_days_and_years_that_never_fall_are_a_time_and_those_in_disorder_or_of_a
     days, years = np.sort(RNG.integers(1, 366, ROWS)), np.sort(RNG.integers(1950, 1990, ROWS))
     for name, values, format_ in (("day", days, "unix"), ("year", years, "%Y")):
         plan = proven(visits().assign(**{name: values}), "bought")
-        assert (plan.data.time, plan.choices.split.value) == (name, "time")
+        assert (plan.data.time, plan.defaults.split.value) == (name, "time")
         assert plan.findings[name].column.format == format_
         assert planned(visits().assign(**{name: RNG.permutation(values)}), "bought").data.time is None
     assert planned(visits().assign(day=np.sort(days % 31)), "bought").data.time is None
@@ -167,7 +167,7 @@ def test_a_date_later_than_the_time_of_its_row_is_left_out():
     table = visits().assign(ordered=days, arrived=later, due=later)
     plan = planned(table, "bought", time="ordered")
     assert roles(plan)["arrived"] == "suspect"
-    assert note(plan, "arrived") == "lies after ordered in 100 % of the rows: recorded afterwards"
+    assert note(plan, "arrived") == "later than ordered in 100 % of the rows: recorded afterwards"
     assert roles(plan)["due"] == "date"
     freed = days + pd.to_timedelta(
         RNG.integers(-90, 40, ROWS), "D"
@@ -183,7 +183,7 @@ def test_rows_of_one_owner_stay_together(name, as_text):
     owner = RNG.integers(0, 80, ROWS)
     table = visits().assign(**{name: [f"p{i}" for i in owner] if as_text else owner})
     plan = planned(table, "bought")
-    assert (plan.data.group, plan.choices.split.value) == (name, "group")
+    assert (plan.data.group, plan.defaults.split.value) == (name, "group")
     assert plan.findings[name].column.group is None
 
 
@@ -191,7 +191,7 @@ def test_rows_of_one_owner_stay_together(name, as_text):
 def test_a_category_that_repeats_is_no_owner(name):
     values = RNG.choice([f"x{i}" for i in range(60)], ROWS)
     plan = planned(visits().assign(**{name: values}), "bought")
-    assert (plan.data.group, plan.choices.split.value) == (None, "random")
+    assert (plan.data.group, plan.defaults.split.value) == (None, "random")
     assert name in plan.named("feature")
 
 
@@ -206,10 +206,10 @@ def test_a_table_of_many_words_and_a_date_gives_no_warning_of_pandas():
 def test_people_who_answer_alike_are_no_copies_and_copies_of_a_measurement_are():
     answers = pd.DataFrame(RNG.integers(0, 3, (ROWS, 3)), columns=["q1", "q2", "q3"])
     answers["vote"] = np.where(answers["q1"] + RNG.integers(0, 2, ROWS) > 1, "yes", "no")
-    assert planned(answers, "vote").choices.split.value == "random_rows"
+    assert planned(answers, "vote").defaults.split.value == "random_rows"
     twice = pd.concat([visits(200), visits(200)], ignore_index=True)
     plan = planned(twice, "bought")
-    assert (plan.choices.split.value, plan.copies) == ("random", 200)
+    assert (plan.defaults.split.value, plan.copies) == ("random", 200)
     assert planned(twice.assign(id=range(400)), "bought").copies == 200
 
 
@@ -276,30 +276,32 @@ def test_numbers_that_are_codes_become_categories(name, values, kind):
     ],
 )
 def test_dates_hidden_in_text_are_found_and_nothing_else_is(values, format_):
-    assert written_as(pd.Series(values, name="x")) == format_
+    assert readings(pd.Series(values, name="x"))[:1] == ([format_] if format_ else [])
 
 
-def test_dates_that_can_be_read_in_two_ways_are_read_as_months_and_the_doubt_is_said():
+def test_dates_that_fit_two_formats_are_read_as_months_with_a_note():
     months = pd.date_range("2015-01-01", periods=60, freq="MS")
     for format_, other in (("%d/%m/%Y", "%m/%d/%Y"), ("%m/%d/%Y", "%d/%m/%Y")):
         found = look_at(pd.Series(months.strftime(format_), name="x"))
         assert found.column.format == format_
-        assert found.note == f"dates as 01/01/2015, which {other} reads as well: which is it?"
-    assert "which" not in look_at(pd.Series(["5 May 2020", "6 May 2020"], name="x")).note
+        assert found.note == f"dates as 01/01/2015; {other} fits as well, check which is right"
+    assert "fits as well" not in look_at(pd.Series(["5 May 2020", "6 May 2020"], name="x")).note
 
 
-def test_numbers_with_a_sign_of_money_or_percent_become_numbers():
+def test_texts_with_a_currency_or_percent_sign_become_numbers():
     worth, part = np.exp(RNG.normal(6, 1, ROWS)), RNG.random(ROWS) * 100
     signed = {"the price": [f"${x:,.2f}" for x in worth], "part": [f"{x:.1f}%" for x in part]}
     table = visits().assign(**signed, stars=RNG.choice(["1*", "2*"], ROWS))
     table.loc[3, "part"] = None
     plan = proven(table, "bought")
     assert set(plan.named("feature")) == {"age", "town", "noise", "stars", "the_price_number", "part_number"}
-    assert note(plan, "the price") == "the_price_number is its number"
+    assert note(plan, "the price") == "the_price_number holds its number"
     whole = derived(table, plan.data, plan.contract)
     np.testing.assert_allclose(whole["the_price_number"], worth, atol=0.01)
     assert whole["part_number"].isna().sum() == 1
-    with pytest.raises(UserError, match="numbers with a sign are no target; say --target") as error:
+    with pytest.raises(
+        UserError, match="the target has a currency or percent sign; derive a number: --target"
+    ) as error:
         planned(table, "the price")
     said = str(error.value).partition("--target '")[2].removesuffix("'")
     assert planned(table, said).data.task == "regression"
@@ -307,11 +309,11 @@ def test_numbers_with_a_sign_of_money_or_percent_become_numbers():
 
 def test_numbers_are_dates_only_under_a_name_of_time():
     days = pd.Series([20200131, 20200201])
-    assert written_as(days.rename("date")) == "%Y%m%d"
-    assert written_as(days.rename("price")) is None
+    assert readings(days.rename("date")) == ["%Y%m%d"]
+    assert readings(days.rename("price")) == []
     for power, unit in ((0, "unix"), (3, "unix_ms"), (6, "unix_us"), (9, "unix_ns")):
-        assert written_as(pd.Series([1_600_000_000 * 10**power], name="timestamp")) == unit
-    assert written_as(pd.Series([20201331], name="date")) is None
+        assert readings(pd.Series([1_600_000_000 * 10**power], name="timestamp")) == [unit]
+    assert readings(pd.Series([20201331], name="date")) == []
 
 
 def test_names_are_read_word_by_word():
@@ -327,10 +329,10 @@ def test_names_are_read_word_by_word():
     assert (slug("Café 1.csv"), slug("1st"), slug("北京")) == ("caf_1_csv", "column_1st", "column")
 
 
-# the table says no
+# tables that are refused
 
 TOO_LITTLE = {
-    "ten rows": (visits(10), "bought", r"10 rows are too few to train, validate and test on: 50 at least"),
+    "ten rows": (visits(10), "bought", r"10 rows are too few; at least 50 are needed"),
     "few labels": (
         visits(60).assign(bought=lambda t: t["bought"].where(t.index < 20)),
         "bought",
@@ -338,26 +340,26 @@ TOO_LITTLE = {
     ),
     "one class": (visits().assign(bought="no"), "bought", r"every row has the same value \(no\)"),
     "three events": (
-        visits().assign(bought=["yes"] * 3 + ["no"] * 397), "bought", r"only 3 rows are yes: 10 at least",
+        visits().assign(bought=["yes"] * 3 + ["no"] * 397), "bought", r"only 3 rows are yes; at least 10",
     ),
-    "a typo": (visits(), "bougth", r"no column 'bougth', did you mean bought\? \(there is age, town,"),
+    "a typo": (visits(), "bougth", r"no column 'bougth', did you mean bought\? \(columns: age, town,"),
     "a typo in an expression": (visits(), "old = aeg > 50", r"no column 'aeg', did you mean age\?"),
-    "no expression": (visits(), "old = age >", r"is no expression of columns"),
+    "no expression": (visits(), "old = age >", r"is not an expression of columns"),
     "a name twice": (visits(), "age = noise > 1", r"the table has a column 'age' already"),
-    "an id": (visits().assign(x=[f"n{i}" for i in range(ROWS)]), "x", r"hardly a value is seen twice"),
+    "an id": (visits().assign(x=[f"n{i}" for i in range(ROWS)]), "x", r"almost every value is unique"),
     "hardly a class": (
         visits().assign(x=["a"] * 9 + ["b"] * 9 + [f"n{i}" for i in range(ROWS - 18)]), "x",
-        r"x: 96% of the rows are of classes with fewer than 5 rows \(382 such classes\)",
+        r"x: 96% of the rows belong to classes with fewer than 5 rows \(382 such classes\)",
     ),
     "an infinite target": (
-        visits().assign(x=[np.inf, *range(ROWS - 1)]), "x", r"x: infinite values \(1 rows\) are no target",
+        visits().assign(x=[np.inf, *range(ROWS - 1)]), "x", r"x: the target has infinite values \(1 rows\)",
     ),
-    "a date": (visits().assign(x=pd.date_range("2020-01-01", periods=ROWS)), "x", r"a date is no target"),
-    "row_id": (visits().assign(row_id=1), "bought", r"a column is called row_id"),
-    "a name of YAML": (visits().assign(**{"${x}": 1}), "bought", r"means something else in YAML or pandas"),
-    "one column": (visits()[["bought"]], "bought", r"no more than one column \(bought\)"),
+    "a date": (visits().assign(x=pd.date_range("2020-01-01", periods=ROWS)), "x", r"target cannot be a date"),
+    "row_id": (visits().assign(row_id=1), "bought", r"the column name row_id is reserved"),
+    "a name of YAML": (visits().assign(**{"${x}": 1}), "bought", r"cannot be written in YAML or pandas"),
+    "one column": (visits()[["bought"]], "bought", r"found only one column \(bought\)"),
     "nothing but ids": (
-        visits()[["bought"]].assign(id=range(ROWS)), "bought", r"nothing is left to learn from: no column is",
+        visits()[["bought"]].assign(id=range(ROWS)), "bought", r"no feature is left: the contract gives no",
     ),
     "nothing but leaks": (
         visits()[["bought"]].assign(copy=lambda t: t["bought"]), "bought", r"copy: alone.*--keep COLUMN",
@@ -366,7 +368,7 @@ TOO_LITTLE = {
 
 
 @pytest.mark.parametrize("case", TOO_LITTLE)
-def test_a_table_that_nothing_can_be_learnt_from_gives_one_line(case):
+def test_a_table_without_enough_to_learn_from_gives_one_line(case):
     table, target, said = TOO_LITTLE[case]
     with pytest.raises(UserError, match=said) as error:
         planned(table, target)
@@ -396,7 +398,7 @@ def test_a_file_keeps_its_place_in_data_raw_and_others_are_copied_under_the_new_
     assert raw_path(tmp_path / "v1.2 sales.csv.gz", "sales", tmp_path) == "data/raw/sales.csv.gz"
     assert raw_path(tmp_path / "SALES.CSV", "mine", tmp_path) == "data/raw/mine.csv"
     (raw / "sales.csv").touch()
-    with pytest.raises(UserError, match=r"data/raw/sales.csv is there"):
+    with pytest.raises(UserError, match=r"data/raw/sales.csv exists"):
         raw_path(tmp_path / "other.csv", "sales", tmp_path)
 
 

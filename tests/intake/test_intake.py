@@ -1,4 +1,4 @@
-"""`cairn new-data` of a folder, an address, a query: from where the data live to `prepare`, then anew."""
+"""`cairn new-data` of a folder, an address, a query: from the source to `prepare`, then an update."""
 
 import sqlite3
 from contextlib import closing
@@ -101,7 +101,7 @@ def origin(request, tmp_path, monkeypatch):
     ],
     indirect=True,
 )
-def test_from_where_the_data_live_to_a_table_by_config_alone_and_anew(origin, snapshot, tmp_path):
+def test_from_where_the_data_live_to_a_table_by_config_alone_and_an_update(origin, snapshot, tmp_path):
     checkout = snapshot.clone(tmp_path / "mine", share_cache=False)
     origin.publish(ROWS)
 
@@ -132,11 +132,11 @@ def test_from_where_the_data_live_to_a_table_by_config_alone_and_anew(origin, sn
         here = sorted(file.name for file in (checkout.path / "data/raw/loans").iterdir())
         assert here == ["Nord.csv", "Süd.csv", "Łódź.csv"]
         return
-    (anew,) = [line.removeprefix("later: cairn update ") for line in said if line.startswith("later: ")]
-    assert f"`cairn update {anew}`" in checkout.read("conf/data/loans.yaml")
-    assert update(checkout, anew)[-1] == "The same data as in the last commit, byte for byte."
+    (source,) = [line.removeprefix("later: cairn update ") for line in said if line.startswith("later: ")]
+    assert f"`cairn update {source}`" in checkout.read("conf/data/loans.yaml")
+    assert update(checkout, source)[-1] == "The same data as in the last commit, byte for byte."
     origin.publish(ROWS + 5)
-    assert f"{ROWS} rows before, {ROWS + 5} now" in "\n".join(update(checkout, anew))
+    assert f"{ROWS} rows before, {ROWS + 5} now" in "\n".join(update(checkout, source))
 
 
 @pytest.mark.scale
@@ -148,7 +148,7 @@ def test_a_folder_of_s3_becomes_one_table(bucket, snapshot, tmp_path, monkeypatc
         bucket.put(f"lent/region={region}/part.csv", part.drop(columns="region").to_csv(index=False).encode())
     words = ("python", "src/cairn", "new-data", f"{bucket.url}/lent", "--target", "paid")
     said = checkout.run(*words).splitlines()
-    assert said[0] == "lent: 120 rows, 4 columns; 0 rows repeat another"
+    assert said[0] == "lent: 120 rows, 4 columns; 0 duplicate rows"
     checkout.git("commit", "--quiet", "--message=lent")
     ran = checkout.dvc("exp", "run", "-S", "data=lent", "prepare")
     assert f"prepare: {ROWS} of {ROWS} rows kept, 4 columns" in ran

@@ -83,7 +83,7 @@ def test_the_same_rows_in_another_order_give_the_same_bytes(order_by, pair):
     assert digests[0] == digests[1]
 
 
-def test_rows_stand_in_the_order_asked_for_else_that_of_the_primary_key():
+def test_rows_are_in_the_requested_order_or_else_in_that_of_the_primary_key():
     fill([(3, "a"), (1, "c"), (2, "b")], "id INTEGER, name TEXT PRIMARY KEY")
     assert pq.read_table(snapshot())["name"].to_pylist() == ["a", "b", "c"]
     assert pq.read_table(snapshot(order_by=["id"]))["id"].to_pylist() == [1, 2, 3]
@@ -115,7 +115,7 @@ def test_a_query_may_hold_what_drivers_take_for_parameters_and_end_in_a_comment(
         ({"query": "SELECT 1 AS a UNION ALL SELECT 'x'"}, "a: holds text or bytes in some rows"),
         ({"query": "SELECT 1e0 AS a UNION ALL SELECT 9007199254740993"}, "a: a value does not fit double"),
         ({"order_by": ["word"]}, "order_by: no column word, did you mean words?"),
-        ({"url": None, "connection": "NOBODY"}, "connection NOBODY is not known here"),
+        ({"url": None, "connection": "NOBODY"}, "connection NOBODY is unknown"),
     ],
 )
 def test_what_cannot_be_read_is_one_line_and_leaves_the_old_snapshot(source, said):

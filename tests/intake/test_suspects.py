@@ -161,36 +161,6 @@ def test_the_user_may_keep_a_suspect():
     assert plan.data.leakage.trusted == ["flag"]
 
 
-def accidents(wrong=0):
-    """Accidents whose severity two counts tell, one of which a third column tells as well; few are fatal."""
-    rng = np.random.default_rng(2)
-    injured = np.where(rng.random(3000) < 0.5, rng.integers(1, 9, 3000), 0)
-    fatal = (rng.random(3000) < 0.02).astype(int)
-    injured[fatal == 1] = 0
-    severity = np.where(fatal == 1, "fatal", np.where(injured > 0, "injury", "damage"))
-    severity[:wrong] = "fatal"
-    return pd.DataFrame(
-        {
-            "hurt": injured,
-            "damage_only": ((injured == 0) & (fatal == 0)).astype(int),
-            "graves": fatal,
-            "speed": rng.integers(2, 8, 3000) * 10,
-            "light": rng.choice(["day", "dusk", "night"], 3000),
-            "severity": severity,
-        }
-    )
-
-
-def test_parts_that_together_tell_a_class_in_every_row_are_left_out_though_each_tells_little_of_it():
-    plan = proven(accidents(), "severity")
-    assert set(plan.named("suspect")) == {"hurt", "damage_only", "graves"}
-    assert plan.findings["graves"].note.endswith("it tells severity in every row")
-
-
-def test_parts_that_err_in_a_few_rows_are_no_function():
-    assert "graves" not in planned(accidents(wrong=60), "severity").named("suspect")
-
-
 def test_parts_of_a_record_that_a_gap_gives_away_are_left_out_with_it():
     rng = np.random.default_rng(6)
     table = honest().drop(columns="spent")

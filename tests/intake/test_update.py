@@ -1,4 +1,4 @@
-"""Data that live elsewhere, brought anew: from SQLite here, from real servers under the marker `scale`."""
+"""Data that live elsewhere, updated: from SQLite here, from real servers under the marker `scale`."""
 
 import os
 import shutil
@@ -103,10 +103,10 @@ def test_an_update_says_what_changed_since_the_last_commit(checkout, tmp_path):
     ("path", "before", "said"),
     [
         ("data/raw/made.csv", "main2", "main2: no branch, tag, commit or experiment of this name"),
-        ("data/raw/made.csv", "HEAD", "HEAD: data/raw/made.csv is neither in the cache nor on the remote"),
-        ("data/raw", "HEAD", "HEAD: data/raw: a folder; name one file of it"),
-        ("data/raw/other.csv", "HEAD", "HEAD: data/raw/other.csv: not there"),
-        ("data/raw", "workspace", "data/raw: a folder; name one file of it"),
+        ("data/raw/made.csv", "HEAD", "HEAD: data/raw/made.csv is in neither cache nor remote"),
+        ("data/raw", "HEAD", "HEAD: data/raw: a folder; name a file in it"),
+        ("data/raw/other.csv", "HEAD", "HEAD: data/raw/other.csv: no such file"),
+        ("data/raw", "workspace", "data/raw: a folder; name a file in it"),
         ("README.md", "HEAD", "give data.load a function, or one of .parquet"),
     ],
 )
@@ -118,7 +118,7 @@ def test_what_cannot_be_compared_is_one_line(made, monkeypatch, path, before, sa
     assert "\n" not in str(caught.value)
 
 
-def test_what_git_must_not_see_is_told(checkout, monkeypatch):
+def test_secrets_in_committed_files_are_named(checkout, monkeypatch):
     monkeypatch.chdir(checkout.path)
     assert unfit_for_git() == []
     (checkout.path.parent / "made.csv").write_text("a\n1\n", encoding="utf-8")

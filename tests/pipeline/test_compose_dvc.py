@@ -41,7 +41,7 @@ def scratch(snapshot, tmp_path):
         (checkout.path / f"{name}.txt").write_text(f"{name}\n", encoding="utf-8")
     (checkout.path / "dvc.yaml").write_text(PIPELINE, encoding="utf-8")
     data = checkout.read("conf/data/flights.yaml")
-    data = re.sub(r"^source: \S+", "source: one.txt", data, flags=re.MULTILINE)
+    data = re.sub(r"^  source: \S+", "  source: one.txt", data, flags=re.MULTILINE)
     (checkout.path / "conf/data/flights.yaml").write_text(data, encoding="utf-8")
     checkout.run("python", "src/cairn", "compose", "--reset")
     checkout.dvc("repro")
@@ -99,6 +99,16 @@ def test_repro_follows_conf_and_keeps_the_overrides_of_the_last_experiment(scrat
     said = scratch.dvc("exp", "run", "-S", "model=logistic")
     assert now(said) == "conf/ + model=logistic"
     assert "early_stopping: false" in scratch.read("trained.txt")
+
+
+def test_another_option_or_data_set_replaces_what_the_data_set_says(scratch):
+    said = scratch.dvc("exp", "run", "-S", "split=random", "-S", "kpi=none")
+    assert now(said) == "conf/ + kpi=none split=random"
+    assert not re.search("validation_from|share_saved", scratch.read("params.yaml"))
+    assert in_step(scratch)
+    assert now(scratch.dvc("exp", "run", "-S", "data=flights_delay")) == "conf/ + data=flights_delay"
+    assert "ceiling: {}" in scratch.read("params.yaml")
+    assert in_step(scratch)
 
 
 def test_edits_of_params_are_kept_and_edits_of_both_stop(scratch):

@@ -7,15 +7,14 @@ from pathlib import Path
 
 from cairn.errors import UserError
 from cairn.intake.draft.names import slug
-from cairn.intake.draft.plan import Plan, make_plan
+from cairn.intake.draft.plan import make_plan
 from cairn.intake.fetch import Intake, answered, imported, name_of, sql_source
-from cairn.intake.read.source import Source, open_source
-from cairn.intake.request import Wishes
+from cairn.intake.read.source import open_source
+from cairn.intake.request import Request
 from cairn.intake.write.install import choice, free_name, prove, put, raw_path
 from cairn.intake.write.yaml_files import texts
 from cairn.progress import elapsed
-
-MOST_SHOWN = 8
+from cairn.report.new_data import plan_text
 
 
 def main(*arguments: str) -> None:
@@ -38,12 +37,12 @@ def _look_and_write(asked: argparse.Namespace, name: str, intake: Intake, root: 
             path, separator=asked.separator, encoding=asked.encoding, file_column=asked.file_column
         )
     destination = raw_path(path, name, root)
-    wishes = Wishes(asked.target, asked.task, asked.positive, asked.time, asked.group, tuple(asked.keep))
-    plan = make_plan(source, name, destination, wishes)
+    request = Request(asked.target, asked.task, asked.positive, asked.time, asked.group, tuple(asked.keep))
+    plan = make_plan(source, name, destination, request)
     written = texts(plan, intake.origin)
     with elapsed("proving that the contract holds and the split works"):
         prove(plan, source.table, written, root)
-    print("\n".join(_told(plan, source)))
+    print(plan_text(plan, source))
     files = intake.records | {f"conf/{file}": text for file, text in written.items()}
     if asked.dry:
         for file, text in files.items():
@@ -52,8 +51,8 @@ def _look_and_write(asked: argparse.Namespace, name: str, intake: Intake, root: 
         return
     new = put(source, destination, files, root)
     print(f"new: {', '.join(new)}")
-    if intake.anew:
-        print(f"later: {intake.anew}")
+    if intake.update:
+        print(f"later: {intake.update}")
     print(f"next: dvc exp run {' '.join(f'-S {override}' for override in choice(root / 'conf', name))}")
 
 
@@ -145,34 +144,3 @@ def _from_where_the_user_stands(given: str) -> str:
     if here and (Path(here) / given).exists():
         return str(Path(here) / given)
     return given
-
-
-def _told(plan: Plan, source: Source) -> list[str]:
-    """Say in a few lines what the table is and what was decided."""
-    data, findings, choices = plan.data, plan.findings, plan.choices
-    rows, columns = source.table.shape
-    lines = [f"{source.path.name}: {rows:,} rows, {columns:,} columns; {plan.copies:,} rows repeat another"]
-    lines += [f"read: {note}" for note in source.notes]
-    positive = (
-        f", {plan.question.why_positive} ({data.positive if data.positive is not None else True})"
-        if data.task == "binary"
-        else ""
-    )
-    lines.append(f"task: {data.task}: {plan.question.why}{positive}")
-    lines.append(f"split: {choices.split.value}: {choices.split.why}")
-    lines.append(f"metric: {choices.primary.value}: {choices.primary.why}")
-    lines.append(f"model: {choices.model.value}: {choices.model.why}")
-    features = plan.named("feature")
-    lines.append(f"features: {len(features)}: {_few(features)}")
-    lines += [
-        f"no feature: {name}: {findings[name].note}"
-        for name in plan.named("idle", "key", "entity")[:MOST_SHOWN]
-    ]
-    lines += [f"LEAK? {name}: {findings[name].note}" for name in plan.named("suspect")]
-    lines += [f"left out: {why}" for why in plan.drop_why.values()]
-    return lines
-
-
-def _few(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_SHOWN:,} more" if len(names) > MOST_SHOWN else ""
-    return ", ".join(names[:MOST_SHOWN]) + more

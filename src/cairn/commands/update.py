@@ -8,12 +8,12 @@ from cairn.errors import UserError
 
 
 def main(*arguments: str) -> None:
-    """Ask the database, or have DVC import anew; then compare with the snapshot of the last commit."""
+    """Query the database or import again with DVC; then compare with the snapshot of the last commit."""
     words = _parsed(arguments)
     from cairn.intake.secrets import unfit_for_git
-    from cairn.intake.update import refresh
+    from cairn.intake.update import update
 
-    path, done = refresh(words.name)
+    path, done = update(words.name)
     print(f"update: {path.as_posix()}: {done}")
     record = f"{path.as_posix()}.dvc"
     if _git("cat-file", "-e", f"HEAD:./{record}"):

@@ -1,7 +1,7 @@
-"""Bring a table here before anybody looks at it: what an address or a query gives comes to a scratch folder.
+"""Bring a table from an address or a database to a temporary folder, before it is profiled.
 
-An address is imported by DVC in a repository of its own, so that this one changes only when all is proven;
-its record of the import then becomes the .dvc file here. A query is answered by cairn.intake.sql.snapshot.
+An address is imported by DVC in a temporary repository, so that this one changes only after all checks; the
+record of that import then becomes the .dvc file here.
 """
 
 import re
@@ -30,23 +30,23 @@ BEFORE_THE_REASON = re.compile(r"^dvc import-url \S+: |.*`dvc add`\. - |unexpect
 
 @dataclass(frozen=True)
 class Intake:
-    """A table that is here.
+    """A table on this machine.
 
     Attributes:
         path: of the file or folder.
-        origin: where it is from, in a few words.
+        origin: where the data come from, in a few words.
         records: files that say so to `cairn update`: their text, by their path relative to the root.
-        anew: the command that brings the next snapshot; None where the user copies it himself.
+        update: the command that brings the next snapshot; None for a local file.
     """
 
     path: Path
     origin: str = TRACKED
     records: dict[str, str] = field(default_factory=dict)
-    anew: str | None = None
+    update: str | None = None
 
 
 def sql_source(sql: str, connection: str | None, order_by: list[str]) -> SqlSource:
-    """Return what the words of the command line ask of a database.
+    """Return the table or query of a database that the command line names.
 
     Args:
         sql: one SELECT, or the name of a table.
@@ -54,10 +54,10 @@ def sql_source(sql: str, connection: str | None, order_by: list[str]) -> SqlSour
         order_by: columns to sort by.
 
     Raises:
-        UserError: no connection, or a URL that is none or holds a secret.
+        UserError: no connection, or a URL that is invalid or holds a secret.
     """
     if connection is None:
-        raise UserError("--sql needs --connection: the name of one, or a URL such as sqlite:///data/a.db")
+        raise UserError("--sql needs --connection: a name, or a URL such as sqlite:///data/a.db")
     values = {
         "url" if ":" in connection else "connection": connection,
         "query" if len(sql.split()) > 1 else "table": sql.strip(),
@@ -72,21 +72,21 @@ def sql_source(sql: str, connection: str | None, order_by: list[str]) -> SqlSour
 
 @contextmanager
 def answered(source: SqlSource, name: str, root: Path) -> Generator[Intake]:
-    """Ask a database; the answer is here as long as the block lasts.
+    """Query a database; the result exists until the block ends.
 
     Raises:
-        UserError: the database cannot be reached or read, or a file of this name is there.
+        UserError: the database cannot be reached or read, or a file of this name exists.
     """
     file = Path(f"{name}.parquet")
     raw_path(file, name, root)
     record = path_of(name).as_posix()
     if (root / record).exists():
-        raise UserError(f"--name {name}: {record} is there; take another name or remove it")
+        raise UserError(f"--name {name}: {record} exists; take another name or remove it")
     with _scratch(root) as folder:
         take_snapshot(source, folder / file)
         yield Intake(
             folder / file,
-            f"snapshot that `cairn update {name}` takes as {record} says",
+            f"snapshot taken by `cairn update {name}` ({record})",
             {record: text_of(name, source)},
             f"cairn update {name}",
         )
@@ -94,10 +94,10 @@ def answered(source: SqlSource, name: str, root: Path) -> Generator[Intake]:
 
 @contextmanager
 def imported(address: str, name: str, root: Path) -> Generator[Intake]:
-    """Have DVC fetch an address; what it brought is here as long as the block lasts.
+    """Import an address with DVC; the file exists until the block ends.
 
     Raises:
-        UserError: a secret in the address, nothing there, or a file of this name here.
+        UserError: a secret in the address, no file there, or a file of this name here.
     """
     parts = urlsplit(address)
     shown = f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
@@ -119,14 +119,14 @@ def imported(address: str, name: str, root: Path) -> Generator[Intake]:
         record = (folder / f"{file}.dvc").read_text(encoding="utf-8")
         yield Intake(
             folder / file,
-            f"imported from {address}; `cairn update {file}` brings it anew",
+            f"imported from {address}; `cairn update {file}` imports it again",
             {f"{RAW}/{file}.dvc": record},
             f"cairn update {file}",
         )
 
 
 def name_of(address: str) -> str:
-    """Return what an address calls its file, without extension; empty where it ends in a host."""
+    """Return the file name of an address without extension; empty if it has none."""
     return _last_of(address).partition(".")[0]
 
 
@@ -136,7 +136,7 @@ def _last_of(address: str) -> str:
 
 @contextmanager
 def _scratch(root: Path) -> Generator[Path]:
-    """Make a folder on the disk of the repository, where git does not look: a table may be large.
+    """Make a temporary folder on the repository's disk, ignored by git: a table may be large.
 
     Raises:
         UserError: what the block raised, without the path of the folder.

@@ -1,4 +1,4 @@
-"""What git must not see: secrets, and paths of one machine, in the files that say where data come from."""
+"""Secrets and machine-specific paths in the committed files that say where data come from."""
 
 import configparser
 import re
@@ -15,11 +15,11 @@ SECRET = re.compile(
     r"passw|secret|token|signature|^sig$|credential|(api|access|account)_?key|connection_string",
     re.IGNORECASE,
 )
-"""Names of settings, and of parts of an address, whose value is nobody's business."""
+"""Names of settings, and of parts of an address, whose value is a secret."""
 
 
 def unfit_for_git() -> list[str]:
-    """Return a line for each secret, and each path of this machine, in what git tracks here or would add.
+    """Return a line for each secret and each machine-specific path in files that git tracks or would add.
 
     Looked at are .dvc/config, every .dvc file, and data/sql. No secret is repeated in a line.
     """
@@ -37,7 +37,7 @@ def unfit_for_git() -> list[str]:
 
 
 def unfit_origin(origin: str) -> str | None:
-    """Say why `dvc import-url ORIGIN` would write into git what must not be there, or None.
+    """Return why the origin of `dvc import-url ORIGIN` must not be committed, or None.
 
     Args:
         origin: a URL, or a path.
@@ -47,7 +47,7 @@ def unfit_origin(origin: str) -> str | None:
         path = parts.path if parts.scheme == "file" else origin
         if PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute() or path.startswith(".."):
             return (
-                "is a path of this machine, which no other one can update from:"
+                "is a path on this machine, unknown on others:"
                 " copy the file to data/raw and `dvc add` it, or import it from s3:// or https://"
             )
         return None

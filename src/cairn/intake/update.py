@@ -1,4 +1,4 @@
-"""Bring a new snapshot of data that lives elsewhere: asked of a database, or imported by DVC."""
+"""Bring a new snapshot of external data: from a database, or imported by DVC."""
 
 import subprocess
 import sys
@@ -10,17 +10,17 @@ from cairn.intake.sql.database import FOLDER, SOURCES, path_of, read_source, sna
 from cairn.intake.sql.snapshot import take_snapshot
 
 
-def refresh(name: str) -> tuple[Path, str]:
-    """Bring the newest snapshot of this name and have DVC track it.
+def update(name: str) -> tuple[Path, str]:
+    """Bring the newest snapshot of a source and track it with DVC.
 
     Args:
         name: NAME of data/sql/NAME.yaml, or the name of a file or folder of data/raw that DVC imports.
 
     Returns:
-        Where it lies, and one line that says what was done.
+        Its path, and one line that says what was done.
 
     Raises:
-        UserError: no such name, or the source cannot be read; the old snapshot is then as it was.
+        UserError: no such name, or the source cannot be read; the old snapshot is then unchanged.
     """
     if path_of(name).exists():
         target = snapshot_of(name)
@@ -32,7 +32,7 @@ def refresh(name: str) -> tuple[Path, str]:
     file = imported.get(Path(name).name.removesuffix(".dvc"))
     if file is None:
         known = sorted({path.stem for path in SOURCES.glob("*.yaml")} | set(imported))
-        listed = f"sources: {', '.join(known)}" if known else f"there is none yet: {path_of(name).as_posix()}"
+        listed = f"sources: {', '.join(known)}" if known else f"none yet; write {path_of(name).as_posix()}"
         raise UserError(f"no source '{name}'{did_you_mean(name, known)} ({listed})")
     dvc("update", file.as_posix())
     return file.with_suffix(""), f"imported from {_origin(file)}"

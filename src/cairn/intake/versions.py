@@ -20,7 +20,7 @@ def bring(path: str, revision: str, folder: Path) -> Path:
     """Copy a file of a revision into a folder, keeping its name; a file of the workspace stays where it is.
 
     Raises:
-        UserError: no such revision, no such file in it, or neither cache nor remote has it.
+        UserError: no such revision, no such file in it, or in neither cache nor remote.
     """
     if revision == WORKSPACE:
         if not Path(path).is_file():
@@ -42,26 +42,26 @@ def bring(path: str, revision: str, folder: Path) -> Path:
         raise UserError(f"{revision}: no branch, tag, commit or experiment of this name") from error
     except (DvcException, OSError) as error:
         raise UserError(
-            f"{revision}: {path} is neither in the cache nor on the remote: it was never pushed, or collected"
-            f" (`dvc push` where it is, or `dvc fetch --all-commits {path}`)"
+            f"{revision}: {path} is in neither cache nor remote: never pushed, or garbage-collected"
+            f" (`dvc push` on the machine that has it, or `dvc fetch --all-commits {path}`)"
         ) from error
     return target
 
 
 def _folder_or_nothing(is_folder: bool) -> str:
     if is_folder:
-        return "a folder; name one file of it: --path"
-    return "not there; `dvc checkout` or `dvc repro` brings what is tracked"
+        return "a folder; name a file in it with --path"
+    return "no such file; `dvc checkout` or `dvc repro` brings tracked files"
 
 
 def compare_versions(path: str, before: str, after: str, key: Sequence[str] = ()) -> Changes:
-    """Say what changed in a data file between two revisions.
+    """Compare a data file between two revisions.
 
     Args:
         path: of a file that DVC or git tracks.
         before: a revision, or WORKSPACE.
-        after: likewise.
-        key: columns that name a row; without any, those that both snapshots say of themselves.
+        after: same.
+        key: columns that name a row; without any, those that both snapshots record.
 
     Raises:
         UserError: a revision or file that is not there, not a table, or a key that is not in it.

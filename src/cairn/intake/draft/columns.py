@@ -1,4 +1,4 @@
-"""What every column of a table is: its kind, whether it can be a feature, and what a person should know."""
+"""The kind and role of every column of a table, with a note for the user."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -25,14 +25,14 @@ SHARES = (0.0, 1.0)
 
 @dataclass(frozen=True)
 class Finding:
-    """One column: what the contract says of it, its part in the question, and why.
+    """One column: its entry in the contract, its role, and why.
 
     Attributes:
-        column: kind, bounds, feature group.
-        role: feature; target; time or entity (whose rows stay together); key (names a row); date; idle (can
-            teach nothing); suspect (gives the answer away); source (the target is made of it).
-        note: for a comment beside it.
-        distinct: values that differ, missing ones left out.
+        column: its entry in the contract.
+        role: feature; target; time or entity (whose rows stay together); key (identifies a row); date;
+            idle (of no use to a model); suspect (looks like a leak); source (the target is derived from it).
+        note: for the comment beside it.
+        distinct: number of distinct values, without missing ones.
     """
 
     column: Column
@@ -46,18 +46,18 @@ class Finding:
 
 
 def look_at(values: pd.Series) -> Finding:
-    """Find out what a column is, from its values and its name; the target is looked at the same way."""
+    """Infer what a column is from its values and its name; the target too."""
     name, there = str(values.name), values.dropna()
     nullable = len(there) < len(values)
     if unhashable(values):
         column = Column(kind="categorical", known="after", nullable=nullable)
-        return Finding(column, "idle", "lists or records: a loader has to make columns of it (data.load)")
+        return Finding(column, "idle", "lists or records; a loader (data.load) has to turn them into columns")
     distinct = int(there.nunique())
     gaps = f"; missing in {share(1 - len(there) / len(values))}" if nullable and len(there) else ""
     found = _look_at(name, there, distinct, nullable)
     if distinct == 0 or (distinct == 1 and not nullable):
-        said = "no value at all" if distinct == 0 else f"always {shown(there.iloc[:1])}"
-        found = found.changed("idle", f"{said}: nothing to learn from", group=None)
+        said = "no values" if distinct == 0 else f"always {shown(there.iloc[:1])}"
+        found = found.changed("idle", f"{said}; carries no information", group=None)
     return replace(found, note=found.note + gaps, distinct=distinct)
 
 
@@ -78,7 +78,7 @@ def _look_at(name: str, there: pd.Series, distinct: int, nullable: bool) -> Find
 def _written_date(there: pd.Series, written: list[str], nullable: bool) -> Finding:
     plain = written[0] == "ISO8601"
     column = Column(kind="datetime", format=None if plain else written[0], nullable=nullable)
-    doubt = f", which {written[1]} reads as well: which is it?" if len(written) > 1 else ""
+    doubt = f"; {written[1]} fits as well, check which is right" if len(written) > 1 else ""
     return Finding(column, "date", f"dates as {shown(there.iloc[:1])}{doubt}")
 
 
@@ -93,21 +93,21 @@ def _numbers(name: str, there: pd.Series, distinct: int, nullable: bool) -> Find
     in_order = bool((there.diff().iloc[1:] == 1).all())
     if distinct == len(there) and len(there) > FEW_LEVELS and (in_order or names.is_id(name)):
         role: Role = "idle" if nullable else "key"
-        return found.changed(role, "every row has its own number", group=None, min=None, max=None)
+        return found.changed(role, "a different number in every row", group=None, min=None, max=None)
     code = names.is_code(name) and distinct > 2
     if names.is_entity(name) and distinct < len(there) and distinct > FEW_LEVELS:
-        note = f"{distinct:,} of them, {len(there) / distinct:.1f} rows each"
+        note = f"{distinct:,} values, {len(there) / distinct:.1f} rows each"
         return found.changed("entity", note, kind="categorical", group=None, min=None, max=None)
     if code and distinct <= MANY_LEVELS and distinct <= len(there) / 2:
-        note = f"{distinct:,} codes, {low} to {high}: numbers that stand for names"
+        note = f"{distinct:,} codes, {low} to {high}; numbers used as labels"
         return found.changed("feature", note, kind="categorical", group="categories", min=None, max=None)
     if names.is_id(name) and distinct > NEARLY_ALL * len(there):
-        return found.changed("idle", "nearly every row has its own", group=None)
+        return found.changed("idle", "a different value in nearly every row", group=None)
     return found
 
 
 def _bounds(there: pd.Series, distinct: int) -> dict[str, float]:
-    """Return what can be, as far as the values tell: never negative, or only 0 and 1."""
+    """Return bounds that the values suggest: never negative, or only 0 and 1."""
     if there.empty or float(there.min()) < 0:
         return {}
     return (
@@ -124,7 +124,7 @@ def _words(name: str, there: pd.Series, distinct: int, nullable: bool) -> Findin
     if said := _not_to_learn_from(name, there, distinct, nullable):
         return Finding(column.model_copy(update={"group": None}), *said)
     if distinct > MANY_LEVELS:
-        return Finding(column, "feature", f"{distinct:,} values; those seen rarely share one code")
+        return Finding(column, "feature", f"{distinct:,} values; rare ones share one code")
     counts = there.astype("str").value_counts()
     if distinct <= FEW_LEVELS and counts.min() >= LEVEL_ROWS and (levels := _levels(there)):
         column = column.model_copy(update={"allowed": levels})
@@ -132,19 +132,19 @@ def _words(name: str, there: pd.Series, distinct: int, nullable: bool) -> Findin
 
 
 def _not_to_learn_from(name: str, there: pd.Series, distinct: int, nullable: bool) -> tuple[Role, str] | None:
-    """Return the role and the note of a text that says nothing about other rows; None for a category."""
+    """Return the role and note of text that does not generalize to other rows; None for a category."""
     own = distinct / len(there)
     length = there.astype("str").iloc[:LOOK].str.split().str.len().mean()
     if length >= WORDS_OF_TEXT and own > MOSTLY:
-        return "idle", f"free text, {length:.0f} words on average: no model here reads it"
+        return "idle", f"free text, {length:.0f} words on average; not supported by the models"
     if distinct <= FEW_LEVELS:
         return None
     if own == 1:
-        return "idle" if nullable else "key", "every row has its own"
+        return "idle" if nullable else "key", "a different value in every row"
     if own > NEARLY_ALL:
-        return "idle", "nearly every row has its own"
+        return "idle", "a different value in nearly every row"
     if names.is_entity(name):
-        return "entity", f"{distinct:,} of them, {1 / own:.1f} rows each"
+        return "entity", f"{distinct:,} values, {1 / own:.1f} rows each"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Which split, metric, rules and model suit a table, each with the reason that stands beside it in conf/."""
+"""The split, metric, rules and model that suit a table, each with the reason for its comment in conf/."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ TEST_SHARE = 0.15
 
 
 @dataclass(frozen=True)
-class Choice:
+class Default:
     """A value of a key, and why it was chosen."""
 
     value: Any
@@ -29,16 +29,16 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Choices:
-    """What the written files say beside the contract."""
+class Defaults:
+    """Settings of the data set besides the contract and section data."""
 
-    split: Choice
-    model: Choice
-    primary: Choice
-    block: Choice
-    slices: Choice
-    min_slice_rows: Choice
-    rules: dict[str, Choice] = field(default_factory=dict)
+    split: Default
+    model: Default
+    primary: Default
+    block: Default
+    slices: Default
+    min_slice_rows: Default
+    rules: dict[str, Default] = field(default_factory=dict)
 
 
 def choose(
@@ -50,8 +50,8 @@ def choose(
     group: str | None,
     alone: Mapping[str, float],
     copies: int,
-) -> Choices:
-    """Choose from what was found.
+) -> Defaults:
+    """Choose the settings of a new data set.
 
     Args:
         table: the rows, dates read.
@@ -62,85 +62,90 @@ def choose(
         alone: score of each feature by itself.
         copies: rows that repeat an earlier one.
     """
-    return Choices(
+    return Defaults(
         split=_split(time, group, _alike(len(table), findings, copies)),
         model=_model(len(table)),
         primary=_primary(question),
         block=_block(table, time),
         slices=_slices(table, findings, alone),
-        min_slice_rows=Choice(*_min_slice_rows(len(table))),
+        min_slice_rows=Default(*_min_slice_rows(len(table))),
         rules=_rules(findings, alone),
     )
 
 
 def _alike(rows: int, findings: Mapping[str, Finding], copies: int) -> bool:
-    """Whether equal rows are likely different cases: there are many, and no feature takes many values."""
+    """Whether equal rows are probably different cases: there are many, and no feature has many values."""
     values = [finding.distinct for finding in findings.values() if finding.role == "feature"]
     return copies > MANY_COPIES * rows and max(values, default=0) <= max(FEW_VALUES, rows * MANY_COPIES)
 
 
-def _split(time: str | None, group: str | None, alike: bool) -> Choice:
+def _split(time: str | None, group: str | None, alike: bool) -> Default:
     if time is not None:
-        return Choice("time", f"by '{time}': it is judged on rows later than those it learnt from, as in use")
+        return Default(
+            "time",
+            f"by '{time}': the model is evaluated on later rows than it was trained on, as in production",
+        )
     if group is not None:
-        return Choice("group", f"'{group}' has several rows: all of one land in the same part")
+        return Default("group", f"values of '{group}' have several rows, which stay in one part")
     if alike:
-        return Choice("random_rows", "equal rows are different cases here: the columns take few values")
-    return Choice("random", "no column orders the rows in time, none repeats an owner")
+        return Default("random_rows", "equal rows are different cases: the columns take few values")
+    return Default("random", "no column orders the rows in time or groups them")
 
 
-def _model(rows: int) -> Choice:
+def _model(rows: int) -> Default:
     if rows < SMALL:
-        return Choice("hist_gbdt_small", f"boosting for {rows:,} rows: small leaves, a fixed number of trees")
-    return Choice("hist_gbdt_general", "boosting that has seen no tuning yet")
+        return Default(
+            "hist_gbdt_small", f"gradient boosting for {rows:,} rows: small leaves, a fixed number of trees"
+        )
+    return Default("hist_gbdt_general", "gradient boosting before any tuning")
 
 
-def _primary(question: Question) -> Choice:
+def _primary(question: Question) -> Default:
     match question.task:
         case "binary" if question.rate is not None and question.rate < RARE_EVENT:
-            return Choice(
+            return Default(
                 "pr_auc",
                 f"the event is rare ({share(question.rate)}): precision over recall shows what roc_auc hides",
             )
         case "binary":
-            return Choice("roc_auc", "how often an event is ranked above another row, whatever the threshold")
+            return Default("roc_auc", "how well events are ranked above other rows, at any threshold")
         case "multiclass":
-            return Choice("log_loss", "judges the probability of every class, not only the first choice")
+            return Default("log_loss", "scores the probabilities of all classes, not only the top one")
     if question.long_tail:
-        return Choice("mae", "a few huge values would decide rmse")
-    return Choice("rmse", "large errors count more than small ones")
+        return Default("mae", "a few huge values would dominate rmse")
+    return Default("rmse", "large errors count more than small ones")
 
 
-def _block(table: pd.DataFrame, time: str | None) -> Choice:
+def _block(table: pd.DataFrame, time: str | None) -> Default:
     if time is None:
-        return Choice(None, "rows are drawn one by one")
+        return Default(None, "single rows are resampled")
     late = table[time].sort_values().iloc[int(len(table) * (1 - TEST_SHARE)) :]
     for span, name in (("1D", "days"), ("1h", "hours")):
         blocks = late.dt.floor(span).nunique()
         if MANY_BLOCKS <= blocks < len(late):
-            return Choice(span, f"{name} are drawn whole: rows of one are not independent")
-    return Choice(None, "rows are drawn one by one: hardly any share a day, or all do")
+            return Default(span, f"{name} are resampled whole: rows of one are not independent")
+    return Default(None, "single rows are resampled: almost none share a day, or all do")
 
 
 def _min_slice_rows(rows: int) -> tuple[int, str]:
     in_test = int(rows * TEST_SHARE)
     return max(
         10, min(200, in_test // 10)
-    ), f"rows; smaller slices are left out of about {in_test:,} test rows"
+    ), f"rows; smaller slices of the {in_test:,} or so test rows are left out"
 
 
-def _slices(table: pd.DataFrame, findings: Mapping[str, Finding], alone: Mapping[str, float]) -> Choice:
+def _slices(table: pd.DataFrame, findings: Mapping[str, Finding], alone: Mapping[str, float]) -> Default:
     names = _with_levels(findings, alone, *SLICE_LEVELS)
-    return Choice(names[:MOST_SLICES], "columns known before; every value of each is scored on its own")
+    return Default(names[:MOST_SLICES], "columns known before; every value of each is scored on its own")
 
 
-def _rules(findings: Mapping[str, Finding], alone: Mapping[str, float]) -> dict[str, Choice]:
+def _rules(findings: Mapping[str, Finding], alone: Mapping[str, float]) -> dict[str, Default]:
     names = _with_levels(findings, alone, *RULE_LEVELS)
     if not names:
         return {}
     name = names[0]
-    said = f"what somebody with a list of averages would say: of the categories {name} tells most"
-    return {"best_category": Choice(name, said)}
+    said = f"a list of averages would predict this; {name} is the most predictive category"
+    return {"best_category": Default(name, said)}
 
 
 def _with_levels(

@@ -1,4 +1,4 @@
-"""What the name of a column suggests: an id, an owner of rows, a code, a plan, what is known too late."""
+"""What a column's name suggests: id, entity, code, planned or personal date, value known afterwards."""
 
 import re
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ ENTITIES = re.compile(
     "|writer|donor|policyholder|session"
 )
 SORTS = re.compile("engine|device|vehicle|family")
-"""Of these a column without the word id holds the sort or size: the family of a product, the litres."""
+"""Without the word id, such a column is a type or size: a product family, an engine's litres."""
 CODES = re.compile(
     "code|zip|zipcode|postcode|postal|class|type|category|cat|district|region|county|state|ward|sector|channel"
     "|brand|model|carrier"
@@ -44,18 +44,18 @@ def words(name: str) -> list[str]:
 
 
 def among(kind: re.Pattern[str], found: Iterable[str]) -> str | None:
-    """Return the first of the words that is of a kind."""
+    """Return the first word that matches."""
     return next((word for word in found if kind.fullmatch(word)), None)
 
 
 def is_id(name: str) -> bool:
-    """Whether a name says that the column names its rows or what they belong to."""
+    """Whether a name suggests that the column identifies rows or entities."""
     found = words(name)
     return name.lower().startswith("unnamed:") or among(IDS, [*found[:1], *found[-1:]]) is not None
 
 
 def is_entity(name: str) -> bool:
-    """Whether a name speaks of somebody or something that may have several rows; a mere `id` or `nr` does."""
+    """Whether a name suggests an entity that may have several rows; plain `id` and `nr` do."""
     found = words(name)
     if found and IDS.fullmatch(found[-1]):
         of_a_kind = among(CODES, found[-2:-1]) is not None  # vehicle_model_id is one of models
@@ -71,7 +71,7 @@ def is_code(name: str) -> bool:
 
 
 def is_time(name: str) -> bool:
-    """Whether a name says when a row happened."""
+    """Whether a name suggests the time of a row."""
     return among(TIMES, words(name)) is not None and not is_personal(name)
 
 
@@ -81,17 +81,17 @@ def is_personal(name: str) -> bool:
 
 
 def is_plan(name: str) -> bool:
-    """Whether a name speaks of what was to be, which is known before it is."""
+    """Whether a name suggests a plan, which is known before the event."""
     return among(PLANNED, words(name)) is not None
 
 
 def told_afterwards(name: str) -> str | None:
-    """Return the word of a name that speaks of what is known only when all is over."""
+    """Return the word of a name that suggests a value known only after the event."""
     return among(AFTERWARDS, words(name))
 
 
 def plan_of(name: str, others: Iterable[str]) -> str | None:
-    """Return the column of the plan where this one says what came of it: sched_dep_time for dep_time."""
+    """Return the planned counterpart of a column: sched_dep_time for dep_time."""
     mine = words(name)
     return next(
         (o for o in others if is_plan(o) and [w for w in words(o) if not PLANNED.fullmatch(w)] == mine), None
@@ -99,7 +99,7 @@ def plan_of(name: str, others: Iterable[str]) -> str | None:
 
 
 def shared_word(name: str, others: Iterable[str]) -> str | None:
-    """Return a word worth noticing that a name has in common with one of the others."""
+    """Return an uncommon word that a name shares with one of the others."""
     theirs = {word for other in others for word in words(other)}
     return next((w for w in words(name) if len(w) > 2 and w in theirs and not COMMON.fullmatch(w)), None)
 
@@ -109,7 +109,17 @@ def can_be_quoted(name: str) -> bool:
     return not set(name) & set("'\"\\\n\r#")
 
 
+def quoted(name: str) -> str:
+    """Return a column's name as an expression needs it."""
+    return name if name.isidentifier() and name.isascii() else f"`{name}`"
+
+
 def slug(name: str) -> str:
     """Return a name of lower-case ASCII letters, digits and _, beginning with a letter."""
     plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     return plain if plain and not plain[0].isdigit() else f"column_{plain}".rstrip("_")
+
+
+def free_name(name: str, taken: list[str]) -> str:
+    """Return the name, with trailing underscores until it is free."""
+    return name if name not in taken else free_name(f"{name}_", taken)

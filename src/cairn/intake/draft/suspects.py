@@ -10,7 +10,6 @@ from tqdm import tqdm
 
 from cairn.data.leakage import SUSPICIOUS, measure_of, single_score, telling_gaps, too_good
 from cairn.intake.draft.columns import share
-from cairn.intake.draft.determined import determined
 from cairn.intake.draft.names import plan_of, shared_word, told_afterwards, words
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
@@ -45,8 +44,7 @@ def suspects(
     it puts the rows in the order of a numeric target; (2) its missing values
     tell the target; (3) it alone makes less than half the error of boosting on all other columns; (4) its
     name says that it came of a plan which is another column, or it predicts and its name speaks of what is
-    known afterwards or is akin to the target's; (5) a few numbers add up to the target, or two columns of few
-    values tell the class in every row.
+    known afterwards or is akin to the target's; (5) a few numbers add up to a numeric target.
 
     Args:
         table: rows with the features and the encoded target.
@@ -74,9 +72,6 @@ def suspects(
         found = accounts(sample, features, contract, data) | found
         # A copy of the target hides the numbers that add up to it.
         found |= accounts(sample, [n for n in features if n not in found], contract, data)
-    else:
-        honest = {name: score for name, score in alone.items() if name not in found}
-        found |= determined(sample, honest, data.target)
     return found | _far_above(sample, [n for n in features if n not in found], alone, contract, data), alone
 
 

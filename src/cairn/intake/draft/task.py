@@ -1,4 +1,4 @@
-"""What is asked of the target: one of two, one of several, or how much; and whether that can be asked."""
+"""The task that a target asks for, and whether the table has enough rows of each class for it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -58,42 +58,40 @@ class Question:
 
 
 def ask(target: pd.Series, wanted: Task | None, positive: str | None) -> Question:
-    """Choose the task from the values of the target.
+    """Infer the task from the values of the target.
 
     Raises:
-        UserError: too few rows, one value only, or values that do not fit the task that is wanted.
+        UserError: too few rows, one value only, or values that do not fit the requested task.
     """
     there = target.dropna()
     name = target.name
     if len(there) < FEWEST_ROWS:
         known = f"with a known {name} " if len(there) < len(target) else ""
-        raise UserError(
-            f"{len(there)} rows {known}are too few to train, validate and test on: {FEWEST_ROWS} at least"
-        )
+        raise UserError(f"{len(there)} rows {known}are too few; at least {FEWEST_ROWS} are needed")
     counts = there.value_counts()
     if len(counts) < 2:
         raise UserError(
-            f"{name}: every row has the same value ({shown(counts.index)}): there is nothing to learn"
+            f"{name}: every row has the same value ({shown(counts.index)}); there is nothing to predict"
         )
     if types.is_datetime64_any_dtype(there):
         raise UserError(
-            f"{name}: a date is no target; derive a number: --target 'days = (`{name}` - start).dt.days'"
+            f"{name}: the target cannot be a date; derive a number: --target 'm = `{name}`.dt.month'"
         )
     numeric = types.is_numeric_dtype(there) and not types.is_bool_dtype(there)
     if numeric and (endless := int(np.isinf(there.to_numpy(dtype=np.float64)).sum())):
-        raise UserError(f"{name}: infinite values ({endless:,} rows) are no target: leave them empty")
+        raise UserError(f"{name}: the target has infinite values ({endless:,} rows); leave these cells empty")
     whole = numeric and bool((there % 1 == 0).all())
     task = wanted or _task(len(counts), numeric, whole)
     if positive is not None and task != "binary":
         raise UserError(
-            f"--positive {positive}: {name} holds {len(counts):,} values, a {task} task has no event;"
+            f"--positive {positive}: {name} only a binary task has a positive class, and this task is {task};"
             f" derive one: --target 'event = `{name}` == …'"
         )
     if task == "regression":
         return _regression(there, numeric, len(counts))
     if numeric and not whole:
         raise UserError(
-            f"{name}: holds fractions, which are no classes; derive them: --target 'high = `{name}` > 1'"
+            f"{name}: fractions cannot be classes; derive the classes: --target 'high = `{name}` > 1'"
         )
     if task == "binary":
         return _binary(there, counts, positive)
@@ -110,7 +108,7 @@ def _task(values: int, numeric: bool, whole: bool) -> Task:
 
 def _regression(there: pd.Series, numeric: bool, distinct: int) -> Question:
     if not numeric:
-        raise UserError(f"{there.name}: a regression needs numbers, this holds {shown(there.unique())}")
+        raise UserError(f"{there.name}: a regression needs numbers; the column holds {shown(there.unique())}")
     long_tail = float(there.kurt()) > LONG_TAIL
     return Question(
         "regression",
@@ -123,26 +121,26 @@ def _binary(there: pd.Series, counts: pd.Series, wanted: str | None) -> Question
     labels = [_plain(value) for value in counts.index]
     if len(labels) != 2:
         raise UserError(
-            f"{there.name}: a binary task needs two values, this has {len(labels)} ({shown(labels)})"
+            f"{there.name}: a binary task needs two values; the column has {len(labels)} ({shown(labels)})"
         )
     by_word = {str(label).strip().lower(): label for label in labels}
     if wanted is not None:
         if wanted.strip().lower() not in by_word:
             raise UserError(f"--positive {wanted}: {there.name} holds {shown(labels)}")
-        positive, why = by_word[wanted.strip().lower()], "as you said"
+        positive, why = by_word[wanted.strip().lower()], "as requested"
     elif word := next((word for word in EVENTS if word in by_word), None):
-        positive, why = by_word[word], "the value that says yes"
+        positive, why = by_word[word], "named like a positive class"
     else:
-        positive, why = labels[1], "the rarer value; the other one may be what you mean"
+        positive, why = labels[1], "the rarer value; check that it is the event you mean"
     rate = float((there == positive).mean())
     fewest = int(counts.min())
     if fewest < FEWEST_OF_A_CLASS:
         rarer = shown(counts.index[[-1]])
         raise UserError(
-            f"{there.name}: only {fewest} rows are {rarer}: {FEWEST_OF_A_CLASS} at least are needed to train,"
+            f"{there.name}: only {fewest} rows are {rarer}; at least {FEWEST_OF_A_CLASS} are needed to train,"
             " validate and test"
         )
-    return Question("binary", "two values", positive, f"{why}: {share(rate)} of the rows", rate)
+    return Question("binary", "two values", positive, f"{share(rate)} of the rows; {why}", rate)
 
 
 def _multiclass(there: pd.Series, counts: pd.Series) -> Question:
@@ -150,20 +148,20 @@ def _multiclass(there: pd.Series, counts: pd.Series) -> Question:
     kept = counts[counts >= RARE_CLASS]
     if len(kept) < 2:
         raise UserError(
-            f"{there.name}: hardly a value is seen twice ({len(counts):,} values in {len(there):,} rows):"
-            " there are no classes to learn"
+            f"{there.name}: almost every value is unique ({len(counts):,} values in {len(there):,} rows);"
+            " these are not classes"
         )
     if kept.sum() < MOST_OF_THE_ROWS * len(there):
         raise UserError(
-            f"{there.name}: {1 - kept.sum() / len(there):.0%} of the rows are of classes with fewer than"
-            f" {RARE_CLASS} rows ({len(rare):,} such classes): too few to learn"
+            f"{there.name}: {1 - kept.sum() / len(there):.0%} of the rows belong to classes with fewer than"
+            f" {RARE_CLASS} rows ({len(rare):,} such classes), too few to learn from"
         )
     if len(kept) > MOST_CLASSES:
-        raise UserError(f"{there.name}: {len(kept):,} classes; {MOST_CLASSES} at most can be learnt here")
+        raise UserError(f"{there.name}: {len(kept):,} classes; the limit is {MOST_CLASSES}")
     return Question("multiclass", f"{len(kept)} classes, mostly {shown(kept.index)}", rare=rare)
 
 
 def _plain(value: Any) -> Any:
-    """Return a value of Python's own; a whole number that stood beside missing ones is whole again."""
+    """Return a Python scalar; a whole number stored as a float (beside missing values) becomes an int."""
     value = value.item() if hasattr(value, "item") else value
     return int(value) if isinstance(value, float) and value.is_integer() else value

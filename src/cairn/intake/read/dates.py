@@ -1,4 +1,4 @@
-"""Find dates that stand in a table as text or numbers, and say how they are written."""
+"""Find dates stored as text or numbers, and their format."""
 
 import re
 from collections.abc import Iterator
@@ -22,13 +22,8 @@ CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p"
 YEARS = (1900, 2100)
 
 
-def written_as(values: pd.Series) -> str | None:
-    """Return the likeliest of the readings of a column; None for a column that holds no dates."""
-    return next(iter(readings(values)), None)
-
-
 def readings(values: pd.Series) -> list[str]:
-    """Return how a column may write dates, in the words of the contract's `format`, the likeliest first.
+    """Return the date formats that fit a column, as in the contract's `format`, the likeliest first.
 
     There are two where month and day can change places in every row, as in 01/02/2021. Then the one with
     fewer days of the month comes first: what is counted by month has one.
@@ -37,8 +32,8 @@ def readings(values: pd.Series) -> list[str]:
         values: a column of text or numbers.
 
     Returns:
-        "ISO8601", a strptime format, unix, unix_ms, unix_us or unix_ns: only with what every value that is
-        there can be read.
+        "ISO8601", a strptime format, unix, unix_ms, unix_us or unix_ns: each fits every value that is not
+        missing.
     """
     there = values.dropna()
     if there.empty or types.is_bool_dtype(there):

@@ -1,4 +1,4 @@
-"""How a text file is written: its separator, encoding, sign of decimals, and the names in its first line."""
+"""The dialect of a text file: separator, encoding, decimal sign, and the names in its first line."""
 
 import csv
 import re
@@ -17,49 +17,49 @@ WEB_PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 
 
 def dialect_of(path: Path, separator: str | None, encoding: str | None) -> tuple[dict[str, Any], list[str]]:
-    """Return options of pandas.read_csv beyond its defaults, and a note for each that was found out.
+    """Return options of pandas.read_csv beyond its defaults, and a note for each inferred one.
 
     Args:
         path: of a text file, compressed or not.
-        separator: sign between columns; None to look.
+        separator: sign between columns; None to infer.
         encoding: None for UTF-8.
 
     Raises:
-        UserError: empty, no text in this encoding, or without proper names in its first line.
+        UserError: empty, not text in this encoding, or without column names in its first line.
     """
     options: dict[str, Any] = {}
     notes = []
     text, found = _start(path, encoding)
     if found != "utf-8":
         options["encoding"] = found
-        notes.append(f"written in {found}")
+        notes.append(f"encoding: {found}")
     lines = text.splitlines()[:LOOK_LINES]
     if not any(line.strip() for line in lines):
         raise UserError(f"{path}: the file is empty")
     separator = separator or _separator(lines)
     if separator != ",":
         options["sep"] = separator
-        notes.append(f"columns are separated by {SEPARATORS.get(separator, repr(separator))}")
+        notes.append(f"separator: {SEPARATORS.get(separator, repr(separator))}")
     rows = _rows(lines, separator)
     header, body = rows[0], rows[1:]
     _refuse_bad_header(path, header)
     twice = [name for name, count in Counter(header).items() if count > 1 and name.strip()]
-    notes += [f"two columns are called {name}: the later one is read as {name}.1" for name in twice]
+    notes += [f"duplicate column {name}: the second is read as {name}.1" for name in twice]
     longer = [row for row in body if len(row) == len(header) + 1]
     if body and len(longer) == len(body) and not any(row[-1].strip() for row in longer):
         options["index_col"] = False
-        notes.append("every line ends in a separator")
+        notes.append("every line ends with a separator")
     elif body and len(longer) == len(body):
         options |= {"header": 0, "names": ["row", *header]}
-        notes.append("the first column, which has no name, is called row")
+        notes.append("the first column has no name; it is read as row")
     if body and all(field.startswith(" ") for row in body for field in row[1:] if field):
         options["skipinitialspace"] = True
-        notes.append("a blank follows every separator")
+        notes.append("a space follows every separator")
     fields = [field.strip() for row in body for field in row]
     commas = sum(bool(WITH_COMMA.fullmatch(field)) for field in fields)
     if separator != "," and commas > sum(bool(re.fullmatch(r"[-+]?\d+\.\d+", field)) for field in fields):
         options["decimal"] = ","
-        notes.append("a comma stands before decimals")
+        notes.append("decimal comma")
     return options, notes
 
 
@@ -80,9 +80,9 @@ def _start(path: Path, encoding: str | None) -> tuple[str, str]:
         encoding = "utf-16"
         content = content[: len(content) // 2 * 2]
     elif b"\0" in content:
-        raise UserError(f"{path}: this is no text, whatever its name says")
+        raise UserError(f"{path}: not a text file")
     elif WEB_PAGE.match(content):
-        raise UserError(f"{path}: this is a web page, not a table")
+        raise UserError(f"{path}: a web page, not a table")
     elif len(content) == LOOK_BYTES:
         content = content[: content.rfind(b"\n") + 1] or content
     try:
@@ -92,10 +92,10 @@ def _start(path: Path, encoding: str | None) -> tuple[str, str]:
 
 
 def not_text(path: Path, encoding: str | None) -> str:
-    """Say in one line that a file is not text in an encoding; None for UTF-8."""
+    """Return the message for a file that is not text in an encoding; None for UTF-8."""
     if encoding is not None:
-        return f"{path}: not text in {encoding}"
-    return f"{path}: not text in UTF-8; say which it is, such as --encoding cp1252 (Western Europe)"
+        return f"{path}: not {encoding} text"
+    return f"{path}: not UTF-8 text; name the encoding, such as --encoding cp1252 (Western Europe)"
 
 
 def _rows(lines: list[str], separator: str) -> list[list[str]]:
@@ -104,11 +104,11 @@ def _rows(lines: list[str], separator: str) -> list[list[str]]:
     try:
         return [row for row in csv.reader(lines, delimiter=separator) if row]
     except csv.Error as error:
-        raise UserError(f"the first {LOOK_LINES} lines are no table: {error}") from error
+        raise UserError(f"the first {LOOK_LINES} lines cannot be read as a table: {error}") from error
 
 
 def _separator(lines: list[str]) -> str:
-    """Return the separator that cuts most lines into as many columns as the first, else a comma."""
+    """Return the separator that splits most lines into as many columns as the first line, else a comma."""
 
     def fits(separator: str) -> tuple[float, int]:
         widths = Counter(len(row) for row in _rows(lines, separator))
@@ -123,4 +123,4 @@ def _separator(lines: list[str]) -> str:
 def _refuse_bad_header(path: Path, header: list[str]) -> None:
     names = [name.strip() for name in header if name.strip()]
     if names and all(NUMBER.fullmatch(name) for name in names) and len(names) > 1:
-        raise UserError(f"{path}: the first line holds numbers; it must hold the names of the columns")
+        raise UserError(f"{path}: the first line has numbers; it must have the column names")

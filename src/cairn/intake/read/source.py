@@ -1,6 +1,6 @@
-"""Open what the user points at, a file or a folder of files: its marks of missing values, thousands, totals.
+"""Read a file or a folder of files, and infer markers of missing values, thousands separators and totals.
 
-What the repository's reader would not guess is returned as data.load, so that the pipeline reads the same.
+Options that the pipeline needs to read the same table are returned as data.load.
 """
 
 import re
@@ -18,7 +18,6 @@ from cairn.data.load import in_plain_types
 from cairn.data.tables import read_raw
 from cairn.errors import UserError
 from cairn.intake.read.dialect import LOOK_LINES, dialect_of, not_text
-from cairn.intake.read.totals import is_footer
 
 READ_CSV = "pandas.read_csv"
 READ_FOLDER = "cairn.data.folder.read_folder"
@@ -26,6 +25,9 @@ MOST_SHOWN = 8
 MARKS = frozenset(
     {"?", "-", "--", ".", "*", "#", "unknown", "missing", "none", "na", "n.a.", "nil", "no data"}
 )
+TOTAL = re.compile(r"\W*((grand|over|sub)[ _-]?)?(totals?|sum)\W*", re.IGNORECASE)
+CLOSE = 1e-6
+"""How far a total may be from the sum, as a share of it: reports round."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ class Source:
     Attributes:
         path: the file or folder.
         table: its rows.
-        load: what data.load has to say; None where the extension says all.
-        notes: what was found out about the file, a line each.
+        load: data.load; None if the extension is enough.
+        notes: what was inferred about the file, a line each.
         files: what is read: the file itself, or the files of the folder.
     """
 
@@ -50,7 +52,7 @@ class Source:
 def open_source(
     path: Path, *, separator: str | None, encoding: str | None, file_column: str | None = None
 ) -> Source:
-    """Read the table that the user points at.
+    """Read the table that the user names.
 
     Args:
         path: a file, or a folder of files with the same columns.
@@ -59,12 +61,12 @@ def open_source(
         file_column: for a folder: a column to add, which holds the name of each row's file.
 
     Raises:
-        UserError: not there, of an unknown kind, empty, or not what its extension says.
+        UserError: no such file, or one that cannot be read.
     """
     if path.is_dir():
         return _open_folder(path, separator, encoding, file_column)
     if file_column is not None:
-        raise UserError(f"--file-column is for a folder of files, and {path.name} is one file")
+        raise UserError(f"--file-column needs a folder; {path.name} is a file")
     if not path.is_file():
         raise UserError(f"{path}: no such file{_like(path)}")
     _refuse_empty(path)
@@ -73,7 +75,7 @@ def open_source(
         return Source(path, in_plain_types(read_raw(path)), None, (), (path,))
     options, notes = dialect_of(path, separator, encoding)
     table = _read(path, options)
-    if is_footer(table, options.get("decimal", ".")):
+    if _is_total(table, options.get("decimal", ".")):
         table, footer = _without_footer(path, table, options)
         notes += footer
     table, refined = _refined(lambda: _read(path, options), table, options)
@@ -87,11 +89,11 @@ def open_source(
 def _open_folder(path: Path, separator: str | None, encoding: str | None, file_column: str | None) -> Source:
     found = {kind: files for kind in KINDS if (files := files_in(path, kind))}
     if not found:
-        raise UserError(f"{path}: the folder holds no table ({', '.join(KINDS)})")
-    # A text beside tables is somebody's note.
+        raise UserError(f"{path}: no table in this folder ({', '.join(KINDS)})")
+    # Text files beside tables are notes.
     kinds = [kind for kind in found if kind not in (".txt", ".data")] or list(found)
     if len(kinds) > 1:
-        raise UserError(f"{path}: the folder holds {' and '.join(kinds)} files: keep those of one kind there")
+        raise UserError(f"{path}: the folder has {' and '.join(kinds)} files; keep files of one kind")
     (kind,) = kinds
     files = found[kind]
     for file in files:
@@ -117,7 +119,7 @@ def _first_and_last(files: list[Path], folder: Path) -> str:
 def _refined(
     read: Callable[[], pd.DataFrame], table: pd.DataFrame, options: dict[str, Any]
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Add what keeps numbers from being read as such to the options, and read the table again if it does.
+    """Add options for numbers that are read as text, and read the table again if there are any.
 
     Returns:
         The table, and a note for each option.
@@ -127,14 +129,14 @@ def _refined(
         options["na_values"] = marks
         shown = dict.fromkeys(mark for found in marks.values() for mark in found)
         columns = ", ".join(list(marks)[:MOST_SHOWN]) + (", …" if len(marks) > MOST_SHOWN else "")
-        notes.append(f"{', '.join(map(repr, shown))} stands for a missing value in {columns}")
+        notes.append(f"{', '.join(map(repr, shown))} means missing in {columns}")
         table = read()
     sign = "." if options.get("decimal") == "," else ","
     thousands, others = _thousands(table, sign)
     if thousands:
         options["thousands"] = sign
         options |= {"dtype": dict.fromkeys(others, "str")} if others else {}
-        notes.append(f"a {'point' if sign == '.' else 'comma'} stands between thousands")
+        notes.append(f"thousands separator: {'a point' if sign == '.' else 'a comma'}")
         table = read()
     return table, notes
 
@@ -148,12 +150,12 @@ def _without_footer(
         options |= {"skipfooter": lines, "engine": "python"}
         shorter = _read(path, options)
         if len(shorter) == len(table) - 1:
-            return shorter, [f"the last line is a total, and left out: {last}"]
-    raise UserError(f"{path}: the last line looks like a total ({last}): remove it, and what follows it")
+            return shorter, [f"the last line is a total and is skipped: {last}"]
+    raise UserError(f"{path}: the last line looks like a total ({last}); remove it and the lines below")
 
 
 def _whole(options: dict[str, Any]) -> dict[str, bool]:
-    """Ask for one type for all rows of a column, which the slower parser of pandas gives unasked."""
+    """Ask for one type for all rows of a column, which the python engine of pandas does by default."""
     return {} if "engine" in options else {"low_memory": False}
 
 
@@ -184,7 +186,7 @@ def _texts(table: pd.DataFrame) -> list[str]:
 
 
 def _marks_of_missing(table: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the few words, such as ?, that alone keep a column of numbers from being one, by column."""
+    """Return the markers of missing values, such as ?, in columns that are numbers otherwise."""
     found: dict[str, list[str]] = {}
     for name in _texts(table):
         there = table[name].dropna().astype("str").str.strip()
@@ -197,7 +199,7 @@ def _marks_of_missing(table: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def _thousands(table: pd.DataFrame, sign: str) -> tuple[bool, list[str]]:
-    """Tell whether a sign stands between thousands, and which columns only look so, such as 01.02.2021."""
+    """Return whether a sign separates thousands, and the columns that only look so, such as 01.02.2021."""
     plain = r"\d+(\.\d+)?" if sign == "," else r"\d+(,\d+)?"
     grouped = plain.replace(r"\d+", rf"\d{{1,3}}({re.escape(sign)}\d{{3}})+", 1)
     found, others = False, []
@@ -212,6 +214,45 @@ def _thousands(table: pd.DataFrame, sign: str) -> tuple[bool, list[str]]:
 
 
 def unhashable(values: pd.Series) -> bool:
-    """Whether a column holds lists or records, which are no values of a table."""
+    """Whether a column holds lists or records."""
     kinds = list | dict | set | np.ndarray  # a list of Parquet comes as an array
     return values.dtype == object and any(isinstance(value, kinds) for value in values.dropna().iloc[:50])
+
+
+def _is_total(table: pd.DataFrame, decimal: str) -> bool:
+    """Whether the last row is a total of the others.
+
+    One cell says so, in a word that no other row of its column has; and another cell is empty where all
+    other rows have a value, or is the sum of its column.
+
+    Args:
+        table: as read from a text file; a total may have turned columns of numbers into text.
+        decimal: sign before decimals.
+    """
+    if len(table) < 3:
+        return False
+    last, above = table.iloc[-1], table.iloc[:-1]
+    called = [name for name, value in last.items() if isinstance(value, str) and TOTAL.fullmatch(value)]
+    if len(called) != 1 or (above[called[0]] == last[called[0]]).any():
+        return False
+    others = [name for name in table if name != called[0]]
+    gaps = [name for name in others if pd.isna(last[name]) and above[name].notna().all()]
+    return bool(gaps) or any(_adds_up(above[name], last[name], decimal) for name in others)
+
+
+def _adds_up(values: pd.Series, total: object, decimal: str) -> bool:
+    numbers = _as_numbers(pd.concat([values, pd.Series([total])]).dropna(), decimal)
+    if pd.isna(total) or numbers.isna().any() or len(numbers) < 3:
+        return False
+    *parts, whole = numbers
+    return bool(whole and np.isclose(sum(parts), whole, rtol=CLOSE, atol=0))
+
+
+def _as_numbers(values: pd.Series, decimal: str) -> pd.Series:
+    if types.is_numeric_dtype(values):
+        return values
+    thousands = "." if decimal == "," else ","
+    plain = (
+        values.astype("str").str.replace(thousands, "", regex=False).str.replace(decimal, ".", regex=False)
+    )
+    return pd.to_numeric(plain, errors="coerce")

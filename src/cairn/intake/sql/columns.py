@@ -1,7 +1,7 @@
 """The columns of a query: how each is selected, sorted and kept in Parquet.
 
-PostgreSQL says what its columns are. SQLite does not: any value may stand in any column, so the values
-themselves are looked at, in one pass that SQLite makes.
+PostgreSQL declares the types of columns. An SQLite column may hold any value, so SQLite inspects the values
+in one pass.
 """
 
 import re
@@ -29,7 +29,7 @@ PLAIN = {
     1184: pa.timestamp("us", "UTC"),
     **dict.fromkeys(TEXT, pa.string()),
 }
-"""PostgreSQL's types by their number in pg_type.dat; whatever is not here comes as PostgreSQL's own text."""
+"""PostgreSQL's types by their number in pg_type.dat; other types are selected as text."""
 NUMERIC = 1700
 INTEGER, REAL, WORDS, BYTES = 1, 2, 4, 8
 STORED = {
@@ -48,10 +48,10 @@ class SqlColumn:
     """A column of a query.
 
     Attributes:
-        name: as the query calls it.
+        name: in the query.
         type: in the snapshot.
-        value: SQL of what is selected.
-        rank: SQL of what rows are sorted by: the same on every server, whatever its language.
+        value: SQL expression to select.
+        rank: SQL expression to sort by: independent of the server's locale.
     """
 
     name: str
@@ -64,7 +64,7 @@ def columns_of(connection: "Connection", query: str) -> list[SqlColumn]:
     """Return the columns of a query in its order.
 
     Raises:
-        UserError: no column, two of one name, or an SQLite column that mixes text with numbers.
+        UserError: no column, two of one name, or an SQLite column with both text and numbers.
     """
     cursor: Any = connection.exec_driver_sql(f"SELECT * FROM ({query}\n) AS asked LIMIT 0").cursor
     described, sqlite = cursor.description, connection.dialect.name == "sqlite"
@@ -83,7 +83,7 @@ def columns_of(connection: "Connection", query: str) -> list[SqlColumn]:
 
 
 def quote(name: str) -> str:
-    """Write a name so that SQL takes it as it stands."""
+    """Quote an identifier for SQL."""
     return '"{}"'.format(name.replace('"', '""'))
 
 

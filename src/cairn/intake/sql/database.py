@@ -1,4 +1,4 @@
-"""Which database a snapshot comes from, and how to reach it without a secret in any committed file.
+"""The database of a snapshot, and its connection without a secret in a committed file.
 
 A source is a small committed file, data/sql/NAME.yaml. It names the table or the query, and either a URL
 without a password or the name of a connection: an environment variable, or DVC's own setting
@@ -63,7 +63,7 @@ class SqlSource(Section):
 
 
 def _committable(url: str) -> None:
-    """Refuse what may not stand in a committed file."""
+    """Raise for what must not be committed."""
     parsed = parsed_url(url)
     if parsed.password or "password" in parsed.query:
         raise ValueError(
@@ -96,7 +96,7 @@ def parsed_url(url: str) -> "URL":
     kind = parsed.drivername.partition("+")[0]
     if kind not in DRIVERS:
         raise ValueError(
-            f"{kind}: only postgresql and sqlite are read here; let another database write a Parquet file"
+            f"{kind}: only postgresql and sqlite are supported; export a Parquet file from another database"
         )
     return parsed.set(drivername=DRIVERS[kind])
 
@@ -118,7 +118,7 @@ def read_source(name: str) -> SqlSource:
         values: Any = OmegaConf.to_container(OmegaConf.load(path))
         return SqlSource.model_validate(values)
     except FileNotFoundError as error:
-        raise UserError(f"{path.as_posix()} is not there: it says which table or query {name} is") from error
+        raise UserError(f"{path.as_posix()} does not exist: it names the table or query of {name}") from error
     except ValidationError as error:
         lines = [
             f"{path.as_posix()}: {': '.join([*where, said])}"
@@ -138,7 +138,9 @@ def text_of(name: str, source: SqlSource) -> str:
         "query": "one SELECT to snapshot",
         "order_by": "columns to sort by ([]: the primary key, else every column)",
     }
-    lines = [f"# What `cairn update {name}` asks, and where; the answer is {snapshot_of(name).as_posix()}."]
+    lines = [
+        f"# What `cairn update {name}` queries, and where; the result is {snapshot_of(name).as_posix()}."
+    ]
     for key, value in source.model_dump(exclude_none=True).items():
         if key == "query":
             lines += [f"query: | # {notes[key]}", *(f"  {line}".rstrip() for line in value.splitlines())]
@@ -148,12 +150,12 @@ def text_of(name: str, source: SqlSource) -> str:
 
 
 def path_of(name: str) -> Path:
-    """Where the source of this name is described."""
+    """Return the file that describes a source."""
     return SOURCES / f"{name}.yaml"
 
 
 def snapshot_of(name: str) -> Path:
-    """Where the snapshot of the source of this name lies."""
+    """Return the path of a source's snapshot."""
     return FOLDER / f"{name}.parquet"
 
 
@@ -161,14 +163,14 @@ def url_of(source: SqlSource) -> "URL":
     """Return the URL of a source, looking its connection up in the environment, then in DVC's config.
 
     Raises:
-        UserError: nobody knows the connection, or its URL cannot be used.
+        UserError: the connection is unknown, or its URL cannot be used.
     """
     text = source.url
     if source.connection is not None:
         text = os.environ.get(source.connection) or _from_dvc(source.connection)
     if text is None:
         raise UserError(
-            f"connection {source.connection} is not known here: set the environment variable"
+            f"connection {source.connection} is unknown: set the environment variable"
             f" {source.connection} to its URL, or `dvc config --local db.{source.connection}.url URL`"
         )
     try:

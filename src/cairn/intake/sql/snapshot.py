@@ -46,7 +46,7 @@ def take_snapshot(source: SqlSource, target: Path) -> Snapshot:
 
     Raises:
         UserError: the database cannot be reached or read, a value does not fit its column, or the file
-            cannot be written; the old file is then as it was.
+            cannot be written; the old file is then unchanged.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f"{target.name}.unfinished")

@@ -1,4 +1,4 @@
-"""Put a new data set in its place: proven first, then file, DVC and conf/ together or not at all."""
+"""Install a new data set: check it first, then write the file, DVC's record and conf/, all or none."""
 
 import re
 import shutil
@@ -26,10 +26,10 @@ MANY_COLUMNS = 200
 
 
 def free_name(name: str, root: Path) -> str:
-    """Return the name if a data set may have it.
+    """Return the name if it is valid and free.
 
     Raises:
-        UserError: no proper name, or one that is taken.
+        UserError: an invalid name, or one that is taken.
     """
     if not NAME.fullmatch(name) or RESERVED.fullmatch(name):
         raise UserError(
@@ -41,37 +41,37 @@ def free_name(name: str, root: Path) -> str:
         if (root / path).exists()
     ]
     if taken:
-        raise UserError(f"--name {name}: {taken[0]} is there; take another name or remove it")
+        raise UserError(f"--name {name}: {taken[0]} exists; take another name or remove it")
     return name
 
 
 def raw_path(given: Path, name: str, root: Path) -> str:
-    """Return where a file or folder will stand, relative to the root: where it is, if in data/raw already.
+    """Return the path in data/raw, relative to the root; a file or folder already there keeps its name.
 
     Raises:
-        UserError: something else stands there.
+        UserError: the path is taken.
     """
     raw = (root / RAW).resolve()
     if given.resolve().parent == raw:
         return f"{RAW}/{given.name}"
     path = f"{RAW}/{name}{'' if given.is_dir() else extensions(given)}"
     if (root / path).exists() or (root / f"{path}.dvc").exists():
-        raise UserError(f"--name {name}: {path} is there; take another name or remove it")
+        raise UserError(f"--name {name}: {path} exists; take another name or remove it")
     return path
 
 
 def extensions(file: Path) -> str:
-    """Return all that says how a file is read, such as .csv.gz, in lower case; else its last extension."""
+    """Return the extensions that decide how a file is read, such as .csv.gz, in lower case."""
     suffixes = [suffix.lower() for suffix in file.suffixes]
     first = next((i for i, suffix in enumerate(suffixes) if suffix in KINDS), len(suffixes) - 1)
     return "".join(suffixes[first:])
 
 
 def prove(plan: Plan, table: pd.DataFrame, texts: Mapping[str, str], root: Path) -> None:
-    """Compose what would be written, and prepare and split the table as the stages will.
+    """Compose the new files, then check, split and search the table for leaks as the stages will.
 
     Raises:
-        UserError: something in it cannot work; nothing was written.
+        UserError: a stage would fail; nothing was written.
     """
     with tempfile.TemporaryDirectory() as folder:
         conf = Path(folder) / "conf"
@@ -96,7 +96,7 @@ def prove(plan: Plan, table: pd.DataFrame, texts: Mapping[str, str], root: Path)
 
 
 def choice(conf: Path, name: str) -> list[str]:
-    """Return the overrides that run a data set, without the default preset, which was made for another."""
+    """Return the overrides that select a data set, and no preset: a preset is made for another data set."""
     preset = compose(conf).choices.get(EXPERIMENT)
     return [f"data={name}", *([f"{EXPERIMENT}=null"] if preset else [])]
 
@@ -106,7 +106,7 @@ def put(source: Source, path: str, texts: Mapping[str, str], root: Path) -> list
 
     Args:
         source: the file, or the files of a folder.
-        path: where it is to stand, relative to the root.
+        path: its path, relative to the root.
         texts: of files, by their path relative to the root; a .dvc file is written over DVC's own.
         root: of the repository.
 
@@ -114,7 +114,7 @@ def put(source: Source, path: str, texts: Mapping[str, str], root: Path) -> list
         The paths that are new, relative to the root.
 
     Raises:
-        UserError: DVC or git refuses.
+        UserError: DVC or git fails.
     """
     ignore = root / RAW / ".gitignore"
     before = ignore.read_bytes() if ignore.exists() else None

@@ -1,4 +1,4 @@
-"""Write a plan as the files of conf/: every choice with its reason beside it."""
+"""Write a plan as the two files of conf/, every setting with its reason beside it."""
 
 import json
 import re
@@ -10,25 +10,25 @@ from cairn.intake.draft.columns import Finding
 from cairn.intake.draft.plan import Plan
 
 DESCRIBED = ("suspect", "source")
-"""Of these the page on the data says why they are left out, so it stands in the contract, not beside it."""
+"""Roles whose note is the description in the contract: explore.html shows why they are not features."""
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 WORDS = frozenset({"null", "true", "false", "nan", "inf"})
 LOAD = {
-    "_target_": "the reader; what else it takes may stand here too",
-    "encoding": "how letters are written as bytes",
-    "sep": "sign between columns",
-    "decimal": "sign before decimals",
-    "thousands": "sign between thousands",
-    "dtype": "texts that are no numbers, although they are made of digits and that sign",
-    "na_values": "by column: words that stand for a missing value, besides the usual ones",
-    "kind": "files of the folder that are read",
-    "file_column": "column that holds the name of each row's file",
-    "skipfooter": "lines left out at the end: a total",
-    "engine": "the parser of pandas that can do so; it is the slow one",
-    "skipinitialspace": "a blank follows every separator",
-    "index_col": "every line ends in a separator",
+    "_target_": "the function; other arguments of it can be set here",
+    "encoding": "encoding of the text",
+    "sep": "column separator",
+    "decimal": "decimal sign",
+    "thousands": "thousands separator",
+    "dtype": "columns that only look like numbers with that separator",
+    "na_values": "by column: markers of missing values, besides the usual ones",
+    "kind": "extension of the files to read",
+    "file_column": "column with the name of each row's file",
+    "skipfooter": "lines skipped at the end: a total",
+    "engine": "the parser of pandas that supports skipfooter; it is the slow one",
+    "skipinitialspace": "a space follows every separator",
+    "index_col": "every line ends with a separator",
     "header": "line of the names, counted from 0",
-    "names": "names of the columns, as the file has none for the first",
+    "names": "column names, as the file has none for the first column",
     "low_memory": "one type for all rows of a column",
 }
 TRACKED = "tracked by DVC"
@@ -39,12 +39,12 @@ def texts(plan: Plan, origin: str = TRACKED) -> dict[str, str]:
     """Return the text of both files by its path below conf/.
 
     Args:
-        plan: what they say.
-        origin: where the data are from, in a few words.
+        plan: what to write.
+        origin: where the data come from, in a few words.
     """
     name = plan.data.name
     data = [*_head(plan), "", *_data(plan, origin), "", *_evaluate(plan)]
-    data += ["", *_baseline(plan)] if plan.choices.rules else []
+    data += ["", *_baseline(plan)] if plan.defaults.rules else []
     return {
         f"contract/{name}.yaml": "\n".join(_contract(plan)) + "\n",
         f"data/{name}.yaml": "\n".join(data) + "\n",
@@ -52,7 +52,7 @@ def texts(plan: Plan, origin: str = TRACKED) -> dict[str, str]:
 
 
 def written(value: Any) -> str:
-    """Return a value as YAML on one line, the same to every reader."""
+    """Return a value as YAML on one line, which all readers of YAML read the same way."""
     if isinstance(value, str):
         return value if _is_plain(value) else _quoted(value)
     if isinstance(value, list):
@@ -73,7 +73,7 @@ def _is_plain(text: str) -> bool:
 
 
 def _quoted(text: str) -> str:
-    """Return double-quoted YAML: what does not print is escaped."""
+    """Return double-quoted YAML: unprintable characters are escaped."""
 
     def escaped(sign: str) -> str:
         if sign in '"\\':
@@ -87,12 +87,12 @@ def _quoted(text: str) -> str:
 
 
 def comment(text: str) -> str:
-    """Return text fit for a comment: one line, only what prints."""
+    """Return text fit for a comment: one printable line."""
     return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
 
 
 def _head(plan: Plan) -> Iterator[str]:
-    data, choices = plan.data, plan.choices
+    data, defaults = plan.data, plan.defaults
     features = sum(finding.column.group is not None for finding in plan.findings.values())
     yield "# @package _global_"
     yield comment(
@@ -103,8 +103,8 @@ def _head(plan: Plan) -> Iterator[str]:
     if plan.copies:
         yield f"# {plan.copies:,} rows are exact copies of another row; copies land in the same part."
     yield "defaults:"
-    yield _line(f"  - override /split: {choices.split.value}", choices.split.why)
-    yield _line(f"  - override /model: {choices.model.value}", choices.model.why)
+    yield _line(f"  - override /split: {defaults.split.value}", defaults.split.why)
+    yield _line(f"  - override /model: {defaults.model.value}", defaults.model.why)
     yield _line("  - override /kpi: none", "no price on a decision; see conf/kpi/cost.yaml")
     yield _line("  - _self_", "and the values below")
 
@@ -170,17 +170,17 @@ def _line(text: str, why: str) -> str:
 def _evaluate(plan: Plan) -> Iterator[str]:
     yield _line("evaluate:", "values that differ from conf/evaluate/default.yaml")
     for key in ("primary", "block", "slices", "min_slice_rows"):
-        choice = getattr(plan.choices, key)
-        yield _line(f"  {key}: {written(choice.value)}", choice.why)
+        default = getattr(plan.defaults, key)
+        yield _line(f"  {key}: {written(default.value)}", default.why)
 
 
 def _baseline(plan: Plan) -> Iterator[str]:
     yield _line("baseline:", "values that differ from conf/baseline/default.yaml")
     yield _line("  rules:", "put here what people use today")
-    for rule, choice in plan.choices.rules.items():
-        yield _line(f"    {rule}:", choice.why)
+    for rule, default in plan.defaults.rules.items():
+        yield _line(f"    {rule}:", default.why)
         yield _line("      kind: rate", "the target's mean on train for each value")
-        yield _line(f"      by: [{written(choice.value)}]", "columns known before")
+        yield _line(f"      by: [{written(default.value)}]", "columns known before")
         yield _line(
             "      smoothing: 10.0",
             "rows; a value with this many rows counts half, the overall mean the other half",
@@ -190,15 +190,15 @@ def _baseline(plan: Plan) -> Iterator[str]:
 def _contract(plan: Plan) -> Iterator[str]:
     contract = plan.contract
     suspects = len(plan.named("suspect"))
-    yield f"# What every column of {plan.data.name} is, may hold, and when it is known. Inferred: correct it."
+    yield f"# What every column of {plan.data.name} holds, and when it is known. Inferred: correct it."
     yield "#   group   makes the column a feature; features.groups chooses among them"
     yield "#   known   before: known at the moment of prediction; after: never a feature"
-    yield "#   min, max, allowed   what can be; a value outside stops the run, so widen what is too narrow"
+    yield "#   min, max, allowed   possible values; others stop the run, so relax what is too narrow"
     if suspects:
-        yield f"# What looks like a leak ({suspects}) is known: after. If it is right, give it a group"
-        yield f"# instead, and name it in data.leakage.trusted of conf/data/{plan.data.name}.yaml."
+        yield f"# Columns that look like a leak ({suspects}) are known: after. To use one, give it a group"
+        yield f"# instead, and add it to data.leakage.trusted of conf/data/{plan.data.name}.yaml."
     if contract.key:
-        yield _line(f"key: {written(contract.key)}", "names a row; no two rows share it")
+        yield _line(f"key: {written(contract.key)}", "identifies a row; unique")
     yield "columns:"
     for name, finding in plan.findings.items():
         yield _line(f"  {written(name)}: {_column(finding)}", _remark(finding))
@@ -206,7 +206,7 @@ def _contract(plan: Plan) -> Iterator[str]:
 
 def _column(finding: Finding) -> str:
     keys = finding.column.model_dump(exclude_defaults=True)
-    # A column may be called ${x}, which OmegaConf would look up.
+    # OmegaConf would resolve a column called ${x}.
     note = comment(finding.note).replace("${", "$ {")
     described = {"description": note} if finding.role in DESCRIBED else {}
     return written({"kind": keys.pop("kind"), **keys, **described})
@@ -216,10 +216,10 @@ def _remark(finding: Finding) -> str:
     heading = {
         "target": "the target",
         "suspect": "LOOKS LIKE A LEAK",
-        "idle": "no feature",
-        "key": "no feature",
-        "entity": "no feature",
-        "source": "no feature",
+        "idle": "not a feature",
+        "key": "not a feature",
+        "entity": "not a feature",
+        "source": "not a feature",
     }.get(finding.role)
     note = None if finding.role in DESCRIBED else finding.note
     return ": ".join(filter(None, [heading, note])) or "a feature"

@@ -1,0 +1,35 @@
+"""The findings and settings of `cairn new-data`, for the terminal."""
+
+from cairn.intake.draft.plan import Plan
+from cairn.intake.read.source import Source
+
+MOST_SHOWN = 8
+
+
+def plan_text(plan: Plan, source: Source) -> str:
+    """Return one line per finding about the table and per setting chosen for it."""
+    data, findings, defaults = plan.data, plan.findings, plan.defaults
+    rows, columns = source.table.shape
+    lines = [f"{source.path.name}: {rows:,} rows, {columns:,} columns; {plan.copies:,} duplicate rows"]
+    lines += [f"read: {note}" for note in source.notes]
+    lines.append(f"task: {data.task}: {plan.question.why}")
+    if data.task == "binary":
+        event = True if data.positive is None else data.positive
+        lines.append(f"event: {event}: {plan.question.why_positive}")
+    lines.append(f"split: {defaults.split.value}: {defaults.split.why}")
+    lines.append(f"metric: {defaults.primary.value}: {defaults.primary.why}")
+    lines.append(f"model: {defaults.model.value}: {defaults.model.why}")
+    features = plan.named("feature")
+    lines.append(f"features: {len(features)}: {_few(features)}")
+    lines += [
+        f"not a feature: {name}: {findings[name].note}"
+        for name in plan.named("idle", "key", "entity")[:MOST_SHOWN]
+    ]
+    lines += [f"possible leak: {name}: {findings[name].note}" for name in plan.named("suspect")]
+    lines += [f"dropped rows: {why}" for why in plan.drop_why.values()]
+    return "\n".join(lines)
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_SHOWN:,} more" if len(names) > MOST_SHOWN else ""
+    return ", ".join(names[:MOST_SHOWN]) + more
