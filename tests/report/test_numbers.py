@@ -3,7 +3,18 @@
 import pytest
 
 from cairn.metrics.bootstrap import Estimate
-from cairn.report.numbers import estimate, moment, number, p_value, percent, places, short, signed, span
+from cairn.report.numbers import (
+    estimate,
+    listed,
+    moment,
+    number,
+    p_value,
+    percent,
+    places,
+    short,
+    signed,
+    span,
+)
 from cairn.report.table import Table, aligned, escaped, piped, wrapped
 
 NAN = float("nan")
@@ -33,6 +44,10 @@ def test_short_numbers_have_four_significant_digits(value, text):
         (p_value(0.0004), "<0.001"),
         (p_value(0.0124), "0.012"),
         (p_value(None), "–"),
+        (listed([]), ""),
+        (listed("a"), "a"),
+        (listed("abcd"), "a, b, c and d"),
+        (listed("abcdef"), "a, b, c, d and 2 more"),
         (moment(0), "1970-01-01"),
         (moment(3600), "1970-01-01 01:00"),
         (span(Estimate(0.7, 0.6, 0.8), 2), "[0.60, 0.80]"),

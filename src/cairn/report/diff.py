@@ -1,21 +1,20 @@
-"""Say what changed between two snapshots: as text for a terminal, as Markdown for a pull request."""
-
-from collections.abc import Sequence
+"""What changed between two snapshots, as text for a terminal or as Markdown for a pull request."""
 
 from cairn.intake.diff import Changes, ColumnChange
+from cairn.report.numbers import listed, percent
 from cairn.report.table import Table, aligned, piped
 
 HEAD = ("column", "kind", "missing", "median, latest or most frequent", "distance", "what")
 
 
 def to_text(changes: Changes, what: str, *, every_column: bool = False) -> str:
-    """Return lines with a table of the columns worth a word, or of every column."""
+    """Return the changes as lines of text, with a table of the columns to look at or of every column."""
     table = _table(changes, every_column)
     return "\n".join([what, *_facts(changes), *(aligned(table) if table.rows else [])])
 
 
 def to_markdown(changes: Changes, what: str, *, every_column: bool = False) -> str:
-    """Return the same as a list and a table in Markdown."""
+    """Return the changes as a list and a table in Markdown."""
     table = _table(changes, every_column)
     facts = [f"- {fact}" for fact in _facts(changes)]
     return "\n".join([f"**{what}**", "", *facts, *(["", *piped(table)] if table.rows else [])])
@@ -32,7 +31,11 @@ def _facts(changes: Changes) -> list[str]:
         count = f"{rows.new:,} rows, the same as before"
     else:
         altered = f", {rows.changed:,} changed" if rows.changed is not None else ""
-        by = f"by {' + '.join(rows.key)}" if rows.key else "whole rows: one that changed is removed and added"
+        by = (
+            f"by {' + '.join(rows.key)}"
+            if rows.key
+            else "whole rows: a changed row counts as removed and added"
+        )
         count = (
             f"{rows.old:,} rows before, {rows.new:,} now:"
             f" {rows.added:,} added, {rows.removed:,} removed{altered} ({by})"
@@ -48,28 +51,25 @@ def _spread(changes: Changes) -> str:
     moved = [column.name for column in changes.columns if column.worth_a_word]
     measured = [column for column in changes.columns if column.distance is not None]
     if moved:
-        return f"{len(moved):,} of {len(changes.columns):,} columns to look at: {_listed(moved)}"
+        return f"{len(moved):,} of {len(changes.columns):,} columns to look at: {listed(moved, most=8)}"
     if not measured:
         return "no column in both whose values could be compared"
-    most = f"{measured[0].distance:.2f}"
-    return "no column has moved" + (f"; the most is {measured[0].name}, by {most}" if most != "0.00" else "")
-
-
-def _listed(names: Sequence[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+    largest = f"{measured[0].distance:.2f}"
+    where = f"; the largest distance is {largest}, of {measured[0].name}" if largest != "0.00" else ""
+    return f"no column has moved{where}"
 
 
 def _cells(change: ColumnChange) -> tuple[str, ...]:
     before, now = change.missing
-    said = ["moved"] if change.moved else []
-    said += ["more missing" if now > before else "fewer missing"] if change.more_missing else []
+    notes = ["moved"] if change.moved else []
+    notes += ["more missing" if now > before else "fewer missing"] if change.more_missing else []
     return (
         change.name,
         change.kind,
-        _both(f"{before:.1%}", f"{now:.1%}"),
+        _both(percent(before), percent(now)),
         _both(*map(_short, change.typical)),
         "" if change.distance is None else f"{change.distance:.2f}",
-        "; ".join([*said, *change.notes]),
+        "; ".join([*notes, *change.notes]),
     )
 
 

@@ -1,4 +1,4 @@
-"""Numbers as text: decimals, percentages, intervals, p-values and dates."""
+"""Numbers as text: decimals, percentages, intervals, p-values, dates and lists."""
 
 import math
 from collections.abc import Iterable
@@ -101,6 +101,14 @@ def estimate(interval: Interval, digits: int | None = None) -> str:
     """Format a value with its interval: `0.741 [0.728, 0.755]`."""
     digits = places([interval]) if digits is None else digits
     return f"{number(interval.value, digits)} {span(interval, digits)}"
+
+
+def listed(names: Iterable[str], most: int = 4) -> str:
+    """Join names, only the first ones of many: `a, b and c`, or `a, b, c, d and 8 more`."""
+    names = list(names)
+    if len(names) > most:
+        names = [*names[:most], f"{len(names) - most:,} more"]
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def to_ascii(text: str) -> str:

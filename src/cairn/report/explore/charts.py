@@ -1,8 +1,7 @@
 """The drawings of the page: histograms and a heat map in the page's colours, and the target over time."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,20 +13,19 @@ from cairn.report.page import embedded
 
 WIDTH, HEIGHT = 240.0, 48.0
 CELL = 20.0
+"""Width and height of a cell; the template uses the same number."""
 CHARACTER, LONGEST = 6.2, 36
 
 
-@dataclass(frozen=True)
-class Histogram:
+class Histogram(NamedTuple):
     """SVG paths in a box of 240 by 48: the bars of train and the outline of validation."""
 
     train: str
     validation: str
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A cell of the heat map: its corner, its opacity, the sign of the association, and a text."""
+class Cell(NamedTuple):
+    """A cell of the heat map: its corner, opacity, sign (plus or minus) and text."""
 
     x: str
     y: str
@@ -36,22 +34,11 @@ class Cell:
     text: str
 
 
-@dataclass(frozen=True)
-class Heat:
-    """The lower triangle of a matrix of associations.
-
-    Attributes:
-        cells: those with an association.
-        names: of the rows and columns.
-        side: width and height of the matrix.
-        cell: width and height of a cell.
-        margin: width that the names need beside it.
-    """
+class Heat(NamedTuple):
+    """The lower triangle of a matrix of associations: its cells, the names, and the width of the longest."""
 
     cells: list[Cell]
     names: list[str]
-    side: float
-    cell: float
     margin: float
 
 
@@ -89,7 +76,7 @@ def heat(names: Sequence[str], matrix: Floats) -> Heat:
         if not np.isnan(matrix[i, j])
     ]
     margin = CHARACTER * min(max(len(name) for name in names), LONGEST) + 10
-    return Heat(cells, list(names), CELL * len(names), CELL, margin)
+    return Heat(cells, list(names), margin)
 
 
 def target_figure(frame: pd.DataFrame, parts: Mapping[str, Any], label: str) -> str:

@@ -1,6 +1,6 @@
 """What to check before trusting the table: each finding states a fact and what to do about it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ from cairn.report.explore.profile import FEW
 from cairn.report.explore.statistics import ALIKE
 from cairn.report.explore.study import Study
 from cairn.report.future import seen_future
-from cairn.report.numbers import number, percent, short
+from cairn.report.numbers import listed, number, percent, short
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
 from cairn.settings.evaluate import EvaluateConfig
@@ -21,7 +21,6 @@ UNEVEN = 0.05
 TAIL = 50.0
 MOVED = 1.25
 SMALL = 1_000
-NAMED = 4
 MEASURE = {"binary": "ROC AUC", "multiclass": "ROC AUC", "regression": "R²"}
 
 ADVICE = {
@@ -142,9 +141,9 @@ def _missing(found: Study) -> Iterator[Finding]:
         if profile.distinct and profile.missing > MOSTLY_MISSING
     }
     if empty:
-        yield Finding("worse", "Empty columns", f"No values in train: {_listed(empty)}.", tuple(empty))
+        yield Finding("worse", "Empty columns", f"No values in train: {listed(empty)}.", tuple(empty))
     if constant:
-        fact = f"Only one value in train: {_listed(constant)}."
+        fact = f"Only one value in train: {listed(constant)}."
         yield Finding("unclear", "Constant columns", fact, tuple(constant))
     if mostly:
         fact = f"More than half of the values are missing in train: {_measured(mostly)}."
@@ -275,16 +274,7 @@ def _gap(columns: Sequence[str]) -> str:
 
 
 def _measured(values: Mapping[str, str]) -> str:
-    return _listed(f"{name} ({value})" for name, value in values.items())
-
-
-def _listed(names: Iterable[str]) -> str:
-    """Join names, only the first four of many: `a, b and c`."""
-    names = list(names)
-    more = len(names) - NAMED
-    if more > 0:
-        return f"{', '.join(names[:NAMED])} and {more} more"
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return listed(f"{name} ({value})" for name, value in values.items())
 
 
 def _counted(count: int, noun: str) -> str:

@@ -78,7 +78,6 @@ class Level:
     """A level of a category, with its share of the values of train and of validation."""
 
     name: str
-    rows: int
     train: float
     validation: float
 
@@ -106,11 +105,6 @@ class Profile:
     bars: Bars | None = None
     levels: tuple[Level, ...] = ()
     other_levels: int = 0
-
-    @property
-    def constant(self) -> bool:
-        """Whether train has one distinct value or none."""
-        return self.distinct < 2
 
 
 @dataclass(frozen=True)
@@ -207,7 +201,7 @@ def _levels(train: Values, validation: Values) -> tuple[Level, ...]:
     rows, others = train.counts(), validation.counts()
     shares, other_shares = (counts / max(counts.sum(), 1) for counts in (rows, others))
     return tuple(
-        Level(name, int(rows[code]), float(shares[code]), float(other_shares[code]))
+        Level(name, float(shares[code]), float(other_shares[code]))
         for code, name in enumerate(train.levels[:LEVELS])
         if rows[code]
     )
