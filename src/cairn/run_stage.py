@@ -47,16 +47,22 @@ def read_sections(names: list[str]) -> dict[str, Any]:
     """Return some sections of params.yaml, not yet validated.
 
     Raises:
-        UserError: params.yaml or one of the sections is missing.
+        UserError: params.yaml or one of the sections is missing, or it is not YAML.
     """
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     if not names:
         return {}
     path = ROOT / "params.yaml"
     if not path.exists():
         raise UserError("params.yaml does not exist; run `dvc repro compose`")
-    params: Any = OmegaConf.to_container(OmegaConf.load(path))
+    try:
+        params: Any = OmegaConf.to_container(OmegaConf.load(path))
+    except (OmegaConfBaseException, YAMLError, OSError) as error:
+        fix = "`python src/cairn compose --reset` writes it again from conf/"
+        raise UserError(f"params.yaml: not valid YAML ({' '.join(str(error).split())}); {fix}") from error
     missing = [name for name in names if name not in params]
     if missing:
         raise UserError(f"params.yaml: no section {', '.join(missing)}; run `dvc repro compose`")

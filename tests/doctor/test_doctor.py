@@ -10,11 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from cairn.doctor import machine, storage
-from cairn.doctor.checkout import git_state, line_ends, settings
-from cairn.doctor.examine import examine
-from cairn.doctor.machine import disk, pins, torch
-from cairn.doctor.storage import dvc_config, lock, remotes
+from cairn import doctor
+from cairn.doctor import (
+    disk,
+    dvc_config,
+    examine,
+    git_state,
+    line_ends,
+    lock,
+    pins,
+    remotes,
+    settings,
+    torch,
+)
 from cairn.pins import ESCAPE
 
 
@@ -84,6 +92,22 @@ def test_what_is_wrong_ends_with_exit_code_1_and_every_line_has_a_cure(checkout)
     assert "Traceback" not in text
 
 
+def test_neither_conflict_markers_nor_a_truncated_file_stop_the_doctor(checkout, root):
+    params = checkout.read("params.yaml")
+    conflict = f"<<<<<<< HEAD\n{params}=======\n{params}>>>>>>> other\n"
+    (root / "params.yaml").write_text(conflict, encoding="utf-8")
+    constraints = checkout.read("constraints.txt")
+    (root / "constraints.txt").write_text(constraints[: constraints.index("numpy==") + 7], encoding="utf-8")
+    text = checkout.run("python", "src/cairn", "doctor", fails=True)
+    assert "Traceback" not in text
+    wrong = [line for line in text.splitlines() if line.startswith("wrong")]
+    assert any("params.yaml" in line and "not valid YAML" in line for line in wrong)
+    assert any(
+        "constraints.txt: 'numpy==' is not a pin: git checkout constraints.txt" in line for line in wrong
+    )
+    assert "ok     line ends" in text
+
+
 def test_a_folder_with_nothing_in_it_is_examined_to_the_end(tmp_path):
     found = {line.subject: line.state for line in examine(tmp_path)}
     assert {"python", "pins", "git", "dvc", "remote", "settings", "lock"} <= set(found)
@@ -150,8 +174,6 @@ def test_a_cache_of_links_and_a_dvc_that_calls_home_are_named(checkout, root):
 
 def examine_only(root, name):
     """Examine with all other checks left out, as examine() itself would."""
-    from cairn.doctor import examine as module
-
     with pytest.MonkeyPatch.context() as patch:
         for other in (
             "python",
@@ -165,8 +187,8 @@ def examine_only(root, name):
             "remotes",
         ):
             if other != name:
-                patch.setattr(module, other, lambda _: iter(()))
-        return list(module.examine(root))
+                patch.setattr(doctor, other, lambda _: iter(()))
+        return list(examine(root))
 
 
 def test_a_remote_that_is_a_folder_is_tried(checkout, root, tmp_path):
@@ -208,7 +230,7 @@ def test_a_remote_is_not_waited_for_without_end(checkout, root, monkeypatch):
         mute.bind(("127.0.0.1", 0))
         mute.listen()
         checkout.dvc("remote", "modify", "local", "url", f"http://127.0.0.1:{mute.getsockname()[1]}/store")
-        monkeypatch.setattr(storage, "PATIENCE", 4)
+        monkeypatch.setattr(doctor, "PATIENCE", 4)
         assert "no answer in 4 s" in only(remotes, root, "wrong")
 
 
@@ -219,10 +241,10 @@ def test_no_remote_is_a_warning(checkout, root):
 
 def test_a_disk_is_full_before_it_is_full(root, monkeypatch):
     free = shutil.disk_usage(root).free
-    assert said(disk, root, "ok" if free >= machine.LITTLE else "warn")
-    monkeypatch.setattr(machine, "LITTLE", free * 2)
+    assert said(disk, root, "ok" if free >= doctor.LITTLE else "warn")
+    monkeypatch.setattr(doctor, "LITTLE", free * 2)
     assert "make room" in said(disk, root, "warn")[0]
-    monkeypatch.setattr(machine, "TOO_LITTLE", free * 2)
+    monkeypatch.setattr(doctor, "TOO_LITTLE", free * 2)
     assert "make room" in said(disk, root, "wrong")[0]
 
 
