@@ -32,7 +32,7 @@ PATIENCE = 20
 """Seconds to wait for a remote that is not a folder."""
 IN_STEP = "Data and pipelines are up to date."
 ABSENT = re.compile(r"failed to reproduce '(.+?)': \[Errno 2\]")
-"""A dry run stops where a stage is behind and what it reads was never brought here; a run brings it."""
+"""A dry run stops at an outdated stage whose inputs were never pulled; a real run pulls them."""
 REACH = """
 import sys
 from dvc.repo import Repo
@@ -46,9 +46,9 @@ class Line:
     """What one check found.
 
     Attributes:
-        state: wrong is in the way; warn may be meant so.
-        subject: what was looked at.
-        said: how it is and, unless all is well, what to do.
+        state: wrong has to be fixed; warn may be intended.
+        subject: what was checked.
+        said: what was found and, unless it is ok, what to do.
     """
 
     state: State
@@ -61,7 +61,7 @@ class Line:
 
 
 def examine(root: Path) -> Iterator[Line]:
-    """Check a checkout, and yield what each check finds as soon as it does.
+    """Check a checkout, and yield each line as soon as it is found.
 
     Args:
         root: the folder of dvc.yaml.
@@ -81,7 +81,7 @@ def examine(root: Path) -> Iterator[Line]:
     for subject, check in checks.items():
         try:
             yield from check(root)
-        except Exception as error:  # what is broken is what this command is for
+        except Exception as error:  # finding broken things is what this command is for
             yield Line("wrong", subject, f"cannot be checked: {_in_one_line(error)}")
 
 
@@ -91,14 +91,14 @@ def python(root: Path) -> Iterator[Line]:
     if sys.version_info < OLDEST:
         yield Line("wrong", "python", f"{version} is older than 3.11: run `python3.11 bootstrap.py`")
     elif Path(sys.prefix).resolve() != (root / ".venv").resolve():
-        cure = "run `python bootstrap.py` and activate .venv, or know why not"
+        cure = "run `python bootstrap.py` and activate .venv"
         yield Line("warn", "python", f"{version}, not from the .venv of this checkout: {cure}")
     else:
         yield Line("ok", "python", f"{version} from .venv")
 
 
 def pins(root: Path) -> Iterator[Line]:
-    """Compare what is installed with the pins that decide the numbers, and with those of the tools."""
+    """Compare the installed versions with the pins of the pipeline and with those of the tools."""
     from cairn.pins import ESCAPE, other_versions
 
     decide = other_versions(root / "constraints.txt")
@@ -106,15 +106,15 @@ def pins(root: Path) -> Iterator[Line]:
     if decide:
         yield Line("wrong", "pins", f"{_first(decide)}: run `python bootstrap.py`")
     if tools:
-        yield Line("warn", "pins", f"{_first(tools)}, a tool's: run `python bootstrap.py`")
+        yield Line("warn", "pins", f"{_first(tools)} (a tool): run `python bootstrap.py`")
     if os.environ.get(ESCAPE):
         yield Line("warn", "pins", f"{ESCAPE} is set, so stages run with any versions: unset it")
     if not decide and not tools:
-        yield Line("ok", "pins", "what is installed is what constraints.txt says")
+        yield Line("ok", "pins", "the installed versions are those of constraints.txt")
 
 
 def torch(root: Path) -> Iterator[Line]:
-    """Say which device torch finds, and whether the settings ask for another."""
+    """Report the device torch finds, and whether the settings ask for another."""
     import torch
 
     found = f"{torch.__version__}, {_device(torch)}"
@@ -125,20 +125,20 @@ def torch(root: Path) -> Iterator[Line]:
 
 
 def disk(root: Path) -> Iterator[Line]:
-    """Check the room left on the disks of the checkout and of the cache."""
+    """Check the free space on the disks of the checkout and of the cache."""
     folders = {"this folder": root, "the cache": _cache(root)}
     for name, folder in folders.items():
         free = shutil.disk_usage(folder).free
         state: State = "wrong" if free < TOO_LITTLE else "warn" if free < LITTLE else "ok"
-        cure = "" if state == "ok" else ": make room, `dvc gc --workspace` drops what no commit here needs"
+        cure = "" if state == "ok" else ": make room, for example with `dvc gc --workspace`"
         if name == "this folder" or folder.stat().st_dev != root.stat().st_dev:
             yield Line(state, "disk", f"{free / 1e9:,.0f} GB free for {name}{cure}")
 
 
 def git_state(root: Path) -> Iterator[Line]:
-    """Check the branch, what a killed experiment left behind, who commits, and what is not committed."""
+    """Check the branch, leftovers of a killed experiment, the author, and uncommitted changes."""
     if not (root / ".git").exists():
-        yield Line("wrong", "git", "no repository, and an experiment is a commit: git init, then commit all")
+        yield Line("wrong", "git", "not a repository, which experiments need: git init, then commit all")
         return
     branch = git(root, "branch", "--show-current")
     left = set(git(root, "for-each-ref", "--format=%(refname)", EXECUTION).splitlines())
@@ -147,29 +147,29 @@ def git_state(root: Path) -> Iterator[Line]:
     marks = [mark for mark in marks if mark in left]
     if marks:
         cure = "; ".join(f"git update-ref -d {mark}" for mark in marks)
-        yield Line("wrong", "git", f"a dvc exp run is at work here or was killed; if it was: {cure}")
+        yield Line("wrong", "git", f"a dvc exp run is running here or was killed; if it was killed: {cure}")
     if not branch:
         yield Line("wrong" if marks else "warn", "git", _detached(root))
     for key in ("user.name", "user.email"):
         if not _git_setting(root, key):
-            yield Line("wrong", "git", f'{key} is not set, nothing can be committed: git config {key} "…"')
+            yield Line("wrong", "git", f'{key} is not set, so git cannot commit: git config {key} "…"')
     changed = git(root, "status", "--porcelain").splitlines()
     if changed:
-        said = f"{len(changed)} files differ from the last commit, which sweeps and comparisons start from"
+        said = f"{len(changed)} files differ from the last commit, from which sweeps and comparisons start"
         yield Line("warn", "git", f"{said}: git status, then commit")
     elif branch and not marks:
-        yield Line("ok", "git", f"on {branch}, all is committed")
+        yield Line("ok", "git", f"on {branch}, everything is committed")
 
 
 def line_ends(root: Path) -> Iterator[Line]:
-    """Find text files whose lines end as on Windows: their hashes differ from those in dvc.lock."""
+    """Find text files with CRLF line ends: their hashes differ from those in dvc.lock."""
     if not (root / ".git").exists():
         return
     listed = (line.split("\t", 1) for line in git(root, "ls-files", "--eol").splitlines())
     wrong = [path for how, path in listed if {"w/crlf", "w/mixed", "i/crlf", "i/mixed"} & set(how.split())]
     if wrong:
         cure = "git config core.autocrlf false, then save them with LF"
-        yield Line("wrong", "line ends", f"carriage returns in {_first(wrong)}: {cure}")
+        yield Line("wrong", "line ends", f"CRLF in {_first(wrong)}: {cure}")
     elif "eol=lf" not in _text(root / ".gitattributes"):
         yield Line("warn", "line ends", "no eol=lf in .gitattributes: git checkout .gitattributes")
     else:
@@ -177,7 +177,7 @@ def line_ends(root: Path) -> Iterator[Line]:
 
 
 def settings(root: Path) -> Iterator[Line]:
-    """Check that params.yaml is what conf/ says, and that both make sense."""
+    """Check that params.yaml matches conf/, and that both are valid."""
     from cairn.compose import params_file
     from cairn.compose.overrides import differing
     from cairn.compose.params_file import settle
@@ -194,49 +194,51 @@ def settings(root: Path) -> Iterator[Line]:
             yield Line("wrong", "settings", line)
         return
     if found is None:
-        yield Line("wrong", "settings", "params.yaml is not there: dvc repro compose")
+        yield Line("wrong", "settings", "params.yaml does not exist: dvc repro compose")
     elif found.overrides is None or differing(composed.values, found.values):
-        yield Line("warn", "settings", "params.yaml is behind conf/: dvc repro brings it up")
+        yield Line("warn", "settings", "params.yaml is out of date with conf/: dvc repro updates it")
     else:
         overrides = " + " + " ".join(composed.overrides) if composed.overrides else ""
         yield Line("ok", "settings", f"params.yaml = conf/{overrides}")
 
 
 def dvc_config(root: Path) -> Iterator[Line]:
-    """Check the settings of DVC that results depend on."""
+    """Check the DVC settings that results depend on."""
     if not (root / ".dvc/config").is_file():
         yield Line("wrong", "dvc", "no .dvc/config: git checkout .dvc, or dvc init in a new repository")
         return
     config = _dvc(root)
     wrong = []
     if not config["hydra"].get("enabled"):
-        wrong.append("-S chooses no options of conf/: dvc config hydra.enabled true")
+        wrong.append("-S cannot choose options of conf/: dvc config hydra.enabled true")
     linked = set(config["cache"].get("type") or SAFE_LINKS) - SAFE_LINKS
     if linked:
         wrong.append(
-            f"an edit in place would spoil a cache of {', '.join(f'{link}s' for link in sorted(linked))}:"
+            f"an edit in place would corrupt a cache of {', '.join(f'{link}s' for link in sorted(linked))}:"
             " dvc config cache.type reflink,copy"
         )
     for name, remote in config["remote"].items():
         if not remote.get("verify"):
-            wrong.append(f"damaged files would be pulled unseen: dvc remote modify {name} verify true")
+            wrong.append(f"damaged files would be pulled unnoticed: dvc remote modify {name} verify true")
     for said in wrong:
         yield Line("wrong", "dvc", said)
     for key in ("analytics", "check_update"):
         if config["core"].get(key, True):
-            yield Line("warn", "dvc", f"DVC calls home: dvc config core.{key} false")
+            yield Line("warn", "dvc", f"DVC sends usage data: dvc config core.{key} false")
     if not wrong:
         yield Line("ok", "dvc", "hydra on, safe links, every remote verifies")
 
 
 def remotes(root: Path) -> Iterator[Line]:
-    """Check that the remotes are there, and that folders among them can be written."""
+    """Check that the remotes exist, and that local ones can be written."""
     config = _dvc(root)
     if not config["remote"]:
-        yield Line("warn", "remote", "none, data is on this disk only: dvc remote add --default NAME URL")
+        yield Line(
+            "warn", "remote", "none, the data are only on this disk: dvc remote add --default NAME URL"
+        )
         return
     if config["core"].get("remote") not in config["remote"]:
-        yield Line("warn", "remote", "none is the default: dvc remote default NAME")
+        yield Line("warn", "remote", "no default remote: dvc remote default NAME")
     for name, remote in config["remote"].items():
         url = remote["url"]
         if urlsplit(url).scheme in ("", "file") or Path(url).is_absolute():
@@ -246,21 +248,25 @@ def remotes(root: Path) -> Iterator[Line]:
 
 
 def lock(root: Path) -> Iterator[Line]:
-    """Ask DVC what it would run."""
+    """Check what `dvc repro` would run."""
     done = _run([sys.executable, "-m", "dvc", "repro", "--dry", "--allow-missing"], root, 300)
     lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
     if absent := ABSENT.search(done.stderr):
         yield Line(
-            "warn", "lock", f"dvc.lock is behind from {absent[1]} on, and its data are not here: dvc repro"
+            "warn",
+            "lock",
+            f"dvc.lock is out of date from {absent[1]} on, its data are not here: dvc repro",
         )
     elif done.returncode:
         said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [f"{done.stderr}"]
         yield Line("wrong", "lock", f"dvc repro --dry: {_in_one_line(said[0])}")
     elif lines and lines[-1] == IN_STEP:
-        yield Line("ok", "lock", "dvc.lock is in step with code, settings and data")
+        yield Line("ok", "lock", "dvc.lock is up to date with code, settings and data")
     else:
         stages = [line.split("'")[1] for line in lines if line.startswith("Running stage '")]
-        yield Line("warn", "lock", f"dvc.lock is behind ({', '.join(stages) or 'see dvc status'}): dvc repro")
+        yield Line(
+            "warn", "lock", f"dvc.lock is out of date ({', '.join(stages) or 'see dvc status'}): dvc repro"
+        )
 
 
 def _first(items: list[str]) -> str:
@@ -269,7 +275,7 @@ def _first(items: list[str]) -> str:
 
 
 def _in_one_line(error: object) -> str:
-    """Return what an error says without its line ends, or its kind where it says nothing."""
+    """Return an error's message in one line, or its class where there is no message."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -290,7 +296,7 @@ def _params(root: Path) -> dict[str, Any]:
 
     try:
         found = params_file.read(root / "params.yaml")
-    except UserError:  # what is wrong with it, the line on settings says
+    except UserError:  # the check `settings` reports what is wrong
         return {}
     return found.values if found else {}
 
@@ -302,9 +308,9 @@ def _cache(root: Path) -> Path:
 
 
 def _detached(root: Path) -> str:
-    """Say how to get back to a branch with all that was committed and all that was not."""
-    why = "no branch (detached HEAD, as during dvc exp run and after a kill of it)"
-    said = f"{why}, commits belong to none: git switch"
+    """Return how to get back to a branch without losing a commit or a change."""
+    why = "no branch (detached HEAD, as during dvc exp run or after one was killed)"
+    said = f"{why}, so commits would be lost: git switch"
     lost = git(root, "rev-list", "--count", "HEAD", "--not", "--branches", "--tags", "--remotes")
     if lost != "0":
         return f"{said} -c NEW_BRANCH, which keeps the {lost} made here"
@@ -314,14 +320,14 @@ def _detached(root: Path) -> str:
 def _branch_before(root: Path) -> str:
     try:
         return git(root, "rev-parse", "--abbrev-ref", "@{-1}")
-    except UserError:  # git's way of saying that there was none
+    except UserError:  # git fails if there was none
         return ""
 
 
 def _git_setting(root: Path, key: str) -> str:
     try:
         return git(root, "config", "--get", key)
-    except UserError:  # git's way of saying that it is not set
+    except UserError:  # git fails if it is not set
         return ""
 
 
@@ -332,9 +338,9 @@ def _text(path: Path) -> str:
 def _folder(name: str, folder: Path) -> Line:
     place = _existing(folder)
     if not os.access(place, os.W_OK):
-        return Line("wrong", "remote", f"{name}: {place} cannot be written: choose a folder of your own")
+        return Line("wrong", "remote", f"{name}: {place} cannot be written: choose a folder you can write to")
     if place != folder:
-        return Line("ok", "remote", f"{name}: {folder} is made by the first dvc push")
+        return Line("ok", "remote", f"{name}: {folder} will be created by the first dvc push")
     return Line("ok", "remote", f"{name}: {folder} can be written")
 
 
@@ -354,11 +360,11 @@ def _served(root: Path, name: str, url: str) -> Line:
 
 
 def _refusal(url: str) -> str:
-    """Say why a web server cannot be reached; DVC takes such a one for an empty remote."""
+    """Return why a web server cannot be reached, which DVC would take for an empty remote."""
     try:
         with urlopen(url, timeout=PATIENCE):
             return ""
-    except HTTPError:  # it answers, if only that it has no page for this address
+    except HTTPError:  # it answers, even if only with an error for this address
         return ""
     except TimeoutError:
         return f"no answer in {PATIENCE} s"

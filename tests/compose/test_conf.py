@@ -116,7 +116,7 @@ def test_a_whole_section_cannot_be_left_out(conf):
 def test_a_key_no_override_can_name_is_told(conf):
     wanted = compose(conf).values
     wanted["data"]["drop_where"]["two words"] = "age < 1"
-    with pytest.raises(UserError, match=r"data\.drop_where\.two words: no override can name such a key"):
+    with pytest.raises(UserError, match=r"data\.drop_where\.two words: no override can name this key"):
         derive(conf, wanted)
 
 
@@ -222,7 +222,7 @@ def test_a_preset_is_never_overwritten_and_never_half_true(tmp_path):
     conf = make_toy_conf(tmp_path)
     with pytest.raises(UserError, match=r"experiment/tiny.yaml is there"):
         save_preset(conf, "tiny", compose(conf))
-    with pytest.raises(UserError, match=r"no preset can say this of model.params.max_features"):
+    with pytest.raises(UserError, match=r"a preset cannot express model.params.max_features"):
         save_preset(conf, "less", compose(conf, ["~model.params.max_features"]))
     assert "less" not in options(conf, "experiment")
 
