@@ -214,7 +214,7 @@ def test_a_saved_preset_says_the_same_without_any_override(tmp_path, overrides):
 
 @pytest.mark.parametrize("name", ["Best", "a b", "../up", "", "9"])
 def test_a_preset_needs_a_plain_name(conf, name):
-    with pytest.raises(UserError, match="a name is lower-case letters"):
+    with pytest.raises(UserError, match="use lower-case letters"):
         save_preset(conf, name, compose(conf))
 
 
