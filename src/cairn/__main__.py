@@ -72,9 +72,10 @@ def _run_command(name: str, args: tuple[str, ...]) -> None:
     from cairn.pins import PINS, stop_on_other_versions
     from cairn.run_stage import read_sections, use_threads
 
-    if (ROOT / "params.yaml").exists():
-        use_threads(read_sections(["threads"])["threads"])
-    stop_on_other_versions(PINS)
+    if name != "doctor":  # which reports what stops the others
+        if (ROOT / "params.yaml").exists():
+            use_threads(read_sections(["threads"])["threads"])
+        stop_on_other_versions(PINS)
     importlib.import_module(f"cairn.commands.{name.replace('-', '_')}").main(*args)
 
 

@@ -1,11 +1,11 @@
-"""The error a user can correct, and the nearest name to what they typed."""
+"""The error a user can fix, and the nearest name to what they typed."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """The user can correct this; the message is one or more lines, each printed as it stands."""
+    """An error the user can fix; the message is one or more lines, each printed unchanged."""
 
 
 def did_you_mean(name: object, names: Iterable[str]) -> str:

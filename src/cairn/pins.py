@@ -1,10 +1,10 @@
-"""The environment is an input: stop when what is installed is not what constraints.txt says."""
+"""The environment is an input: stop when the installed versions are not those of constraints.txt."""
 
 import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import Version
 
 from cairn.errors import UserError
@@ -17,18 +17,21 @@ def other_versions(constraints: Path) -> list[str]:
     """List installed packages whose version is not the pinned one.
 
     A local part such as `+cpu` is the same release built for another device, and a package that is not
-    installed (the CUDA libraries of a CPU build, say) is no difference.
+    installed (such as the CUDA libraries of a CPU build) does not count.
 
     Returns:
         One line per difference, `numpy 2.4.5 is installed, the pin is 2.4.6`; empty when all agree.
+
+    Raises:
+        UserError: a line that is not a pin.
     """
     lines = constraints.read_text(encoding="utf-8").splitlines()
-    requirements = [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
+    pins = [_pin(line, constraints) for line in lines if line.strip() and not line.startswith("#")]
     return [
         difference
-        for requirement in requirements
-        if requirement.marker is None or requirement.marker.evaluate()
-        if (difference := _difference(requirement))
+        for pin in pins
+        if pin.marker is None or pin.marker.evaluate()
+        if (difference := _difference(pin))
     ]
 
 
@@ -38,17 +41,27 @@ def stop_on_other_versions(constraints: Path) -> None:
     if differences and not os.environ.get(ESCAPE):
         raise UserError(
             "\n".join(differences)
-            + f"\n{constraints.name}: results would not be those of the pins; run `python bootstrap.py`"
-            f" (or set {ESCAPE}=1 to go on all the same)"
+            + f"\n{constraints.name}: other versions may give other results; run `python bootstrap.py`"
+            f" (or set {ESCAPE}=1 to run anyway)"
         )
 
 
-def _difference(requirement: Requirement) -> str | None:
+def _pin(line: str, constraints: Path) -> Requirement:
     try:
-        installed = Version(version(requirement.name))
+        pin = Requirement(line)
+    except InvalidRequirement:
+        pin = None
+    if pin is None or not pin.specifier:
+        raise UserError(f"{constraints.name}: '{line}' is not a pin: git checkout {constraints.name}")
+    return pin
+
+
+def _difference(pin: Requirement) -> str | None:
+    try:
+        installed = Version(version(pin.name))
     except PackageNotFoundError:
         return None
-    if requirement.specifier.contains(installed.public, prereleases=True):
+    if pin.specifier.contains(installed.public, prereleases=True):
         return None
-    pinned = ", ".join(specifier.version for specifier in requirement.specifier)
-    return f"{requirement.name} {installed} is installed, the pin is {pinned}"
+    pinned = ", ".join(specifier.version for specifier in pin.specifier)
+    return f"{pin.name} {installed} is installed, the pin is {pinned}"

@@ -1,8 +1,8 @@
 """Run one stage of dvc.yaml: its threads, its pins, its code and its sections of params.yaml.
 
-The keyword-only parameters of a stage's main() name the sections of params.yaml it reads. It is given exactly
-these, validated, and dvc.yaml must name the same ones under `params:`. Positional ones come from the command
-line.
+The keyword-only parameters of a stage's main() name the sections of params.yaml it reads. It gets exactly
+these, validated, and dvc.yaml must declare the same ones under `params:`. Positional ones come from the
+command line.
 """
 
 import importlib
@@ -37,7 +37,7 @@ def run_stage(stage: str, args: tuple[str, ...]) -> None:
 
 
 def use_threads(threads: int) -> None:
-    """Set the thread count where numpy and OpenMP look for it, before either is imported."""
+    """Set the thread count for numpy and OpenMP, before either is imported."""
     os.environ.update(dict.fromkeys(THREADS, str(threads)))
     # On a busy machine threads that spin while they wait take ten times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -47,16 +47,22 @@ def read_sections(names: list[str]) -> dict[str, Any]:
     """Return some sections of params.yaml, not yet validated.
 
     Raises:
-        UserError: params.yaml or one of the sections is missing.
+        UserError: params.yaml or one of the sections is missing, or it is not YAML.
     """
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     if not names:
         return {}
     path = ROOT / "params.yaml"
     if not path.exists():
         raise UserError("params.yaml does not exist; run `dvc repro compose`")
-    params: Any = OmegaConf.to_container(OmegaConf.load(path))
+    try:
+        params: Any = OmegaConf.to_container(OmegaConf.load(path))
+    except (OmegaConfBaseException, YAMLError, OSError) as error:
+        fix = "`python src/cairn compose --reset` writes it again from conf/"
+        raise UserError(f"params.yaml: not valid YAML ({' '.join(str(error).split())}); {fix}") from error
     missing = [name for name in names if name not in params]
     if missing:
         raise UserError(f"params.yaml: no section {', '.join(missing)}; run `dvc repro compose`")
@@ -64,7 +70,7 @@ def read_sections(names: list[str]) -> dict[str, Any]:
 
 
 def _declared(stage: str) -> dict[str, list[str]]:
-    """Return the stage's params and deps in dvc.yaml; empty for a stage that is not in it."""
+    """Return the stage's params and deps in dvc.yaml; empty if the stage is not in it."""
     from omegaconf import OmegaConf
 
     pipeline: Any = OmegaConf.to_container(OmegaConf.load(ROOT / "dvc.yaml"))
@@ -73,7 +79,7 @@ def _declared(stage: str) -> dict[str, list[str]]:
 
 
 def _stop_on_other_code(stage: str, deps: list[str]) -> None:
-    """Stop where DVC would record the result of other code than code/STAGE.txt says: `dvc repro -s STAGE`."""
+    """Stop where DVC would record a result of other code than code/STAGE.txt lists: `dvc repro -s STAGE`."""
     name = f"code/{stage}.txt"
     if "DVC_STAGE" not in os.environ or name not in deps:
         return
@@ -98,7 +104,7 @@ def _validated(module: Any, sections: dict[str, Any]) -> dict[str, Any]:
     wanted = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
     undeclared = sorted(set(wanted) - set(sections))
     if undeclared:
-        raise UserError(f"dvc.yaml: the stage reads {', '.join(undeclared)}: name it under its params")
+        raise UserError(f"dvc.yaml: the stage reads {', '.join(undeclared)}: add it to its params")
     hints = get_type_hints(module.main, include_extras=True)
     try:
         return {name: TypeAdapter(hints[name]).validate_python(sections[name]) for name in wanted}

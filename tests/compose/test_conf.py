@@ -189,7 +189,7 @@ def test_a_whole_section_cannot_be_left_out(conf):
 def test_a_key_no_override_can_name_is_told(conf):
     wanted = compose(conf).values
     wanted["data"]["drop_where"]["two words"] = "age < 1"
-    with pytest.raises(UserError, match=r"data\.drop_where\.two words: no override can name such a key"):
+    with pytest.raises(UserError, match=r"data\.drop_where\.two words: no override can name this key"):
         derive(conf, wanted)
 
 
@@ -287,7 +287,7 @@ def test_a_saved_preset_says_the_same_without_any_override(tmp_path, overrides):
 
 @pytest.mark.parametrize("name", ["Best", "a b", "../up", "", "9"])
 def test_a_preset_needs_a_plain_name(conf, name):
-    with pytest.raises(UserError, match="a name is lower-case letters"):
+    with pytest.raises(UserError, match="use lower-case letters"):
         save_preset(conf, name, compose(conf))
 
 
@@ -295,7 +295,7 @@ def test_a_preset_is_never_overwritten_and_never_half_true(tmp_path):
     conf = make_toy_conf(tmp_path)
     with pytest.raises(UserError, match=r"experiment/tiny.yaml is there"):
         save_preset(conf, "tiny", compose(conf))
-    with pytest.raises(UserError, match=r"no preset can say this of model.params.max_features"):
+    with pytest.raises(UserError, match=r"a preset cannot express model.params.max_features"):
         save_preset(conf, "less", compose(conf, ["~model.params.max_features"]))
     assert "less" not in options(conf, "experiment")
 

@@ -70,11 +70,13 @@ WRONG = {
         "split.test_until: 2013-10-01 is not after test_from 2013-11-01"
     ),
     "split=time split.validation_from=2013-09-01 split.test_from=0.9": (
-        "split: validation_from and test_from are both dates or both shares of the rows"
+        "split: validation_from and test_from must both be dates or both be shares of the rows"
     ),
-    "model.classifier=null": "model.classifier: 'hist_gbdt' has none, but the task of 'visits' is binary",
+    "model.classifier=null": (
+        "model.classifier: 'hist_gbdt' has no classifier, but the task of 'visits' is binary"
+    ),
     "data.task=regression baseline.linear.regressor=null": (
-        "baseline.linear.regressor: 'logistic' has none, but the task of 'visits' is regression"
+        "baseline.linear.regressor: 'logistic' has no regressor, but the task of 'visits' is regression"
     ),
     "model.classifier._target_=sklern.Ridge": (
         "model.classifier._target_: no module 'sklern' can be imported (No module named 'sklern')"
@@ -103,9 +105,9 @@ WRONG = {
         "data.contract: no file conf/contract/vists.yaml, did you mean conf/contract/visits.yaml?"
     ),
     "data.target=returnd": "data.target: the contract has no column 'returnd', did you mean returned?",
-    "data.target=ward": "data.target: conf/contract/visits.yaml must say that 'ward' is known: after",
+    "data.target=ward": "data.target: conf/contract/visits.yaml must declare 'ward' known: after",
     "data.time=dya": "data.time: the contract has no column 'dya', did you mean day?",
-    "data.group=bill": "data.group: 'bill' is known: after, too late for any use but as the target",
+    "data.group=bill": "data.group: 'bill' is known: after, which only the target may be",
     "+data.drop_where.old='abs(ag) > 3'": (
         "data.drop_where.old: the contract has no column 'ag', did you mean age?"
     ),
@@ -113,11 +115,11 @@ WRONG = {
         "data.drop_where.old: 'age > @limit' cannot be read as an expression"
     ),
     "+data.derive.returned='nights > 3'": (
-        "data.derive.returned: the target is made of 'nights', so conf/contract/visits.yaml must say it is"
-        " known: after (or name it in data.leakage.trusted)"
+        "data.derive.returned: the target is computed from 'nights', so"
+        " conf/contract/visits.yaml must declare it known: after (or add it to data.leakage.trusted)"
     ),
     "+data.derive.returned='bill > age'": None,
-    "+data.derive.ward='bill > 3'": "data.derive.ward: 'bill' is known: after, so 'ward' must be as well",
+    "+data.derive.ward='bill > 3'": "data.derive.ward: 'bill' is known: after, so 'ward' must be too",
     "+data.derive.ward='nihgts > 3'": (
         "data.derive.ward: the contract has no column 'nihgts', did you mean nights?"
     ),
@@ -127,14 +129,12 @@ WRONG = {
     "+data.derive.ward='nights >'": "data.derive.ward: 'nights >' cannot be read as an expression",
     "data.leakage.trusted=[aeg]": "data.leakage.trusted: the contract has no column 'aeg', did you mean age?",
     "evaluate.slices=[wrad]": "evaluate.slices: the contract has no column 'wrad', did you mean ward?",
-    "evaluate.slices=[bill]": (
-        "evaluate.slices: 'bill' is known: after, too late for any use but as the target"
-    ),
+    "evaluate.slices=[bill]": ("evaluate.slices: 'bill' is known: after, which only the target may be"),
     "features.groups=[stya]": (
         "features.groups: the contract has no group 'stya', did you mean stay? (groups: person, stay)"
     ),
     "features.exclude=[day]": "features.exclude: the contract has no feature 'day'",
-    "features.groups=[person] features.exclude=[age]": "features: no column is left to learn from",
+    "features.groups=[person] features.exclude=[age]": "features: no feature is left",
     "features.selection.kind=rekursive": (
         "features.selection.kind: should be 'none', 'univariate' or 'recursive', not 'rekursive',"
         " did you mean recursive?"
@@ -146,7 +146,7 @@ WRONG = {
         "baseline.rules.w.by: the contract has no column 'wrad', did you mean ward?"
     ),
     "+baseline.rules.w={kind:column,column:bill}": (
-        "baseline.rules.w.column: 'bill' is known: after, too late for any use but as the target"
+        "baseline.rules.w.column: 'bill' is known: after, which only the target may be"
     ),
     "+baseline.rules.w={kind:rte,by:[ward]}": (
         "baseline.rules.w.kind: rte is not one of rate, column, did you mean rate?"
@@ -170,7 +170,7 @@ HYDRA = {
         "override train.devise=cpu: no key train.devise, did you mean train.device?"
         " (+train.devise=... adds one)"
     ),
-    "train=[": "override train=[: cannot be read; quote what is not a plain word or number",
+    "train=[": "override train=[: cannot be parsed; quote anything but plain words and numbers",
     "~train.nothing": "conf/: Could not delete from config. 'train.nothing' does not exist.",
     "seed=${sed}": "conf/: Interpolation key 'sed' not found",
     "experiment=tniy": "conf/experiment: no option 'tniy', did you mean tiny? (options: ",

@@ -93,8 +93,8 @@ BAD = {
     ),
     "many": ({"a.csv": "x\n1\n", "b.csv": "y\n1\n", "c.csv": "y\n1\n"}, "with y (2 of 3 files differ)"),
     "ragged": ({"a.csv": "x,y\n1,2\n", "b.csv": "x,y\n1,2\n1,2,3,4\n"}, "b.csv cannot be read: Error"),
-    "twice": ({"x=1/a.csv": "x,y\n1,2\n"}, "x=1/a.csv has a column x, and so has its path"),
-    "none": ({"a.txt": "x,y\n"}, "holds no file that ends in .csv"),
+    "twice": ({"x=1/a.csv": "x,y\n1,2\n"}, "x=1/a.csv: column x is also given by its path"),
+    "none": ({"a.txt": "x,y\n"}, "has no file that ends in .csv"),
     "blank": ({"a.csv": ""}, "a.csv cannot be read: No columns"),
 }
 

@@ -58,7 +58,7 @@ def test_raw_tables_are_read_by_their_extension(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("no.csv", None, "is not there"),
+        ("no.csv", None, "does not exist"),
         ("x.docx", b"", "give data.load"),
         ("bad.parquet", b"junk", "cannot be read"),
     ],

@@ -10,11 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from cairn.doctor import machine, storage
-from cairn.doctor.checkout import git_state, line_ends, settings
-from cairn.doctor.examine import examine
-from cairn.doctor.machine import disk, pins, torch
-from cairn.doctor.storage import dvc_config, lock, remotes
+from cairn import doctor
+from cairn.doctor import (
+    disk,
+    dvc_config,
+    examine,
+    git_state,
+    line_ends,
+    lock,
+    pins,
+    remotes,
+    settings,
+    torch,
+)
 from cairn.pins import ESCAPE
 
 
@@ -58,7 +66,7 @@ def test_a_fresh_clone_has_nothing_wrong_and_stays_as_it_is(checkout):
         "lock",
     ):
         assert f" {subject} " in subjects
-    assert "on main, all is committed" in text
+    assert "on main, everything is committed" in text
     assert "hydra on, safe links, every remote verifies" in text
     after = checkout.git("status", "--porcelain", "--ignored")
     made = ("__pycache__/", ".dvc/tmp/")  # by Python and by DVC, which git ignores
@@ -73,15 +81,31 @@ def test_what_is_wrong_ends_with_exit_code_1_and_every_line_has_a_cure(checkout)
     checkout.git("switch", "--quiet", "--detach")
     text = checkout.run("python", "src/cairn", "doctor", fails=True)
     for expected in (
-        "wrong  dvc         damaged files would be pulled unseen: dvc remote modify local verify true",
-        "wrong  dvc         -S chooses no options of conf/: dvc config hydra.enabled true",
-        "carriage returns in README.md",
-        "after a kill of it), commits belong to none: git switch main",
+        "wrong  dvc         damaged files would be pulled unnoticed: dvc remote modify local verify true",
+        "wrong  dvc         -S cannot choose options of conf/: dvc config hydra.enabled true",
+        "CRLF in README.md",
+        "or after one was killed), so commits would be lost: git switch main",
         "max_itr",
         "things are wrong; each line says what to do",
     ):
         assert expected in text
     assert "Traceback" not in text
+
+
+def test_neither_conflict_markers_nor_a_truncated_file_stop_the_doctor(checkout, root):
+    params = checkout.read("params.yaml")
+    conflict = f"<<<<<<< HEAD\n{params}=======\n{params}>>>>>>> other\n"
+    (root / "params.yaml").write_text(conflict, encoding="utf-8")
+    constraints = checkout.read("constraints.txt")
+    (root / "constraints.txt").write_text(constraints[: constraints.index("numpy==") + 7], encoding="utf-8")
+    text = checkout.run("python", "src/cairn", "doctor", fails=True)
+    assert "Traceback" not in text
+    wrong = [line for line in text.splitlines() if line.startswith("wrong")]
+    assert any("params.yaml" in line and "not valid YAML" in line for line in wrong)
+    assert any(
+        "constraints.txt: 'numpy==' is not a pin: git checkout constraints.txt" in line for line in wrong
+    )
+    assert "ok     line ends" in text
 
 
 def test_a_folder_with_nothing_in_it_is_examined_to_the_end(tmp_path):
@@ -105,11 +129,11 @@ def test_settings_that_are_behind_edited_twice_or_missing_are_told_apart(checkou
     checkout.run("python", "src/cairn", "compose", "model=logistic")
     assert only(settings, root, "ok") == "params.yaml = conf/ + model=logistic"
     checkout.replace("conf/config.yaml", "seed: 2013", "seed: 2014")
-    assert "dvc repro brings it up" in only(settings, root, "warn")
+    assert "dvc repro updates it" in only(settings, root, "warn")
     checkout.replace("params.yaml", "threads: 2", "threads: 1")
     assert "both conf/ and params.yaml were edited" in said(settings, root, "wrong")[0]
     (root / "params.yaml").unlink()
-    assert only(settings, root, "wrong") == "params.yaml is not there: dvc repro compose"
+    assert only(settings, root, "wrong") == "params.yaml does not exist: dvc repro compose"
 
 
 def test_changes_and_an_unknown_author_are_named(checkout, root, monkeypatch):
@@ -142,16 +166,16 @@ def test_other_versions_and_the_leave_to_use_them_are_named(root, monkeypatch):
 def test_a_cache_of_links_and_a_dvc_that_calls_home_are_named(checkout, root):
     checkout.dvc("config", "cache.type", "hardlink,symlink")
     checkout.dvc("config", "core.analytics", "true")
-    assert "an edit in place would spoil a cache of hardlinks, symlinks" in said(dvc_config, root, "wrong")[0]
-    assert said(dvc_config, root, "warn") == ["DVC calls home: dvc config core.analytics false"]
+    assert (
+        "an edit in place would corrupt a cache of hardlinks, symlinks" in said(dvc_config, root, "wrong")[0]
+    )
+    assert said(dvc_config, root, "warn") == ["DVC sends usage data: dvc config core.analytics false"]
     (root / ".dvc/config").write_text("[core\n")
     assert any(line.state == "wrong" and line.subject == "dvc" for line in examine_only(root, "dvc_config"))
 
 
 def examine_only(root, name):
     """Examine with all other checks left out, as examine() itself would."""
-    from cairn.doctor import examine as module
-
     with pytest.MonkeyPatch.context() as patch:
         for other in (
             "python",
@@ -165,14 +189,14 @@ def examine_only(root, name):
             "remotes",
         ):
             if other != name:
-                patch.setattr(module, other, lambda _: iter(()))
-        return list(module.examine(root))
+                patch.setattr(doctor, other, lambda _: iter(()))
+        return list(examine(root))
 
 
 def test_a_remote_that_is_a_folder_is_tried(checkout, root, tmp_path):
     store = tmp_path / "store"
     checkout.dvc("remote", "modify", "local", "url", str(store))
-    assert only(remotes, root, "ok") == f"local: {store} is made by the first dvc push"
+    assert only(remotes, root, "ok") == f"local: {store} will be created by the first dvc push"
     store.mkdir()
     assert only(remotes, root, "ok") == f"local: {store} can be written"
     checkout.dvc("remote", "modify", "local", "url", "/proc/store")
@@ -208,7 +232,7 @@ def test_a_remote_is_not_waited_for_without_end(checkout, root, monkeypatch):
         mute.bind(("127.0.0.1", 0))
         mute.listen()
         checkout.dvc("remote", "modify", "local", "url", f"http://127.0.0.1:{mute.getsockname()[1]}/store")
-        monkeypatch.setattr(storage, "PATIENCE", 4)
+        monkeypatch.setattr(doctor, "PATIENCE", 4)
         assert "no answer in 4 s" in only(remotes, root, "wrong")
 
 
@@ -219,10 +243,10 @@ def test_no_remote_is_a_warning(checkout, root):
 
 def test_a_disk_is_full_before_it_is_full(root, monkeypatch):
     free = shutil.disk_usage(root).free
-    assert said(disk, root, "ok" if free >= machine.LITTLE else "warn")
-    monkeypatch.setattr(machine, "LITTLE", free * 2)
+    assert said(disk, root, "ok" if free >= doctor.LITTLE else "warn")
+    monkeypatch.setattr(doctor, "LITTLE", free * 2)
     assert "make room" in said(disk, root, "warn")[0]
-    monkeypatch.setattr(machine, "TOO_LITTLE", free * 2)
+    monkeypatch.setattr(doctor, "TOO_LITTLE", free * 2)
     assert "make room" in said(disk, root, "wrong")[0]
 
 
@@ -247,5 +271,5 @@ def test_code_that_changed_where_no_data_are_yet_is_no_fault(checkout, root):
     program = root / "src/cairn/pipeline/prepare.py"
     program.write_text(program.read_text(encoding="utf-8") + "CHANGED = True\n", encoding="utf-8")
     assert only(lock, root, "warn").startswith(
-        "dvc.lock is behind from prepare on, and its data are not here"
+        "dvc.lock is out of date from prepare on, its data are not here"
     )

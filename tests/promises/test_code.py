@@ -226,7 +226,7 @@ def test_editing_help_commands_and_wings_reruns_only_the_stage_code(scratch):
     used = {path for stage in STAGES for path in hashes(code_of_stage(stage))}
     files = [path.relative_to(ROOT).as_posix() for path in SRC.rglob("*.py") if path.stat().st_size]
     beside = [path for path in files if path not in used and path != "src/cairn/pipeline/code.py"]
-    for part in ("__main__.py", "commands/", "doctor/", "intake/", "studies/", "experiments/"):
+    for part in ("__main__.py", "commands/", "doctor", "intake/", "studies/", "experiments/"):
         assert any(path.startswith(f"src/cairn/{part}") for path in beside), part
     append(scratch, *beside)
     assert rerun(scratch) == {"code"}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from toy_repository import kill, processes, until
 
-from cairn.doctor.checkout import git_state
+from cairn.doctor import git_state
 from cairn.experiments.refs import git
 
 DVC = Path(sys.executable).with_name("dvc")
@@ -74,7 +74,7 @@ def test_the_commands_of_doctor_repair_a_killed_run_and_nothing_is_lost(toy, min
     (marks, marks_said), (head, head_said) = in_the_way(toy)
     assert (marks, head) == ("wrong", "wrong")
     assert "if it was: git update-ref -d refs/exps/exec/EXEC_BASELINE; git update-ref" in marks_said
-    assert head_said.endswith("commits belong to none: git switch main")
+    assert head_said.endswith("so commits would be lost: git switch main")
     follow(toy, marks_said)
     follow(toy, head_said)
     assert in_the_way(toy) == []

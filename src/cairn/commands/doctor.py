@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from cairn.doctor.examine import examine
+from cairn.doctor import examine
 from cairn.errors import UserError
 
 

@@ -1,6 +1,6 @@
-"""What sections say of each other: combinations that cannot work, found before anything is computed.
+"""Combinations of sections that cannot work, found before anything is computed.
 
-A check is a generator whose parameters are the sections it compares, by name; it runs where all of them are
+A check is a generator whose parameters are the sections it compares, by name; it runs if all of them are
 valid.
 """
 
@@ -136,7 +136,7 @@ def _estimator(path: tuple[str, ...], model: ModelConfig, data: DataConfig) -> I
     kind = "regressor" if data.task == "regression" else "classifier"
     chosen = model.regressor if data.task == "regression" else model.classifier
     if chosen is None:
-        yield (*path, kind), f"'{model.name}' has none, but the task of '{data.name}' is {data.task}"
+        yield (*path, kind), f"'{model.name}' has no {kind}, but the task of '{data.name}' is {data.task}"
         return
     try:
         takes = parameters(chosen["_target_"])
@@ -159,7 +159,7 @@ def _estimator(path: tuple[str, ...], model: ModelConfig, data: DataConfig) -> I
 
 
 def _outside(target: str, room: str) -> str | None:
-    """Say where code of this checkout has to be for DVC to see its changes; None where it is right."""
+    """Name the folder in which DVC sees changes of this target; None if it is there, or not our code."""
     module = target.rpartition(".")[0]
     if module.startswith(f"cairn.{room}."):
         return None
@@ -167,11 +167,11 @@ def _outside(target: str, room: str) -> str | None:
     places = [found.origin or "", *(found.submodule_search_locations or [])] if found else []
     if not any(Path(place).resolve().is_relative_to(CHECKOUT / "src") for place in places):
         return None
-    return f"{target} is where DVC would not see a change; put it into src/cairn/{room}/"
+    return f"{target} is not tracked there: DVC would miss a change; move it to src/cairn/{room}/"
 
 
 def _loader_fits(data: DataConfig) -> Iterator[Problem]:
-    """The function that builds the table exists; it is given the source first, the other keys by name."""
+    """The function that builds the table exists; it gets the source first, the other keys by name."""
     if data.load is None:
         return
     try:
@@ -194,7 +194,7 @@ def _data_is_in_the_contract(data: DataConfig, contract: Contract) -> Iterator[P
     columns = contract.columns
     yield from _declared(("data", "target"), [data.target], columns)
     if data.target in columns and columns[data.target].known != "after":
-        yield ("data", "target"), f"{data.contract} must say that '{data.target}' is known: after"
+        yield ("data", "target"), f"{data.contract} must declare '{data.target}' known: after"
     for role in ("time", "group"):
         if (name := getattr(data, role)) is not None:
             yield from _known_before(("data", role), [name], contract)
@@ -221,15 +221,15 @@ def _derived_columns_are_no_leaks(data: DataConfig, contract: Contract) -> Itera
         used = names_in(expression) or []
         later = [other for other in used if other in data.derive and other not in made_of]
         if later:
-            yield path, f"'{later[0]}' is derived too: say it before '{name}'"
+            yield path, f"'{later[0]}' is derived too: put it before '{name}'"
         made_of[name] = {source for other in used for source in (other, *made_of.get(other, ()))}
         too_late = [u for u in used if u in columns and columns[u].known == "after"]
         if too_late and name in columns and columns[name].known == "before":
-            yield path, f"'{too_late[0]}' is known: after, so '{name}' must be as well"
+            yield path, f"'{too_late[0]}' is known: after, so '{name}' must be too"
     for source in sorted(made_of.get(data.target, set()) - set(data.leakage.trusted)):
         if source in columns and columns[source].known == "before":
-            said = f"the target is made of '{source}', so {data.contract} must say it is known: after"
-            yield ("data", "derive", data.target), f"{said} (or name it in data.leakage.trusted)"
+            said = f"the target is computed from '{source}', so {data.contract} must declare it known: after"
+            yield ("data", "derive", data.target), f"{said} (or add it to data.leakage.trusted)"
 
 
 def _slices_are_known(evaluate: EvaluateConfig, contract: Contract) -> Iterator[Problem]:
@@ -259,7 +259,7 @@ def _features_are_there(features: FeaturesConfig, contract: Contract) -> Iterato
     left = sum(group in wanted and name not in features.exclude for name, group in groups.items())
     selection = features.selection
     if left == 0:
-        yield ("features",), "no column is left to learn from"
+        yield ("features",), "no feature is left"
     elif selection.kind != "none" and selection.keep > left:
         yield ("features", "selection", "keep"), f"{selection.keep}, but there are only {left} columns"
 
@@ -283,7 +283,7 @@ def _known_before(path: tuple[str, ...], used: list[str], contract: Contract) ->
     yield from _declared(path, used, contract.columns)
     for name in used:
         if name in contract.columns and contract.columns[name].known == "after":
-            yield path, f"'{name}' is known: after, too late for any use but as the target"
+            yield path, f"'{name}' is known: after, which only the target may be"
 
 
 CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (

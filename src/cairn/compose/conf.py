@@ -12,19 +12,19 @@ EXPERIMENT = "experiment"
 DATA = "data"
 MODEL = "model"
 SPACE = "space"
-"""Key of a model's file for what a search may vary; it is taken out here, so that no stage ever sees it."""
+"""Key of a model's file with its search space; it is removed here, so that no stage ever sees it."""
 
 
 @dataclass(frozen=True)
 class Composed:
-    """What conf/ says under some overrides.
+    """What conf/ composes to under some overrides.
 
     Attributes:
-        overrides: in Hydra's words: `model=mlp`, `train.lr=1`, `+k=1`, `~k`.
+        overrides: in Hydra's syntax: `model=mlp`, `train.lr=1`, `+k=1`, `~k`.
         values: the sections, interpolations resolved.
-        choices: the option in force for each config group, in the order of the defaults list; a group that
-            fills another place than its own is called group@place, as in an override.
-        space: what a search may vary of section model, in its shape, in Hydra's sweep words.
+        choices: the selected option of each config group, in the order of the defaults list; a group with
+            another package than its own is called group@package, as in an override.
+        space: the search space of section model, in its shape, in Hydra's sweep syntax.
     """
 
     overrides: tuple[str, ...]
@@ -37,7 +37,7 @@ def compose(conf: Path, overrides: Sequence[str] = ()) -> Composed:
     """Compose conf/config.yaml under overrides.
 
     Raises:
-        UserError: one line on an option, a key, a value or a file that Hydra does not take.
+        UserError: one line about an option, a key, a value or a file that Hydra rejects.
     """
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
@@ -138,8 +138,8 @@ def _of_one_kind(values: dict[str, Any], files: Sequence[Path]) -> dict[str, Any
 def _without_spaces(values: dict[str, Any], choices: Iterable[str]) -> dict[str, Any]:
     """Return the sections less the key `space` wherever a file of conf/model stands.
 
-    DVC writes this key into params.yaml when it composes; left there, an edit of the space would be an edit
-    of the model, and train would run again.
+    DVC writes this key into params.yaml when it composes; if it stayed there, an edit of the space would be
+    an edit of the model, and train would rerun.
     """
     for group in choices:
         if group.partition("@")[0] == MODEL:
@@ -167,13 +167,13 @@ def options(conf: Path, group: str) -> list[str]:
 
 
 def place(group: str) -> str:
-    """Return the dotted place that a group fills: `baseline.linear` for model@baseline.linear."""
+    """Return the package of a group: `baseline.linear` for model@baseline.linear."""
     name, _, package = group.partition("@")
     return package or name.replace("/", ".")
 
 
 def within(key: str, other: str) -> bool:
-    """Whether a dotted key is another one or stands below it."""
+    """Whether a dotted key equals another one or is below it."""
     return f"{key}.".startswith(f"{other}.")
 
 
@@ -183,7 +183,7 @@ def _keys(values: dict[str, Any]) -> list[str]:
 
 
 def leaves(values: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
-    """Return what is not a mapping with keys, by its path; lists and empty mappings are leaves."""
+    """Return every leaf by its path; lists and empty mappings are leaves."""
     if not isinstance(values, dict) or not values:
         return {path: values}
     return {p: leaf for key, value in values.items() for p, leaf in leaves(value, (*path, key)).items()}
@@ -197,14 +197,14 @@ def not_yaml(file: str, error: Exception) -> str:
 
 
 def _in_one_line(error: Exception, conf: Path, overrides: Sequence[str]) -> str:
-    """Say what Hydra said as one line: where, what, and the nearest name that would do."""
+    """Return Hydra's error as one line: where, what, and the nearest valid name."""
     from hydra.errors import MissingConfigException, OverrideParseException
     from yaml import MarkedYAMLError
 
     if isinstance(error, MarkedYAMLError) and error.problem_mark:
         return not_yaml(_shown(Path(error.problem_mark.name), conf), error)
     if isinstance(error, OverrideParseException):
-        return f"override {error.override}: cannot be read; quote what is not a plain word or number"
+        return f"override {error.override}: cannot be parsed; quote anything but plain words and numbers"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         names = options(conf, group)
@@ -212,7 +212,7 @@ def _in_one_line(error: Exception, conf: Path, overrides: Sequence[str]) -> str:
         return f"conf/{group}: no option '{option}'{did_you_mean(option, names)}{known}"
     said = " ".join(str(error).splitlines()[0].split())
     key = getattr(error.__cause__, "full_key", None)
-    # model=mlp is above model.params.x=1: the one that is nearer to the key set it.
+    # model=mlp is above model.params.x=1: the longest one above the key set it.
     above = [o for o in overrides if key and within(str(key), o.lstrip("+~").partition("=")[0])]
     by = max(above, key=lambda override: len(override.partition("=")[0]), default=None)
     wrong = re.fullmatch(r"Could not override '([\w.@/]+)'\..*", said)

@@ -1,4 +1,4 @@
-"""Say what pydantic found wrong as one line per key: where, what, and the nearest name that would do."""
+"""Turn pydantic's errors into one line per key: where, what, and the nearest valid name."""
 
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -12,12 +12,12 @@ Problem = tuple[tuple[str, ...], str]
 
 
 def problems(error: ValidationError, hint: Any, value: Any) -> list[Problem]:
-    """Return (path of the key, what is wrong) for every key that is wrong, in order.
+    """Return (path of the key, what is wrong) for every wrong key, in order.
 
     Args:
         error: what pydantic raised.
         hint: the type the value was validated as.
-        value: the value as it was written.
+        value: the value as written.
     """
     found: dict[tuple[str, ...], list[str]] = {}
     for detail in error.errors(include_url=False):
@@ -27,7 +27,7 @@ def problems(error: ValidationError, hint: Any, value: Any) -> list[Problem]:
 
 
 def _joined(said: list[str]) -> str:
-    """Join what the members of a union say of one value: `should be A, not V` and `should be B, not V`."""
+    """Join what the members of a union say about a value: `should be A, not V` and `should be B, not V`."""
     parts = [text.removeprefix("should be ").rpartition(", not ") for text in said]
     if len(said) == 1 or not all(middle for _, middle, _ in parts):
         return "; ".join(dict.fromkeys(said))
@@ -35,7 +35,7 @@ def _joined(said: list[str]) -> str:
 
 
 def _written_path(detail: ErrorDetails, value: Any) -> tuple[str, ...]:
-    """Drop from pydantic's location what nobody wrote: the names of union members."""
+    """Drop the names of union members from pydantic's location: they are not in the file."""
     path = []
     for i, step in enumerate(detail["loc"]):
         if (isinstance(value, dict) and step in value) or (isinstance(value, list) and isinstance(step, int)):
@@ -69,7 +69,7 @@ def _said(detail: ErrorDetails, hint: Any, value: Any, path: tuple[str, ...]) ->
 
 
 def names_at(hint: Any, value: Any, path: tuple[str, ...]) -> list[str]:
-    """Return the keys that a section takes at a path below it."""
+    """Return the valid keys at a path below a section."""
     section = _section(hint, value)
     if section is None:
         inner = get_args(_bare(hint))
@@ -91,7 +91,7 @@ def _step(value: Any, key: str) -> Any:
 
 
 def _section(hint: Any, value: Any) -> type[BaseModel] | None:
-    """Return the section class a type stands for; of several, the one whose `kind` is the value's."""
+    """Return the section class of a type; of a union, the member whose `kind` is the value's."""
     hint = _bare(hint)
     if get_origin(hint) in (Union, UnionType):
         members = [member for member in get_args(hint) if _section(member, value)]

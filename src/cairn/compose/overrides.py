@@ -1,4 +1,4 @@
-"""Find the overrides that turn what conf/ says into given values: nearest options first, then single keys."""
+"""Find the overrides that turn conf/ into given values: nearest options first, then single keys."""
 
 import json
 import re
@@ -17,8 +17,8 @@ WORD = re.compile(r"(?!(?:null|true|false|nan|inf)\Z)[A-Za-z_][\w./-]*", re.IGNO
 def derive(conf: Path, wanted: dict[str, Any], leaving_out: Collection[str] = ()) -> Composed:
     """Return conf/ composed to exactly the wanted values.
 
-    For each group, later entries of the defaults list first (as they may override earlier ones), the option
-    nearest to what is wanted; then one override for each key that still differs.
+    For each group, in the order of the defaults list, choose the option nearest to the wanted values; then
+    add one override for each key that still differs.
 
     Args:
         conf: the folder of config.yaml.
@@ -26,7 +26,7 @@ def derive(conf: Path, wanted: dict[str, Any], leaving_out: Collection[str] = ()
         leaving_out: groups that keep the option of the defaults list.
 
     Raises:
-        UserError: a section is missing, or a value cannot be had by an override.
+        UserError: a section is missing, or no override can give a value.
     """
     now = compose(conf)
     wanted = sections_of(conf, now.choices, wanted)
@@ -52,7 +52,7 @@ def _with_nearest_option(conf: Path, now: Composed, group: str, wanted: dict[str
     best, fewest = now, _count(now, group, wanted)
     others = [option for option in options(conf, group) if option != now.choices[group]]
     for option in others if fewest else []:
-        with suppress(UserError):  # an option that does not go with the others is not the one
+        with suppress(UserError):  # an option that conflicts with the others is not a candidate
             other = compose(conf, (*now.overrides, f"{group}={option}"))
             count = _count(other, group, wanted)
             if count < fewest:
@@ -61,9 +61,9 @@ def _with_nearest_option(conf: Path, now: Composed, group: str, wanted: dict[str
 
 
 def _count(composed: Composed, group: str, wanted: dict[str, Any]) -> int:
-    """Count the keys that differ where the group has its place; for a preset, the sections that do.
+    """Count the keys that differ within the package of a group; for a preset, the sections.
 
-    Keys would not do for a preset: one that chooses a model and more would be nearest to that model alone.
+    Counting keys of a preset would favour one that chooses the right model and nothing else.
     """
     if group == EXPERIMENT:
         return sum(bool(differing(composed.values.get(name), wanted[name])) for name in wanted)
@@ -78,7 +78,7 @@ def _at(values: Any, path: tuple[str, ...]) -> Any:
 
 
 def replaced(overrides: Sequence[str], new: Sequence[str]) -> list[str]:
-    """Return all overrides, a new one in place of an old one for the same key."""
+    """Return all overrides, a new one replacing an old one of the same key."""
     keys = {key_of(override) for override in new}
     return [*(override for override in overrides if key_of(override) not in keys), *new]
 
@@ -89,7 +89,7 @@ def key_of(override: str) -> str:
 
 
 def differing(one: Any, other: Any) -> list[str]:
-    """Return the dotted names of the leaves that are in only one, or not the same value of the same type."""
+    """Return the dotted names of leaves that only one has, or that differ in value or type."""
     left, right = ({path: json.dumps(leaf) for path, leaf in leaves(side).items()} for side in (one, other))
     return [".".join(path) for path in left | right if left.get(path) != right.get(path)]
 
@@ -98,20 +98,20 @@ def key_overrides(now: dict[str, Any], wanted: dict[str, Any], prefix: str = "")
     """Return the overrides `k=v`, `+k=v` and `~k` that turn one mapping into another.
 
     Raises:
-        UserError: a key that the grammar of overrides has no way to write.
+        UserError: a key that Hydra's override grammar cannot express.
     """
     found = []
     for key in now | wanted:
         name = f"{prefix}{key}"
         if differing(now.get(key), wanted.get(key)) and not KEY.fullmatch(str(key)):
-            raise UserError(f"params.yaml: {name}: no override can name such a key; change conf/ instead")
+            raise UserError(f"params.yaml: {name}: no override can name this key; change conf/")
         if key not in wanted:
-            # Hydra takes a null for a key that does not exist, and deletes no such key.
+            # Hydra treats a null as a missing key and refuses to delete it.
             found += [f"{name}=0", f"~{name}"] if now[key] is None else [f"~{name}"]
             continue
         before, after = now.get(key), wanted[key]
         if {type(before), type(after)} == {list, dict}:
-            # Hydra puts no mapping in the place of a list, nor the other way round, but takes a number there.
+            # Hydra cannot replace a list by a mapping or a mapping by a list, but either by a number.
             found.append(f"{name}=0")
         if isinstance(after, dict) and (after or isinstance(before, dict)):
             if key in now and not isinstance(before, dict):
@@ -125,7 +125,7 @@ def key_overrides(now: dict[str, Any], wanted: dict[str, Any], prefix: str = "")
 
 
 def written(value: Any) -> str:
-    """Write a value so that Hydra's grammar of overrides reads the same value of the same type."""
+    """Return a value as Hydra's override grammar reads it back, with the same type."""
     match value:
         case None:
             return "null"
@@ -147,6 +147,6 @@ def _exactly(conf: Path, overrides: tuple[str, ...], wanted: dict[str, Any]) -> 
     wrong = differing(composed.values, wanted)
     if wrong:
         raise UserError(
-            "\n".join(f"params.yaml: {key}: no override can say this; change conf/ instead" for key in wrong)
+            "\n".join(f"params.yaml: {key}: no override can express this; change conf/" for key in wrong)
         )
     return composed

@@ -1,4 +1,4 @@
-"""params.yaml as a file: the values of every section, and above them what they were composed from."""
+"""params.yaml: the values of every section, and a header with the overrides they were composed from."""
 
 import hashlib
 import json
@@ -23,12 +23,12 @@ REWRITE = f"`{RESET}` writes it again from conf/"
 
 @dataclass(frozen=True)
 class Params:
-    """What a params.yaml holds.
+    """The content of a params.yaml.
 
     Attributes:
         values: the sections.
-        overrides: recorded when it was generated; None where DVC wrote the file and recorded none.
-        digest: of the values it was generated with; other values now mean an edit by hand.
+        overrides: recorded when it was generated; None if DVC wrote the file, which records none.
+        digest: of the generated values; different values mean an edit by hand.
     """
 
     values: dict[str, Any]
@@ -37,20 +37,20 @@ class Params:
 
 
 def read(path: Path) -> Params | None:
-    """Return what the file holds, or None where there is no such file.
+    """Return the content of the file, or None if it does not exist.
 
     Raises:
-        UserError: not YAML, not a mapping, or a header that was damaged.
+        UserError: not YAML, not a mapping, or a damaged header.
     """
     return parse(path.read_text(encoding="utf-8"), str(path)) if path.exists() else None
 
 
 def parse(text: str, path: str) -> Params:
-    """Return what a text holds.
+    """Return the content of a text.
 
     Args:
         text: of a params.yaml.
-        path: what messages call it.
+        path: its name in messages.
 
     Raises:
         UserError: see `read`.
@@ -85,7 +85,7 @@ def text_of(values: dict[str, Any], overrides: Sequence[str]) -> str:
 
 
 def digest(values: dict[str, Any]) -> str:
-    """Return a hash of the values: not of their order, their layout or comments."""
+    """Return a hash of the values, independent of order, layout and comments."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""Save what is in force as conf/experiment/NAME.yaml, so that a good run can be had again by name."""
+"""Save the current values as the preset conf/experiment/NAME.yaml, to run them again by name."""
 
 import json
 import re
@@ -15,7 +15,7 @@ def save_preset(conf: Path, name: str, composed: Composed) -> Path:
     """Write a preset that composes to the same values without any override, and return its path.
 
     Raises:
-        UserError: no proper name, a preset of this name, or something a preset cannot say.
+        UserError: an invalid or taken name, or a value a preset cannot express.
     """
     path = check_name(conf, name)
     path.parent.mkdir(exist_ok=True)
@@ -26,24 +26,22 @@ def save_preset(conf: Path, name: str, composed: Composed) -> Path:
         wrong = [str(error)]
     if wrong:
         path.unlink()
-        raise UserError(
-            f"--save-as {name}: no preset can say this of {', '.join(wrong)}; change conf/ instead"
-        )
+        raise UserError(f"--save-as {name}: a preset cannot express {', '.join(wrong)}; change conf/ instead")
     return path
 
 
 def check_name(conf: Path, name: str) -> Path:
-    """Return where the preset of this name is to stand.
+    """Return the path of a new preset.
 
     Raises:
-        UserError: no proper name, or a preset of this name is there.
+        UserError: an invalid or taken name.
     """
     path = conf / EXPERIMENT / f"{name}.yaml"
     if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
-        raise UserError(f"--save-as {name}: a name is lower-case letters, digits, - and _, such as best_mlp")
+        raise UserError(f"--save-as {name}: use lower-case letters, digits, - and _, such as best_mlp")
     if path.exists():
         raise UserError(
-            f"--save-as {name}: conf/{EXPERIMENT}/{name}.yaml is there; take another name or remove it"
+            f"--save-as {name}: conf/{EXPERIMENT}/{name}.yaml exists; choose another name or remove it"
         )
     return path
 

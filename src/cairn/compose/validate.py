@@ -17,12 +17,10 @@ from cairn.settings.contract import Contract
 
 Where = Callable[[tuple[str, ...]], str]
 TWO_READINGS = {
-    re.compile(r"(?i:y|n|yes|no|on|off)"): "true or false to some readers of YAML, a word to others",
-    re.compile(
-        r"[-+]?\d[\d_]*(:[0-5]?\d)+(\.\d*)?"
-    ): "a number in base 60 to some readers of YAML, text to others",
-    re.compile(r"[-+]?0\d+"): "a number in base 8 to some readers of YAML, in base 10 to others",
-    re.compile(r"[-+]?\d+_[\d_]*(\.\d*)?"): "a number to some readers of YAML, text to others",
+    re.compile(r"(?i:y|n|yes|no|on|off)"): "a boolean in YAML 1.1, text in YAML 1.2",
+    re.compile(r"[-+]?\d[\d_]*(:[0-5]?\d)+(\.\d*)?"): "a base-60 number in YAML 1.1, text in YAML 1.2",
+    re.compile(r"[-+]?0\d+"): "an octal number in YAML 1.1, a decimal one in YAML 1.2",
+    re.compile(r"[-+]?\d+_[\d_]*(\.\d*)?"): "a number in YAML 1.1, text in YAML 1.2",
 }
 
 
@@ -33,10 +31,10 @@ def stop_on_traps(conf: Path) -> None:
 
 
 def traps(conf: Path) -> list[str]:
-    """Return one line for every value in any file of conf/ that would be read in two ways, or in none.
+    """Return one line for every value in conf/ that YAML 1.1 and 1.2 read differently, or is unusable.
 
-    DVC reads params.yaml as YAML 1.2, Hydra conf/ as YAML 1.1; `???` would reach the stages as text; and
-    oc.env would put this machine's environment into a committed file. Files that are not YAML are left out.
+    DVC reads params.yaml as YAML 1.2, Hydra reads conf/ as YAML 1.1; `???` would reach the stages as text;
+    oc.env would put this machine's environment into a committed file. Files that are not YAML are skipped.
     """
     return [
         f"{conf.name}/{path.relative_to(conf).as_posix()}:{line}: {said}"
@@ -61,22 +59,22 @@ def _in_file(path: Path) -> Iterator[tuple[int, str]]:
             continue
         line, value = token.start_mark.line + 1, token.value
         if value == "???":
-            yield line, "??? stands for no value: write one, or null"
+            yield line, "??? means a missing value: write a value, or null"
         if re.search(r"\$\{oc\.env\b", value):
             yield line, f"{value} would write this machine's environment into params.yaml: write the value"
         for pattern, why in TWO_READINGS.items():
             if token.plain and pattern.fullmatch(value):
-                yield line, f"{value} is {why}: write it in quotes or another way"
+                yield line, f"{value} is {why}: quote it or write it differently"
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the keys of a composed config were written.
+    """Where the keys of a composed config come from.
 
     Attributes:
         conf: the folder of config.yaml.
         composed: what was composed from it.
-        overridden_in: what to name for a key that an override set: `{}` stands for the override.
+        overridden_in: text for a key that an override set: `{}` is replaced by the override.
     """
 
     conf: Path
@@ -84,7 +82,7 @@ class Origin:
     overridden_in: str
 
     def of(self, path: tuple[str, ...]) -> str:
-        """Return the override that set a key or one below it, or else the file it stands in or should."""
+        """Return the override that set a key or one below it, otherwise the file it is in or belongs in."""
         key = ".".join(path)
         for override in self.composed.overrides:
             name = override.lstrip("+~").partition("=")[0]
@@ -98,7 +96,7 @@ class Origin:
         return f"conf/{self._option(key) or 'config'}.yaml"
 
     def _option(self, key: str) -> str | None:
-        """Return GROUP/OPTION of the group whose place holds the key most closely."""
+        """Return GROUP/OPTION of the innermost group that contains the key."""
         filling = [group for group in self.composed.choices if within(key, place(group))]
         if not filling:
             return None
@@ -111,7 +109,7 @@ def read_config(
     root: Path,
     where: Where = lambda _: "params.yaml",
 ) -> Config:
-    """Validate every section, the contract they speak of, and what they say of each other.
+    """Validate every section, the contract they name, and their combination.
 
     Args:
         values: the sections as mappings.
@@ -119,7 +117,7 @@ def read_config(
         where: names the file or override that a key came from, for the messages.
 
     Raises:
-        UserError: one line for everything that is wrong: `FILE: KEY: what`.
+        UserError: one line per problem: `FILE: KEY: what`.
     """
     valid, wrong = _sections(values)
     of_contract: list[str] = []
@@ -134,7 +132,7 @@ def read_config(
 
 
 def _sections(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """Return the sections that are right by themselves, and what is wrong with the others."""
+    """Return the sections that are valid by themselves, and the problems of the others."""
     hints = get_type_hints(Config, include_extras=True)
     valid, wrong = {}, []
     try:
@@ -147,7 +145,7 @@ def _sections(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]
 
 
 def _contract(root: Path, name: str, where: Where) -> tuple[Contract | None, list[str]]:
-    """Return the contract that data.contract names, or the lines that say why there is none."""
+    """Return the contract that data.contract names, or its problems."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError

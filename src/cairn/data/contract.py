@@ -1,4 +1,4 @@
-"""Hold a table against its contract: every violation at once, with true counts and a few examples."""
+"""Check a table against its contract: every violation at once, with counts and a few examples."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ IS_KIND = {
 
 @dataclass(frozen=True)
 class Violation:
-    """One broken rule: the column, what it says, how many rows break it, and the first few of them."""
+    """One broken rule: the column, the rule, how many rows break it, and the first few of them."""
 
     column: str
     rule: str
@@ -27,13 +27,13 @@ class Violation:
     examples: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Say it in one line, `temp: above max 150: 12 rows, such as row 40 (1048.36)`."""
+        """Return one line, `temp: above max 150: 12 rows, such as row 40 (1048.36)`."""
         such = f", such as {', '.join(self.examples)}" if self.examples else ""
         return f"{self.column}: {self.rule}: {self.rows:,} rows{such}"
 
 
 def violations(table: pd.DataFrame, contract: Contract) -> list[Violation]:
-    """Return every violation of the contract; the list is empty when the table keeps it.
+    """Return every violation of the contract; empty if there are none.
 
     Args:
         table: rows in the order of the source; examples are named by the index, by position if it repeats.
@@ -114,7 +114,7 @@ def _repeated_keys(table: pd.DataFrame, contract: Contract) -> list[Violation]:
 
 
 def surviving(contract: Contract, target: str) -> Contract:
-    """Return the contract of the columns a model's life may see: known in time, and the target."""
+    """Return the contract of the columns that later stages may see: those known before, and the target."""
     columns = {n: c for n, c in contract.columns.items() if c.known == "before" or n == target}
     return Contract(key=[name for name in contract.key if name in columns], columns=columns)
 

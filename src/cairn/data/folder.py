@@ -1,7 +1,6 @@
-"""One table of a folder of files with the same columns: a file per month or region, or parted by folders.
+"""Read a folder of files with the same columns as one table: a file per month or region, or partitioned.
 
-What a folder is called counts where it is written as in year=2024/region=north/part.csv, the way of Hive and
-Spark: year and region are columns then (https://spark.apache.org/docs/latest/sql-data-sources-parquet.html,
+Hive partitions such as year=2024/region=north/part.csv become columns, here year and region (https://spark.apache.org/docs/latest/sql-data-sources-parquet.html,
 partition discovery).
 """
 
@@ -20,19 +19,19 @@ from cairn.errors import UserError
 WRITTEN = (".csv", ".tsv", ".txt", ".data")
 KINDS = (*WRITTEN, ".parquet", ".feather", ".jsonl")
 NOTHING = "__HIVE_DEFAULT_PARTITION__"
-"""What Hive calls the folder of the rows without a value."""
+"""Hive's folder name for rows without a value."""
 ALIKE = {"whole number": "numbers", "number": "numbers", "moment": "dates"}
 
 
 def kind_of(file: Path) -> str | None:
-    """Return the extension that says how a file is read, such as .csv of a.CSV.gz; None where none does."""
+    """Return the extension by which a file is read, such as .csv for a.CSV.gz; None for any other file."""
     return next((suffix for suffix in map(str.lower, file.suffixes) if suffix in KINDS), None)
 
 
 def files_in(folder: Path, kind: str) -> list[Path]:
     """Return the files of a kind in a folder and the folders below, in the order of their paths.
 
-    What is called .something or _something is somebody's note, such as Spark's _SUCCESS, and left out.
+    Names that begin with . or _, such as Spark's _SUCCESS, are skipped.
     """
     found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
     shown = {name: path for name, path in found.items() if not any(part[0] in "._" for part in name.parts)}
@@ -43,13 +42,13 @@ def files_in(folder: Path, kind: str) -> list[Path]:
 def read_folder(source: Path, kind: str, file_column: str | None = None, **options: Any) -> pd.DataFrame:
     """Return the rows of every file of a folder, file after file in the order of their paths.
 
-    A column has the type that it would have if all rows stood in one file: what is text in one file is text
-    in all of them, with 007 as it is written.
+    A column has the type it would have if all rows were in one file: if it is text in one file it is text in
+    all of them, and 007 stays 007.
 
     Args:
         source: the folder.
-        kind: extension of the files to read, such as .csv; others are left alone.
-        file_column: name of a column to add, which holds the path of a row's file without its extension.
+        kind: extension of the files to read, such as .csv; others are ignored.
+        file_column: name of a column to add: the path of the row's file without its extension.
         options: for pandas.read_csv, where the files are text.
 
     Raises:
@@ -57,7 +56,7 @@ def read_folder(source: Path, kind: str, file_column: str | None = None, **optio
     """
     paths = files_in(source, kind)
     if not paths:
-        raise UserError(f"data.source: {source} holds no file that ends in {kind}")
+        raise UserError(f"data.source: {source} has no file that ends in {kind}")
     given = {path: _given(path.relative_to(source), kind, file_column) for path in paths}
     tables = {path: _with(given[path], _read(path, kind, options), path) for path in _shown(paths)}
     _refuse_other_columns(tables, source)
@@ -81,7 +80,7 @@ def _shown(paths: list[Path]) -> tqdm:
 
 
 def _given(name: Path, kind: str, file_column: str | None) -> dict[str, str | None]:
-    """Return what the path of a file says of its rows, by column."""
+    """Return the values that the path of a file gives its rows, by column."""
     parts = [part.partition("=") for part in name.parent.parts if "=" in part]
     said = {unquote(key): None if value == NOTHING else unquote(value) for key, _, value in parts}
     text = name.as_posix()
@@ -99,7 +98,7 @@ def _read(path: Path, kind: str, options: dict[str, Any]) -> pd.DataFrame:
 
 def _with(given: dict[str, str | None], table: pd.DataFrame, path: Path) -> pd.DataFrame:
     if twice := [name for name in given if name in table.columns]:
-        raise UserError(f"data.source: {path} has a column {twice[0]}, and so has its path or file_column")
+        raise UserError(f"data.source: {path}: column {twice[0]} is also given by its path or by file_column")
     parts = {name: pd.Series(value, index=table.index, dtype="str") for name, value in given.items()}
     return with_columns(table, parts)
 
@@ -128,16 +127,16 @@ def _alike(found: Any) -> set[str]:
 
 
 def _both(found: dict[Path, str], source: Path) -> str:
-    """Say which two files disagree on what a column holds."""
+    """Name two files that disagree on the type of a column."""
     there = {path.relative_to(source).as_posix(): kind for path, kind in found.items() if kind != "nothing"}
     first = next(iter(there))
     other = next(name for name, kind in there.items() if _alike([kind]) != _alike([there[first]]))
     held = {name: ALIKE.get(there[name], there[name]) for name in (other, first)}
-    return f"{other} holds {held[other]}, {first} {held[first]}"
+    return f"{held[other]} in {other}, {held[first]} in {first}"
 
 
 def _of_one_type(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
-    """Give a column that is all missing in one file the type it has in the others, so that this stays."""
+    """Give a column that is all missing in one file the type it has in the others, as concat needs."""
     for name in tables[0]:
         empty = [i for i, table in enumerate(tables) if table[name].isna().all()]
         held = next((table[name] for i, table in enumerate(tables) if i not in empty), None)

@@ -23,7 +23,7 @@ UNBELIEVABLE = 1e-6
 SUSPICIOUS: dict[Task, float] = {"binary": 0.99, "multiclass": 0.995, "regression": 0.95}
 """What data.leakage.max_single_score is while `cairn new-data` has not chosen one for the table."""
 LARGEST = 1e30
-"""A tree works in float32, which ends at 3e38 and must hold sums."""
+"""Trees work in float32, whose largest value is 3e38, and sum values."""
 
 
 def stop_on_leaks(train: pd.DataFrame, contract: Contract, data: DataConfig, seed: int) -> None:
@@ -46,7 +46,7 @@ def leaks(train: pd.DataFrame, contract: Contract, data: DataConfig, seed: int) 
     Args:
         train: the training part, with the target; never another part.
         contract: what the columns are; those with a group are the features.
-        data: target, task and the bounds; data.leakage.trusted names columns that are right all the same.
+        data: target, task and the bounds; data.leakage.trusted names columns to use anyway.
         seed: of the sample of 20,000 rows that is looked at.
     """
     names = [n for n, c in contract.columns.items() if c.group and n not in data.leakage.trusted]
@@ -57,7 +57,7 @@ def leaks(train: pd.DataFrame, contract: Contract, data: DataConfig, seed: int) 
 def judge(
     train: pd.DataFrame, names: list[str], contract: Contract, data: DataConfig, seed: int
 ) -> dict[str, tuple[float, list[str]]]:
-    """Return by column what it alone reaches, ROC-AUC or R2, and every reason to take it for a leak.
+    """Return by column what it alone reaches, ROC-AUC or R2, and every reason why it looks like a leak.
 
     Args:
         train: the training part, with the target; never another part.
@@ -87,7 +87,7 @@ def measure_of(task: Task) -> str:
 
 
 def telling_gaps(values: pd.Series, target: pd.Series, data: DataConfig) -> str | None:
-    """Say where a column is missing (or present) and the target is then always the same; None if nowhere."""
+    """Name the rows, missing or present, in which the target is always the same; None if there are none."""
     missing = values.isna()
     for rows, state in ((missing, "missing"), (~missing, "present")):
         if rows.all() or rows.sum() < data.leakage.min_null_rows:
@@ -106,8 +106,8 @@ def telling_gaps(values: pd.Series, target: pd.Series, data: DataConfig) -> str 
 def single_score(sample: pd.DataFrame, name: str, contract: Contract, data: DataConfig) -> float:
     """Return what a small tree on one column reaches on rows it was not fitted on: ROC-AUC, or R2.
 
-    For several classes it is the mean of each class against the rest. 0 where there are too few rows, or a
-    class with one row only, to tell.
+    For several classes it is the mean over one-vs-rest. 0 where there are too few rows, or a class has one
+    row only.
     """
     from sklearn.model_selection import KFold, StratifiedKFold
 
@@ -136,7 +136,7 @@ def _score(
 
     X, X_held_out = values[fit], values[held_out]
     if categorical:
-        # Left to itself it would take whole numbers, such as prices, for thousands of classes.
+        # By default it would take whole numbers, such as prices, for thousands of classes.
         kind = "continuous" if data.task == "regression" else data.task
         encoder = TargetEncoder(target_type=kind, cv=KFold(5, shuffle=True, random_state=0))
         X, X_held_out = encoder.fit_transform(X, y[fit]), encoder.transform(X_held_out)
@@ -151,11 +151,11 @@ def _score(
 
 
 def _codes(column: pd.Series) -> Values:
-    """Number the values of a category, shape (n, 1); what is missing has a number as well."""
+    """Return a code for each value of a category, shape (n, 1); missing has a code too."""
     return pd.factorize(column, use_na_sentinel=False)[0][:, None]
 
 
 def _numbers(column: pd.Series) -> Values:
-    """Return float64 that a tree takes, (n, 1): what is infinite is missing, as for the models."""
+    """Return float64 as a tree takes it, (n, 1): infinite values are missing, as for the models."""
     numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
     return np.where(np.isinf(numbers), np.nan, np.clip(numbers, -LARGEST, LARGEST))[:, None]

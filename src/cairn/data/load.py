@@ -24,13 +24,13 @@ def load(data: DataConfig) -> pd.DataFrame:
     """Return the table of data.source, one row per example, in a stable order.
 
     Raises:
-        UserError: the source is not there or cannot be read, or data.load does not name a function of it.
+        UserError: the source does not exist or cannot be read, or data.load does not name a function of it.
     """
     source = Path(data.source)
     if data.load is None:
         return in_plain_types(read_raw(source))
     if not source.exists():
-        raise UserError(f"data.source: {source} is not there; `dvc pull` or `dvc repro` brings tracked data")
+        raise UserError(f"data.source: {source} does not exist; `dvc pull` or `dvc repro` gets tracked data")
     options = {name: value for name, value in data.load.items() if name != "_target_"}
     module, _, function = data.load["_target_"].rpartition(".")
     try:
@@ -45,12 +45,12 @@ def load(data: DataConfig) -> pd.DataFrame:
         return build(source, **options)
     except (ValueError, OSError) as error:
         if module != "pandas":
-            raise  # code of the user's own: its traceback says where
+            raise  # the user's own code: the traceback says where
         raise UserError(f"data.source: {source} cannot be read: {error}") from error
 
 
 def in_plain_types(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with exact decimals as float64 and days as datetime64, which models can work with.
+    """Return the table with exact decimals as float64 and dates as datetime64, as models need them.
 
     Databases and Parquet have both; pandas keeps them as Python objects.
     """
@@ -62,7 +62,7 @@ def in_plain_types(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_columns(table: pd.DataFrame, columns: Mapping[str, pd.Series]) -> pd.DataFrame:
-    """Return the table with columns put in or replaced; DataFrame.assign takes none that is called self."""
+    """Return the table with columns added or replaced; DataFrame.assign cannot take one called self."""
     table = table.copy(deep=False)
     for name, values in columns.items():
         table[name] = values
@@ -70,7 +70,7 @@ def with_columns(table: pd.DataFrame, columns: Mapping[str, pd.Series]) -> pd.Da
 
 
 def type_of(values: pd.Series) -> str:
-    """Say in a word what the values are, whatever pandas keeps them as where some are missing."""
+    """Name the type of the values, whatever dtype pandas gives them where some are missing."""
     there = values.dropna()
     if there.empty:
         return "nothing"
@@ -83,9 +83,9 @@ def type_of(values: pd.Series) -> str:
 
 
 def with_dates(table: pd.DataFrame, contract: Contract) -> pd.DataFrame:
-    """Return the table with what stands for dates in columns that the contract calls datetime read as dates.
+    """Return the table with the columns that the contract calls datetime parsed as dates.
 
-    A CSV has no dates of its own. A column with text that is no date stays as it is: the contract names it.
+    A column that cannot be parsed is left unchanged and breaks the contract.
     """
     read = {
         name: dates
@@ -98,7 +98,7 @@ def with_dates(table: pd.DataFrame, contract: Contract) -> pd.DataFrame:
 
 
 def as_dates(values: pd.Series, written: str | None) -> pd.Series | None:
-    """Return text or numbers as dates; None where they are dates already, or cannot be read as such.
+    """Return text or numbers as dates; None where they are dates already, or cannot be parsed.
 
     Args:
         values: a column of any type.
@@ -121,20 +121,20 @@ def as_dates(values: pd.Series, written: str | None) -> pd.Series | None:
 
 
 def derived(table: pd.DataFrame, data: DataConfig, contract: Contract) -> pd.DataFrame:
-    """Return the table with the columns of data.derive, each after those it may be made of.
+    """Return the table with the columns of data.derive, in order, so that one may use those before it.
 
-    What is made of a missing value is missing, unless the expression says itself what then is to be (isna,
-    notna, fillna, where, mask, combine_first): pandas calls a comparison with a missing value false, so that
-    `(delay > 15) * 1` would be 0 for a flight that never arrived.
+    A value computed from a missing value is missing, unless the expression handles missing values itself
+    (isna, notna, fillna, where, mask, combine_first). In pandas a comparison with a missing value is false,
+    so `(delay > 15) * 1` would be 0 for a flight that never arrived.
 
     Raises:
-        UserError: an expression that pandas cannot evaluate on the table, or a column that is there.
+        UserError: an expression that pandas cannot evaluate on the table, or a name that is taken.
     """
     for name, expression in data.derive.items():
         if expression is None:
             continue
         if name in table.columns:
-            raise UserError(f"data.derive.{name}: the table has a column of this name: choose another")
+            raise UserError(f"data.derive.{name}: the table has a column of this name; choose another")
         values = evaluated(table, expression, f"data.derive.{name}")
         if not ASKS_FOR_MISSING.search(expression):
             unknown = table[[n for n in names_in(expression) or [] if n in table.columns]].isna().any(axis=1)
@@ -145,12 +145,12 @@ def derived(table: pd.DataFrame, data: DataConfig, contract: Contract) -> pd.Dat
 
 
 def evaluated(table: pd.DataFrame, expression: str, key: str) -> pd.Series:
-    """Return what an expression in pandas' words gives for every row.
+    """Return the value of a pandas expression for every row.
 
     Raises:
         UserError: pandas cannot evaluate it; the message begins with the key.
     """
     try:
         return pd.Series(table.eval(expression), index=table.index)
-    except Exception as error:  # numexpr, ast and the columns' own methods raise kinds of their own
+    except Exception as error:  # numexpr, ast and the columns' methods raise exceptions of any kind
         raise UserError(f"{key}: '{expression}': {error}") from error

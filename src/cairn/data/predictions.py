@@ -19,7 +19,7 @@ def as_columns(name: str, prediction: Floats, classes: list[str]) -> dict[str, F
     Args:
         name: of the predictor, say "carrier_hour".
         prediction: shape (n,) for a probability or a value, (n, k) for class probabilities.
-        classes: the k class names; not looked at for shape (n,).
+        classes: the k class names; ignored for shape (n,).
     """
     if prediction.ndim == 1:
         return {name: prediction}
@@ -27,7 +27,7 @@ def as_columns(name: str, prediction: Floats, classes: list[str]) -> dict[str, F
 
 
 def from_columns(table: pd.DataFrame, name: str, task: Task, classes: list[str]) -> Floats:
-    """Return what as_columns was given: (n, k) for multiclass, (n,) otherwise."""
+    """Return a predictor's output again: (n, k) for multiclass, (n,) otherwise."""
     if task != "multiclass":
         return table[name].to_numpy(dtype=np.float64)
     return table[[f"{name}{SEPARATOR}{label}" for label in classes]].to_numpy(dtype=np.float64)

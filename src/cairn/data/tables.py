@@ -1,4 +1,4 @@
-"""Read and write tables and records; every byte written depends on the content alone."""
+"""Read and write tables and records; the bytes written depend on the content alone."""
 
 import json
 import math
@@ -16,7 +16,7 @@ def read_raw(source: Path) -> pd.DataFrame:
     """Read one table by its extension: .parquet, .feather, .csv (.csv.gz, .csv.zip, .csv.xz), .tsv, .jsonl.
 
     Raises:
-        UserError: no such file, an unknown extension, or not what the extension says.
+        UserError: no such file, an unknown extension, or content that does not match the extension.
     """
     readers = {
         ".parquet": pd.read_parquet,
@@ -26,15 +26,15 @@ def read_raw(source: Path) -> pd.DataFrame:
         ".jsonl": lambda path: pd.read_json(path, lines=True),
     }
     if not source.exists():
-        raise UserError(f"data.source: {source} is not there; `dvc pull` or `dvc repro` brings tracked data")
+        raise UserError(f"data.source: {source} does not exist; `dvc pull` or `dvc repro` gets tracked data")
     extension = next((suffix for suffix in map(str.lower, source.suffixes) if suffix in readers), None)
     if extension is None:
-        raise UserError(f"data.source: {source}: give data.load a function, or one of {', '.join(readers)}")
+        raise UserError(f"data.source: {source}: set data.load, or use one of {', '.join(readers)}")
     try:
         table = readers[extension](source)
     except (ValueError, OSError) as error:
         raise UserError(f"data.source: {source} cannot be read: {error}") from error
-    # An index is a column that a contract could not name; so is a name that is no text.
+    # A contract can name neither an index nor a column whose name is not text.
     table = table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
     return table.rename(columns=str)
 
@@ -51,7 +51,7 @@ def row_hashes(table: pd.DataFrame) -> pd.Series:
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a Parquet file in place of an old one, never leaving half of one."""
+    """Write a Parquet file, replacing an old one in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".unfinished")
     table.to_parquet(unfinished, index=False, compression="zstd")

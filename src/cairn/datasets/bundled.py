@@ -1,4 +1,4 @@
-"""Tables that come with scikit-learn, so that they are here without a network."""
+"""Tables that scikit-learn ships, available without a network."""
 
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -36,7 +36,7 @@ def csv_of(table: Bundled) -> bytes:
     """Return the table as CSV with a column `row` that counts from 0, in the order of scikit-learn.
 
     Raises:
-        UserError: it is not the pinned one.
+        UserError: its sha256 is not the pinned one.
     """
     from sklearn import datasets
 

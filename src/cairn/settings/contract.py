@@ -1,4 +1,4 @@
-"""The contract of a table: what each column is, what it may hold, and when it is known."""
+"""The contract of a table: what each column is, which values are allowed, and when it is known."""
 
 from pathlib import Path
 from typing import Literal
@@ -12,19 +12,19 @@ Kind = Literal["numeric", "categorical", "boolean", "datetime"]
 
 
 class Column(Section):
-    """One column: its kind, the values it may hold, and whether a model may ever see it.
+    """One column: its kind, its allowed values, and whether a model may use it.
 
     Attributes:
-        kind: what its values are
-        known: at the moment of prediction, or only after; what is known after can never be a feature
-        group: makes the column a feature; features.groups chooses among the groups; null: no feature
+        kind: type of its values
+        known: before the prediction is made, or only after; a column known after cannot be a feature
+        group: makes the column a feature; features.groups chooses among the groups; null: not a feature
         nullable: whether values may be missing
-        min: smallest number that can be
-        max: largest number that can be
-        allowed: every value that can be; null: any
+        min: smallest possible number
+        max: largest possible number
+        allowed: all possible values; null: any
         format: how a datetime is written, such as %d.%m.%Y, unix or unix_ms; null: ISO 8601
-        unit: for people
-        description: for people
+        unit: for documentation
+        description: for documentation
     """
 
     kind: Kind
@@ -42,11 +42,11 @@ class Column(Section):
     def _bounds_make_sense(self) -> "Column":
         if self.known == "after" and self.group is not None:
             raise ValueError(
-                f"group '{self.group}' makes it a feature, but known: after says it comes too late"
+                f"group '{self.group}' makes it a feature, but a column with known: after cannot be one"
             )
         if self.kind == "datetime" and self.group is not None:
             raise ValueError(
-                "a date is no feature: derive numbers from it (hour, weekday), or take its group away"
+                "a date cannot be a feature: derive numbers from it (hour, weekday), or remove its group"
             )
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min} is above max {self.max}")
@@ -58,11 +58,11 @@ class Column(Section):
 
 
 class Contract(Section):
-    """Every column of a table, in order, and the columns that together name a row.
+    """Every column of a table, in order, and the columns that identify a row.
 
     Attributes:
-        key: columns that together are unique; empty: rows have no name
-        columns: NAME: what it is
+        key: columns that are unique together; empty: rows have no identifier
+        columns: one entry per column, by NAME
     """
 
     key: list[str] = Field(default_factory=list)
@@ -89,7 +89,7 @@ def read_contract(path: Path) -> Contract:
     try:
         return Contract.model_validate(OmegaConf.to_container(OmegaConf.load(path)))
     except FileNotFoundError as error:
-        raise UserError(f"data.contract: {path} is not there") from error
+        raise UserError(f"data.contract: {path} does not exist") from error
     except ValidationError as error:
         wrong = [f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise UserError("\n".join(wrong)) from error

@@ -1,4 +1,4 @@
-"""Section `cross_validation`: more folds than one split, never touching test."""
+"""Section `cross_validation`: several folds instead of one split, without test."""
 
 from typing import Literal
 
@@ -11,8 +11,8 @@ class CrossValidationConfig(Section):
     """none: skip; kfold: random (or group) folds; rolling: train on the past, score the next period.
 
     Attributes:
-        kind: which folds; whole groups where data.group is set; never any of test
-        folds: parts; each is scored once by a model fitted on others
+        kind: how folds are made; whole groups where data.group is set; test is never used
+        folds: number of folds; each is scored once by a model fitted on others
     """
 
     kind: Literal["none", "kfold", "rolling"]
@@ -22,6 +22,6 @@ class CrossValidationConfig(Section):
     def _leave_a_fold_to_fit_on(self) -> "CrossValidationConfig":
         if self.kind == "kfold" and self.folds < 3:
             raise ValueError(
-                "kfold needs 3 folds or more: one is scored, one is stopped on, the others are fitted on"
+                "kfold needs at least 3 folds: one to score, one for early stopping, the others to fit"
             )
         return self

@@ -1,4 +1,4 @@
-"""Section `data`: which table, what is predicted, and how rows are ordered or grouped."""
+"""Section `data`: the table, the target, and how rows are ordered or grouped."""
 
 from typing import Any, Literal
 
@@ -10,12 +10,12 @@ Task = Literal["binary", "multiclass", "regression"]
 
 
 class Leakage(Section):
-    """When a single column predicts so well on train that it must be a leak; the run then stops.
+    """When a single column predicts the target so well on train that it must be a leak; the run then stops.
 
     Attributes:
-        max_single_score: ROC AUC (or R² of a number) that one column alone may reach
-        min_null_rows: rows; fewer missing values are not looked at for a pattern
-        trusted: columns that are right although they look like a leak
+        max_single_score: largest ROC AUC (or R² for a regression) allowed for one column alone
+        min_null_rows: rows; fewer missing values are not searched for a pattern
+        trusted: columns to use although they look like a leak
     """
 
     max_single_score: float = Field(default=0.99, gt=0, le=1)
@@ -24,22 +24,22 @@ class Leakage(Section):
 
 
 class DataConfig(Section):
-    """The table and the question asked of it.
+    """The table and what is predicted.
 
     Attributes:
-        name: how reports call it
+        name: shown in reports
         source: file or folder with the raw data, tracked by DVC
-        contract: the file below conf/contract that says what each column is
-        load: null: by the extension of source (.parquet, .feather, .csv, .tsv, .jsonl, compressed or not);
-            else `_target_`, a function of the source that returns one table, and its other arguments
-        task: what is predicted: one of two values, one of several, or a number
+        contract: the file below conf/contract that describes each column
+        load: null: read source by its extension (.parquet, .feather, .csv, .tsv, .jsonl, compressed or not);
+            otherwise `_target_`, a function of the source that returns one table, and its other arguments
+        task: predict one of two values, one of several, or a number
         target: column to predict
-        positive: value of a binary target that is the event; null: true
-        time: datetime column that orders the rows (split: time) and gives their block; null: none
+        positive: the value of a binary target that counts as the event; null: true
+        time: datetime column that orders the rows (split: time) and defines their block; null: none
         group: column whose rows stay together (split: group); null: none
-        derive: NAME: expression in pandas' words that makes a column of others; the target may be one
-        drop_where: REASON: condition in pandas' words; such rows are left out and counted, null: none are
-        leakage: when a column gives the answer away
+        derive: NAME: pandas expression that computes a column from others; may be the target
+        drop_where: REASON: pandas condition; such rows are dropped and counted; null: none
+        leakage: when a column counts as a leak of the target
     """
 
     name: str
@@ -57,7 +57,7 @@ class DataConfig(Section):
 
     @property
     def event(self) -> str:
-        """What a binary target is about, for people: `late`, or `Class = bad` where data.positive says so."""
+        """What a binary target means, for reports: `late`, or `Class = bad` where data.positive is set."""
         return self.target if self.positive in (None, True) else f"{self.target} = {self.positive}"
 
     @property
@@ -70,5 +70,5 @@ class DataConfig(Section):
     @classmethod
     def _load_names_a_function(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
         if value is not None and not isinstance(value.get("_target_"), str):
-            raise ValueError("needs the key _target_, the dotted name of a function that builds the table")
+            raise ValueError("needs the key _target_, the dotted name of a function that returns the table")
         return value

@@ -1,4 +1,4 @@
-"""Section `evaluate`: intervals, slices, and the score that is too good to be true."""
+"""Section `evaluate`: metrics, intervals, slices, and scores too good to be true."""
 
 from pydantic import Field
 
@@ -11,23 +11,23 @@ METRICS_OF: dict[Task, tuple[str, ...]] = {
     "multiclass": (*_CLASSES, "log_loss", "brier", "ece"),
     "regression": ("rmse", "mae", "median_ae", "mape", "r2"),
 }
-"""The names that settings may use; cairn.metrics.scores says how each is computed, a test that they agree."""
+"""The names that settings may use; cairn.metrics.scores computes them; a test compares both."""
 
 PRIMARY: dict[Task, str] = {"binary": "roc_auc", "multiclass": "log_loss", "regression": "rmse"}
 
 
 class EvaluateConfig(Section):
-    """How claims are made on the test part.
+    """How the model is evaluated on test.
 
     Attributes:
-        primary: metric that ranks the baselines and heads the report; null: roc_auc, log_loss (multiclass),
+        primary: metric that ranks the baselines and leads the report; null: roc_auc, log_loss (multiclass),
             rmse (regression)
-        resamples: bootstrap resamples behind every interval; more makes the interval's ends steadier
-        confidence: share of such intervals that hold the true value
-        block: time span whose rows are drawn together, such as 1D; needs data.time; null: single rows
-        slices: columns known before; every value of each is scored on its own
-        min_slice_rows: rows; smaller slices are left out
-        ceiling: METRIC: score; a better score than this on test means a leak, and the run stops
+        resamples: bootstrap resamples for every interval; more give more stable bounds
+        confidence: share of such intervals that contain the true value
+        block: time span whose rows are resampled together, such as 1D; needs data.time; null: single rows
+        slices: columns known before the prediction; each of their values is scored separately
+        min_slice_rows: rows; smaller slices are not scored
+        ceiling: METRIC: score; a better score on test indicates a leak and stops the run
     """
 
     primary: str | None
@@ -39,5 +39,5 @@ class EvaluateConfig(Section):
     ceiling: dict[str, float]
 
     def primary_of(self, task: Task) -> str:
-        """Return the metric that ranks baselines and heads the report: `primary`, or the task's usual one."""
+        """Return the metric that ranks baselines and leads the report: `primary` or the default."""
         return self.primary or PRIMARY[task]

@@ -1,4 +1,4 @@
-"""Expressions in pandas' words (data.derive, data.drop_where): which columns they read."""
+"""Pandas expressions (data.derive, data.drop_where): which columns they read."""
 
 import ast
 import re
@@ -7,7 +7,7 @@ BACKTICKS = re.compile(r"`([^`]+)`")
 
 
 def names_in(expression: str) -> list[str] | None:
-    """Return the columns that an expression reads, in order; names in backticks may hold any character.
+    """Return the columns that an expression reads, in order; names in backticks may contain any character.
 
     Returns:
         The names, without functions that are called; None where it cannot be read as an expression.

@@ -18,14 +18,14 @@ class NoKpi(Section):
 
 
 class CostKpi(Section):
-    """Acting on a row costs `action`; an event costs `loss`; acting saves the share `share_saved` of it.
+    """Acting on a row costs `action`; an event costs `loss`; acting prevents the share `share_saved` of it.
 
     Attributes:
         kind: act where P(event) is above action / (loss x share_saved)
-        currency: the word printed after every amount
+        currency: printed after every amount
         action: cost of acting on one row
-        loss: cost of one event that nobody acted on
-        share_saved: share of the loss that acting saves
+        loss: cost of one event without action
+        share_saved: share of the loss that acting prevents
     """
 
     kind: Literal["cost"]
@@ -38,8 +38,8 @@ class CostKpi(Section):
     def _acting_can_pay(self) -> "CostKpi":
         if self.action >= self.loss * self.share_saved:
             raise ValueError(
-                f"action {self.action:g} costs no less than it can save"
-                f" (loss {self.loss:g} x share_saved {self.share_saved:g}): nobody would ever act"
+                f"action {self.action:g} costs at least as much as it can save"
+                f" (loss {self.loss:g} x share_saved {self.share_saved:g}): acting would never pay"
             )
         return self
 

@@ -8,14 +8,14 @@ from cairn.settings.section import Section
 
 
 class Encoding(Section):
-    """How columns become numbers; fitted on train and saved inside the model.
+    """How columns are encoded; fitted on train and saved with the model.
 
     Attributes:
-        numeric: passthrough: as it is, missing values too; standard: mean 0 and variance 1; quantile:
-            by rank, drawn to a bell curve
-        categorical: ordinal: a code per value; onehot: a column per value
+        numeric: passthrough: unchanged, missing values too; standard: mean 0 and variance 1; quantile: ranks
+            mapped to a normal distribution
+        categorical: ordinal: one code per value; onehot: one column per value
         min_frequency: rows; values seen less often in train share one code
-        max_categories: values kept per column; the rarest share one code
+        max_categories: codes per column; the rarest values share one
     """
 
     numeric: Literal["passthrough", "standard", "quantile"]
@@ -25,15 +25,15 @@ class Encoding(Section):
 
 
 class ModelConfig(Section):
-    """One candidate: its estimator for either kind of task, their shared parameters, its encoding.
+    """A model: its estimator for either kind of task, their shared parameters, its encoding.
 
     Attributes:
-        name: how tables and reports call it
-        classifier: `_target_` is its class for binary and multiclass, other keys are parameters of this class
+        name: shown in tables and reports
+        classifier: `_target_` is the class for binary and multiclass tasks, other keys are parameters of it
             alone; null: none
-        regressor: likewise for regression
+        regressor: the same for regression
         params: parameters of both classes
-        encoding: how columns become numbers
+        encoding: how columns are encoded
     """
 
     name: str

@@ -1,27 +1,25 @@
-"""Section `search`: how better values are looked for; what may vary stands with the model, as `space`."""
+"""Section `search`: how hyperparameters are searched; the search space is `space` in the model's file."""
 
 from pydantic import Field
 
 from cairn.settings.section import Section
 
 SAVING = "saving"
-"""The objective that is no metric: money saved against doing nothing, per 1,000 rows, by the cost model."""
+"""An objective besides the metrics: money saved per 1,000 rows, compared with never acting."""
 
 
 class SearchConfig(Section):
-    """What is best, how long to look, and what is done with the best.
+    """What to optimize, how long to search, and what to do with the best trials.
 
     Attributes:
-        objective: best on validation: a metric of the task, or saving (money, by conf/kpi); null:
-            evaluate.primary
-        trials: trials to finish; stopped ones count
-        startup: trials that explore: the values in force, then quasi-random points; later ones follow what
-            was good
-        prune: share of the trials that is stopped early, the worst at iterations 1, 2, 4, 8, …; 0 stops none
-        warmup: share of the model's iterations that no trial is stopped in; small learning rates start slowly
-        timeout: minutes after which no trial begins; null: no limit
-        top: best trials that become DVC experiments, beside the values in force; 0: none
-        seeds: seeds that each of them runs with; how much luck there is takes 2 at least
+        objective: metric of the task on validation, or saving (money, from conf/kpi); null: evaluate.primary
+        trials: number of trials, pruned ones included
+        startup: trials before the sampler learns: the current values, then quasi-random points
+        prune: share of the trials to prune, the worst at iterations 1, 2, 4, 8, …; 0: none
+        warmup: share of the model's iterations before pruning begins; small learning rates start slowly
+        timeout: minutes after which no new trial starts; null: no limit
+        top: best trials to run as DVC experiments, next to the current values; 0: none
+        seeds: seeds each of them is run with; at least 2 to see the variation between seeds
     """
 
     objective: str | None

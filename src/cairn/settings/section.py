@@ -1,9 +1,9 @@
-"""What every section of the config shares: no unknown key, no silent conversion, no change after reading."""
+"""The base of every section: no unknown keys, no silent conversion, immutable."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A frozen part of the config that refuses unknown keys and wrong types."""
+    """A part of the config; unknown keys and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)

@@ -1,4 +1,4 @@
-"""Section `split`: how rows are dealt to train, validation and test."""
+"""Section `split`: how rows are split into train, validation and test."""
 
 from typing import Annotated, Literal
 
@@ -14,12 +14,12 @@ class TimeSplit(Section):
 
     Attributes:
         kind: order rows by data.time
-        train_from: date; train on rows from this moment on; null: from the first row
+        train_from: date; train on rows from this date on; null: from the first row
         validation_from: share of the rows before validation, or a date such as "2013-09-01" (then
             test_from too)
-        test_from: share of the rows before test, or a date; test is what follows
-        test_until: date; leave out rows from this moment on; null: to the last row
-        gap: time left out before validation and before test, so that no late label crosses, such as 36h or 1D
+        test_from: share of the rows before test, or a date; later rows are test
+        test_until: date; leave out rows from this date on; null: up to the last row
+        gap: time left out before validation and before test, such as 36h or 1D; keeps late labels apart
     """
 
     kind: Literal["time"]
@@ -33,7 +33,7 @@ class TimeSplit(Section):
     def _in_order(self) -> "TimeSplit":
         first, second = self.validation_from, self.test_from
         if type(first) is not type(second):
-            raise ValueError("validation_from and test_from are both dates or both shares of the rows")
+            raise ValueError("validation_from and test_from must both be dates or both be shares of the rows")
         if first >= second:  # ty: ignore[unsupported-operator]
             raise ValueError(f"validation_from {first} is not before test_from {second}")
         return self
@@ -51,15 +51,15 @@ class _Shares(Section):
 
 
 class RandomSplit(_Shares):
-    """Rows dealt at random; the target's shares kept and copies of a row on one side, if so asked.
+    """Rows assigned at random; stratified by the target and with copies of a row in one part, if wanted.
 
     Attributes:
-        kind: row by row
-        validation: share of the rows; choices and early stopping use them
-        test: share of the rows; only the last word uses them
-        stratify: keep the share of every class (of every tenth, for a numeric target) equal in all parts
-        copies_together: rows equal in all but their key go to one part, so that test holds nothing
-            train has seen
+        kind: assign single rows
+        validation: share of the rows; for model selection and early stopping
+        test: share of the rows; for the final evaluation only
+        stratify: keep the share of every class (of every decile of a numeric target) equal in all parts
+        copies_together: rows equal in all columns but the key go to one part, so that test has no copies of
+            train rows
     """
 
     kind: Literal["random"]
@@ -68,12 +68,12 @@ class RandomSplit(_Shares):
 
 
 class GroupSplit(_Shares):
-    """Whole groups (data.group) dealt at random, so no entity is on two sides.
+    """Whole groups (data.group) assigned at random, so that no group is in two parts.
 
     Attributes:
-        kind: all rows with one value of data.group land in one part
-        validation: share of the groups; choices and early stopping use them
-        test: share of the groups; only the last word uses them
+        kind: all rows with the same value of data.group are in one part
+        validation: share of the groups; for model selection and early stopping
+        test: share of the groups; for the final evaluation only
     """
 
     kind: Literal["group"]

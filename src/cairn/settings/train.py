@@ -6,11 +6,11 @@ from cairn.settings.section import Section
 
 
 class TrainConfig(Section):
-    """The device of torch models, and whether fitting may stop by the loss on validation.
+    """The device of torch models, and whether fitting may stop early on validation.
 
     Attributes:
-        device: where torch models run; auto: cuda if there is one, else cpu; other models ignore it
-        early_stopping: give validation to models that can stop on it; false: they see train alone
+        device: of torch models; auto: cuda if available, otherwise cpu; other models ignore it
+        early_stopping: pass validation to models that support it; false: they see train only
     """
 
     device: Literal["auto", "cpu", "cuda"]

@@ -1,8 +1,8 @@
 """Count and average past events per key and time window, for every row of a table at once.
 
-The rows of a table are asked "what had happened to others of your kind by your moment?". Events are sorted
-once by key and time; a window is then the difference of two running totals, found by binary search. Totals
-are whole numbers, so no result depends on what happened after the window closed, not even in the last digit.
+Each row asks what had happened to others with its key before its time. Events are sorted once by key and
+time; a window is then the difference of two running totals, found by binary search. Totals are integers, so
+no result depends on what happened after the window, not even in the last digit.
 """
 
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ DIGITS = 3
 
 
 class EventLog:
-    """One event per row (or none), that rows of the same key may look back at; never at their own."""
+    """At most one event per row; rows with the same key can look back at it, except the row itself."""
 
     def __init__(self, key: np.ndarray, time: np.ndarray, values: Sequence[np.ndarray] = ()) -> None:
         """Sort the events.
 
         Args:
-            key: int64 (rows,), at least 0; a row sees the events of rows with its key only.
+            key: int64 (rows,), at least 0; a row sees only events of rows with the same key.
             time: float64 (rows,), whole minutes since 1970 at which the event was known; NaN: it never was.
             values: whole numbers (rows,) each, to be summed; read only where time is not NaN.
         """
@@ -83,7 +83,7 @@ def ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 
 def codes(*columns: pd.Series | np.ndarray) -> np.ndarray:
-    """Number the distinct combinations of the columns, int64 (rows,); missing is a value like others."""
+    """Number the distinct combinations of the columns, int64 (rows,); missing counts as a value."""
     combined = np.zeros(len(columns[0]), "int64")
     for column in columns:
         numbers, _ = pd.factorize(column, use_na_sentinel=False)

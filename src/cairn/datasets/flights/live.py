@@ -1,7 +1,7 @@
-"""The state of the airports, the carriers and the routes by the moment of prediction.
+"""The state of airports, carriers and routes at the time of prediction.
 
-Every number counts events by the time at which they became known: a departure when it left, an arrival when
-it landed, a flight that never left six hours after it should have. The flight's own events never count.
+Events count from the time they become known: a departure when it leaves, an arrival when it lands, a flight
+that never leaves six hours after schedule. A flight's own events never count.
 """
 
 from functools import cache
@@ -14,9 +14,9 @@ from cairn.datasets.flights.event_log import EventLog, codes
 
 HOUR = 60
 LATE = 15
-# A flight that has not left by then is no longer waiting: nothing says when it was cancelled.
+# A flight that has not left by then no longer counts as waiting: the time of cancellation is unknown.
 GIVEN_UP = 6 * HOUR
-# One delay of a day must not speak for a whole airport.
+# One delay of a day must not dominate the mean of an airport.
 SHORTEST, LONGEST = -60, 180
 
 SCOPES: dict[str, tuple[str, ...]] = {
@@ -104,7 +104,7 @@ def _means(flights: pd.DataFrame, keys: dict[str, np.ndarray], now: np.ndarray) 
 
 
 def _measured(flights: pd.DataFrame) -> dict[str, pd.Series]:
-    """Return what is learned from each departure and each arrival, in whole minutes or 0 and 1."""
+    """Return what each departure and arrival tells, in whole minutes or as 0 and 1."""
     late_out, late_in = flights["dep_delay"], flights["arr_delay"]
     return {
         "departure_delay": late_out.clip(SHORTEST, LONGEST),
@@ -140,7 +140,7 @@ def _backlog(flights: pd.DataFrame, key: np.ndarray, now: np.ndarray, width: int
 
 
 def _given_up(flights: pd.DataFrame, key: np.ndarray, now: np.ndarray, width: int) -> np.ndarray:
-    """Return the share of flights still not gone, of those whose six hours ended in the last minutes."""
+    """Return the share of flights that had not left, among those whose six hours ended in the window."""
     deadline = flights["scheduled"].to_numpy("float64") + GIVEN_UP
     gone = flights["departed"].to_numpy() <= deadline
     return EventLog(key, deadline, [~gone]).means(now, width)[0]

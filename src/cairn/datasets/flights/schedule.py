@@ -1,4 +1,4 @@
-"""What the timetable alone says about a flight; it is published months before."""
+"""Features of the timetable alone, which is published months ahead."""
 
 import numpy as np
 import pandas as pd

@@ -1,7 +1,7 @@
 """NYC flights as one table: a row per scheduled flight, with what was known some time before it.
 
-The question: will this flight arrive more than 15 minutes late? It is asked `lead_minutes` before the
-scheduled departure, and every feature is what somebody could have known at that moment.
+The target: will this flight arrive more than 15 minutes late? The prediction is made `lead_minutes` before
+the scheduled departure, and every feature was known at that time.
 """
 
 from pathlib import Path
@@ -31,7 +31,7 @@ def load_flights(
         source: folder with flights, weather, planes and airports, each .parquet, .csv.zip or .csv.
         lead_minutes: how long before the scheduled departure the prediction is made, 0 to 1440.
         clock: what flights.time_hour is: `utc`, or `local` New York time marked as UTC (the files of 2023).
-        until: leave out flights scheduled on or after this date (New York), as if they did not exist.
+        until: drop flights scheduled on or after this date (New York), as if they did not exist.
 
     Returns:
         What build_table returns.
@@ -42,7 +42,7 @@ def load_flights(
     if not 0 <= lead_minutes <= LONGEST_LEAD:
         raise UserError(f"data.load.lead_minutes: {lead_minutes} is not between 0 and {LONGEST_LEAD}")
     if clock not in ("utc", "local"):
-        raise UserError(f"data.load.clock: '{clock}' is neither utc nor local")
+        raise UserError(f"data.load.clock: '{clock}' is not utc or local")
     raw = read_tables(source)
     raw["flights"] = _scheduled_before(raw["flights"], until)
     return build_table(raw, lead_minutes, clock)
@@ -59,7 +59,7 @@ def build_table(raw: dict[str, pd.DataFrame], lead_minutes: int, clock: Clock) -
     Returns:
         One row per scheduled flight, by scheduled departure in UTC, then carrier, flight number, origin.
         Columns, kinds, units and groups are those of conf/contract/flights.yaml. `attrs["cleaned"]` counts
-        the values that were taken as missing because they cannot be.
+        the values that were set to missing because they are impossible.
 
     Raises:
         UserError: a destination without a time zone.
@@ -92,7 +92,7 @@ def read_tables(source: Path) -> dict[str, pd.DataFrame]:
 
 
 def identity(flights: pd.DataFrame) -> pd.DataFrame:
-    """Return what names a flight and puts it in time, and the slices that scores are reported by."""
+    """Return what identifies a flight, its time, and the slices for which scores are reported."""
     hour = flights["hour"].to_numpy()
     starts = np.array(list(BANDS))
     return pd.DataFrame(
@@ -113,7 +113,7 @@ def identity(flights: pd.DataFrame) -> pd.DataFrame:
 
 
 def outcomes(flights: pd.DataFrame) -> pd.DataFrame:
-    """Return what became of each flight; all of it is known only afterwards.
+    """Return the outcome of each flight, known only afterwards.
 
     A flight without a departure was cancelled; one that left but has no arrival delay was diverted, or its
     arrival was not recorded. `late` is missing for both.
@@ -153,4 +153,4 @@ def _read(source: Path, name: str) -> pd.DataFrame:
                 return read(path)
             except (ValueError, OSError) as error:
                 raise UserError(f"{path} cannot be read: {error}") from error
-    raise UserError(f"data.source: {source} has no {name}{' or '.join(FORMATS)}; `dvc repro` brings it")
+    raise UserError(f"data.source: {source} has no {name}{' or '.join(FORMATS)}; run `dvc repro`")

@@ -1,7 +1,7 @@
-"""Where the aircraft is, and which aircraft it is: everything that needs the tail number.
+"""The position and the type of the aircraft: everything that needs the tail number.
 
-Only a cancelled flight can lack a tail number, so these columns are missing in a way that tells a
-cancellation. They are right for completed flights, and left out where cancelled ones are predicted too.
+Only a cancelled flight can lack a tail number, so a missing value here reveals a cancellation. These columns
+are safe for completed flights, and excluded where cancelled ones are predicted too.
 """
 
 import numpy as np
@@ -43,9 +43,9 @@ def _arrivals(flights: pd.DataFrame) -> EventLog:
 
 
 def _last_leg(flights: pd.DataFrame, now: np.ndarray) -> dict[str, np.ndarray]:
-    """Follow the aircraft's last departure from New York: out, turned, back, turned, ready for this flight.
+    """Follow the aircraft's last departure from New York: out, turn, back, turn, ready for this flight.
 
-    The way back is not in the data; it is taken to last as long as the way out was scheduled.
+    The flight back is not in the data; it is assumed to take as long as the flight out was scheduled.
     """
     row = EventLog(codes(flights["tailnum"]), _known(flights, "departed")).latest(now)
     leg = flights.iloc[np.maximum(row, 0)]

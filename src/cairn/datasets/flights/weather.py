@@ -1,7 +1,7 @@
-"""The last weather observation that a flight's airport had by the moment of prediction.
+"""The last weather observation at a flight's airport before the time of prediction.
 
 The record of hour h is read at about h:51, and its rain is the hour's largest. So a prediction made at 10:05
-may use the record of 9, not that of 10: joining on time_hour hands a model the weather of the future.
+may use the record of 9, not that of 10: joining on time_hour would give the model the weather of the future.
 """
 
 import numpy as np
@@ -63,7 +63,7 @@ def hourly_weather(weather: pd.DataFrame) -> pd.DataFrame:
 
 
 def _wind_components(speed: pd.Series, direction: pd.Series) -> dict[str, pd.Series]:
-    """Split the wind by where it blows from; calm air has no direction and both parts are 0."""
+    """Return the wind's north and east components; calm air has no direction and both are 0."""
     angle = np.deg2rad(direction)
     parts = {"wind_from_north": speed * np.cos(angle), "wind_from_east": speed * np.sin(angle)}
     return {name: part.round(2).where(speed > 0, speed) for name, part in parts.items()}
@@ -83,5 +83,5 @@ def _last_three_hours(table: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def impossible_readings(weather: pd.DataFrame) -> int:
-    """Count the wind readings that hourly_weather takes as missing."""
+    """Count the wind readings that hourly_weather sets to missing."""
     return int((weather[["wind_speed", "wind_gust"]] > IMPOSSIBLE_WIND).to_numpy().sum())
