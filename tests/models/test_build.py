@@ -8,8 +8,10 @@ from synthetic import CONTRACT, MODELS, config, fit, rows
 
 from cairn.errors import UserError
 from cairn.models.build import build_estimator, training_curve
-from cairn.models.calibration import calibrate
+from cairn.models.calibration import calibrate, finish
 from cairn.models.labels import class_labels, label_codes
+from cairn.settings.calibration import CalibrationConfig
+from cairn.settings.kpi import CostKpi
 
 
 def build(task="binary", device="auto", categorical=(), name="logistic", classifier=None, **params):
@@ -111,6 +113,20 @@ def test_calibration_says_what_it_lacks():
     with pytest.raises(UserError, match="calibration=none"):
         calibrate(fit("logistic", "regression"), rows(), "isotonic")
     assert calibrate(package, rows(), "none") is package
+
+
+def test_a_finished_model_has_calibration_threshold_and_both_settings():
+    kpi = CostKpi(kind="cost", currency="EUR", action=1, loss=10, share_saved=0.5)
+    fitted = fit("logistic")
+    finished = finish(fitted, rows(600, seed=1), CalibrationConfig(method="sigmoid"), kpi)
+    assert finished.threshold == pytest.approx(0.2)
+    assert finished.config == {
+        **fitted.config,
+        "calibration": {"method": "sigmoid"},
+        "kpi": kpi.model_dump(),
+    }
+    expected = calibrate(fitted, rows(600, seed=1), "sigmoid").scores(rows(50, seed=5))
+    np.testing.assert_array_equal(finished.scores(rows(50, seed=5)), expected)
 
 
 @pytest.mark.parametrize(
