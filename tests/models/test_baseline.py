@@ -1,4 +1,4 @@
-"""Rules without a model, against hand-computed cases."""
+"""Baselines, against cases computed by hand."""
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,7 @@ def test_the_prior_is_the_mean_of_train():
     assert prior(OUTCOME, 2).tolist() == [[0.6], [0.6]]
 
 
-def test_a_rate_is_shrunk_to_the_overall_mean():
+def test_a_rate_is_shrunk_towards_the_overall_mean():
     asked = pd.DataFrame({"c": ["a", "b", "z"], "h": [1, 1, 1]})
     assert rate(["c"], 2, asked) == pytest.approx([(2 + 2 * 0.6) / 5, (0 + 1.2) / 3, 0.6])
 
@@ -85,7 +85,7 @@ def test_an_unknown_column_gives_a_line_that_names_the_rule():
         rate(["nowhere"], 0, TRAIN)
 
 
-def test_a_column_that_is_no_probability_is_refused_for_a_binary_target():
+def test_a_column_outside_0_to_1_is_refused_for_a_binary_target():
     rule = ColumnRule(kind="column", column="s", missing=None)
     table = pd.DataFrame({"s": [0.5, 3.0]})
     with pytest.raises(UserError, match=r"baseline\.rules\.live: s is not a probability"):
