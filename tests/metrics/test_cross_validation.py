@@ -5,7 +5,7 @@ import pytest
 from synthetic import CONTRACT, config, recipe, rows
 
 from cairn.errors import UserError
-from cairn.models.cross_validation import cross_validate, fold_rows
+from cairn.metrics.cross_validation import cross_validate, fold_rows
 from cairn.settings.cross_validation import CrossValidationConfig
 
 
