@@ -64,21 +64,21 @@ def test_the_target_is_never_a_feature_of_itself():
 
 
 @pytest.mark.parametrize(
-    ("wish", "words"),
+    ("choice", "words"),
     [
         ({"groups": ["plase"]}, "did you mean place"),
         ({"exclude": ["sice"]}, "did you mean size"),
         ({"groups": ["body"], "exclude": ["size"]}, "no column is left"),
     ],
 )
-def test_a_wish_that_cannot_be_met_is_told_in_one_line(wish, words):
+def test_a_choice_without_features_gives_one_line(choice, words):
     with pytest.raises(UserError, match=words) as error:
-        choose(**wish)
+        choose(**choice)
     assert "\n" not in str(error.value)
 
 
-def test_a_date_is_no_feature_and_the_message_says_what_to_do():
-    with pytest.raises(ValueError, match="a date is no feature: derive numbers"):
+def test_a_date_cannot_be_a_feature_and_the_message_gives_the_fix():
+    with pytest.raises(ValueError, match="derive numbers"):
         Column(kind="datetime", group="time")
 
 
@@ -148,10 +148,12 @@ def test_onehot_takes_an_unseen_category_for_a_rare_one():
 
 def test_many_onehot_columns_are_sparse_where_the_estimator_can_take_that():
     many = pd.DataFrame({"city": [f"c{i}" for i in range(50)]})
-    wish = encoding(categorical="onehot")
-    thin = build_encoder(CONTRACT, ["city"], wish, sparse=True).fit_transform(many)
+    onehot = encoding(categorical="onehot")
+    thin = build_encoder(CONTRACT, ["city"], onehot, sparse=True).fit_transform(many)
     assert sparse.issparse(thin)
-    np.testing.assert_array_equal(thin.toarray(), build_encoder(CONTRACT, ["city"], wish).fit_transform(many))
+    np.testing.assert_array_equal(
+        thin.toarray(), build_encoder(CONTRACT, ["city"], onehot).fit_transform(many)
+    )
 
 
 @pytest.mark.parametrize("numeric", ["passthrough", "standard", "quantile"])
@@ -195,7 +197,7 @@ CELL = st.one_of(st.none(), st.text(max_size=3), st.integers(-3, 3), st.booleans
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(CELL, min_size=1, max_size=30), st.lists(CELL, min_size=1, max_size=30), st.integers(2, 6))
-def test_no_category_whatever_is_an_error_or_a_code_out_of_range(train, later, most):
+def test_no_category_is_an_error_or_a_code_out_of_range(train, later, most):
     encoder = fitted(pd.DataFrame({"city": train}, dtype=object), ["city"], max_categories=most)
     codes = encoder.transform(pd.DataFrame({"city": later}, dtype=object))
     assert ((codes >= UNSEEN) & (codes < most) & (codes % 1 == 0)).all()

@@ -1,4 +1,4 @@
-"""Columns are chosen by what train says: noise goes, copies are told apart, and no other row has a say."""
+"""Columns are selected on train only: noise is dropped, and only one of several copies is kept."""
 
 import numpy as np
 import pandas as pd
@@ -52,13 +52,13 @@ def fitted(selection, train=None, validation=None):
 
 @pytest.mark.parametrize("kind", ["univariate", "recursive"])
 @pytest.mark.parametrize("task", TARGETS)
-def test_noise_goes_and_signal_stays_whatever_its_kind(kind, task):
+def test_noise_is_dropped_and_signal_of_every_kind_kept(kind, task):
     features = ["many", *NOISE, *SIGNAL]
     assert chosen(table(), features, kind, 3, task) == SIGNAL
 
 
 @pytest.mark.parametrize("kind", ["univariate", "recursive"])
-def test_a_copy_takes_no_place_in_any_unit(kind):
+def test_only_one_of_two_copies_is_kept_in_any_unit(kind):
     frame = table()
     frame["copy"] = 1.8 * frame["load"] + 32
     left = chosen(frame, [*NOISE, "load", "copy", "night", "línea"], kind, 3)
@@ -66,7 +66,7 @@ def test_a_copy_takes_no_place_in_any_unit(kind):
     assert len({"load", "copy"} & set(left)) == 1
 
 
-def test_missing_values_can_be_what_tells():
+def test_missing_values_can_be_the_signal():
     frame = table()
     frame["noise0"] = frame["noise0"].where(frame["late"] == 0)
     assert chosen(frame, list(KINDS), "univariate", 1) == ["noise0"]
@@ -74,14 +74,14 @@ def test_missing_values_can_be_what_tells():
 
 @settings(max_examples=5, deadline=None)
 @given(st.permutations(list(KINDS)), st.sampled_from(["univariate", "recursive"]))
-def test_the_order_of_the_columns_has_no_say(order, kind):
+def test_the_order_of_the_columns_does_not_matter(order, kind):
     frame = table(600)
     left = chosen(frame[[*order, "late"]], order, kind, 4)
     assert set(left) == set(chosen(frame, list(KINDS), kind, 4))
     assert left == [name for name in order if name in left]
 
 
-def test_information_is_what_is_beyond_the_mean_over_shuffled_targets():
+def test_information_is_less_its_mean_over_shuffled_targets():
     frame = table(1000)
     rng = np.random.default_rng(0)
     codes = np.stack(
@@ -96,7 +96,7 @@ def test_information_is_what_is_beyond_the_mean_over_shuffled_targets():
     assert mutual_info_score(y, codes[:, 1]) > 0.05
 
 
-def test_rows_that_are_not_fitted_on_have_no_say():
+def test_only_rows_that_are_fitted_on_matter():
     lying = table(900, seed=9).assign(noise0=lambda frame: frame["late"], load=0.0)
     selection = SelectionConfig(kind="univariate", keep=3)
     assert fitted(selection, validation=lying).features == fitted(selection).features
@@ -104,7 +104,7 @@ def test_rows_that_are_not_fitted_on_have_no_say():
 
 
 @pytest.mark.parametrize(("keep", "count"), [(4, 4), (0.5, 6), (0.01, 1), (99, len(KINDS))])
-def test_the_package_asks_for_the_chosen_columns_and_no_other(keep, count):
+def test_the_package_needs_only_the_selected_columns(keep, count):
     package = fitted(SelectionConfig(kind="univariate", keep=keep))
     assert len(package.features) == count
     frame = table(50, seed=4)

@@ -1,12 +1,14 @@
-"""Rules without a model, against hand-computed cases."""
+"""Baselines, against cases computed by hand."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from synthetic import config, fit, rows
 
+from cairn.data.predictions import from_columns, predictors
 from cairn.errors import UserError
-from cairn.models.baseline import one_hot, predict_rule, prior
-from cairn.settings.baseline import ColumnRule, RateRule
+from cairn.models.baseline import baseline_table, one_hot, predict_rule, prior
+from cairn.settings.baseline import BaselineConfig, ColumnRule, RateRule
 
 TRAIN = pd.DataFrame({"c": ["a", "a", "a", "b", None], "h": [1, 1, 2, 1, 1], "y": [1, 1, 0, 0, 1], "s": 0.0})
 OUTCOME = one_hot(TRAIN["y"], "binary", [])
@@ -26,7 +28,7 @@ def test_the_prior_is_the_mean_of_train():
     assert prior(OUTCOME, 2).tolist() == [[0.6], [0.6]]
 
 
-def test_a_rate_is_shrunk_to_the_overall_mean():
+def test_a_rate_is_shrunk_towards_the_overall_mean():
     asked = pd.DataFrame({"c": ["a", "b", "z"], "h": [1, 1, 1]})
     assert rate(["c"], 2, asked) == pytest.approx([(2 + 2 * 0.6) / 5, (0 + 1.2) / 3, 0.6])
 
@@ -63,12 +65,27 @@ def test_rates_of_classes_sum_to_one():
     assert rates.sum(axis=1) == pytest.approx(np.ones(5))
 
 
+@pytest.mark.parametrize(("task", "columns"), [("binary", 3), ("multiclass", 9)])
+def test_the_table_has_every_baseline_of_every_part(task, columns):
+    rules = {"by_line": RateRule(kind="rate", by=["línea"], smoothing=2)}
+    baseline = BaselineConfig(rules=rules, linear=config("logistic"))
+    parts = {"validation": rows(30, seed=1), "test": rows(20, seed=2)}
+    parts = {name: part.assign(row_id=range(len(part))) for name, part in parts.items()}
+    linear = fit("logistic", task)
+    table = baseline_table(rows(), parts, baseline, linear)
+    assert table["part"].tolist() == ["validation"] * 30 + ["test"] * 20
+    assert predictors(table) == ["prior", "by_line", "linear"]
+    assert len(table.columns) == 2 + columns
+    found = from_columns(table[table["part"] == "test"], "linear", task, linear.class_names)
+    np.testing.assert_array_equal(found, linear.scores(parts["test"]))
+
+
 def test_an_unknown_column_gives_a_line_that_names_the_rule():
     with pytest.raises(UserError, match=r"baseline\.rules\.r: no column nowhere"):
         rate(["nowhere"], 0, TRAIN)
 
 
-def test_a_column_that_is_no_probability_is_refused_for_a_binary_target():
+def test_a_column_outside_0_to_1_is_refused_for_a_binary_target():
     rule = ColumnRule(kind="column", column="s", missing=None)
     table = pd.DataFrame({"s": [0.5, 3.0]})
     with pytest.raises(UserError, match=r"baseline\.rules\.live: s is not a probability"):

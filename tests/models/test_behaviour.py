@@ -1,4 +1,4 @@
-"""What any model worth shipping does: the same for the same row, sensible for a changed one, no fuss."""
+"""What every model does: the same row gets the same prediction, a changed row a plausible one, no errors."""
 
 from functools import cache
 
@@ -36,11 +36,11 @@ class TestEveryModel:
         mixed = LATER[LATER.columns[::-1]].assign(extra="x")
         np.testing.assert_array_equal(model(name, task).scores(mixed), model(name, task).scores(LATER))
 
-    def test_the_target_at_prediction_time_is_not_looked_at(self, name, task):
+    def test_the_target_is_not_used_at_prediction_time(self, name, task):
         bare = model(name, task).scores(LATER[FEATURES])
         np.testing.assert_array_equal(bare, model(name, task).scores(LATER))
 
-    def test_a_category_nobody_has_seen_gets_a_prediction(self, name, task):
+    def test_an_unseen_category_gets_a_prediction(self, name, task):
         found = model(name, task).scores(LATER.assign(línea="new", stop="also new"))
         assert np.isfinite(found).all()
 
@@ -64,7 +64,7 @@ def test_more_load_means_a_later_arrival(name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_slow_line_is_known_as_slow(name):
+def test_the_slow_line_gets_later_predictions(name):
     slow, quick = (model(name, "regression").scores(LATER.assign(línea=line)) for line in ("Ω", "北"))
     assert 1 < (slow - quick).mean() < 3
 

@@ -1,4 +1,4 @@
-"""From config to fitted model: what estimators are given, and what the user is told when it cannot work."""
+"""From config to fitted model: the parameters of estimators, and the errors a user can correct."""
 
 import numpy as np
 import pandas as pd
@@ -8,8 +8,10 @@ from synthetic import CONTRACT, MODELS, config, fit, rows
 
 from cairn.errors import UserError
 from cairn.models.build import build_estimator, training_curve
-from cairn.models.calibration import calibrate
+from cairn.models.calibration import calibrate, finish
 from cairn.models.labels import class_labels, label_codes
+from cairn.settings.calibration import CalibrationConfig
+from cairn.settings.kpi import CostKpi
 
 
 def build(task="binary", device="auto", categorical=(), name="logistic", classifier=None, **params):
@@ -29,12 +31,12 @@ def test_an_estimator_gets_seed_threads_device_and_code_columns_where_it_takes_t
     assert (network["device"], network["categorical_features"], network["random_state"]) == ("cpu", [1], 7)
 
 
-def test_what_the_config_says_wins():
+def test_the_config_takes_precedence():
     assert build(name="extra_trees", n_jobs=5)["n_jobs"] == 5
 
 
 @pytest.mark.parametrize(
-    ("wish", "words"),
+    ("choice", "words"),
     [
         ({"n_estimator": 3, "name": "extra_trees"}, "'n_estimator'.*did you mean n_estimators"),
         ({"classifier": "sklearn.linear_model.LogisticRegresion"}, "did you mean LogisticRegression"),
@@ -43,19 +45,19 @@ def test_what_the_config_says_wins():
         ({"classifier": "sklearn.svm.LinearSVC"}, "no predict_proba"),
     ],
 )
-def test_a_model_that_cannot_be_built_is_told_in_one_line(wish, words):
+def test_a_model_that_cannot_be_built_gives_one_line(choice, words):
     with pytest.raises(UserError, match=words) as error:
-        build(**wish)
+        build(**choice)
     assert "\n" not in str(error.value)
 
 
-def test_a_model_without_a_regressor_says_so():
+def test_a_model_without_a_regressor_is_refused_for_a_regression():
     model = config("logistic").model_copy(update={"regressor": None})
     with pytest.raises(UserError, match="no regressor"):
         build_estimator(model, "regression", seed=0, threads=1, device="cpu", categorical=[])
 
 
-def test_a_parameter_of_a_wrong_value_is_told_in_one_line():
+def test_a_wrong_parameter_value_gives_one_line():
     with pytest.raises(UserError, match=r"model 'hist_gbdt': .*max_iter") as error:
         fit("hist_gbdt", max_iter=-1)
     assert "\n" not in str(error.value)
@@ -70,7 +72,7 @@ def test_training_stops_on_validation_only_when_it_may(name):
     assert fit(name, early_stopping=False, **many).estimator.n_iter_ == most
 
 
-def test_boosting_never_sets_rows_of_train_aside_by_itself():
+def test_boosting_never_holds_out_rows_of_train_by_itself():
     assert not fit("hist_gbdt", early_stopping=False, max_iter=3).estimator.do_early_stopping_
 
 
@@ -96,14 +98,16 @@ def test_a_class_that_only_validation_has_does_not_stop_the_fit():
 
 
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
-def test_calibration_mends_probabilities_that_are_too_bold(method):
-    bold = fit("hist_gbdt", early_stopping=False, max_iter=300, learning_rate=0.5)
-    mended = calibrate(bold, rows(600, seed=1), method)
+def test_calibration_corrects_overconfident_probabilities(method):
+    overconfident = fit("hist_gbdt", early_stopping=False, max_iter=300, learning_rate=0.5)
+    calibrated = calibrate(overconfident, rows(600, seed=1), method)
     test = rows(2000, seed=5)
-    assert log_loss(test["late"], mended.scores(test)) < 0.8 * log_loss(test["late"], bold.scores(test))
+    assert log_loss(test["late"], calibrated.scores(test)) < 0.8 * log_loss(
+        test["late"], overconfident.scores(test)
+    )
 
 
-def test_calibration_says_what_it_lacks():
+def test_calibration_refuses_what_it_cannot_calibrate():
     package = fit("logistic", "multiclass")
     no_late = rows(200)[lambda table: table["class"] != "late"]
     with pytest.raises(UserError, match="at least two validation rows of class late"):
@@ -111,6 +115,20 @@ def test_calibration_says_what_it_lacks():
     with pytest.raises(UserError, match="calibration=none"):
         calibrate(fit("logistic", "regression"), rows(), "isotonic")
     assert calibrate(package, rows(), "none") is package
+
+
+def test_a_finished_model_has_calibration_threshold_and_both_settings():
+    kpi = CostKpi(kind="cost", currency="EUR", action=1, loss=10, share_saved=0.5)
+    fitted = fit("logistic")
+    finished = finish(fitted, rows(600, seed=1), CalibrationConfig(method="sigmoid"), kpi)
+    assert finished.threshold == pytest.approx(0.2)
+    assert finished.config == {
+        **fitted.config,
+        "calibration": {"method": "sigmoid"},
+        "kpi": kpi.model_dump(),
+    }
+    expected = calibrate(fitted, rows(600, seed=1), "sigmoid").scores(rows(50, seed=5))
+    np.testing.assert_array_equal(finished.scores(rows(50, seed=5)), expected)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +163,7 @@ def test_labels_that_do_not_fit_the_task_are_refused(values, task, words):
         class_labels(pd.Series(values, name="y"), task)
 
 
-def test_a_label_the_model_does_not_know_is_named():
+def test_an_unknown_label_is_named():
     with pytest.raises(ValueError, match="holds 'c', missing, not among"):
         label_codes(pd.Series(["a", "c", None], name="y"), ["a", "b"])
 

@@ -1,4 +1,4 @@
-"""The convolutional network: it sees what pixels are neighbours, repeats itself, says what it cannot take."""
+"""The convolutional network: it uses which pixels are neighbours, is repeatable, refuses bad input."""
 
 import hashlib
 
@@ -61,7 +61,7 @@ def test_it_measures_a_number_in_the_image():
     assert small(CNNRegressor).fit(X[:800], where[:800]).score(X[800:], where[800:]) > 0.9
 
 
-def test_neighbours_matter_so_the_same_columns_in_another_order_are_learnt_worse():
+def test_neighbours_matter_so_shuffled_columns_score_worse():
     X, y = load_digits(return_X_y=True)
     shuffled = np.random.default_rng(0).permutation(64)
     fits = [
@@ -95,20 +95,20 @@ def test_the_scale_of_the_pixels_does_not_matter():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (2, 9)])
-def test_every_shape_and_depth_has_an_answer(shape):
+def test_every_shape_and_depth_predicts(shape):
     X = np.random.default_rng(0).normal(size=(20, shape[0] * shape[1]))
     model = small(image_shape=shape, channels=[4, 4, 4, 4], max_epochs=1).fit(X, np.arange(20) % 3)
     assert model.predict_proba(X).shape == (20, 3)
 
 
-def test_the_seed_decides_the_bits():
+def test_the_seed_determines_the_bits():
     X, y, _ = crosses(200)
     same = [digest(small(max_epochs=2).fit(X, y)) for _ in range(2)]
     assert same[0] == same[1] != digest(small(max_epochs=2, random_state=1).fit(X, y))
     assert clone(small()).get_params() == small().get_params()
 
 
-def test_it_goes_on_after_a_kill_to_the_same_bits(tmp_path):
+def test_it_resumes_after_a_kill_to_the_same_bits(tmp_path):
     X, y, _ = crosses(300)
     calm = small(max_epochs=6).fit(X[:200], y[:200], X[200:], y[200:])
 
@@ -138,7 +138,7 @@ def test_it_goes_on_after_a_kill_to_the_same_bits(tmp_path):
         ({"channels": []}, r"channels names no convolution: such as \[32, 64\]$"),
     ],
 )
-def test_what_is_no_image_gives_one_line(params, said):
+def test_columns_that_are_not_an_image_give_one_line(params, said):
     X, y, _ = crosses(20)
     with pytest.raises(ValueError, match=said):
         small(**params).fit(X, y)
@@ -166,7 +166,7 @@ def as_the_stage_does(X, y, image_shape):
     return recipe(model, contract, "way", seed=0).fit(table), table
 
 
-def test_saved_and_loaded_it_gives_every_row_the_same_bits_whatever_rows_are_with_it(tmp_path):
+def test_a_loaded_model_gives_every_row_the_same_bits_among_any_rows(tmp_path):
     X, y, _ = crosses(300)
     package, table = as_the_stage_does(X, y, list(SHAPE))
     save(package, tmp_path / "model")
@@ -177,7 +177,7 @@ def test_saved_and_loaded_it_gives_every_row_the_same_bits_whatever_rows_are_wit
     np.testing.assert_array_equal(loaded.scores(table.iloc[::-1]), scores[::-1])
 
 
-def test_columns_that_do_not_make_the_image_stop_the_stage_in_one_line():
+def test_a_wrong_image_shape_stops_the_stage_in_one_line():
     X, y, _ = crosses(60)
     with pytest.raises(UserError) as error:
         as_the_stage_does(X, y, [8, 8])

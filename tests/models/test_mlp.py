@@ -1,4 +1,4 @@
-"""The network as a scikit-learn estimator: it learns, it stops in time, it repeats itself."""
+"""The network as a scikit-learn estimator: it learns, it stops early, it is repeatable."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def moons(rows=1200):
 
 
 def per_category(rows=4000):
-    """Numbers that hang on a category alone, coded 0..19, beside a column of noise."""
+    """Numbers that depend only on a category, coded 0..19, beside a column of noise."""
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 20, rows)
     return np.column_stack([rng.normal(size=rows), codes]), 50 + 10 * rng.normal(size=20)[codes]
@@ -33,7 +33,7 @@ def small(**params):
     )
 
 
-def test_it_bends_where_a_linear_model_cannot():
+def test_it_fits_a_boundary_that_no_linear_model_can():
     X, X_test, y, y_test = moons()
     assert small(hidden=[64, 64], max_epochs=60).fit(X, y).score(X_test, y_test) > 0.95
     assert LogisticRegression().fit(X, y).score(X_test, y_test) < 0.9

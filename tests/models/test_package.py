@@ -1,4 +1,4 @@
-"""The saved model: the same bytes everywhere, the same numbers after loading, nothing run on the way."""
+"""The saved model: the same bytes everywhere, the same predictions after loading, no code run by loading."""
 
 import io
 import json
@@ -114,7 +114,7 @@ def test_a_loaded_model_predicts_the_same_bits_and_saves_the_same_bytes(saved, t
     assert contents(tmp_path / "again") == contents(folder)
 
 
-def test_the_record_comes_back_whole(saved):
+def test_the_whole_record_is_restored(saved):
     loaded = load(saved / "logistic-none")
     assert loaded.contract == CONTRACT
     assert loaded.features == ["width", "Farbe", "dry"]
@@ -124,7 +124,7 @@ def test_the_record_comes_back_whole(saved):
     assert loaded.versions["scikit-learn"].startswith("1.")
 
 
-def test_a_saved_model_tells_nothing_of_when_and_where_it_was_made(saved):
+def test_a_saved_model_does_not_reveal_when_and_where_it_was_made(saved):
     for name in CLASSIFIERS:
         with ZipFile(saved / f"{name}-none/model.skops") as file:
             assert {entry.date_time for entry in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}
@@ -143,7 +143,7 @@ def test_stray_memory_between_the_fields_of_records_is_not_saved():
     np.testing.assert_array_equal(loads(canonical(dumps({"x": stray})))["x"], clean)
 
 
-def test_what_was_shared_and_what_was_not_comes_back_so():
+def test_shared_arrays_stay_shared_and_copies_stay_copies():
     array = np.arange(3)
     shared = loads(canonical(dumps({"x": array, "y": array, "z": array.copy(), "s": {"b", "a"}})))
     assert shared["x"] is shared["y"]
@@ -166,13 +166,13 @@ def test_binary_predictions_are_a_probability_and_a_decision(saved):
     assert found.index.equals(rows.index)
 
 
-def test_multiclass_predictions_name_each_class(tmp_path):
+def test_multiclass_predictions_have_a_column_per_class(tmp_path):
     save(fitted("mlp", "grade", "multiclass"), tmp_path / "model")
     package = load(tmp_path / "model")
     found = package.predict(table(50))
     assert list(found.columns) == ["probability_höch", "probability_low", "probability_mid", "prediction"]
-    likeliest = found.drop(columns="prediction").idxmax(axis=1).str.removeprefix("probability_")
-    assert (found["prediction"] == likeliest).all()
+    most_probable = found.drop(columns="prediction").idxmax(axis=1).str.removeprefix("probability_")
+    assert (found["prediction"] == most_probable).all()
     assert package.encode(pd.Series(["mid", "höch"])).tolist() == [2, 0]
 
 
@@ -189,7 +189,7 @@ def test_no_rows_get_no_predictions(saved):
         (lambda t: t.assign(Farbe=pd.Timestamp("2020-01-01")), "Farbe .*categorical"),
     ],
 )
-def test_a_table_that_does_not_fit_is_refused_in_one_line(saved, change, words):
+def test_a_table_that_breaks_the_contract_is_refused_in_one_line(saved, change, words):
     with pytest.raises(ValueError, match=words) as error:
         load(saved / "logistic-none").predict(change(table(5)))
     assert "\n" not in str(error.value)
@@ -225,7 +225,7 @@ def test_a_function_smuggled_into_a_model_is_refused(tmp_path):
         load(tmp_path / "model")
 
 
-def test_nothing_there_and_another_format_are_told(tmp_path, saved):
+def test_an_empty_folder_and_another_format_are_refused(tmp_path, saved):
     with pytest.raises(UserError, match="no saved model"):
         load(tmp_path)
     save(load(saved / "logistic-none"), tmp_path / "model")

@@ -1,4 +1,4 @@
-"""A run that is killed goes on where it was, and ends in the very same model."""
+"""A killed run resumes from its last snapshot, and ends in the same model."""
 
 import hashlib
 import os
@@ -62,7 +62,7 @@ def kill_after(process: subprocess.Popen[str], snapshot: Path, versions: int) ->
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
-def test_killed_half_way_it_ends_in_the_same_bits_as_undisturbed(tmp_path):
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
     root = tmp_path / "killed"
     undisturbed = start(tmp_path / "calm")
     kill_after(start(root), root / "key/snapshot-cpu.pt", versions=3)
@@ -72,7 +72,7 @@ def test_killed_half_way_it_ends_in_the_same_bits_as_undisturbed(tmp_path):
     assert not (root / "key").exists()
 
 
-def test_the_same_run_twice_at_once_is_two_runs_one_after_the_other(tmp_path, capfd):
+def test_the_same_run_started_twice_waits_for_the_first(tmp_path, capfd):
     with ThreadPoolExecutor(1) as pool:
         with snapshot_folder(tmp_path, "key") as first:
             (first / "snapshot.pt").write_text("the first one's")
@@ -91,7 +91,7 @@ def enter(root: Path, key: str) -> list[str]:
         return [file.name for file in folder.iterdir()]
 
 
-def test_a_failed_run_keeps_its_snapshot_and_lets_go_of_the_lock(tmp_path):
+def test_a_failed_run_keeps_its_snapshot_and_releases_the_lock(tmp_path):
     with pytest.raises(RuntimeError), snapshot_folder(tmp_path, "key") as folder:
         (folder / "snapshot.pt").write_text("half way")
         raise RuntimeError
@@ -99,7 +99,7 @@ def test_a_failed_run_keeps_its_snapshot_and_lets_go_of_the_lock(tmp_path):
         assert (folder / "snapshot.pt").read_text() == "half way"
 
 
-def test_what_nobody_took_up_for_a_week_goes_and_younger_stays(tmp_path):
+def test_snapshots_unused_for_a_week_are_removed(tmp_path):
     for key, days in (("old", 8), ("young", 6)):
         with pytest.raises(RuntimeError), snapshot_folder(tmp_path, key):
             raise RuntimeError
@@ -110,7 +110,7 @@ def test_what_nobody_took_up_for_a_week_goes_and_younger_stays(tmp_path):
         assert (tmp_path / "young").exists()
 
 
-def test_the_key_follows_code_data_and_settings_and_not_the_place(tmp_path):
+def test_the_key_depends_on_code_data_and_settings_not_on_the_folder(tmp_path):
     for checkout in ("a", "b"):
         (tmp_path / checkout / "code/__pycache__").mkdir(parents=True)
         (tmp_path / checkout / "code/model.py").write_text("x = 1")

@@ -221,7 +221,8 @@ def load(folder: Path, trust: Sequence[str] = ()) -> Package:
     if record.pop("format") != FORMAT:
         raise UserError(f"{folder}: saved by another version of cairn; run `dvc repro`")
     needed = get_untrusted_types(file=folder / MODEL)
-    strange = [name for name in needed if name not in TRUSTED and not _under(name, trust)]
+    trusted = tuple(f"{prefix}." for prefix in trust)
+    strange = [name for name in needed if name not in TRUSTED and not f"{name}.".startswith(trusted)]
     if strange:
         roots = sorted({name.partition(".")[0] for name in strange})
         raise UserError(
@@ -256,7 +257,3 @@ def _is_kind(values: pd.Series, column: Column) -> bool:
     if not types.is_numeric_dtype(values) and not all(isinstance(v, NUMBERS) for v in present):
         return False
     return column.kind == "numeric" or bool(present.isin([0, 1]).all())
-
-
-def _under(name: str, prefixes: Sequence[str]) -> bool:
-    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cairn.data.parts import load_prepared
 from cairn.data.tables import write_json
-from cairn.models.cross_validation import cross_validate
+from cairn.metrics.cross_validation import cross_validate
 from cairn.models.recipe import Recipe
 from cairn.settings.cross_validation import CrossValidationConfig
 from cairn.settings.data import DataConfig
