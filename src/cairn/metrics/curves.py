@@ -1,4 +1,4 @@
-"""Curves and tables as frames: what the plots show and DVC keeps. All have at most some 200 rows."""
+"""The curves behind the plots, as tables of about 200 rows at most; confusion has 1,000."""
 
 from collections.abc import Sequence
 
@@ -10,17 +10,17 @@ from cairn.metrics.decisions import Floats, confusion
 from cairn.settings.data import Task
 
 DIGITS = 6
-"""Decimals kept in files: far below any interval, above what differs between machines."""
+"""Decimals in files: finer than any interval, coarser than differences between machines."""
 
 
 def rounded(frame: pd.DataFrame, digits: int = DIGITS) -> pd.DataFrame:
-    """Rounds the float columns; a negative zero becomes a plain one, so that files have stable bytes."""
+    """Round the float columns, and turn -0.0 into 0.0, so that files have stable bytes."""
     floats = frame.select_dtypes("floating").columns
     return frame.assign(**{str(name): frame[name].round(digits) + 0.0 for name in floats})
 
 
 def _thinned(frame: pd.DataFrame, points: int) -> pd.DataFrame:
-    """Keeps at most `points` rows, evenly spaced along the length of the curve in its first two columns.
+    """Keep at most `points` rows, evenly spaced along the length of the curve in its first two columns.
 
     Length is the sum of steps in x and y, so that steep parts keep as many points as flat ones.
     """
@@ -38,7 +38,7 @@ def roc_curve_points(y: ArrayLike, prediction: ArrayLike, points: int = 200) -> 
     Args:
         y: 0 or 1, shape (n,).
         prediction: P(positive), shape (n,).
-        points: at most so many rows.
+        points: the most rows.
 
     Returns:
         Columns fpr, tpr, from (0, 0) to (1, 1); empty when only one class occurs.
@@ -57,11 +57,11 @@ def pr_curve_points(y: ArrayLike, prediction: ArrayLike, points: int = 200) -> p
     Args:
         y: 0 or 1, shape (n,).
         prediction: P(positive), shape (n,).
-        points: at most so many rows.
+        points: the most rows.
 
     Returns:
-        Columns recall, precision, with recall rising to 1, without the points where it is 0 (a convention
-        or a matter of one row); empty when only one class occurs.
+        Columns recall, precision, with recall rising to 1, without the points where recall is 0
+        (a convention, or one row); empty when only one class occurs.
     """
     from sklearn.metrics import precision_recall_curve
 
@@ -86,11 +86,11 @@ def calibration_table(
     Args:
         y: 0 or 1, shape (n,).
         prediction: P(positive), shape (n,).
-        bins: at most so many; bins without an own range (ties) are merged.
+        bins: the most bins; those with the same range (ties) are merged.
         confidence: of the Wilson interval of the observed rate (rows taken as independent).
 
     Returns:
-        Columns rows, predicted (mean), observed (rate), low, high; by rising prediction.
+        Columns rows, predicted (mean), observed (rate), low, high; in ascending order of prediction.
     """
     from scipy.stats import binomtest
 
@@ -112,7 +112,7 @@ def regression_table(y: ArrayLike, prediction: ArrayLike, bins: int = 20) -> pd.
     Args:
         y: values, shape (n,).
         prediction: values, shape (n,).
-        bins: at most so many.
+        bins: the most bins.
 
     Returns:
         Columns rows, predicted (mean), actual (mean), low and high (10 % and 90 % quantile of the actual).
