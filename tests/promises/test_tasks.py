@@ -211,7 +211,9 @@ def test_a_score_that_is_too_good_to_be_true_stops_the_run(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     config = settings("binary", tmp_path, "model=logistic", "+evaluate.ceiling.roc_auc=0.8")
     run(config, prepare, split, baseline, train, calibrate)
-    with pytest.raises(UserError, match=r"roc_auc 0\.9\d* is better than 0\.8"):
+    with pytest.raises(
+        UserError, match=r"roc_auc 0\.9\d* on test is better than evaluate\.ceiling\.roc_auc 0\.8: "
+    ):
         run(config, evaluate)
     assert not Path("metrics/test.json").exists()
 

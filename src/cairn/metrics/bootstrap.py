@@ -1,6 +1,6 @@
-"""The paired bootstrap: every model is scored on the same resamples, so differences are paired too.
+"""The paired bootstrap: every model is scored on the same resamples, so their differences are paired.
 
-Rows that share a cause (the flights of one day) are drawn together as a block; drawing them one by
+Rows with a common cause (the flights of one day) are drawn together as a block; drawing them one by
 one would make the intervals too narrow (Efron and Tibshirani 1993, chapter 8).
 """
 
@@ -70,18 +70,18 @@ def bootstrap(
     metrics: Iterable[str] | None = None,
     thresholds: Mapping[str, float] | float = 0.5,
 ) -> dict[str, Draws]:
-    """Scores every model on the same resamples of the rows.
+    """Score every model on the same resamples of the rows.
 
     Args:
         task: binary, multiclass or regression.
         y: class codes or values, shape (n,), see `scores.score`.
         predictions: by model, its predictions of these rows.
         resamples: number of draws.
-        seed: the same seed, blocks and n_blocks give the same resamples, whatever else is asked.
+        seed: the same seed, blocks and n_blocks give the same resamples for any models and metrics.
         blocks: block code per row, 0.., shape (n,); None draws every row by itself.
-        n_blocks: how many blocks there are, where these rows are a part of a table and touch only some.
+        n_blocks: number of blocks of the whole table, if these rows are in only some of them.
         metrics: names from `METRICS`; all of the task's when None.
-        thresholds: of binary decisions, one for all or by model.
+        thresholds: of binary decisions, one for all models or by model.
 
     Returns:
         By model and metric, the values in each resample, shape (resamples,); NaN where undefined.
@@ -109,7 +109,7 @@ def bootstrap(
 
 
 class _Resampled:
-    """One model's predictions, prepared once for the metrics asked of every chunk of draws."""
+    """One model's predictions, prepared once for the metrics of every chunk of draws."""
 
     def __init__(
         self,
@@ -153,7 +153,7 @@ class _Resampled:
         return draws | {name: self._recomputed(name, counts) for name in self.other}
 
     def _recomputed(self, name: str, counts: NDArray[np.int32]) -> Floats:
-        """A metric that is neither a sum nor a ranking, computed on the copied rows of every draw."""
+        """Compute a metric that is neither a sum nor a ranking on the copied rows of every draw."""
         function, values = METRICS[name].functions[self.task], []
         for copies in (counts if self.blocks is None else counts[self.blocks]).T:
             rows = np.repeat(np.arange(len(self.y)), copies)
@@ -177,7 +177,7 @@ def _codes(blocks: ArrayLike | None) -> Blocks:
 
 
 def bootstrap_sums(rows: Floats, *, resamples: int, seed: int, blocks: Blocks = None) -> NDArray[np.float64]:
-    """Sums columns over the resamples that `bootstrap` draws with the same seed and blocks.
+    """Sum columns over the resamples that `bootstrap` draws with the same seed and blocks.
 
     Args:
         rows: values per row, shape (n, c).
@@ -197,17 +197,17 @@ def bootstrap_sums(rows: Floats, *, resamples: int, seed: int, blocks: Blocks = 
 
 
 def defined_draws(draws: Floats) -> NDArray[np.float64]:
-    """The draws that are a number, of shape (resamples,) or less; none where more than a few are not.
+    """Return the draws that are not NaN, shape (resamples,) or less; none of them if more than a few are NaN.
 
-    A metric is undefined in a draw without events. If that happens often, it rests on one to three of them,
-    and the draws left over vary by the other rows alone: an interval from them would be far too narrow.
+    A metric is undefined in a draw without events. If that happens often, there are only one to three events,
+    and the defined draws vary by the other rows alone: an interval from them would be far too narrow.
     """
     missing = np.isnan(draws)
     return draws[:0] if missing.mean() > MOST_UNDEFINED else draws[~missing]
 
 
 def interval(draws: Floats, confidence: float = 0.95) -> tuple[float, float]:
-    """The percentile interval of draws (resamples,), NaN where `defined_draws` leaves none."""
+    """Return the percentile interval of draws (resamples,); NaN if `defined_draws` returns none."""
     defined = defined_draws(draws)
     if len(defined) == 0:
         return float("nan"), float("nan")
@@ -217,15 +217,15 @@ def interval(draws: Floats, confidence: float = 0.95) -> tuple[float, float]:
 
 
 def estimate(value: float, draws: Floats, confidence: float = 0.95) -> Estimate:
-    """A value of the whole part with the interval of its draws."""
+    """Return a value of all rows with the interval of its draws."""
     return Estimate(float(value), *interval(draws, confidence))
 
 
 def p_value(differences: Floats) -> float:
-    """Two-sided bootstrap p-value of paired differences (resamples,) against no difference.
+    """Return the two-sided bootstrap p-value of paired differences (resamples,) against no difference.
 
-    Twice the smaller share of draws on either side of 0, each counted with one draw more so that it is
-    never 0 (Davison and Hinkley 1997, section 4.2); NaN where `defined_draws` leaves none.
+    Twice the smaller share of draws on either side of 0, with one draw added so that it is never 0
+    (Davison and Hinkley 1997, section 4.2); NaN if `defined_draws` returns none.
     """
     defined = defined_draws(differences)
     if len(defined) == 0:

@@ -1,4 +1,4 @@
-"""Decisions and what a confusion matrix says about them.
+"""Decisions, and the metrics of their confusion matrix.
 
 The formulas take cells of shape (k, k, ...), actual class first, so that the same lines serve one
 matrix and a thousand bootstrap draws of it. A ratio without a denominator is 0, as in scikit-learn.
@@ -16,11 +16,11 @@ Floats = NDArray[np.float64]
 
 
 def decide(prediction: Floats, threshold: float = 0.5) -> NDArray[np.int64]:
-    """Turns predictions into class codes.
+    """Turn predictions into class codes.
 
     Args:
         prediction: P(positive), shape (n,), or class probabilities, shape (n, k).
-        threshold: for P(positive): the positive class is decided where the probability is above it.
+        threshold: for P(positive): above it the decision is positive.
 
     Returns:
         Codes, shape (n,): 0 or 1, or the class with the largest probability (the first of equals).
@@ -31,7 +31,7 @@ def decide(prediction: Floats, threshold: float = 0.5) -> NDArray[np.int64]:
 
 
 def confusion_cells(y: NDArray[np.int64], decided: NDArray[np.int64], classes: int) -> Floats:
-    """Counts rows by actual (first axis) and decided class, shape (classes, classes)."""
+    """Count rows by actual (first axis) and decided class, shape (classes, classes)."""
     counts = np.bincount(y * classes + decided, minlength=classes * classes)
     return counts.reshape(classes, classes).astype(np.float64)
 
@@ -44,7 +44,7 @@ def confusion(
     threshold: float = 0.5,
     classes: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Counts rows by actual (index) and predicted class (columns).
+    """Count rows by actual (index) and predicted class (columns).
 
     Args:
         task: binary or multiclass.
@@ -71,28 +71,28 @@ def confusion(
 
 
 def ratio(numerator: Floats, denominator: Floats, empty: float = 0.0) -> Floats:
-    """Divides element by element; `empty` where the denominator is 0."""
+    """Divide element by element; `empty` where the denominator is 0."""
     out = np.full(np.broadcast_shapes(np.shape(numerator), np.shape(denominator)), empty)
     return np.divide(numerator, denominator, out=out, where=np.asarray(denominator) != 0)
 
 
 def hits(cells: Floats) -> Floats:
-    """The diagonal: rows decided right, per class, shape (k, ...)."""
+    """The diagonal: correct decisions per class, shape (k, ...)."""
     return np.einsum("ii...->i...", cells)
 
 
 def accuracy(cells: Floats) -> Floats:
-    """Share of rows decided right, shape (...)."""
+    """Share of correct decisions, shape (...)."""
     return ratio(hits(cells).sum(axis=0), cells.sum(axis=(0, 1)))
 
 
 def precision(cells: Floats) -> Floats:
-    """Per class: of the rows decided to be it, the share that is; shape (k, ...)."""
+    """Per class: the share of its decisions that are correct; shape (k, ...)."""
     return ratio(hits(cells), cells.sum(axis=0))
 
 
 def recall(cells: Floats) -> Floats:
-    """Per class: of the rows that are it, the share decided so; shape (k, ...)."""
+    """Per class: the share of its rows that are found; shape (k, ...)."""
     return ratio(hits(cells), cells.sum(axis=1))
 
 
@@ -102,13 +102,13 @@ def f1(cells: Floats) -> Floats:
 
 
 def macro(per_class: Floats, cells: Floats) -> Floats:
-    """Mean over the classes that occur, as actual or as decided; shape (...)."""
+    """Mean over the classes that occur among actual or decided ones; shape (...)."""
     occurs = (cells.sum(axis=0) + cells.sum(axis=1)) > 0
     return ratio((per_class * occurs).sum(axis=0), occurs.sum(axis=0).astype(np.float64))
 
 
 def balanced_accuracy(cells: Floats) -> Floats:
-    """Mean recall over the classes that occur as actual; shape (...)."""
+    """Mean recall over the actual classes; shape (...)."""
     occurs = cells.sum(axis=1) > 0
     return ratio((recall(cells) * occurs).sum(axis=0), occurs.sum(axis=0).astype(np.float64))
 
@@ -116,7 +116,7 @@ def balanced_accuracy(cells: Floats) -> Floats:
 def mcc(cells: Floats) -> Floats:
     """Matthews correlation for any number of classes (Gorodkin 2004, the R_K statistic); shape (...).
 
-    0 when all rows are, or are decided to be, of one class, as in scikit-learn (torchmetrics says 1 or -1).
+    0 if there is only one actual or one decided class, as in scikit-learn (torchmetrics returns 1 or -1).
     """
     decided, actual, total = cells.sum(axis=0), cells.sum(axis=1), cells.sum(axis=(0, 1))
     covariance = hits(cells).sum(axis=0) * total - (decided * actual).sum(axis=0)

@@ -1,7 +1,7 @@
 """The evaluation of a run, typed: scores, gains over every baseline and money, with intervals.
 
-`evaluate` computes it, the stage of that name writes it to metrics/evaluation.json, and whoever reads that
-file does so as an `Evaluation`. Fields that older files lack have a default, so that they can still be read.
+`evaluate` computes it and the stage evaluate writes it to metrics/evaluation.json, which is read back as an
+`Evaluation`. Fields that older files lack have a default, so that these can still be read.
 """
 
 import math
@@ -34,7 +34,7 @@ HEADLINE: dict[Task, tuple[str, ...]] = {
     "multiclass": ("accuracy", "f1", "roc_auc", "log_loss", "brier", "ece"),
     "regression": ("rmse", "mae", "mape", "r2"),
 }
-"""The metrics worth a column in `dvc exp show`."""
+"""The metrics in metrics/test.json, which are columns of `dvc exp show`."""
 
 
 def _known(value: Any) -> Any:
@@ -151,7 +151,7 @@ class Evaluation(Evaluated):
 
     Attributes:
         primary: the metric that ranks the baselines and heads the report.
-        better: by metric, which direction is.
+        better: by metric, which direction is better.
         best_baseline: chosen on validation by the primary metric.
         same_as: baselines whose test predictions equal the model's.
         confidence: of every interval.
@@ -214,7 +214,7 @@ class Evaluation(Evaluated):
         return self.better[metric] == "higher"
 
     def headline(self) -> dict[str, Number]:
-        """Return what metrics/test.json has: the numbers worth a column in `dvc exp show`."""
+        """Return the content of metrics/test.json: the columns of `dvc exp show`."""
         scores = self.scores[MODEL]
         chosen: dict[str, Number] = {name: scores[name].value for name in HEADLINE[self.task]}
         chosen[f"{self.primary}_gain"] = self.gain.value
@@ -223,13 +223,13 @@ class Evaluation(Evaluated):
         return chosen
 
     def validation_headline(self) -> dict[str, Number]:
-        """Return what metrics/validation.json has."""
+        """Return the content of metrics/validation.json."""
         return {f"val_{self.primary}": self.validation[MODEL][self.primary]}
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """Rows of one part with what every predictor says of them.
+    """The rows of one part with the predictions of the model and every baseline.
 
     Attributes:
         rows: the table, n rows.
@@ -283,7 +283,7 @@ def evaluate(
 
     Args:
         validation: its rows and predictions.
-        test: likewise.
+        test: its rows and predictions.
         model: name of the model in the config.
         threshold: of the model's decisions.
         data: section data.
@@ -348,7 +348,7 @@ def evaluate(
 
 
 def best_baseline(task: Task, y: NDArray[Any], baselines: Mapping[str, Floats], metric: str) -> str:
-    """Return the baseline with the best value of the metric on these rows, which are validation's."""
+    """Return the baseline with the best value of the metric on these rows, which are of validation."""
     sign = METRICS[metric].sign
     values = {name: sign * score(task, y, p, metrics=[metric])[metric] for name, p in baselines.items()}
     return max(values, key=lambda name: -np.inf if np.isnan(values[name]) else values[name])
@@ -359,7 +359,7 @@ def thresholds(
 ) -> dict[str, float]:
     """Return the decision threshold of every baseline, see decision_threshold; 0.5 for tasks without one.
 
-    The rows are validation's. A column used as the prediction need not be a probability, so it gets the
+    The rows are of validation. A column used as the prediction need not be a probability, so it gets the
     threshold that does best for it.
     """
     if task != "binary":
@@ -476,12 +476,13 @@ def _cells(task: Task, test: Predicted, threshold: float) -> list[dict[str, Any]
 
 
 def too_good(scores: Mapping[str, Score], ceiling: Mapping[str, float]) -> list[str]:
-    """Name the metrics of the model that are better than evaluate.ceiling says anything honest can be."""
+    """Name the metrics of the model that are better than evaluate.ceiling, which is a sign of a leak."""
     found = []
     for metric, bound in ceiling.items():
         value, sign = scores[metric].value, METRICS[metric].sign
         if value is not None and sign * value > sign * bound:
             found.append(
-                f"{metric} {value:.3f} is better than {bound:g}, which evaluate.ceiling calls a leak"
+                f"{metric} {value:.3f} on test is better than evaluate.ceiling.{metric} {bound:g}: look for a"
+                " leak, or raise the ceiling"
             )
     return found

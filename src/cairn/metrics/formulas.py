@@ -1,7 +1,7 @@
 """How each metric is computed from (y, prediction, threshold); `scores.py` is the table of their names.
 
-torchmetrics computes whatever it has, always in float64. What it lacks, or does otherwise than
-scikit-learn at the edges, is a few lines of numpy.
+torchmetrics computes the metrics that it has, in float64. Those that it lacks, or whose edge cases differ
+from scikit-learn, are a few lines of numpy.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Score = Callable[[NDArray[Any], Floats, float], float]
 
 
 def row_log_loss(y: NDArray[np.int64], prediction: Floats) -> Floats:
-    """Minus the log of the probability given to what happened, in nats, shape (n,).
+    """Return the negative log-likelihood of the actual class, in nats, shape (n,).
 
     Probabilities are kept eps away from 0 and 1 (float64 eps, 2.2e-16), as scikit-learn does.
     """
@@ -33,7 +33,7 @@ def row_log_loss(y: NDArray[np.int64], prediction: Floats) -> Floats:
 
 
 def row_brier(y: NDArray[np.int64], prediction: Floats) -> Floats:
-    """Squared distance of the probabilities to what happened, shape (n,).
+    """Return the squared distance between the probabilities and the actual class, shape (n,).
 
     Binary: (p - y)², in 0..1. Multiclass: summed over the classes, in 0..2 (Brier 1950).
     """

@@ -1,7 +1,7 @@
-"""What decisions are worth in money under a cost model, beside doing nothing, always acting and knowing.
+"""Decisions in money under a cost model, compared with doing nothing, always acting and perfect foresight.
 
-A row costs y x loss when nothing is done, and action + y x loss x (1 - share_saved) when it is acted
-on, with y = 1 where the event happens.
+A row costs y x loss without acting, and action + y x loss x (1 - share_saved) with acting; y is 1 for an
+event.
 """
 
 from collections.abc import Mapping
@@ -26,9 +26,9 @@ class KpiReport:
 
     Attributes:
         policies: by policy, its `cost` and `spent` on acting, its `saving` against doing nothing (all
-            per 1,000 rows), `share_of_oracle` (of the saving that knowing the future would bring), `roi`
-            (saving per unit spent: what acting prevents, less what it costs, over what it costs), the
-            share `acted` on, `precision` and `recall`. NaN where undefined (roi when nothing is spent).
+            per 1,000 rows), `share_of_oracle` (of the saving with perfect foresight), `roi` (saving per
+            unit spent), the share `acted` on, `precision` and `recall`. NaN where undefined (roi if nothing
+            is spent).
         savings: savings[a][b] is how much less policy a costs than policy b per 1,000 rows.
     """
 
@@ -37,7 +37,7 @@ class KpiReport:
 
 
 def row_cost(y: ArrayLike, acted: ArrayLike, costs: CostKpi) -> Floats:
-    """What each row costs, in the currency of `costs`.
+    """Return the cost of each row, in the currency of `costs`.
 
     Args:
         y: 1 where the event happens, shape (n,).
@@ -52,7 +52,7 @@ def row_cost(y: ArrayLike, acted: ArrayLike, costs: CostKpi) -> Floats:
 
 
 def row_saving(y: ArrayLike, acted: ArrayLike, costs: CostKpi) -> Floats:
-    """What acting saves in each row against doing nothing, shape (n,); see row_cost."""
+    """Return what acting saves in each row compared with doing nothing, shape (n,); see row_cost."""
     return row_cost(y, np.zeros(len(np.asarray(y))), costs) - row_cost(y, acted, costs)
 
 
@@ -66,7 +66,7 @@ def kpi_report(
     blocks: Blocks = None,
     confidence: float = 0.95,
 ) -> KpiReport:
-    """Compares decision policies, with intervals over the resamples that `bootstrap` draws as well.
+    """Compare decision policies, with intervals from the resamples that `bootstrap` draws.
 
     Args:
         y: 1 where the event happens, shape (n,).
@@ -119,7 +119,7 @@ def policy_values(
 
 
 def _policy_rows(y: ArrayLike, decisions: Mapping[str, ArrayLike]) -> tuple[list[str], Floats]:
-    """Return the names of the policies and the columns whose sums say all of them, see `_policies`.
+    """Return the names of the policies and the columns whose sums `_policies` needs.
 
     Per policy only two sums matter: how often it acted, and how often it did so on an event.
     """
@@ -152,7 +152,7 @@ def _policies(names: list[str], sums: Floats, costs: CostKpi) -> dict[str, dict[
 def _quantities(
     n: Floats, events: Floats, *, acted: Floats, caught: Floats, costs: CostKpi
 ) -> dict[str, NDArray[np.float64]]:
-    """The quantities of one policy from its sums."""
+    """Return the quantities of one policy from its sums."""
     spent = acted * costs.action
     saving = caught * costs.loss * costs.share_saved - spent
     scale = PER_ROWS / n

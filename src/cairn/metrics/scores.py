@@ -1,7 +1,7 @@
 """The table of metrics: name → how it is computed, for which tasks, and which direction is better.
 
 A new metric is one entry in `METRICS`; bootstrap intervals then work for it too (slowly, until
-`weighted.py` knows it). torchmetrics computes whatever it has, always in float64.
+`weighted.py` knows it). torchmetrics computes the metrics that it has, in float64.
 """
 
 import difflib
@@ -27,9 +27,9 @@ class Metric:
     Attributes:
         functions: by task, a function of (y, prediction, threshold), see `score` for their shapes.
         greater_is_better: False for losses and errors.
-        needs: what of the prediction it uses: the decision at a threshold, the order of the rows,
-            the probabilities themselves, or the predicted value.
-        meaning: one line for people.
+        needs: which aspect of the prediction it uses: the decision at a threshold, the order of the
+            rows, the probabilities, or the predicted value.
+        meaning: one line for the model card.
     """
 
     functions: Mapping[Task, Score]
@@ -183,14 +183,14 @@ def metric_names(task: Task, names: Iterable[str] | None = None) -> list[str]:
 
 
 def checked(task: Task, y: ArrayLike, prediction: ArrayLike) -> tuple[NDArray[Any], Floats]:
-    """Brings targets and predictions to the types the metrics compute with.
+    """Convert targets and predictions to the types that the metrics take.
 
     Returns:
         y as int64 codes (float64 values for regression), shape (n,); the prediction as float64.
 
     Raises:
         ValueError: no rows, other lengths or shapes, NaN, class codes or probabilities out of range
-            (torchmetrics would take the latter for logits without a word).
+            (torchmetrics silently takes the latter for logits).
     """
     target, predicted = np.asarray(y), np.asarray(prediction, dtype=np.float64)
     if len(target) == 0:
@@ -228,7 +228,7 @@ def score(
     threshold: float = 0.5,
     metrics: Iterable[str] | None = None,
 ) -> dict[str, float]:
-    """Computes the metrics of a task.
+    """Compute the metrics of a task.
 
     Args:
         task: binary, multiclass or regression.

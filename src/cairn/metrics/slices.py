@@ -1,4 +1,4 @@
-"""Scores of parts of the table: who is served worse than the whole, and worse than by the baseline?"""
+"""Scores of slices, the rows with one level of one column, compared with a baseline."""
 
 from collections.abc import Iterable, Mapping
 
@@ -36,7 +36,7 @@ def slice_scores(
     confidence: float = 0.95,
     metrics: Iterable[str] | None = None,
 ) -> pd.DataFrame:
-    """Scores every level of every column with at least `min_rows` rows.
+    """Score every level of every column with at least `min_rows` rows.
 
     Args:
         task: binary, multiclass or regression.
@@ -88,7 +88,7 @@ def slice_scores(
 
 
 def slice_levels(column: pd.Series, min_rows: int) -> dict[str, NDArray[np.int64]]:
-    """Positions of the rows of each level with at least `min_rows` rows, in the order of the levels.
+    """Return the row positions of each level with at least `min_rows` rows, in the order of the levels.
 
     A numeric column with more than `MOST_LEVELS` distinct values is cut at its quartiles.
     """
@@ -96,7 +96,7 @@ def slice_levels(column: pd.Series, min_rows: int) -> dict[str, NDArray[np.int64
 
 
 def small_levels(columns: pd.DataFrame, min_rows: int) -> dict[str, dict[str, int]]:
-    """Counts the levels that `slice_levels` leaves out, and their rows; columns without one are left out."""
+    """Count the levels that `slice_levels` leaves out and their rows, for the columns that have any."""
     found = {}
     for column in columns:
         sizes = [len(rows) for rows in _levels(columns[column]).values() if len(rows) < min_rows]

@@ -1,4 +1,4 @@
-"""Where a decision turns: by the costs if there are any, else by the best F1 on validation."""
+"""The decision threshold: from the costs if there are any, else the best F1 on validation."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -49,7 +49,7 @@ def best_cost_threshold(y: ArrayLike, prediction: ArrayLike, kpi: CostKpi) -> fl
 
 
 def _by_threshold(y: ArrayLike, prediction: ArrayLike) -> tuple[Floats, Floats, Floats]:
-    """Return the distinct predictions, falling, with the rows and the events at or above each."""
+    """Return the distinct predictions in descending order, with the rows and events at or above each."""
     values, group = np.unique(np.asarray(prediction, dtype=np.float64), return_inverse=True)
     rows = np.bincount(group)[::-1].cumsum().astype(np.float64)
     caught = np.bincount(group, weights=np.asarray(y, dtype=np.float64))[::-1].cumsum()
@@ -57,7 +57,7 @@ def _by_threshold(y: ArrayLike, prediction: ArrayLike) -> tuple[Floats, Floats, 
 
 
 def _below_the_best(values: Floats, worth: Floats) -> float:
-    """Return the middle between the best value and the next lower one: equal predictions stay together."""
+    """Return the midpoint of the best value and the next lower one: equal predictions stay together."""
     lower = np.append(values[1:], 0.0)
     # A prediction of exactly 0 is above no threshold, so it can never be called positive.
     best = int(np.argmax(np.where(values > 0, worth, -np.inf)))

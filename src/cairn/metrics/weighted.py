@@ -1,4 +1,4 @@
-"""Metrics of weighted rows, for many weightings at once: what the bootstrap is made of.
+"""Metrics of weighted rows for many weightings at once, on which the bootstrap is built.
 
 A bootstrap draw is a whole number of copies per block of rows. Most metrics are functions of sums
 over rows, so all draws together are one matrix product (`RowSums`); the two ranking metrics need the
@@ -24,7 +24,7 @@ Sums = Mapping[str, Floats]
 
 @dataclass(frozen=True)
 class Term:
-    """A sum over rows, kept apart by code: `size` sums of `values` where `codes` says which."""
+    """Sums of `values` over rows, one for each of `size` codes."""
 
     values: NDArray[Any]
     codes: NDArray[np.int64] | None = None
@@ -92,7 +92,7 @@ def _mean(term: str, over: str) -> Callable[[Sums], Floats]:
 def _r2(sums: Sums) -> Floats:
     """1 - Σw·e² / Σw·(y - ȳ)², with Σw·(y - ȳ)² = Σw·y² - (Σw·y)²/Σw."""
     spread = sums["target_squared"][0] - ratio(sums["target"][0] ** 2, sums["rows"][0])
-    # What is left of the difference of equals after rounding is no variance.
+    # The rounding error of a difference of equal numbers is not a variance.
     constant = spread <= 1e-12 * sums["target_squared"][0]
     return np.where(constant, np.nan, 1 - ratio(sums["squared"][0], spread))
 

@@ -30,16 +30,11 @@ class Inputs:
     """The outputs of earlier stages.
 
     Attributes:
-        evaluation: metrics/evaluation.json.
-        contract: of the prepared table.
-        data: metrics/data.json.
-        split: metrics/split.json.
         folds: of metrics/cross_validation.json, see `rows.fold_rows`.
         features: the columns that the model takes.
         versions: of the libraries that fitted the model.
         images: the figures in plots/images as SVG, by name.
         calibration: rows of the calibration curve; empty for tasks without one.
-        training: columns iteration, train, validation.
         files: path, size in bytes and SHA-256 of every record and every file of the model.
     """
 

@@ -1,4 +1,4 @@
-"""What a model is not good for, as far as the numbers of its run can tell."""
+"""The limits of a model, as far as the numbers of its run show them."""
 
 from collections.abc import Iterable, Sequence
 
@@ -100,7 +100,7 @@ def _slices(record: Evaluation) -> str:
 
 
 def small_slices(record: Evaluation) -> str:
-    """Say how many slices were too small to be scored; empty where none was."""
+    """Say how many slices were too small to be scored; empty if none were."""
     if not record.small_slices:
         return ""
     named = ", ".join(

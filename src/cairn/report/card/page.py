@@ -1,7 +1,7 @@
-"""The model card: the whole run on one page that a person can read and sign.
+"""The model card: the whole run on one page.
 
-The page is one file: styles and figures are inside it, and it loads nothing. Nothing is computed here that is
-not in the records, and no time or host is written, so equal runs give equal bytes.
+The page is one file that loads nothing: styles and figures are inside it. All its numbers come from the
+records, and it has no date or host name, so equal runs give equal bytes.
 """
 
 from collections.abc import Mapping
@@ -33,38 +33,16 @@ class Card:
     """What the template shows, in the order of the page; rows hold text.
 
     Attributes:
-        name: of the data.
-        question: that the model answers for every row.
         about: the contract's description of the target.
         event: name of the positive class.
-        record: metrics/evaluation.json.
-        verdict: on the run, in sentences.
-        primary: name of the primary metric.
-        confidence: of every interval.
-        threshold: of the model's decisions.
         rules: what each baseline does, by name.
-        predictors: one row per predictor in the primary metric.
         names: of the predictors, the columns of `metrics`.
-        metrics: one row per metric.
-        policies: one row per policy in money; empty without a cost model.
-        limits: what to know before relying on the model.
-        figures: name, caption and SVG.
-        slices: one row per slice.
+        policies: in money; empty without a cost model.
         small_slices: a sentence about those that were not scored.
-        slice_metric: the metric of the slices.
-        source: of the table.
         data: metrics/data.json.
-        groups: of features.
         split: metrics/split.json.
-        gap: between the parts of a split by time.
-        parts: one row per part of the split.
         folds: header and rows of the cross-validation.
         settings: every section of params.yaml as YAML.
-        seed: of the run.
-        threads: of the run.
-        columns: one row per column of the contract.
-        files: path, size and SHA-256 of what the page was made from.
-        versions: of the libraries that fitted the model.
     """
 
     name: str

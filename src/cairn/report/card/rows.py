@@ -21,7 +21,7 @@ def cell(interval: Interval, digits: int) -> Row:
 
 
 def axis(intervals: Iterable[Interval]) -> tuple[float, float]:
-    """Return the ends of an axis that holds every interval and 0."""
+    """Return the ends of an axis that contains every interval and 0."""
     ends = [0.0, *(end for e in intervals for end in (e.low, e.high) if end is not None)]
     return min(ends), max(ends)
 
@@ -46,7 +46,7 @@ def mark(interval: Interval, ends: tuple[float, float]) -> Row | None:
 
 
 def predictor_rows(record: Evaluation) -> list[Row]:
-    """Return one row per predictor: its primary score, and the model's paired gain over it; best first."""
+    """Return one row per predictor, best first: its primary score and the model's paired gain over it."""
     metric, gains = record.primary, record.gains
     scores = {name: all_scores[metric] for name, all_scores in record.scores.items()}
     digits = places(scores.values())
@@ -145,7 +145,7 @@ def policy_rows(record: Evaluation) -> list[Row]:
 
 
 def slice_rows(record: Evaluation) -> list[Row]:
-    """Return one row per slice: model and reference in the primary metric, the gain; the worst are marked."""
+    """Return one row per slice: the scores of model and reference, and the gain; the worst are marked."""
     slices = record.primary_slices
     worst = {(row.column, row.level) for row in worst_slices(record, slices)}
     gains = [row.interval for row in slices]
