@@ -91,26 +91,26 @@ def test_words_become_the_distribution(words, current, wanted):
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("model=mlp,hist_gbdt", "run one for each"),
+        ("model=mlp,hist_gbdt", "run one search for each"),
         ("seed=1,2", "cairn sweep -S 'seed=1,2'"),
         ("data=flights,flights_2023", "cairn sweep"),
         ("split.gap=1D,2D", "cairn sweep"),
         ("threads=1,2", "cairn sweep"),
-        ("kpi.action=50,100", "changes nothing of a trial"),
+        ("kpi.action=50,100", "does not affect a trial"),
         ("model.params.learning_rat=interval(0, 1)", "did you mean model.params.learning_rate"),
         (f"{RATE}=interval(0.1, 1)", "is 0.05, which is not in"),
         (f"{RATE}=choice(0.1, 1)", "is 0.05, which is not in"),
         (f"{RATE}=range(0.02, 0.1, step=0.02)", "is 0.05, which is not in"),
-        (f"{RATE}=choice(0.05, fast)", "another type"),
-        (f"{RATE}=tag(lg, interval(0.01, 1))", "only log"),
-        (f"{RATE}=interval(1, 0.01)", "less than two numbers"),
+        (f"{RATE}=choice(0.05, fast)", "wrong type"),
+        (f"{RATE}=tag(lg, interval(0.01, 1))", "use tag log"),
+        (f"{RATE}=interval(1, 0.01)", "fewer than two numbers"),
         (f"{RATE}=tag(log, interval(0, 1))", "above 0"),
-        (f"{RATE}=range(0, 1, step=0)", "less than two numbers"),
+        (f"{RATE}=range(0, 1, step=0)", "fewer than two numbers"),
         (f"{RATE}=glob(*)", "cannot be varied"),
         ("model.params.max_leaf_nodes=interval(7.5, 90)", "whole ends"),
-        ("model.encoding.numeric=interval(0, 1)", "only choice"),
+        ("model.encoding.numeric=interval(0, 1)", "use choice"),
         ("features=all,schedul", "did you mean schedule"),
-        ("features=interval(0, 1)", "is a group of options"),
+        ("features=interval(0, 1)", "is a config group"),
     ],
 )
 def test_what_cannot_be_searched_is_one_line(word, said):
@@ -140,7 +140,7 @@ def test_the_command_line_adds_replaces_and_fixes():
 
 
 def test_a_key_is_not_varied_twice():
-    with pytest.raises(UserError, match="a part of features already"):
+    with pytest.raises(UserError, match="already varied as part of features"):
         read_space(
             CONF,
             BASES["hist_gbdt"],

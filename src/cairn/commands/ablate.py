@@ -1,4 +1,4 @@
-"""`cairn ablate`: what is each group of features, or each column, worth to the model?"""
+"""`cairn ablate`: how important is each group of features, or each column, to the model?"""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from cairn.commands.study import parser_of, show
 
 
 def main(*arguments: str) -> None:
-    """Fit the model in force with and without each part of its features, and print what each is worth."""
+    """Fit the current model with and without each part of its features, and print their importance."""
     words = _parsed(arguments)
     from cairn.data.parts import load_prepared
     from cairn.report.studies.ablation import sheet_of
@@ -35,8 +35,8 @@ def main(*arguments: str) -> None:
 def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
     parser = parser_of(
         "ablate",
-        "Fit the model without each group of features and on each group alone, under several seeds, and say"
-        " on the same validation rows what each group is worth.",
+        "Fit the model without each group of features and on each group alone, under several seeds, and"
+        " report the importance of each group on the same validation rows.",
     )
     parser.add_argument(
         "--groups", type=lambda text: text.split(","), metavar="NAME,NAME", help="look at these groups only"

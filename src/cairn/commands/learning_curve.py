@@ -8,7 +8,7 @@ from cairn.commands.study import parser_of, show
 
 
 def main(*arguments: str) -> None:
-    """Fit the model in force on more and more of the training rows, and print what each doubling brings."""
+    """Fit the current model on more and more of the training rows, and print the gain of each doubling."""
     words = _parsed(arguments)
     from cairn.data.parts import load_prepared
     from cairn.report.studies.learning_curve import sheet_of

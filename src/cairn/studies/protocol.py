@@ -78,10 +78,10 @@ class Protocol:
 
 
 def current_config(words: Sequence[str]) -> Config:
-    """Return the config that the next `dvc repro` would run with, changed by the words of -S.
+    """Return the config that the next `dvc repro` would use, with the overrides of -S.
 
     Raises:
-        UserError: a word that does not compose, or one that would need other rows than the prepared ones.
+        UserError: an override that does not compose, or that would change the prepared rows.
     """
     base, _ = settle(CONF, params_file.read(PARAMS))
     composed = compose(CONF, replaced(base.overrides, words)) if words else base
@@ -89,7 +89,7 @@ def current_config(words: Sequence[str]) -> Config:
     if changed:
         raise UserError(
             f"-S changes {', '.join(changed[:3])}, which the prepared rows depend on: first"
-            f" `python src/cairn compose {' '.join(words)}`, then the same command without these words"
+            f" `python src/cairn compose {' '.join(words)}`, then the same command without -S"
         )
     return read_config(composed.values, Path(), Origin(CONF, composed, "-S {}").of)
 

@@ -12,11 +12,12 @@ from optuna.distributions import CategoricalDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from cairn.compose.conf import leaves
 from cairn.metrics.paired import Difference, greater_is_better, judged
-from cairn.report.page import embedded, render
 from cairn.report.plots.canvas import to_svg
 from cairn.report.studies.difference import quantity_title, size, verdict
-from cairn.report.studies.search_figures import history_figure, importance_figure, slices_figure
+from cairn.report.studies.search_figures import history_figure, slices_figure
+from cairn.report.studies.sheet import Section, Sheet, to_html
 from cairn.report.table import Table, aligned
 from cairn.studies.search.confirm import CONFIDENCE, Confirmed
 from cairn.studies.search.dimension import Dimension
@@ -42,17 +43,49 @@ def write_report(
         confirmed: the experiments under several seeds; None where there were none.
         scientific: keys of the scientific hyperparameters; the others are nuisance.
     """
-    template = Path(__file__).with_name("search.html.j2")
-    page = render(template, **_content(study, plan, space, confirmed, scientific))
     path = REPORTS / f"{plan.name}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
+    page = to_html(_sheet_of(study, plan, space, confirmed, scientific))
     path.write_text(page, encoding="utf-8", newline="\n")
     return path
 
 
+def _sheet_of(
+    study: Study, plan: Plan, space: Space, confirmed: Confirmed | None, scientific: Sequence[str]
+) -> Sheet:
+    found = importances(study, space, plan.base["seed"])
+    tone = "unclear"
+    if confirmed is not None and confirmed.on_validation is not None:
+        tone = _outcome(confirmed.on_validation, plan)
+    direction = "highest" if greater_is_better(plan.objective) else "lowest"
+    tables = {"Best trials, one seed each": _trials_table(study, plan, space)}
+    if confirmed is not None:
+        tables[f"Under the seeds {', '.join(map(str, confirmed.seeds))}"] = _contenders_table(confirmed)
+    tables["Hyperparameters"] = _hyperparameters_table(study, space, found, scientific)
+    for dimension in space.dimensions:
+        if dimension.key in scientific:
+            tables[f"{dimension.key} by level"] = _levels_table(study, plan, dimension)
+    fixed = {name: plan.base[name] for name in (*TUNABLE, "data", "split")}
+    return Sheet(
+        kind="Search",
+        title=f"{plan.name}: which values of {plan.base['model']['name']} give the {direction}"
+        f" {_objective_name(plan)} on validation?",
+        verdicts=[(f"{text[0].upper()}{text[1:]}.", tone) for text in conclusion(study, plan, confirmed)],
+        sections=[
+            *(Section(title, content) for title, content in tables.items()),
+            Section("Figures", figures=lambda: _figures(study, plan, space)),
+            Section(
+                "Fixed in all trials, but for the hyperparameters",
+                lines=[f"{'.'.join(map(str, key))}: {value}" for key, value in leaves(fixed).items()],
+            ),
+        ],
+        notes=[*_notes(study, plan, confirmed, found), *_how(study, plan)],
+    )
+
+
 def conclusion(study: Study, plan: Plan, confirmed: Confirmed | None) -> list[str]:
     """Return the verdict in sentences: what won, whether it beats chance, and what it does on test."""
-    name = objective_name(plan)
+    name = _objective_name(plan)
     if confirmed is None:
         best = ranked(study)[0]
         where = ", the current values," if best.user_attrs.get(ORIGIN) == DEFAULT else ""
@@ -80,7 +113,7 @@ def _size(difference: Difference, plan: Plan) -> str:
     return size(difference, plan.objective, plan.base["kpi"].get("currency"))
 
 
-def objective_name(plan: Plan) -> str:
+def _objective_name(plan: Plan) -> str:
     """Return the usual name of the objective, with its unit where it has one."""
     return quantity_title(plan.objective, plan.base["kpi"].get("currency"))
 
@@ -91,10 +124,10 @@ def table(study: Study, plan: Plan, space: Space) -> list[str]:
     direction = "higher" if greater_is_better(plan.objective) else "lower"
     count = f"{len(ranked(study))} trials complete, {pruned} stopped early, {len(failed(study))} failed"
     heading = f"search {plan.name}: {plan.objective} on validation, {direction} is better; {count}"
-    return [heading, *aligned(trials_table(study, plan, space))]
+    return [heading, *aligned(_trials_table(study, plan, space))]
 
 
-def trials_table(study: Study, plan: Plan, space: Space) -> Table:
+def _trials_table(study: Study, plan: Plan, space: Space) -> Table:
     """Return the best few trials, the current values among them or last."""
     best, default = ranked(study)[:SHOWN], default_trial(study)
     listed = best if default is None or default in best else [*best, default]
@@ -131,130 +164,92 @@ def _shown(parameter: Any) -> str:
     return f"{parameter:.4g}" if isinstance(parameter, float) else str(parameter)
 
 
-def _content(
-    study: Study, plan: Plan, space: Space, confirmed: Confirmed | None, scientific: Sequence[str]
-) -> dict[str, Any]:
-    best = ranked(study)
-    found = importances(study, space, plan.base["seed"])
-    headline, *sentences = conclusion(study, plan, confirmed)
-    how_good = "unclear"
-    if confirmed is not None and confirmed.on_validation is not None:
-        how_good = _outcome(confirmed.on_validation, plan)
-    return {
-        "name": plan.name,
-        "model": plan.base["model"]["name"],
-        "objective": objective_name(plan),
-        "greater": greater_is_better(plan.objective),
-        "verdict": {
-            "tone": how_good,
-            "headline": _sentence(headline),
-            "sentences": [_sentence(text) for text in sentences],
-        },
-        "facts": _facts(study, plan),
-        "trials": trials_table(study, plan, space),
-        "contenders": [] if confirmed is None else _contenders(confirmed),
-        "seeds": () if confirmed is None else confirmed.seeds,
-        "importance": bool(found),
-        "hyperparameters": [
-            {
-                "key": d.key,
-                "role": "scientific" if d.key in scientific else "nuisance",
-                "words": d.words,
-                "default": _shown(d.default),
-                "best": _shown(best[0].params[d.key]),
-                "importance": f"{found.get(d.key, 0):.0%}",
-                "boundary": boundary(d, best),
-            }
-            for d in space.dimensions
-        ],
-        "levels": {
-            d.key: levels(d, best, greater=greater_is_better(plan.objective))
-            for d in space.dimensions
-            if d.key in scientific
-        },
-        "figures": _figures(study, plan, space, found),
-        "fixed": {name: _as_yaml(plan.base[name]) for name in (*TUNABLE, "data", "split")},
-        "how": _how(study, plan),
-    }
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
-
-
-def _facts(study: Study, plan: Plan) -> list[dict[str, str]]:
-    best, default, done = ranked(study)[0], default_trial(study), finished(study)
-    pruned = sum(trial.state == TrialState.PRUNED for trial in done)
-    facts = [(f"best {objective_name(plan)}", f"{best.value:.5g}", f"trial {best.number}, one seed")]
-    if default is not None:
-        facts.append(("current values", f"{default.value:.5g}", f"trial {default.number}"))
-    facts.append(("trials", str(len(done)), f"{pruned} stopped early, {len(failed(study))} failed"))
-    return [{"name": name, "value": value, "note": note} for name, value, note in facts]
-
-
-def _contenders(confirmed: Confirmed) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": contender.name,
-            "winner": k == confirmed.winner,
-            "validation": f"{np.mean(contender.validation):.5g}",
-            "each": ", ".join(f"{value:.5g}" for value in contender.validation),
+def _contenders_table(confirmed: Confirmed) -> Table:
+    """Return the scores under several seeds; on test only of the current values and the winner."""
+    rows = [
+        [
+            contender.name,
+            f"{np.mean(contender.validation):.5g}",
+            ", ".join(f"{value:.5g}" for value in contender.validation),
             # The others were not chosen, so their scores on test are not read.
-            "test": f"{np.mean(contender.test):.5g}" if k in (0, confirmed.winner) else "",
-            "experiments": ", ".join(contender.experiments),
-        }
+            f"{np.mean(contender.test):.5g}" if k in (0, confirmed.winner) else "",
+            ", ".join(contender.experiments),
+        ]
         for k, contender in enumerate(confirmed.contenders)
     ]
+    return Table(["", "mean on validation", "each seed", "mean on test", "experiments"], rows)
 
 
-def _figures(study: Study, plan: Plan, space: Space, found: Mapping[str, float]) -> list[dict[str, Any]]:
-    from markupsafe import Markup
-
-    best, name = ranked(study), objective_name(plan)
-    made = {
-        "history": (
-            history_figure(finished(study), name, greater=greater_is_better(plan.objective)),
-            "Every trial, where its point came from, and the best so far.",
-        ),
-        "slices": (
-            slices_figure(space.dimensions, best, name),
-            "Every complete trial over each hyperparameter by itself; the best is ringed.",
-        ),
-    }
-    if found:
-        made["importance"] = (
-            importance_figure(found),
-            "Share of the objective's variance over the space that each one explains by itself (fANOVA).",
-        )
-    return [
-        {"svg": Markup(embedded(to_svg(figure), key)), "caption": caption}
-        for key, (figure, caption) in made.items()
-    ]
-
-
-def _how(study: Study, plan: Plan) -> list[tuple[str, str]]:
-    settings = plan.base["search"]
+def _hyperparameters_table(
+    study: Study, space: Space, found: Mapping[str, float], scientific: Sequence[str]
+) -> Table:
+    best = ranked(study)
     rows = [
-        ("exploration", f"the current values and scrambled Sobol points, {settings['startup']} in all"),
-        ("exploitation", "then TPE, all hyperparameters together, running trials counted as bad"),
-        (
-            "early stopping",
-            f"the worst {settings['prune']:.0%} at iterations 1, 2, 4, 8, … by the loss on validation, not"
-            f" in the first {settings['warmup']:.0%} of the iterations and not before"
-            f" {settings['startup']} trials were complete"
-            if settings["prune"]
-            else "none",
-        ),
-        ("rows", "fitted on train, judged on validation; no trial can read test"),
-        ("started with", " ".join(["conf/", *(f"-S {word}" for word in plan.overrides)])),
-        ("identity", ", ".join(f"{name} {digest[:12]}" for name, digest in plan.key.items())),
+        [
+            d.key,
+            "scientific" if d.key in scientific else "nuisance",
+            d.words,
+            _shown(d.default),
+            _shown(best[0].params[d.key]),
+            f"{found.get(d.key, 0):.0%}" if found else "",
+            boundary(d, best),
+        ]
+        for d in space.dimensions
     ]
-    errors = failed(study)
-    rows += [(f"trial {trial.number}", f"failed: {trial.user_attrs[ERROR]}") for trial in errors]
-    return rows
+    header = ["key", "role", "space", "current", "best trial", "importance", "on the boundary?"]
+    return Table(header, rows, words=True)
 
 
-def _as_yaml(values: Any) -> str:
-    from omegaconf import OmegaConf
+def _levels_table(study: Study, plan: Plan, dimension: Dimension) -> Table:
+    found = levels(dimension, ranked(study), greater=greater_is_better(plan.objective))
+    rows = [[one.name, str(one.trials), f"{one.best:.5g}", str(one.best_trial)] for one in found]
+    return Table(["level", "trials", f"best {_objective_name(plan)}", "trial"], rows)
 
-    return OmegaConf.to_yaml(OmegaConf.create(values)).rstrip()
+
+def _figures(study: Study, plan: Plan, space: Space) -> list[tuple[str, str]]:
+    name = _objective_name(plan)
+    history = history_figure(finished(study), name, greater=greater_is_better(plan.objective))
+    slices = slices_figure(space.dimensions, ranked(study), name)
+    return [
+        ("Every trial, where its point came from, and the best so far.", to_svg(history)),
+        ("Every complete trial over each hyperparameter by itself; the best is ringed.", to_svg(slices)),
+    ]
+
+
+def _notes(study: Study, plan: Plan, confirmed: Confirmed | None, found: Mapping[str, float]) -> list[str]:
+    """Say how to read the page."""
+    done = finished(study)
+    pruned = sum(trial.state == TrialState.PRUNED for trial in done)
+    lines = [
+        f"{len(done)} trials, {pruned} stopped early, {len(failed(study))} failed. Each has one seed, and the"
+        " best of many trials on the same rows is partly chance.",
+        "A scientific hyperparameter is one you want to learn about (--scientific KEY): each of its levels is"
+        " shown at its best over the others. A nuisance one is tuned to make that fair. The fixed ones are"
+        " the same in all trials.",
+        "Importance is the share of the objective's variance over the space that a hyperparameter explains by"
+        " itself (fANOVA)."
+        if found
+        else "There are too few complete trials to compute importances.",
+    ]
+    if confirmed is not None:
+        lines.append("The mean on validation over the seeds decides; test is read after that, for two only.")
+    return lines
+
+
+def _how(study: Study, plan: Plan) -> list[str]:
+    """Say how the search was run."""
+    settings = plan.base["search"]
+    early = (
+        f"The worst {settings['prune']:.0%} of the trials are stopped at iterations 1, 2, 4, 8, … by the loss"
+        f" on validation, not in the first {settings['warmup']:.0%} of the iterations and not before"
+        f" {settings['startup']} trials are complete."
+    )
+    return [
+        f"Exploration: the current values and scrambled Sobol points, {settings['startup']} in all."
+        " Exploitation: TPE over all hyperparameters together, running trials counted as bad.",
+        early if settings["prune"] else "No trial is stopped early.",
+        "Models are fitted on train and judged on validation; no trial can read test.",
+        f"Started with {' '.join(['conf/', *(f'-S {word}' for word in plan.overrides)])};"
+        f" {', '.join(f'{name} {digest[:12]}' for name, digest in plan.key.items())}.",
+        *(f"Trial {trial.number} failed: {trial.user_attrs[ERROR]}" for trial in failed(study)),
+    ]

@@ -1,7 +1,7 @@
-"""The figures of a search: history, slices, importances."""
+"""The figures of a search: history and slices."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -93,18 +93,4 @@ def slices_figure(dimensions: Sequence[Dimension], best: Sequence[FrozenTrial], 
         all_axes[row * columns].set_ylabel(objective, fontsize=9)
     for axes in all_axes[len(dimensions) :]:
         axes.set_visible(False)
-    return figure
-
-
-def importance_figure(found: Mapping[str, float]) -> Figure:
-    """The importance of each dimension, the largest on top.
-
-    Args:
-        found: shares by key.
-    """
-    names = sorted(found, key=lambda name: found[name])
-    figure, (axes,) = draw(5.2, 0.5 + 0.38 * len(names))
-    axes.barh([name.rpartition(".")[2] for name in names], [found[n] for n in names], color=MODEL, height=0.6)
-    axes.set(xlabel="share of the variance explained")
-    axes.grid(visible=False, axis="y")
     return figure

@@ -2,12 +2,12 @@
 
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cairn.report.numbers import ABSENT, MINUS
-from cairn.report.page import render
+from cairn.report.page import embedded, render
 from cairn.report.table import Table, aligned, escaped, piped
 
 WIDTH = 100
@@ -54,7 +54,7 @@ class Sheet:
     verdicts: list[tuple[str, str]]
     sections: list[Section]
     notes: list[str]
-    record: dict[str, Any]
+    record: dict[str, Any] = field(default_factory=dict)
 
 
 def to_text(sheet: Sheet) -> str:
@@ -85,7 +85,11 @@ def to_markdown(sheet: Sheet) -> str:
 
 def to_html(sheet: Sheet) -> str:
     """Fill the template; every text is escaped but the figures, which are this repository's own SVG."""
-    return render(Path(__file__).with_name("sheet.html.j2"), sheet=sheet)
+    figures = [
+        [(caption, embedded(svg, f"figure{i}-{k}")) for k, (caption, svg) in enumerate(section.figures())]
+        for i, section in enumerate(sheet.sections)
+    ]
+    return render(Path(__file__).with_name("sheet.html.j2"), sheet=sheet, figures=figures)
 
 
 def _first(items: Sequence[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """The whole comparison: one reference, one or more candidates, and what the differences show.
 
-One quantity decides, named before anybody looks: evaluate.primary of the reference, or the one asked for.
+One quantity decides, chosen beforehand: evaluate.primary of the reference, or the one asked for.
 Three families of tests are corrected by Holm's method, each by itself: the deciding quantity over all
 candidates, the other quantities over all candidates, the slices over all candidates.
 """
@@ -65,7 +65,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was asked, of which rows, and what came out.
+    """Revisions compared on the same rows.
 
     Attributes:
         reference: name of the reference.
@@ -81,7 +81,7 @@ class Comparison:
         resamples: bootstrap draws.
         seed: of the draws.
         currency: of the saving; None without one.
-        other_prices: candidates whose own cost model differs; all are priced by the reference's.
+        other_prices: candidates with another cost model; all savings use that of the reference.
         candidates: in the order asked.
     """
 
@@ -123,10 +123,10 @@ def compare(
         root: of the checkout.
         names: the reference and at least one other: git revisions, DVC experiments, or `workspace`.
         part: of the table to judge on.
-        metrics: to report; every metric of the task, and the saving, when None.
-        decides: the quantity that decides; evaluate.primary of the reference when None.
-        resamples: evaluate.resamples of the reference when None.
-        seed: that of the reference when None.
+        metrics: to report; None: every metric of the task, and the saving.
+        decides: the quantity that decides; None: evaluate.primary of the reference.
+        resamples: bootstrap draws; None: evaluate.resamples of the reference.
+        seed: of the draws; None: that of the reference.
 
     Raises:
         UserError: see `history`, `evidence` and `quantities`.
@@ -190,7 +190,7 @@ def _asked(
         raise UserError(f"{error}; beside these: {SAVING}") from error
     if decides not in listed or (metrics is not None and SAVING in set(metrics) - set(listed)):
         raise UserError(
-            f"no saving to compare: {reference.revision.name} has kpi=none or no binary task;"
+            f"no saving to compare: {reference.revision.name} has kpi=none, or its task is not binary;"
             " choose a metric, or give the reference a cost model (conf/kpi)"
         )
     return [decides, *(name for name in listed if name != decides)]

@@ -1,4 +1,4 @@
-"""What a revision says of every row of a part, and that two revisions speak of the same rows."""
+"""The predictions of a revision for every row of a part, aligned with those of another revision."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,11 +69,11 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Terms:
-    """How the reference says results are judged.
+    """How results are compared, by the settings of the reference.
 
     Attributes:
         evaluate: its section of settings.
-        kpi: likewise.
+        kpi: its cost model.
         blocks: of time, a code per row, shape (n,); None where rows are drawn one by one.
         slices: the columns to slice by, n rows.
         seed: of the draws.
@@ -122,13 +122,15 @@ def read_terms(history: History, reference: Evidence, part: Part) -> Terms:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise UserError(
-            f"{name}: {SETTINGS}: {error.title} {where}: {first['msg']}; name a newer reference first"
+            f"{name}: {SETTINGS}: {error.title} {where}: {first['msg']}; use a newer reference"
         ) from error
     time = settings["data"]["time"]
     wanted = list(dict.fromkeys(["row_id", *evaluate.slices, *([time] if time else [])]))
     rows = read_table(history.tracked(reference.revision, ROWS[part]), columns=wanted)
     if rows["row_id"].tolist() != reference.table["row_id"].tolist():
-        raise UserError(f"{name}: {PREDICTIONS} is about other rows than {ROWS[part]}; `dvc repro` there")
+        raise UserError(
+            f"{name}: {PREDICTIONS} has other rows than {ROWS[part]}; run `dvc repro` in that revision"
+        )
     blocks = time_blocks(rows[time] if time else None, evaluate.block)
     return Terms(evaluate, kpi, blocks, rows[evaluate.slices], settings["seed"])
 
@@ -143,7 +145,7 @@ def aligned(reference: Evidence, other: Evidence, part: Part) -> Evidence:
     for what in ("task", "target", "classes"):
         ours, theirs = getattr(reference, what), getattr(other, what)
         if ours != theirs:
-            raise UserError(f"{b}: {what} is {theirs}, that of {a} is {ours}: they answer other questions")
+            raise UserError(f"{b}: {what} is {theirs}, that of {a} is {ours}: they cannot be compared")
     ids, other_ids = pd.Index(reference.table["row_id"]), pd.Index(other.table["row_id"])
     only_a, only_b = len(ids.difference(other_ids)), len(other_ids.difference(ids))
     cure = f"{_why_other_rows(reference, other)}; run both on the same data and split, then compare"
@@ -170,7 +172,7 @@ def _why_other_rows(one: Evidence, other: Evidence) -> str:
         for key, ours, theirs in changed_settings(one, other)
         if key.startswith(("data.", "split."))
     ]
-    return ", ".join(changed[:3]) or "their settings of data and split agree, so the raw data or code differ"
+    return ", ".join(changed[:3]) or "their data and split settings agree, so the raw data or the code differ"
 
 
 def changed_settings(one: Evidence, other: Evidence) -> list[tuple[str, Any, Any]]:

@@ -16,7 +16,7 @@ WORKSPACE = "workspace"
 
 
 class MissingOutputError(UserError):
-    """A revision's output has to be computed anew, as nothing holds it."""
+    """An output of a revision is neither in the cache nor on the remote."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Revision:
 
 
 class History:
-    """Reads revisions of one checkout; changes nothing but DVC's cache, by what it fetches."""
+    """Reads revisions of one checkout; changes nothing but DVC's cache, into which it fetches."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -57,7 +57,7 @@ class History:
         if len(commits) > 1:
             others = [f"{by_git[:7]} in git"] if by_git else []
             listed = ", ".join([*others, *(one.ref for one in found)])
-            raise UserError(f"{name}: {len(commits)} revisions have this name: give one in full: {listed}")
+            raise UserError(f"{name}: {len(commits)} revisions have this name: write one in full: {listed}")
         if not commits:
             known = [*(one.name for one in self._experiments), *self._branches_and_tags(), WORKSPACE]
             raise UserError(
@@ -67,7 +67,7 @@ class History:
         return Revision(name, commits.pop())
 
     def text(self, revision: Revision, path: str) -> str | None:
-        """Return a file that git holds, or None where the revision has none."""
+        """Return a file that git holds, or None where the revision does not have it."""
         if revision.commit:
             content = read_file(self.root, revision.commit, f"./{path}")
             return None if content is None else content.decode("utf-8")
@@ -75,18 +75,18 @@ class History:
         return file.read_text(encoding="utf-8") if file.exists() else None
 
     def tracked(self, revision: Revision, path: str) -> Path:
-        """Return where an output that DVC holds can be read: the workspace, or the cache.
+        """Return the path of an output that DVC tracks, in the workspace or in the cache.
 
-        What the cache lacks is fetched from the default remote.
+        An output that is not in the cache is fetched from the default remote.
 
         Raises:
             MissingOutputError: the revision has no such output, or neither cache nor remote has it.
-            UserError: the file in the cache is spoilt, or there is none in the workspace.
+            UserError: the file in the cache is corrupt, or there is none in the workspace.
         """
         if revision.commit is None:
             file = self.root / path
             if not file.exists():
-                raise UserError(f"{path}: not in the workspace; `dvc checkout` or `dvc repro` brings it")
+                raise UserError(f"{path}: not in the workspace; run `dvc checkout` or `dvc repro`")
             return file
         digest = self._digest(revision, path)
         cached = Path(self._dvc.cache.local.oid_to_path(digest))
@@ -102,7 +102,7 @@ class History:
     def inputs(self, revision: Revision) -> dict[str, str]:
         """Return the hash of every source file, pin and table that the stages read, as dvc.lock recorded it.
 
-        What another stage wrote is left out, and so is conf/, which the settings speak of.
+        Outputs of other stages are left out, and so is conf/, which the settings cover.
         """
         stages = self._lock(revision)
         written = {out["path"] for stage in stages for out in stage.get("outs", [])}
@@ -135,7 +135,7 @@ class History:
             self._dvc.cloud.pull([HashInfo("md5", digest)])
         except (DvcException, OSError) as error:
             why = f" ({' '.join(str(error).split())})"
-        # What the remote lacks, DVC passes over.
+        # DVC ignores what the remote does not have.
         if cached.exists():
             return
         cure = f"`git checkout {revision.name}`, `dvc repro`, `dvc push`"
@@ -143,7 +143,7 @@ class History:
             cure = f"`dvc exp apply {revision.name}`, `dvc repro`, `dvc push`"
         raise MissingOutputError(
             f"{revision.name}: {path} is neither in the cache nor on the remote{why};"
-            f" `dvc push` it where it was computed, or compute it anew: {cure}"
+            f" `dvc push` it where it was computed, or compute it again: {cure}"
         )
 
     @cached_property
@@ -152,7 +152,7 @@ class History:
 
         from dvc.repo import Repo
 
-        # It warns of what is missing over several lines; we say it in one.
+        # DVC warns about missing files over several lines; the error below is one.
         logging.getLogger("dvc").setLevel(logging.ERROR)
         return Repo(str(self.root))
 

@@ -1,4 +1,4 @@
-"""One thing that a search varies: a key of the config, and its values in the words of Hydra's sweeps."""
+"""A dimension of a search space: a key of the config, and its values in the grammar of Hydra's sweeps."""
 
 import math
 from dataclasses import dataclass, field
@@ -23,9 +23,9 @@ class Dimension:
 
     Attributes:
         key: dotted, such as model.params.learning_rate, or a group, such as features.
-        words: the values as they were written.
+        words: the values as written.
         distribution: the same for Optuna; a choice is one of the texts in options.
-        default: what is in force without a search, as Optuna takes it.
+        default: the current value, as Optuna takes it.
         options: of a choice, the value behind each text, of its own type; empty for numbers.
     """
 
@@ -64,7 +64,7 @@ class Dimension:
                 return low + share * (high - low)
 
     def position(self, parameter: Any) -> float:
-        """Return where between the ends a parameter stands, 0 to 1, by its logarithm if tagged so."""
+        """Return where a parameter is between the ends, 0 to 1, on the logarithm if tagged so."""
         if isinstance(self.distribution, CategoricalDistribution):
             choices = self.distribution.choices
             return choices.index(parameter) / max(len(choices) - 1, 1)
@@ -75,13 +75,13 @@ class Dimension:
 
 
 def sweep(key: str, words: str) -> Any:
-    """Read what stands behind `key=` in Hydra's grammar.
+    """Parse what follows `key=` in Hydra's grammar.
 
     Returns:
-        One of Hydra's sweeps, or the plain value where it is none.
+        One of Hydra's sweeps, or the plain value where it is not a sweep.
 
     Raises:
-        UserError: the grammar does not take it.
+        UserError: it does not parse.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
@@ -89,7 +89,7 @@ def sweep(key: str, words: str) -> Any:
     try:
         return OverridesParser.create().parse_override(f"{key}={words}").value()
     except HydraException as error:
-        raise UserError(f"{key}: '{words}' cannot be read; write {WORDS}") from error
+        raise UserError(f"{key}: cannot parse '{words}'; write {WORDS}") from error
 
 
 def of_values(key: str, words: str, current: Any) -> Dimension:
@@ -98,11 +98,10 @@ def of_values(key: str, words: str, current: Any) -> Dimension:
     Args:
         key: dotted.
         words: its values, as in `-S key=words`.
-        current: the value in force, whose type decides: an interval around a whole number is one of whole
-            numbers.
+        current: the current value, whose type decides: an interval around an integer is one of integers.
 
     Raises:
-        UserError: not the words of a sweep, values of another type than the current one, or the current
+        UserError: not a sweep, values of another type than the current one, or the current
             one is not among them.
     """
     from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSweep
@@ -113,11 +112,11 @@ def of_values(key: str, words: str, current: Any) -> Dimension:
             raise UserError(f"{key}: a choice takes no tag; write {WORDS}")
         return _choice(key, words, [_value(value) for value in found.list], current)
     if not isinstance(found, IntervalSweep | RangeSweep):
-        raise UserError(f"{key}: '{words}' is one value or cannot be varied; write {WORDS}")
+        raise UserError(f"{key}: '{words}' is a single value or cannot be varied; write {WORDS}")
     if isinstance(current, bool) or not isinstance(current, int | float):
-        raise UserError(f"{key}: is {written(current)}, no number; only choice(a, b) goes with it")
+        raise UserError(f"{key}: is {written(current)}, which is not a number; use choice(a, b)")
     if found.tags - {"log"}:
-        raise UserError(f"{key}: tag {', '.join(sorted(found.tags - {'log'}))} is not known, only log")
+        raise UserError(f"{key}: tag {', '.join(sorted(found.tags - {'log'}))} is unknown; use tag log")
     if isinstance(found, RangeSweep):
         low, high, step = _grid(key, words, found)
     else:
@@ -129,7 +128,7 @@ def of_options(key: str, words: str, options: list[str], current: str | None) ->
     """Make the dimension of a group of conf/; the options' values are filled in by the caller.
 
     Raises:
-        UserError: the option in force is not among them.
+        UserError: the current option is not among them.
     """
     return _choice(key, words, list(options), current)
 
@@ -139,12 +138,10 @@ def _choice(key: str, words: str, values: list[Any], current: Any) -> Dimension:
         values = [float(value) if type(value) is int else value for value in values]
     wrong = [value for value in values if not _alike(value, current)]
     if wrong:
-        raise UserError(
-            f"{key}: is {written(current)}, so {written(wrong[0])} is of another type than it should be"
-        )
+        raise UserError(f"{key}: is {written(current)}, so {written(wrong[0])} has the wrong type")
     options = {written(value): value for value in values}
     if len(options) < 2:
-        raise UserError(f"{key}: '{words}' leaves nothing to choose; write two values at least")
+        raise UserError(f"{key}: '{words}' leaves nothing to choose; write at least two values")
     default = written(current)
     if default not in options:
         raise _outside(key, words, default)
@@ -156,7 +153,7 @@ def _numbers(
 ) -> Dimension:
     low, high, step = ends
     if not low < high:
-        raise UserError(f"{key}: {words} holds less than two numbers")
+        raise UserError(f"{key}: {words} contains fewer than two numbers")
     if log and (low <= 0 or step is not None):
         raise UserError(f"{key}: {words}: a logarithm needs an interval above 0")
     whole = isinstance(current, int)
@@ -176,7 +173,7 @@ def _numbers(
 
 def _outside(key: str, words: str, current: str) -> UserError:
     return UserError(
-        f"{key}: is {current}, which is not in {words}; the values in force are the first trial, so widen it"
+        f"{key}: is {current}, which is not in {words}; the first trial needs it, so widen the space"
     )
 
 
@@ -184,7 +181,7 @@ def _grid(key: str, words: str, found: Any) -> tuple[Number, Number, Number]:
     """Return the first and last number of a range, which leaves its stop out, and the step."""
     count = math.ceil((found.stop - found.start) / found.step - TOLERANCE) if found.step else 0
     if count < 2:
-        raise UserError(f"{key}: {words} holds less than two numbers")
+        raise UserError(f"{key}: {words} contains fewer than two numbers")
     ends = found.start, found.start + (count - 1) * found.step
     return min(ends), max(ends), abs(found.step)
 

@@ -33,7 +33,7 @@ class Level:
 
 
 def check_scientific(names: Sequence[str], space: Space) -> None:
-    """Make sure that every hyperparameter called scientific is searched.
+    """Check that every scientific hyperparameter is in the space.
 
     Raises:
         UserError: one is not in the space.
@@ -46,7 +46,7 @@ def check_scientific(names: Sequence[str], space: Space) -> None:
 
 
 def at_end(dimension: Dimension, parameter: Any) -> str | None:
-    """Return the end, lower or upper, that a parameter stands at; None inside and for a choice."""
+    """Return the end, lower or upper, that a parameter is at; None inside and for a choice."""
     if isinstance(dimension.distribution, CategoricalDistribution):
         return None
     position = dimension.position(parameter)

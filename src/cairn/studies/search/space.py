@@ -1,4 +1,4 @@
-"""The space of a search: what stands as `space` with the model, and what `-S` adds, replaces or fixes."""
+"""The space of a search: `space` in the model's file, and what `-S` adds, replaces or fixes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,14 +21,14 @@ class Space:
     """The dimensions of a search.
 
     Attributes:
-        dimensions: in the order in which they were written, those of the model first.
+        dimensions: in the order written, those of the model first.
     """
 
     dimensions: tuple[Dimension, ...]
 
     @property
     def default(self) -> dict[str, Any]:
-        """The parameters that stand for the values in force."""
+        """The parameters of the current values."""
         return {dimension.key: dimension.default for dimension in self.dimensions}
 
     def values(self, base: dict[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,7 +39,7 @@ class Space:
         return base
 
     def overrides(self, parameters: Mapping[str, Any]) -> list[str]:
-        """Return the words for `-S` that say the same, less those that are as they were."""
+        """Return the overrides for `-S` that give these parameters, without those equal to the default."""
         return [
             f"{d.key}={parameters[d.key] if d.options else written(parameters[d.key])}"
             for d in self.dimensions
@@ -64,10 +64,10 @@ class Space:
 
 
 def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Tell the words that fix a value from those that vary one.
+    """Separate the overrides that fix a value from those that vary one.
 
     Raises:
-        UserError: one that Hydra's grammar does not take.
+        UserError: one that Hydra's grammar does not parse.
     """
     from hydra.core.override_parser.types import Glob, Sweep
 
@@ -87,17 +87,17 @@ def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
 def read_space(
     conf: Path, base: Composed, task: Task, *, fixed: Sequence[str] = (), varied: Sequence[str] = ()
 ) -> Space:
-    """Put the space together.
+    """Build the space.
 
     Args:
         conf: the folder of config.yaml.
-        base: what is in force, the fixed words included.
-        task: says which of model.classifier and model.regressor counts.
-        fixed: words that fix a value, which takes it out of the space.
-        varied: words that vary one, which adds to the space or replaces what the model's file says.
+        base: the current values with the fixed overrides.
+        task: decides between model.classifier and model.regressor.
+        fixed: overrides that fix a value, which removes it from the space.
+        varied: overrides that vary one, which adds to the space or replaces a line of the model's file.
 
     Raises:
-        UserError: one line for everything that is wrong, or nothing is left to vary.
+        UserError: one line for each problem, or nothing is left to vary.
     """
     idle = "model.classifier" if task == "regression" else "model.regressor"
     file = f"conf/model/{base.choices.get('model')}.yaml: space"
@@ -118,7 +118,7 @@ def read_space(
             wrong.append(f"{where}: {error}")
     for one in dimensions:
         wrong += [
-            f"-S: {one.key} is varied as a part of {two.key} already; keep one of them"
+            f"-S: {one.key} is already varied as part of {two.key}; keep one of them"
             for two in dimensions
             if one.key != two.key and within(one.key, two.key)
         ]
@@ -140,11 +140,11 @@ def _dimension(conf: Path, base: Composed, key: str, words: str) -> Dimension:
             f" vary it with `cairn sweep -S '{key}={words}'`"
         )
     if "@" in key:
-        raise UserError(f"{key}: belongs to the baselines, which no trial fits")
+        raise UserError(f"{key}: belongs to the baselines, which a search does not fit")
     if key == "model":
-        raise UserError("model: a search is about one model; run one for each with -S model=NAME")
+        raise UserError("model: a search varies one model; run one search for each with -S model=NAME")
     if section not in TUNABLE and (section in base.values or section in base.choices):
-        raise UserError(f"{key}: changes nothing of a trial; what can be varied is in {', '.join(TUNABLE)}")
+        raise UserError(f"{key}: does not affect a trial; a search can vary {', '.join(TUNABLE)}")
     if key in base.choices:
         return _group(conf, base, key, words)
     keys = {".".join(path): value for path, value in leaves(base.values).items()}
@@ -154,7 +154,7 @@ def _dimension(conf: Path, base: Composed, key: str, words: str) -> Dimension:
 
 
 def _group(conf: Path, base: Composed, group: str, words: str) -> Dimension:
-    """Make the dimension of a group; the option in force has to be in force with no key changed."""
+    """Make the dimension of a group; the current option must have no key overridden."""
     from hydra.core.override_parser.types import ChoiceSweep, Glob
 
     found = sweep(group, words)
@@ -164,16 +164,16 @@ def _group(conf: Path, base: Composed, group: str, words: str) -> Dimension:
     elif isinstance(found, ChoiceSweep):
         names = [str(name) for name in found.list]
     else:
-        raise UserError(f"{group}: is a group of options; write choice({', '.join(known[:2])})")
+        raise UserError(f"{group}: is a config group; write choice({', '.join(known[:2])})")
     made = of_options(group, words, names, base.choices[group])
     filled: dict[str, Any] = {}
     for label, name in made.options.items():
         other = compose(conf, [*(o for o in base.overrides if key_of(o) != group), f"{group}={name}"])
         changed = {path.partition(".")[0] for path in differing(base.values, other.values)}
         if changed - {group}:
-            raise UserError(f"{group}={name}: changes {', '.join(sorted(changed - {group}))} as well")
+            raise UserError(f"{group}={name}: also changes {', '.join(sorted(changed - {group}))}")
         if name == base.choices[group] and changed:
-            raise UserError(f"{group}: keys of {name} are overridden; vary these, or fix none of them")
+            raise UserError(f"{group}: keys of {name} are overridden; vary those keys, or drop the overrides")
         filled[label] = other.values[group]
     return replace(made, options=filled)
 
