@@ -358,7 +358,7 @@ TOO_LITTLE = {
     "a name of YAML": (visits().assign(**{"${x}": 1}), "bought", r"cannot be written in YAML or pandas"),
     "one column": (visits()[["bought"]], "bought", r"found only one column \(bought\)"),
     "nothing but ids": (
-        visits()[["bought"]].assign(id=range(ROWS)), "bought", r"no feature is left: the contract gives no",
+        visits()[["bought"]].assign(id=range(ROWS)), "bought", r"no feature is left: no column can be",
     ),
     "nothing but leaks": (
         visits()[["bought"]].assign(copy=lambda t: t["bought"]), "bought", r"copy: alone.*--keep COLUMN",
