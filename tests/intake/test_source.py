@@ -142,13 +142,13 @@ def test_a_folder_of_files_is_read_as_one_and_the_pipeline_reads_the_same(tmp_pa
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({}, "the folder holds no table"),
+        ({}, "no table in this folder"),
         (
             {"a.csv": "x\n1\n", "b.jsonl": "{}"},
-            "the folder holds .csv and .jsonl files: keep those of one kind",
+            "the folder has .csv and .jsonl files; keep files of one kind",
         ),
         ({"a.csv": "x\n1\n", "b.csv": ""}, "b.csv: the file is empty"),
-        ({"a.csv": "<!DOCTYPE html><html>", "b.csv": "x\n1\n"}, "a.csv: this is a web page, not a table"),
+        ({"a.csv": "<!DOCTYPE html><html>", "b.csv": "x\n1\n"}, "a.csv: a web page, not a table"),
     ],
 )
 def test_a_folder_that_is_no_table_gives_one_line(files, said, tmp_path):

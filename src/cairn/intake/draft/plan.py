@@ -261,10 +261,7 @@ def _mark_leaks(draft: _Draft, prepared: pd.DataFrame, data: DataConfig) -> dict
     for name, why in found.items():
         draft.findings[name] = draft.findings[name].changed("suspect", why, known="after", group=None)
     if not any(finding.column.group for finding in draft.findings.values()):
-        reasons = (
-            "; ".join(f"{name}: {why}" for name, why in found.items())
-            or "the contract gives no column a group"
-        )
+        reasons = "; ".join(f"{name}: {why}" for name, why in found.items()) or "no column can be a feature"
         fix = " (--keep COLUMN uses one although it looks like a leak)" if found else ""
         raise UserError(f"no feature is left: {reasons}{fix}")
     return alone

@@ -84,7 +84,7 @@ def ask(target: pd.Series, wanted: Task | None, positive: str | None) -> Questio
     task = wanted or _task(len(counts), numeric, whole)
     if positive is not None and task != "binary":
         raise UserError(
-            f"--positive {positive}: {name} only a binary task has a positive class, and this task is {task};"
+            f"--positive {positive}: only a binary task has a positive class, and this task is {task};"
             f" derive one: --target 'event = `{name}` == …'"
         )
     if task == "regression":
