@@ -134,7 +134,7 @@ def test_a_figure_with_a_flat_target_or_no_validation_is_drawn():
     canvas.to_svg(figures.training_figure([0.1, 0.2]))
 
 
-def test_letters_that_our_font_lacks_are_drawn_without_a_word(recwarn):
+def test_letters_that_the_font_lacks_are_drawn_without_a_warning(recwarn):
     svg = canvas.to_svg(figures.interval_figure({"北京": Estimate(0.1, -0.1, 0.3)}, label="gain"))
     assert "北京" in svg
     assert not recwarn.list

@@ -1,4 +1,4 @@
-"""A real browser shows the page of a table at a desk and on a phone, by day and by night, and asks nobody.
+"""Chromium shows the page explore on a laptop and a phone, light and dark, without any request.
 
 Needs the Debian package chromium.
 """
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.scale
 
 LAPTOP, PHONE = (1280, 900), (390, 844)
 OF_A_PAGE = 101845102
-"""How Chromium's log marks what a page asks for (blink_resource_loader); it asks for updates of its own."""
+"""How Chromium's log marks requests of a page (blink_resource_loader), unlike its own for updates."""
 WIDTHS = (
     "<script>parent.postMessage(`${document.documentElement.scrollWidth} of ${innerWidth}`, '*')</script>"
 )
@@ -30,7 +30,7 @@ FRAME = """<script>addEventListener("message", (sent) => { document.title = sent
 
 
 def browse(page, folder, size, *options):
-    """Open a page in headless Chromium; return what it printed and the addresses it asked for."""
+    """Open a page in headless Chromium; return its output and the addresses that the page requested."""
     program = shutil.which("chromium")
     assert program, "this test needs Chromium: apt-get install chromium"
     log = folder / "net.json"
@@ -80,7 +80,7 @@ def test_the_page_is_shown_without_a_console_message_or_a_request(page, tmp_path
 
 
 @pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
-def test_nothing_sticks_out_of_the_page_at_either_width(page, tmp_path, size):
+def test_nothing_overflows_the_page_at_either_width(page, tmp_path, size):
     copy = tmp_path / "page.html"
     copy.write_text(page.read_text(encoding="utf-8").replace("</body>", f"{WIDTHS}</body>"), encoding="utf-8")
     # A window of the browser is 500 wide at least; a frame in it may be as narrow as a phone.
@@ -90,7 +90,7 @@ def test_nothing_sticks_out_of_the_page_at_either_width(page, tmp_path, size):
     assert wide <= inner == size[0]
 
 
-def test_the_name_of_a_column_is_not_broken_in_mid_word(tmp_path, monkeypatch):
+def test_the_name_of_a_column_is_not_broken_across_lines(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = ("arrival_date_num", "default_payment_next_month")
     after = {name: {"known": "after", "group": None, "description": "what it is"} for name in names}
@@ -101,7 +101,7 @@ def test_the_name_of_a_column_is_not_broken_in_mid_word(tmp_path, monkeypatch):
     assert re.search(r"<title>(.*?)</title>", done.stdout)[1] == "2 names, 0 broken"
 
 
-def test_the_check_would_see_a_console_message_and_a_request(tmp_path):
+def test_the_checks_detect_a_console_message_and_a_request(tmp_path):
     bad = tmp_path / "bad.html"
     bad.write_text(
         "<script>console.error('wrong')</script><img src='http://127.0.0.1:9/x.png'>", encoding="utf-8"

@@ -1,4 +1,4 @@
-"""What the page of a table says is what SciPy, pandas or a count by hand says."""
+"""The measures of the page explore agree with SciPy, pandas or a count by hand."""
 
 import numpy as np
 import pandas as pd
@@ -64,7 +64,7 @@ def test_the_three_measures_agree_for_two_values_each():
     assert as_levels == pytest.approx(as_numbers, abs=1e-3)
 
 
-def test_chance_is_no_association_even_for_a_category_of_many_levels():
+def test_independent_columns_have_no_association_even_with_many_levels():
     many = category(RNG.integers(0, 300, 2000).astype(str))
     assert association(many, numbers(RNG.normal(size=2000))) < 0.2
     assert association(many, category(RNG.integers(0, 5, 2000).astype(str))) < 0.2
@@ -80,7 +80,7 @@ def test_chance_is_no_association_even_for_a_category_of_many_levels():
         (numbers(X[:9]), numbers(Y[:9])),
     ],
 )
-def test_there_is_no_association_to_speak_of_with_a_constant_a_name_or_a_handful_of_rows(first, second):
+def test_constants_identifiers_and_very_few_rows_have_no_association(first, second):
     assert association(first, second) in (None, 0.0)
 
 
@@ -147,13 +147,13 @@ def test_a_number_and_its_text_are_one_level_as_they_are_for_the_models():
 
 
 @given(st.lists(st.floats(-1e12, 1e12) | st.integers(-50, 50), min_size=1, max_size=60))
-def test_bins_are_in_order_and_not_too_many(values):
+def test_bin_edges_increase_and_are_at_most_26(values):
     edges = bin_edges(np.array(values, dtype=float))
     assert (np.diff(edges) > 0).all() or len(edges) == 2
     assert 2 <= len(edges) <= 26
 
 
-def test_positive_numbers_of_many_sizes_have_bins_equal_in_the_logarithm():
+def test_positive_numbers_of_several_orders_of_magnitude_have_logarithmic_bins():
     values = pd.Series(np.exp(5 * RNG.normal(size=400)))
     seen = profile(*of_parts(values, values, "numeric"))
     assert seen.bars.logarithmic
@@ -161,7 +161,7 @@ def test_positive_numbers_of_many_sizes_have_bins_equal_in_the_logarithm():
     assert not profile(*of_parts(values - 1, values, "numeric")).bars.logarithmic
 
 
-def test_whole_numbers_have_bins_around_whole_numbers():
+def test_whole_numbers_have_bins_centred_on_whole_numbers():
     assert bin_edges(np.array([0.0, 1, 2, 3])).tolist() == [-0.5, 0.5, 1.5, 2.5, 3.5]
 
 
@@ -179,18 +179,18 @@ def test_intervals_are_those_of_scipy_and_of_the_normal_distribution():
     ("span", "period"),
     [("30h", "hour"), ("60D", "day"), ("400D", "week"), ("3000D", "month"), ("70000D", "year")],
 )
-def test_the_period_is_the_shortest_that_keeps_the_curve_legible(span, period):
+def test_the_period_is_the_shortest_that_gives_at_most_100_periods(span, period):
     time = pd.Series(
         pd.Timestamp("2020-01-01") + pd.to_timedelta(np.linspace(0, 1, 500) * pd.Timedelta(span))
     )
     assert period_of(time) == period
 
 
-def test_rows_of_one_moment_have_no_curve():
+def test_rows_of_a_single_time_have_no_period():
     assert period_of(pd.Series(pd.to_datetime(["2020-01-01"] * 3))) is None
 
 
-def test_the_target_by_day_is_what_groupby_says():
+def test_the_target_by_day_equals_pandas_groupby():
     time = pd.Series(pd.date_range("2020-01-01", periods=400, freq="h"))
     y = pd.Series((X > 0).astype("int8"))
     by_day = y.groupby(time.dt.date)
@@ -230,7 +230,7 @@ def test_dates_with_a_time_zone_are_shown_in_utc():
     assert moment(as_values(local, "datetime").numbers[0]) == "2020-07-01 10:00"
 
 
-def test_columns_that_miss_together_share_a_line_with_the_target_there():
+def test_columns_missing_in_the_same_rows_are_one_gap():
     holes = np.arange(400) < 80
     table = pd.DataFrame({"a": np.where(holes, np.nan, X), "b": LEVEL.mask(holes), "c": X, "d": Y})
     table.loc[399, "d"] = np.nan
@@ -267,7 +267,7 @@ def test_the_largest_levels_of_a_category_are_its_groups_and_missing_is_one():
     assert [group.name for group in found] == ["(missing)", *(f"l{i}" for i in range(11))]
 
 
-def test_entities_are_as_uneven_as_so_many_equal_ones():
+def test_the_effective_number_of_entities_is_that_of_equally_large_ones():
     equal = entities(pd.Series(np.repeat(range(10), 5)))
     assert (equal.count, equal.median_rows, equal.largest_share) == (10, 5, 0.1)
     assert equal.effective == pytest.approx(10)
