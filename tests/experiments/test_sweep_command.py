@@ -2,7 +2,7 @@
 
 import pytest
 
-from cairn.commands import sweep
+from cairn.commands.app import run
 from cairn.errors import UserError
 from cairn.experiments.engines.start import crew_size
 from cairn.experiments.refs import git
@@ -23,7 +23,7 @@ def here(clone, monkeypatch):
 
 def refusal(*words):
     with pytest.raises(UserError) as error:
-        sweep.main(*words)
+        run("sweep", *words)
     return str(error.value).splitlines()
 
 
@@ -42,7 +42,7 @@ def test_every_bad_combination_is_named_before_anything_runs(here):
 
 
 def test_combinations_that_mean_the_same_run_once(here, capsys):
-    sweep.main("--dry", "-S", "model=hist_gbdt,logistic", "-S", "seed=2013,7,7", "-S", "threads=2")
+    run("sweep", "--dry", "-S", "model=hist_gbdt,logistic", "-S", "seed=2013,7,7", "-S", "threads=2")
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == [
         f"model={model} seed=7 threads=2: the same settings as model={model} seed=7 threads=2; runs once"
@@ -57,7 +57,7 @@ def test_combinations_that_mean_the_same_run_once(here, capsys):
 
 def test_names_follow_from_settings_and_commit_and_not_from_the_words(here, capsys):
     def names(*words):
-        sweep.main("--dry", *words)
+        run("sweep", "--dry", *words)
         return {line.split()[-1]: line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]}
 
     few = names("-S", "seed=1,2")
@@ -73,7 +73,7 @@ def test_what_is_not_committed_is_listed_and_can_be_left_out(here, capsys):
     first, second = refusal("--dry", "-S", "seed=1,2013")
     assert first == "not committed: conf/config.yaml, conf/model/mine.yaml"
     assert "--from HEAD" in second
-    sweep.main("--dry", "--from", "HEAD", "-S", "seed=1,2013")
+    run("sweep", "--dry", "--from", "HEAD", "-S", "seed=1,2013")
     assert "runs once" not in capsys.readouterr().out
     (unknown,) = refusal("--dry", "--from", "HEAD", "-S", "model=mine")
     assert unknown.startswith("model=mine: conf/model: no option 'mine'"), "conf/ is that of the commit"

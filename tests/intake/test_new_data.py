@@ -10,7 +10,7 @@ from pages import blocks
 from repository import ROOT
 from sklearn import datasets
 
-from cairn.commands import new_data
+from cairn.commands.app import run
 from cairn.errors import UserError
 
 
@@ -50,19 +50,19 @@ def test_a_snapshot_taken_by_hand_is_a_file_like_any_other_and_is_not_written_ov
     (folder / "root/data/sql/wine.yaml").write_text("connection: DB\ntable: wine\n", encoding="utf-8")
     (folder / "root/data/raw").mkdir()
     wine().to_parquet(folder / "root/data/raw/wine.parquet")
-    new_data.main("data/raw/wine.parquet", "--target", "target", "--dry")
+    run("new-data", "data/raw/wine.parquet", "--target", "target", "--dry")
     assert "178 rows" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"data/raw/wine\.parquet is there"):
-        new_data.main("--sql", "wine", "--connection", "DB", "--target", "target")
+        run("new-data", "--sql", "wine", "--connection", "DB", "--target", "target")
     (folder / "root/data/raw/wine.parquet").unlink()
     with pytest.raises(UserError, match=r"data/sql/wine\.yaml is there"):
-        new_data.main("--sql", "wine", "--connection", "DB", "--target", "target")
+        run("new-data", "--sql", "wine", "--connection", "DB", "--target", "target")
 
 
 def test_dry_shows_every_file_and_writes_none(folder, capsys):
     wine().to_csv(folder / "wine.csv", index=False)
     before = everything(folder)
-    new_data.main(str(folder / "wine.csv"), "--target", "target", "--dry")
+    run("new-data", str(folder / "wine.csv"), "--target", "target", "--dry")
     said = capsys.readouterr().out
     for group in ("data", "contract", "evaluate", "baseline"):
         assert f"--- conf/{group}/wine.yaml" in said
@@ -74,7 +74,7 @@ def test_nothing_is_left_behind_where_dvc_refuses(folder):
     wine().to_csv(folder / "wine.csv", index=False)
     before = everything(folder)
     with pytest.raises(UserError, match=r"add --quiet data/raw/wine.csv: .*; nothing was written") as error:
-        new_data.main(str(folder / "wine.csv"), "--target", "target")
+        run("new-data", str(folder / "wine.csv"), "--target", "target")
     assert len(str(error.value).splitlines()) == 1
     assert [name for name in everything(folder) if name not in (*before, "root/data", "root/data/raw")] == []
 
@@ -89,7 +89,7 @@ def test_nothing_is_left_behind_where_git_refuses(folder, monkeypatch):
     wine().to_csv(folder / "wine.csv", index=False)
     before = everything(folder)
     with pytest.raises(UserError):
-        new_data.main(str(folder / "wine.csv"), "--target", "target")
+        run("new-data", str(folder / "wine.csv"), "--target", "target")
     assert [name for name in everything(folder) if name not in (*before, "root/data", "root/data/raw")] == []
 
 
@@ -98,7 +98,7 @@ def test_a_relative_path_is_one_of_the_users_folder(folder, monkeypatch, capsys)
     (folder / "root/mine").mkdir()
     wine().to_csv(folder / "root/mine/wine.csv", index=False)
     monkeypatch.setenv("PWD", str(folder / "root/mine"))
-    new_data.main("wine.csv", "--target", "target", "--dry")
+    run("new-data", "wine.csv", "--target", "target", "--dry")
     assert "178 rows" in capsys.readouterr().out
 
 
@@ -139,7 +139,7 @@ def test_what_cannot_work_gives_one_line_and_writes_nothing(words, said, folder)
     wine().to_csv(folder / "root/wine.csv", index=False)
     before = everything(folder)
     with pytest.raises(UserError) as error:
-        new_data.main(*words, *([] if "--target" in words else ["--target", "target"]))
+        run("new-data", *words, *([] if "--target" in words else ["--target", "target"]))
     assert said in str(error.value)
     assert len(str(error.value).splitlines()) == 1
     assert "s3cr3t" not in str(error.value)
@@ -157,7 +157,7 @@ def test_an_address_without_a_table_gives_one_line_and_leaves_nothing(file, said
     (web.folder / "page.csv").write_text("<!doctype html><title>log in</title>", encoding="utf-8")
     before = everything(folder / "root")
     with pytest.raises(UserError) as error:
-        new_data.main(f"{web.url}/{file}", "--target", "x")
+        run("new-data", f"{web.url}/{file}", "--target", "x")
     assert said in str(error.value)
     assert str(folder) not in str(error.value)
     assert len(str(error.value).splitlines()) == 1

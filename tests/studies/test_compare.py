@@ -13,7 +13,7 @@ from checkouts import Checkout
 from omegaconf import OmegaConf
 from sklearn.metrics import log_loss
 
-from cairn.commands.compare import main
+from cairn.commands.app import run
 from cairn.data.tables import rounded, write_json, write_table
 from cairn.errors import UserError
 from cairn.metrics.paired import Difference
@@ -311,18 +311,26 @@ def test_what_is_undefined_is_written_as_a_dash(toy):
 
 def test_the_command_prints_one_form_writes_a_page_and_tells_ci(toy, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(toy.path)
-    main("noisy", "sound", "--fail-if-worse", "--metrics", "brier")
+    run("compare", "noisy", "sound", "--fail-if-worse", "--metrics", "brier")
     assert "B: sound is better than noisy" in capsys.readouterr().out
     with pytest.raises(SystemExit) as stopped:
-        main("sound", "noisy", "--fail-if-worse", "--json", "--html", str(tmp_path / "new/page.html"))
+        run(
+            "compare",
+            "sound",
+            "noisy",
+            "--fail-if-worse",
+            "--json",
+            "--html",
+            str(tmp_path / "new/page.html"),
+        )
     assert stopped.value.code == 3
     assert json.loads(capsys.readouterr().out)["candidates"][0]["outcome"] == "worse"
     assert "noisy is worse than sound" in (tmp_path / "new/page.html").read_text(encoding="utf-8")
-    main("noisy", "sound", "--md", "--part", "validation")
+    run("compare", "noisy", "sound", "--md", "--part", "validation")
     said = capsys.readouterr().out
     assert said.startswith("**sound is better than noisy") and "good for choosing, not for a claim" in said
     with pytest.raises(UserError, match=r"--html: .* cannot be written"):
-        main("noisy", "sound", "--html", str(tmp_path))
+        run("compare", "noisy", "sound", "--html", str(tmp_path))
 
 
 @pytest.mark.slow

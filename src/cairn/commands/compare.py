@@ -1,20 +1,61 @@
-"""`cairn compare A B [C …]`: is B better than A, on the same rows, and by how much?"""
+"""`cairn compare`."""
 
-import argparse
-import json
 import sys
 from pathlib import Path
+from typing import Annotated, Literal
 
-from cairn.arguments import at_least
-from cairn.errors import UserError
+import typer
+
+from cairn.commands.options import DecideBy, Forms, Html, Json, Markdown, names, show, stop_on_both
 
 WORSE, MISSING = 3, 4
-"""Exit codes: a candidate is worse, --fail-if-worse; a revision's predictions are nowhere."""
+"""Exit codes: a candidate is worse, with --fail-if-worse; predictions of a revision cannot be found."""
 
 
-def main(*arguments: str) -> None:
-    """Print the comparison of git revisions, DVC experiments or the workspace with the first one named."""
-    words = _parsed(arguments)
+def main(
+    reference: Annotated[str, typer.Argument(metavar="A", help="Revision to compare with")],
+    others: Annotated[list[str], typer.Argument(metavar="B...", help="Revisions to compare with A")],
+    *,
+    part: Annotated[
+        Literal["test", "validation"],
+        typer.Option(help="Rows to judge on: test for a claim, validation while you still choose"),
+    ] = "test",
+    decide_by: DecideBy = None,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME,NAME", help="Only these metrics, besides the one that decides"),
+    ] = None,
+    resamples: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=100, help="Bootstrap resamples", show_default="evaluate.resamples of A"
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Seed of the resamples", show_default="seed of A")
+    ] = None,
+    md: Markdown = False,
+    json: Json = False,
+    html: Html = None,
+    fail_if_worse: Annotated[
+        bool, typer.Option("--fail-if-worse", help="Exit with 3 if a revision is worse than A")
+    ] = False,
+) -> None:
+    """Compare revisions by their predictions for the same rows.
+
+    Prints every metric and the money with intervals; nothing is trained. A
+    revision is a git branch, tag or commit, the name of a DVC experiment, or
+    `workspace`.
+
+    Exit codes: 1 error, 2 usage, 3 worse (--fail-if-worse), 4 no predictions
+    of a revision in the cache or the remote.
+
+    Examples:
+      cairn compare main workspace --part validation        is my change better?
+      cairn compare main one two three --decide-by saving   which one saves most?
+      cairn compare main HEAD --md --fail-if-worse          for CI
+    """
+    stop_on_both(md, json)
     from cairn.data.tables import rounded
     from cairn.report.comparison.page import to_html
     from cairn.report.comparison.tables import to_markdown, to_record, to_text
@@ -24,66 +65,17 @@ def main(*arguments: str) -> None:
     try:
         comparison = compare(
             Path(),
-            [words.reference, *words.others],
-            part=words.part,
-            metrics=words.metrics.split(",") if words.metrics else None,
-            decides=words.decide_by,
-            resamples=words.resamples,
-            seed=words.seed,
+            [reference, *others],
+            part=part,
+            metrics=names(metrics) if metrics else None,
+            decides=decide_by,
+            resamples=resamples,
+            seed=seed,
         )
     except MissingOutputError as error:
         print(f"cairn compare: {error}", file=sys.stderr)
         raise SystemExit(MISSING) from error
-    if words.html:
-        _write(words.html, to_html(comparison))
-    if words.json:
-        print(json.dumps(rounded(to_record(comparison)), indent=1, ensure_ascii=False))
-    else:
-        print(to_markdown(comparison) if words.md else to_text(comparison))
-    if words.fail_if_worse and any(one.outcome == "worse" for one in comparison.candidates):
+    forms = Forms(to_text, to_markdown, lambda found: rounded(to_record(found)), to_html)
+    show(comparison, forms, md=md, as_json=json, html=html)
+    if fail_if_worse and any(one.outcome == "worse" for one in comparison.candidates):
         raise SystemExit(WORSE)
-
-
-def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        allow_abbrev=False,
-        prog="cairn compare",
-        description="Compare revisions by their predictions of the same rows: every metric and the money,"
-        " with intervals.",
-        epilog="A revision is a branch, tag or commit of git, the name of a DVC experiment, or `workspace`."
-        f" Exit codes: 1 an error, {WORSE} see --fail-if-worse, {MISSING} predictions that are nowhere.",
-    )
-    parser.add_argument("reference", metavar="A", help="the revision that the others are compared with")
-    parser.add_argument("others", metavar="B", nargs="+", help="revisions to compare with it")
-    parser.add_argument(
-        "--part",
-        choices=("test", "validation"),
-        default="test",
-        help="rows to judge on: test for a claim (the default), validation while you are still choosing",
-    )
-    parser.add_argument(
-        "--decide-by",
-        metavar="NAME",
-        help="the metric that decides, or `saving`; choose before you look (default: evaluate.primary of A)",
-    )
-    parser.add_argument("--metrics", metavar="NAME,NAME", help="only these beside the one that decides")
-    parser.add_argument(
-        "--resamples", type=at_least(100), help="bootstrap draws (default: evaluate.resamples of A)"
-    )
-    parser.add_argument("--seed", type=at_least(0), help="of the draws (default: seed of A)")
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--md", action="store_true", help="print Markdown, as for a pull request")
-    form.add_argument("--json", action="store_true", help="print everything, for programs")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write one page that loads nothing, too")
-    parser.add_argument(
-        "--fail-if-worse", action="store_true", help=f"exit with {WORSE} when one of them is worse than A"
-    )
-    return parser.parse_args(arguments)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise UserError(f"--html: {path} cannot be written: {error.strerror}") from error

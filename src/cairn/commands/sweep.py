@@ -1,101 +1,112 @@
-"""Run every combination of some settings as a DVC experiment, side by side, in clones.
+"""`cairn sweep`."""
 
-The words are those of `dvc exp run --queue -S`; the experiments are DVC's. The workspace is not touched, and
-after a kill of anything the same command goes on.
-"""
-
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from cairn.compose import params_file
-from cairn.compose.overrides import key_of
+import typer
+
+from cairn.commands.options import Engine, Workers
 from cairn.errors import UserError
-from cairn.experiments.check import check_combinations, job_of, without_repeats
-from cairn.experiments.engines.start import ENGINES, crew_size
-from cairn.experiments.plan import SWEEPS
-from cairn.experiments.refs import commit_of, experiments_of, git, read_file
-from cairn.experiments.results import best_of, scores_of, shown, table
-from cairn.experiments.sweep import Outcome, run_sweep
-from cairn.experiments.words import combinations
-from cairn.experiments.worker import work
+
+if TYPE_CHECKING:
+    from cairn.experiments.sweep import Outcome
 
 
-def main(*arguments: str) -> None:
-    """Run a sweep, or with --worker the jobs of one.
+def main(
+    *,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-S",
+            "--set-param",
+            metavar="KEY=A,B",
+            help="Setting with one value or several: a,b choice(a,b) range(1,4) (without 4) sort() shuffle()"
+            " (repeatable: every combination)",
+        ),
+    ] = None,
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="Name of the sweep; its experiments are NAME-DIGEST")
+    ] = "sweep",
+    workers: Workers = None,
+    on: Engine = "local",
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="REV",
+            help="Commit to start from",
+            show_default="HEAD, and everything must be committed",
+        ),
+    ] = None,
+    dry: Annotated[bool, typer.Option("--dry", help="List the combinations and stop")] = False,
+    worker: Annotated[str | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Run every combination of some settings, each as a DVC experiment.
 
-    Raises:
-        UserError: words that cannot be read, a combination that is not valid, changes that are not
-            committed, or experiments that failed.
+    Takes the -S of `dvc exp run --queue` and runs the experiments in parallel
+    in clones; the workspace is not touched. If anything is killed, the same
+    command resumes the sweep.
+
+    Examples:
+      cairn sweep -S model=logistic,hist_gbdt -S 'seed=range(1,4)'
+      cairn sweep -S experiment=tiny -S seed=1,2 --dry     show, run nothing
+      cairn sweep --on slurm --workers 16 -S seed=1,2,3,4
     """
-    asked = _parsed(arguments)
-    if asked.worker:
-        work(Path(asked.worker))
+    if worker:
+        from cairn.experiments.worker import work
+
+        work(Path(worker))
         return
-    root = Path.cwd()
-    if not asked.set:
+    if not settings:
         raise UserError("say what to vary: -S model=logistic,hist_gbdt -S 'seed=range(1,4)'")
-    listed = combinations(asked.set)
-    if asked.revision is None:
+    from cairn.experiments.check import check_combinations, job_of, without_repeats
+    from cairn.experiments.engines.start import crew_size
+    from cairn.experiments.plan import SWEEPS
+    from cairn.experiments.refs import commit_of, experiments_of
+    from cairn.experiments.results import table
+    from cairn.experiments.sweep import run_sweep
+    from cairn.experiments.words import combinations
+
+    root = Path.cwd()
+    listed = combinations(settings)
+    if start is None:
         _stop_on_changes(root)
-    revision = commit_of(root, asked.revision or "HEAD")
-    said = _left_behind(root, revision, asked.set)
+    revision = commit_of(root, start or "HEAD")
+    said = _left_behind(root, revision, settings)
     if said:
         print(said)
     checked, dropped = without_repeats(check_combinations(root, revision, listed))
     for line in dropped:
         print(line)
-    jobs = [job_of(combination, asked.name, revision) for combination in checked]
-    if asked.dry:
+    jobs = [job_of(combination, name, revision) for combination in checked]
+    if dry:
         done = experiments_of(root, revision)
         print(table(jobs, {job.name: {"state": "done"} for job in jobs if job.name in done}))
         return
     threads = max(combination.config.threads for combination in checked)
     gpus = int(any(combination.config.train.device == "cuda" for combination in checked))
-    workers = crew_size(asked.workers, asked.on, threads)
-    print(f"{len(jobs)} experiments, {workers} side by side; logs: {SWEEPS / asked.name}/jobs", flush=True)
+    crew = crew_size(workers, on, threads)
+    print(f"{len(jobs)} experiments, {crew} side by side; logs: {SWEEPS / name}/jobs", flush=True)
     try:
         outcomes = run_sweep(
             root,
             jobs,
-            name=asked.name,
-            workers=workers,
-            engine=asked.on,
+            name=name,
+            workers=crew,
+            engine=on,
             revision=revision,
             threads=threads,
             gpus=gpus,
         )
     except KeyboardInterrupt:
-        raise UserError("stopped, and the workers with it; the same command goes on") from None
-    _report(root, outcomes, asked.revision or "HEAD")
-
-
-def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("cairn sweep", allow_abbrev=False, description=__doc__)
-    parser.add_argument(
-        "-S", "--set-param", dest="set", action="append", default=[], metavar="KEY=A,B",
-        help="an override, of one value or several: a,b choice(a,b) range(1,4) (without the 4) sort()"
-        " shuffle(); several -S: every combination",
-    )  # fmt: skip
-    parser.add_argument(
-        "--name", default="sweep", help="of the sweep; its experiments are NAME-DIGEST (default: sweep)"
-    )
-    parser.add_argument(
-        "--workers", type=int, metavar="N", help="how many side by side (default: cores // threads)"
-    )
-    parser.add_argument("--on", choices=ENGINES, default="local", help="what starts them (default: local)")
-    parser.add_argument(
-        "--from", dest="revision", metavar="REV",
-        help="the commit to start from (default: HEAD, and everything must be committed)",
-    )  # fmt: skip
-    parser.add_argument("--dry", action="store_true", help="list the combinations and stop")
-    parser.add_argument(
-        "--worker", metavar="FOLDER", help="run jobs of the sweep in FOLDER; engines start this"
-    )
-    return parser.parse_args(arguments)
+        raise UserError("stopped, and the workers with it; the same command resumes it") from None
+    _report(root, outcomes, start or "HEAD")
 
 
 def _stop_on_changes(root: Path) -> None:
+    from cairn.experiments.refs import git
+
     changed = [line[3:] for line in git(root, "status", "--porcelain").splitlines()]
     if changed:
         raise UserError(
@@ -106,6 +117,10 @@ def _stop_on_changes(root: Path) -> None:
 
 def _left_behind(root: Path, revision: str, words: Sequence[str]) -> str | None:
     """Say what the commit's params.yaml was made with: experiments start from conf/, as in dvc exp run."""
+    from cairn.compose import params_file
+    from cairn.compose.overrides import key_of
+    from cairn.experiments.refs import read_file
+
     text = read_file(root, revision, "params.yaml")
     recorded = params_file.parse(text.decode("utf-8"), "params.yaml").overrides if text else None
     keys = {key_of(word) for word in words}
@@ -117,8 +132,10 @@ def _left_behind(root: Path, revision: str, words: Sequence[str]) -> str | None:
     )
 
 
-def _report(root: Path, outcomes: Sequence[Outcome], baseline: str) -> None:
-    """Print the results and how to go on; raise if any failed."""
+def _report(root: Path, outcomes: Sequence["Outcome"], baseline: str) -> None:
+    """Print the results and the next commands; raise if any failed."""
+    from cairn.experiments.results import best_of, scores_of, shown, table
+
     done = [outcome for outcome in outcomes if outcome.sha]
     if done:
         scores = {outcome.job.name: scores_of(root, outcome) for outcome in done}

@@ -91,14 +91,10 @@ def settle(conf: Path, found: Params | None) -> tuple[Composed, str]:
 
 
 def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        "cairn compose", allow_abbrev=False, description="Write params.yaml from conf/."
-    )
-    parser.add_argument(
-        "override", nargs="*", help="choose an option or set a key: model=mlp train.device=cpu"
-    )
-    parser.add_argument("--reset", action="store_true", help="drop the overrides in force")
-    parser.add_argument("--save-as", metavar="NAME", help="keep them as conf/experiment/NAME.yaml")
+    parser = argparse.ArgumentParser("cairn compose", allow_abbrev=False)  # its help is in cairn.commands
+    parser.add_argument("override", nargs="*")
+    parser.add_argument("--reset", action="store_true")
+    parser.add_argument("--save-as")
     return parser.parse_args(arguments)
 
 
