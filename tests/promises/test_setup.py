@@ -1,6 +1,8 @@
 """bootstrap.py hands pip's settings on to uv, sets up once, and says what is wrong in one line."""
 
 import importlib.util
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -88,10 +90,42 @@ def test_an_install_that_fails_gives_its_message_and_one_line(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("on_terminal", [False, True])
+def test_the_install_shows_progress_and_its_failure_is_passed_on(on_terminal, monkeypatch, capfd):
+    """On a terminal uv draws it; elsewhere a line says now and then that it is still under way."""
+    monkeypatch.setattr(bootstrap, "HEARTBEAT", 0.1)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: on_terminal)
+    code = "import sys, time; time.sleep(0.5); print(sys.argv[1:]); sys.exit(3)"
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        bootstrap._run_with_progress([sys.executable, "-c", code], dict(os.environ))
+    said = capfd.readouterr().out
+    assert failed.value.returncode == 3
+    assert ("still installing after" in said) != on_terminal
+    assert ("--quiet" in said) != on_terminal
+
+
+def test_ctrl_c_during_set_up_is_one_line(monkeypatch, capsys, tmp_path):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bootstrap, "STAMP", tmp_path / "none")
+    monkeypatch.setattr(bootstrap, "_set_up", interrupted)
+    assert bootstrap.main([]) == 130
+    assert capsys.readouterr().err == "bootstrap.py: stopped\n"
+
+
+def test_make_alone_lists_every_target_with_its_purpose():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = makefile.partition(".PHONY: ")[2].split()
+    said = subprocess.check_output(["make"], cwd=ROOT, text=True)
+    assert [line.split()[:2] for line in said.splitlines()] == [["make", name] for name in targets]
+    assert all(len(line.split()) > 2 for line in said.splitlines())
+
+
 def test_every_target_of_the_makefile_is_one_command_per_line_that_any_shell_can_run():
     lines = (ROOT / "Makefile").read_text(encoding="utf-8").splitlines()
     recipes = [line.strip() for line in lines if line.startswith("\t")]
     assert recipes
     for recipe in recipes:
-        assert recipe.startswith("$(PYTHON) bootstrap.py ")
-        assert not set("&;<>`") & set(recipe)
+        assert recipe.startswith(("$(PYTHON) bootstrap.py ", '@$(PYTHON) -c "'))
+        assert not set("&;<>`") & set(re.sub(r'-c ".*"', "", recipe))

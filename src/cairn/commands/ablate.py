@@ -1,9 +1,8 @@
 """`cairn ablate`."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+from typer import Option
 
 from cairn.commands.options import DecideBy, Forms, Html, Json, Markdown, Settings, names, show, stop_on_both
 from cairn.errors import UserError
@@ -12,16 +11,10 @@ from cairn.errors import UserError
 def main(
     *,
     settings: Settings = None,
-    groups: Annotated[
-        list[str] | None, typer.Option(metavar="NAME,NAME", help="Only these groups of features")
-    ] = None,
-    columns: Annotated[
-        bool, typer.Option("--columns", help="Leave out single columns instead of whole groups")
-    ] = False,
-    subsets: Annotated[
-        bool, typer.Option("--subsets", help="Fit every combination of groups, for Shapley values")
-    ] = False,
-    seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Seeds per model")] = 3,
+    groups: list[str] | None = Option(None, metavar="NAME,NAME", help="Only these groups of features"),
+    columns: bool = Option(False, "--columns", help="Leave out single columns instead of whole groups"),
+    subsets: bool = Option(False, "--subsets", help="Fit every combination of groups, for Shapley values"),
+    seeds: int = Option(3, metavar="N", min=1, help="Seeds per model"),
     decide_by: DecideBy = None,
     md: Markdown = False,
     json: Json = False,

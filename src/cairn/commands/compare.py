@@ -2,9 +2,9 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import typer
+from typer import Argument, Option
 
 from cairn.commands.options import DecideBy, Forms, Html, Json, Markdown, names, show, stop_on_both
 
@@ -13,33 +13,26 @@ WORSE, MISSING = 3, 4
 
 
 def main(
-    reference: Annotated[str, typer.Argument(metavar="A", help="Revision to compare with")],
-    others: Annotated[list[str], typer.Argument(metavar="B...", help="Revisions to compare with A")],
+    reference: str = Argument(..., metavar="A", help="Revision to compare with"),
+    others: list[str] = Argument(..., metavar="B...", help="Revisions to compare with A"),
     *,
-    part: Annotated[
-        Literal["test", "validation"],
-        typer.Option(help="Rows to judge on: test for a claim, validation while you still choose"),
-    ] = "test",
+    part: Literal["test", "validation"] = Option(
+        "test", help="Rows to judge on: test for a claim, validation while you still choose"
+    ),
     decide_by: DecideBy = None,
-    metrics: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME,NAME", help="Only these metrics, besides the one that decides"),
-    ] = None,
-    resamples: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=100, help="Bootstrap resamples", show_default="evaluate.resamples of A"
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="Seed of the resamples", show_default="seed of A")
-    ] = None,
+    metrics: list[str] | None = Option(
+        None, metavar="NAME,NAME", help="Only these metrics, besides the one that decides"
+    ),
+    resamples: int | None = Option(
+        None, metavar="N", min=100, help="Bootstrap resamples", show_default="evaluate.resamples of A"
+    ),
+    seed: int | None = Option(
+        None, metavar="N", min=0, help="Seed of the resamples", show_default="seed of A"
+    ),
     md: Markdown = False,
     json: Json = False,
     html: Html = None,
-    fail_if_worse: Annotated[
-        bool, typer.Option("--fail-if-worse", help="Exit with 3 if a revision is worse than A")
-    ] = False,
+    fail_if_worse: bool = Option(False, "--fail-if-worse", help="Exit with 3 if a revision is worse than A"),
 ) -> None:
     """Compare revisions by their predictions for the same rows.
 

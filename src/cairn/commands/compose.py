@@ -1,19 +1,16 @@
 """`cairn compose`: the help of a stage that people call with arguments."""
 
-from typing import Annotated
-
-import typer
+from typer import Argument, Option
 
 
 def main(
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Choose an option or set a key: model=mlp seed=1"),
-    ] = None,
-    reset: Annotated[bool, typer.Option("--reset", help="Drop the current overrides first")] = False,
-    save_as: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Keep the overrides as conf/experiment/NAME.yaml")
-    ] = None,
+    overrides: list[str] | None = Argument(
+        None, metavar="[KEY=VALUE]...", help="Choose an option or set a key: model=mlp seed=1"
+    ),
+    reset: bool = Option(False, "--reset", help="Drop the current overrides first"),
+    save_as: str | None = Option(
+        None, metavar="NAME", help="Keep the overrides as conf/experiment/NAME.yaml"
+    ),
 ) -> None:
     """Write params.yaml from conf/ and overrides.
 

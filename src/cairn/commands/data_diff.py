@@ -1,28 +1,21 @@
 """`cairn data-diff`."""
 
-from typing import Annotated
-
-import typer
+from typer import Argument, Option
 
 from cairn.commands.options import Markdown, from_root, names
 
 
 def main(
-    before: Annotated[str, typer.Argument(metavar="[A]", help="Revision before")] = "HEAD",
-    after: Annotated[str, typer.Argument(metavar="[B]", help="Revision after")] = "workspace",
+    before: str = Argument("HEAD", metavar="[A]", help="Revision before"),
+    after: str = Argument("workspace", metavar="[B]", help="Revision after"),
     *,
-    path: Annotated[
-        str, typer.Option(metavar="FILE", help="Data file that DVC or git tracks")
-    ] = "data/prepared/table.parquet",
-    key: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME,NAME", help="Columns that identify a row", show_default="as in data/sql/NAME.yaml"
-        ),
-    ] = None,
-    every_column: Annotated[
-        bool, typer.Option("--all", help="Show every column, not only the changed ones")
-    ] = False,
+    path: str = Option(
+        "data/prepared/table.parquet", metavar="FILE", help="Data file that DVC or git tracks"
+    ),
+    key: list[str] | None = Option(
+        None, metavar="NAME,NAME", help="Columns that identify a row", show_default="as in data/sql/NAME.yaml"
+    ),
+    every_column: bool = Option(False, "--all", help="Show every column, not only the changed ones"),
     md: Markdown = False,
 ) -> None:
     """Show what changed in the data between two revisions.

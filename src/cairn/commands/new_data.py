@@ -2,9 +2,9 @@
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-import typer
+from typer import Argument, Option
 
 from cairn.commands.options import from_root, names
 from cairn.errors import UserError
@@ -15,71 +15,53 @@ if TYPE_CHECKING:
 
 def main(
     *,
-    target: Annotated[
-        str,
-        typer.Option(metavar="COLUMN", help="What to predict, or an expression: 'late = delay > 15'"),
-    ],
-    given: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[FILE|FOLDER|URL]",
-            help="Table: .csv, .tsv, .parquet, .feather or .jsonl; a folder of such files with the same"
-            " columns; or an https:// or s3:// address",
-        ),
-    ] = None,
-    sql: Annotated[
-        str | None, typer.Option(metavar="SELECT", help="Instead: a query, or a table, of a database")
-    ] = None,
-    connection: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|URL",
-            help="For --sql: environment variable or DVC setting that holds the URL, or a URL without a"
-            " password",
-        ),
-    ] = None,
-    order_by: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN,COLUMN",
-            help="For --sql: columns that identify and sort the rows",
-            show_default="primary key",
-        ),
-    ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Name of the data set", show_default="name of the file"),
-    ] = None,
-    task: Annotated[
-        Literal["binary", "multiclass", "regression"] | None,
-        typer.Option(help="Task", show_default="by the target"),
-    ] = None,
-    positive: Annotated[
-        str | None, typer.Option(metavar="VALUE", help="Value of the target that is the positive class")
-    ] = None,
-    time: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column that orders the rows in time; '' for none")
-    ] = None,
-    group: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Rows with the same value stay together; '' for none"),
-    ] = None,
-    keep: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN,COLUMN", help="Use these columns although they look like leaks"),
-    ] = None,
-    separator: Annotated[
-        str | None,
-        typer.Option(metavar="CHAR", help="Separator of a text file", show_default="detected"),
-    ] = None,
-    encoding: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Encoding of a text file", show_default="UTF-8")
-    ] = None,
-    file_column: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="For a folder: add a column with the name of the file"),
-    ] = None,
-    dry: Annotated[bool, typer.Option("--dry", help="Show what would be written, write nothing")] = False,
+    target: str = Option(
+        ..., metavar="COLUMN", help="What to predict, or an expression: 'late = delay > 15'"
+    ),
+    given: str | None = Argument(
+        None,
+        metavar="[FILE|FOLDER|URL]",
+        help="Table: .csv, .tsv, .parquet, .feather or .jsonl; a folder of such files with the same"
+        " columns; or an https:// or s3:// address",
+    ),
+    sql: str | None = Option(None, metavar="SELECT", help="Instead: a query, or a table, of a database"),
+    connection: str | None = Option(
+        None,
+        metavar="NAME|URL",
+        help="For --sql: environment variable or DVC setting that holds the URL, or a URL without a password",
+    ),
+    order_by: list[str] | None = Option(
+        None,
+        metavar="COLUMN,COLUMN",
+        help="For --sql: columns that identify and sort the rows",
+        show_default="primary key",
+    ),
+    name: str | None = Option(
+        None, metavar="NAME", help="Name of the data set", show_default="name of the file"
+    ),
+    task: Literal["binary", "multiclass", "regression"] | None = Option(
+        None, help="Task", show_default="by the target"
+    ),
+    positive: str | None = Option(
+        None, metavar="VALUE", help="Value of the target that is the positive class"
+    ),
+    time: str | None = Option(
+        None, metavar="COLUMN", help="Column that orders the rows in time; '' for none"
+    ),
+    group: str | None = Option(
+        None, metavar="COLUMN", help="Rows with the same value stay together; '' for none"
+    ),
+    keep: list[str] | None = Option(
+        None, metavar="COLUMN,COLUMN", help="Use these columns although they look like leaks"
+    ),
+    separator: str | None = Option(
+        None, metavar="CHAR", help="Separator of a text file", show_default="detected"
+    ),
+    encoding: str | None = Option(None, metavar="NAME", help="Encoding of a text file", show_default="UTF-8"),
+    file_column: str | None = Option(
+        None, metavar="NAME", help="For a folder: add a column with the name of the file"
+    ),
+    dry: bool = Option(False, "--dry", help="Show what would be written, write nothing"),
 ) -> None:
     """Write conf/ for a table: contract, split, metric, baselines.
 

@@ -2,9 +2,8 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
 
-import typer
+from typer import Option
 
 from cairn.commands.options import Engine, Workers, names
 from cairn.errors import UserError
@@ -14,45 +13,31 @@ CONF = Path("conf")
 
 def main(
     *,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-S",
-            metavar="KEY=VALUE",
-            help="Fix a value (model=mlp), or vary one: KEY='interval(0.1, 1)', KEY=a,b (repeatable)",
-        ),
-    ] = None,
-    trials: Annotated[
-        int | None, typer.Option(metavar="N", help="Trials to finish", show_default="search.trials")
-    ] = None,
+    settings: list[str] | None = Option(
+        None,
+        "-S",
+        metavar="KEY=VALUE",
+        help="Fix a value (model=mlp), or vary one: KEY='interval(0.1, 1)', KEY=a,b (repeatable)",
+    ),
+    trials: int | None = Option(None, metavar="N", help="Trials to finish", show_default="search.trials"),
     workers: Workers = None,
-    name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Name of the search", show_default="the model's")
-    ] = None,
-    storage: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="Optuna storage, such as postgresql+psycopg://user@host/base",
-            show_default="a journal file of this checkout",
-        ),
-    ] = None,
+    name: str | None = Option(None, metavar="NAME", help="Name of the search", show_default="the model's"),
+    storage: str | None = Option(
+        None,
+        metavar="URL",
+        help="Optuna storage, such as postgresql+psycopg://user@host/base",
+        show_default="a journal file of this checkout",
+    ),
     on: Engine = "local",
-    top: Annotated[
-        int | None,
-        typer.Option(metavar="K", help="Best trials to run as experiments", show_default="search.top"),
-    ] = None,
-    seeds: Annotated[
-        int | None, typer.Option(metavar="N", help="Seeds for each of them", show_default="search.seeds")
-    ] = None,
-    scientific: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY,KEY", help="Hyperparameters whose values the report compares one by one"),
-    ] = None,
-    save_as: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Keep the best as conf/experiment/NAME.yaml")
-    ] = None,
-    worker: Annotated[str | None, typer.Option(hidden=True)] = None,
+    top: int | None = Option(
+        None, metavar="K", help="Best trials to run as experiments", show_default="search.top"
+    ),
+    seeds: int | None = Option(None, metavar="N", help="Seeds for each of them", show_default="search.seeds"),
+    scientific: list[str] | None = Option(
+        None, metavar="KEY,KEY", help="Hyperparameters whose values the report compares one by one"
+    ),
+    save_as: str | None = Option(None, metavar="NAME", help="Keep the best as conf/experiment/NAME.yaml"),
+    worker: str | None = Option(None, hidden=True),
 ) -> None:
     """Tune the hyperparameters of the current model on validation.
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from typer import Option
 
 from cairn.commands.options import Engine, Workers
 from cairn.errors import UserError
@@ -15,32 +15,26 @@ if TYPE_CHECKING:
 
 def main(
     *,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-S",
-            "--set-param",
-            metavar="KEY=A,B",
-            help="Setting with one value or several: a,b choice(a,b) range(1,4) (without 4) sort() shuffle()"
-            " (repeatable: every combination)",
-        ),
-    ] = None,
-    name: Annotated[
-        str, typer.Option(metavar="NAME", help="Name of the sweep; its experiments are NAME-DIGEST")
-    ] = "sweep",
+    settings: list[str] | None = Option(
+        None,
+        "-S",
+        "--set-param",
+        metavar="KEY=A,B",
+        help="Setting with one value or several: a,b choice(a,b) range(1,4) (without 4) sort() shuffle()"
+        " (repeatable: every combination)",
+    ),
+    name: str = Option("sweep", metavar="NAME", help="Name of the sweep; its experiments are NAME-DIGEST"),
     workers: Workers = None,
     on: Engine = "local",
-    start: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="REV",
-            help="Commit to start from",
-            show_default="HEAD, and everything must be committed",
-        ),
-    ] = None,
-    dry: Annotated[bool, typer.Option("--dry", help="List the combinations and stop")] = False,
-    worker: Annotated[str | None, typer.Option(hidden=True)] = None,
+    start: str | None = Option(
+        None,
+        "--from",
+        metavar="REV",
+        help="Commit to start from",
+        show_default="HEAD, and everything must be committed",
+    ),
+    dry: bool = Option(False, "--dry", help="List the combinations and stop"),
+    worker: str | None = Option(None, hidden=True),
 ) -> None:
     """Run every combination of some settings, each as a DVC experiment.
 

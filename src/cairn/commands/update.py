@@ -2,21 +2,17 @@
 
 import subprocess
 from pathlib import Path
-from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from cairn.errors import UserError
 
 
 def main(
-    name: Annotated[
-        str,
-        typer.Argument(metavar="NAME", help="NAME of data/sql/NAME.yaml, or an imported file of data/raw"),
-    ],
-    no_diff: Annotated[
-        bool, typer.Option("--no-diff", help="Do not read both snapshots to compare them")
-    ] = False,
+    name: str = Argument(
+        ..., metavar="NAME", help="NAME of data/sql/NAME.yaml, or an imported file of data/raw"
+    ),
+    no_diff: bool = Option(False, "--no-diff", help="Do not read both snapshots to compare them"),
 ) -> None:
     """Take a new snapshot of a database table, a query or a DVC import.
 
