@@ -1,11 +1,11 @@
-"""Set up .venv from the exact pins if it is not there yet, then run a command in it.
+"""Set up .venv from the exact pins if needed, then run a command in it.
 
     python bootstrap.py                 set up only
     python bootstrap.py dvc repro       set up, then run `dvc repro` in the environment
 
-Standard library only: this file runs before anything is installed. Setting up again happens only when
-pyproject.toml, the constraints or the Python version have changed. Packages are installed by uv, to which
-pip's own settings (indexes, find-links, certificates) are handed on, from `pip config` and the environment.
+Standard library only: this file runs before anything is installed. It sets up again only if pyproject.toml,
+the constraints or the Python version have changed. uv installs the packages, with pip's own settings
+(indexes, find-links, certificates) from `pip config` and the environment.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _pinned(package: str) -> str:
 
 
 def _pip_settings(python: str) -> dict[str, list[str]]:
-    """Read what pip would use, the later source winning: global, user, site, environment."""
+    """Read pip's settings; later sources win: global, user, site, environment."""
     command = [python, "-m", "pip", "config", "list"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True)
     rank = {"global": 0, "user": 1, "site": 2, ":env:": 4}
@@ -121,9 +121,9 @@ def _pip_settings(python: str) -> dict[str, list[str]]:
 
 
 def _uv_settings(pip: dict[str, list[str]]) -> dict[str, str]:
-    """Say the same in uv's variables; what the user has set for uv itself stays.
+    """Translate to uv's variables; those the user has set for uv are kept.
 
-    uv takes a package from the first index that has it; pip looks at all of them, and so do we.
+    By default uv takes a package from the first index that has it; pip searches all of them, as we do here.
     """
     settings = {"UV_COMPILE_BYTECODE": "1", "UV_INDEX_STRATEGY": "unsafe-best-match"}
     for key, values in pip.items():
@@ -135,7 +135,7 @@ def _uv_settings(pip: dict[str, list[str]]) -> dict[str, str]:
 
 
 def _exists(value: str) -> bool:
-    """Tell whether a file: index or folder is there: pip passes over one that is not, uv stops."""
+    """Return whether a `file:` index or folder exists: pip ignores a missing one, uv stops."""
     path = value.removeprefix("file://")
     return "://" in path or not path.startswith("/") or Path(path).exists()
 

@@ -191,6 +191,15 @@ def test_bash_completes_commands_options_and_values_with_the_script_of_the_insta
     assert dict(zip(COMPLETED, map(str.split, offered), strict=True)) == COMPLETED
 
 
+def test_outside_a_checkout_completion_is_silent_and_the_command_says_why(tmp_path):
+    for settings, said in (({"_CAIRN_COMPLETE": "complete_bash"}, ""), ({}, "cairn: no src/cairn here")):
+        environment = {**os.environ, **settings}
+        done = subprocess.run(
+            [CAIRN], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1 and done.stderr.startswith(said) and bool(done.stderr) == bool(said)
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_can_be_shown_and_installed(shell, tmp_path):
     """The shell is named here because there is no terminal to look it up."""

@@ -1,4 +1,4 @@
-"""bootstrap.py hands pip's settings on to uv, sets up once, and says what is wrong in one line."""
+"""bootstrap.py passes pip's settings on to uv, sets up once, and reports an error in one line."""
 
 import importlib.util
 import os
@@ -23,7 +23,7 @@ def no_uv_settings(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_pips_settings_are_said_again_in_uvs_words(no_uv_settings, tmp_path):
+def test_pips_settings_are_translated_to_uvs(no_uv_settings, tmp_path):
     folder = str(tmp_path)
     pip = {
         "find-links": [folder, "https://example.org/wheels"],
@@ -43,16 +43,16 @@ def test_pips_settings_are_said_again_in_uvs_words(no_uv_settings, tmp_path):
     }
 
 
-def test_what_the_user_has_set_for_uv_stays(no_uv_settings, monkeypatch):
+def test_uv_variables_of_the_user_are_kept(no_uv_settings, monkeypatch):
     monkeypatch.setenv("UV_FIND_LINKS", "mine")
     assert "UV_FIND_LINKS" not in bootstrap._uv_settings({"find-links": ["https://example.org/other"]})
 
 
-def test_a_folder_that_is_not_there_is_passed_over_as_pip_does(no_uv_settings):
+def test_a_missing_folder_is_ignored_as_pip_does(no_uv_settings):
     assert "UV_INDEX" not in bootstrap._uv_settings({"extra-index-url": ["file:///no/such/index"]})
 
 
-def test_settings_are_read_from_pip_itself_the_environment_winning(monkeypatch, tmp_path):
+def test_settings_are_read_from_pip_and_the_environment_wins(monkeypatch, tmp_path):
     config = tmp_path / "pip.conf"
     config.write_text(
         "[global]\nfind-links = /from/file\ntimeout = 9\n[install]\ntrusted-host = example.org\n"
@@ -67,7 +67,7 @@ def test_settings_are_read_from_pip_itself_the_environment_winning(monkeypatch, 
     assert "timeout" not in found
 
 
-def test_a_program_that_is_not_there_gives_one_line(tmp_path):
+def test_a_missing_program_gives_one_line(tmp_path):
     done = subprocess.run(
         [sys.executable, ROOT / "bootstrap.py", "no-such-program"],
         capture_output=True,
@@ -92,7 +92,7 @@ def test_an_install_that_fails_gives_its_message_and_one_line(tmp_path):
 
 @pytest.mark.parametrize("on_terminal", [False, True])
 def test_the_install_shows_progress_and_its_failure_is_passed_on(on_terminal, monkeypatch, capfd):
-    """On a terminal uv draws it; elsewhere a line says now and then that it is still under way."""
+    """On a terminal uv draws it; elsewhere a line is printed every few seconds."""
     monkeypatch.setattr(bootstrap, "HEARTBEAT", 0.1)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: on_terminal)
     code = "import sys, time; time.sleep(0.5); print(sys.argv[1:]); sys.exit(3)"

@@ -7,7 +7,7 @@ MOST_SHOWN = 8
 
 
 def summary(plan: Plan, source: Source) -> list[str]:
-    """Return the lines."""
+    """Return the lines to print."""
     data, findings, choices = plan.data, plan.findings, plan.choices
     rows, columns = source.table.shape
     lines = [f"{source.path.name}: {rows:,} rows, {columns:,} columns; {plan.copies:,} rows repeat another"]
@@ -24,7 +24,7 @@ def summary(plan: Plan, source: Source) -> list[str]:
     features = plan.named("feature")
     lines.append(f"features: {len(features)}: {_few(features)}")
     lines += [
-        f"no feature: {name}: {findings[name].note}"
+        f"not a feature: {name}: {findings[name].note}"
         for name in plan.named("idle", "key", "entity")[:MOST_SHOWN]
     ]
     lines += [f"LEAK? {name}: {findings[name].note}" for name in plan.named("suspect")]
