@@ -62,7 +62,7 @@ def _run(command: list[str]) -> int:
 
 def _set_up() -> None:
     started = time.monotonic()
-    print("Setting up .venv, once: about 2 minutes and 2 GB (5 GB more with CUDA on Linux)", flush=True)
+    print("Setting up .venv, once: about 2 minutes and 2 GB, more where torch comes with CUDA", flush=True)
     if not STAMP.exists() or not STAMP.read_text(encoding="utf-8").startswith(str(sys.version_info[:3])):
         print("1/3 creating .venv", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
