@@ -1,6 +1,9 @@
-# Every target is one line that can be typed as it stands, on Windows too (there `python` is often `py`).
+# Every target is one line that can be typed as it is, on Windows too (there `python` is often `py`).
 PYTHON ?= python3
 UNIVERSAL = --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate
+
+help:             ## list the targets
+	@$(PYTHON) -c "import re; [print('make', name.ljust(8), text) for name, text in re.findall(r'^(\w+):\s+## (.+)', open('Makefile', encoding='utf-8').read(), re.M)]"
 
 repro:            ## set up the environment if needed, then run what has changed
 	$(PYTHON) bootstrap.py dvc repro
@@ -11,7 +14,7 @@ test:             ## set up the environment if needed, then run the tests
 lint:             ## style, types, lock files
 	$(PYTHON) bootstrap.py pre-commit run --all-files
 
-pins:             ## resolve the exact versions anew after a change in pyproject.toml
+pins:             ## resolve the exact versions again after a change in pyproject.toml
 	$(PYTHON) bootstrap.py uv pip compile -q $(UNIVERSAL) pyproject.toml -o constraints.txt
 	$(PYTHON) bootstrap.py uv pip compile -q $(UNIVERSAL) --extra dvc --extra search --extra dev -c constraints.txt pyproject.toml -o constraints-dev.txt
 	$(PYTHON) bootstrap.py uv pip compile -q $(UNIVERSAL) --extra dvc --extra search --extra dev --extra slurm --extra ray --extra postgres --extra s3 --extra servers -c constraints-dev.txt pyproject.toml -o constraints-scale.txt
@@ -22,4 +25,4 @@ scale:            ## add what SLURM, Ray, PostgreSQL and S3 need to the environm
 show:             ## compare experiments: only what differs between them
 	$(PYTHON) bootstrap.py dvc exp show --only-changed --drop ".*\.(py|csv|json|txt|parquet|j2)$$|^conf$$|^src.*|^data/.*|^models.*|^predictions.*"
 
-.PHONY: repro test lint pins scale show
+.PHONY: help repro test lint pins scale show

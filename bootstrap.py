@@ -1,11 +1,11 @@
-"""Set up .venv from the exact pins if it is not there yet, then run a command in it.
+"""Set up .venv from the exact pins if needed, then run a command in it.
 
     python bootstrap.py                 set up only
     python bootstrap.py dvc repro       set up, then run `dvc repro` in the environment
 
-Standard library only: this file runs before anything is installed. Setting up again happens only when
-pyproject.toml, the constraints or the Python version have changed. Packages are installed by uv, to which
-pip's own settings (indexes, find-links, certificates) are handed on, from `pip config` and the environment.
+Standard library only: this file runs before anything is installed. It sets up again only if pyproject.toml,
+the constraints or the Python version have changed. uv installs the packages, with pip's own settings
+(indexes, find-links, certificates) from `pip config` and the environment.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 STAMP = VENV / "cairn-setup"
 PINS = ("constraints.txt", "constraints-dev.txt")
+HEARTBEAT = 15  # seconds
 UV_NAME_OF = {
     "find-links": ("UV_FIND_LINKS", ","),
     "index-url": ("UV_DEFAULT_INDEX", " "),
@@ -38,15 +39,20 @@ UV_NAME_OF = {
 
 def main(command: list[str]) -> int:
     """Set up what is missing, run the command, return its exit code."""
-    if sys.version_info < (3, 11):  # noqa: UP036 - the whole point is to say so on an older Python
+    if sys.version_info < (3, 11):  # noqa: UP036 - the message is for an older Python
         return _fail(f"Python {sys.version.split()[0]} is too old: run this with Python 3.11 or newer.")
-    if not STAMP.exists() or STAMP.read_text(encoding="utf-8") != _fingerprint():
-        try:
+    try:
+        if not STAMP.exists() or STAMP.read_text(encoding="utf-8") != _fingerprint():
             _set_up()
-        except subprocess.CalledProcessError as error:
-            return _fail(f"setting up .venv failed at: {' '.join(map(str, error.cmd))}")
-    if not command:
-        return 0
+        return _run(command) if command else 0
+    except subprocess.CalledProcessError as error:
+        return _fail(f"setting up .venv failed at: {' '.join(map(str, error.cmd))}")
+    except KeyboardInterrupt:
+        _fail("stopped")
+        return 130
+
+
+def _run(command: list[str]) -> int:
     environment = {**os.environ, "VIRTUAL_ENV": str(VENV), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     program = shutil.which(command[0], path=environment["PATH"])
     if program is None:
@@ -56,19 +62,36 @@ def main(command: list[str]) -> int:
 
 def _set_up() -> None:
     started = time.monotonic()
-    print("Setting up .venv from constraints.txt (once) ...", flush=True)
+    print("Setting up .venv, once: about 2 minutes and 2 GB, more where torch comes with CUDA", flush=True)
     if not STAMP.exists() or not STAMP.read_text(encoding="utf-8").startswith(str(sys.version_info[:3])):
+        print("1/3 creating .venv", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
     python = str(BIN / "python")
+    print("2/3 installing uv", flush=True)
     subprocess.run([python, "-m", "pip", "install", "--quiet", f"uv=={_pinned('uv')}"], check=True)
     constraints = [word for file in PINS for word in ("--constraint", str(ROOT / file))]
-    subprocess.run(
-        [str(BIN / "uv"), "pip", "install", "--quiet", *constraints, "--editable", f"{ROOT}[dvc,search,dev]"],
-        env={**os.environ, **_uv_settings(_pip_settings(python)), "VIRTUAL_ENV": str(VENV)},
-        check=True,
+    print("3/3 downloading and installing packages, torch the largest", flush=True)
+    _run_with_progress(
+        [str(BIN / "uv"), "pip", "install", *constraints, "--editable", f"{ROOT}[dvc,search,dev]"],
+        {**os.environ, **_uv_settings(_pip_settings(python)), "VIRTUAL_ENV": str(VENV)},
     )
     STAMP.write_text(_fingerprint(), encoding="utf-8")
     print(f"Set up .venv in {time.monotonic() - started:.0f} s.", flush=True)
+
+
+def _run_with_progress(command: list[str], env: dict[str, str]) -> None:
+    """Let uv draw its progress bars on a terminal; elsewhere print a line now and then."""
+    on_terminal = sys.stderr.isatty()
+    started = time.monotonic()
+    with subprocess.Popen(command if on_terminal else [*command, "--quiet"], env=env) as process:
+        while True:
+            try:
+                code = process.wait(timeout=None if on_terminal else HEARTBEAT)
+                break
+            except subprocess.TimeoutExpired:
+                print(f"    still installing after {time.monotonic() - started:.0f} s", flush=True)
+    if code:
+        raise subprocess.CalledProcessError(code, command)
 
 
 def _fingerprint() -> str:
@@ -85,7 +108,7 @@ def _pinned(package: str) -> str:
 
 
 def _pip_settings(python: str) -> dict[str, list[str]]:
-    """Read what pip would use, the later source winning: global, user, site, environment."""
+    """Read pip's settings; later sources win: global, user, site, environment."""
     command = [python, "-m", "pip", "config", "list"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True)
     rank = {"global": 0, "user": 1, "site": 2, ":env:": 4}
@@ -98,9 +121,9 @@ def _pip_settings(python: str) -> dict[str, list[str]]:
 
 
 def _uv_settings(pip: dict[str, list[str]]) -> dict[str, str]:
-    """Say the same in uv's variables; what the user has set for uv itself stays.
+    """Translate to uv's variables; those the user has set for uv are kept.
 
-    uv takes a package from the first index that has it; pip looks at all of them, and so do we.
+    By default uv takes a package from the first index that has it; pip searches all of them, as we do here.
     """
     settings = {"UV_COMPILE_BYTECODE": "1", "UV_INDEX_STRATEGY": "unsafe-best-match"}
     for key, values in pip.items():
@@ -112,7 +135,7 @@ def _uv_settings(pip: dict[str, list[str]]) -> dict[str, str]:
 
 
 def _exists(value: str) -> bool:
-    """Tell whether a file: index or folder is there: pip passes over one that is not, uv stops."""
+    """Return whether a `file:` index or folder exists: pip ignores a missing one, uv stops."""
     path = value.removeprefix("file://")
     return "://" in path or not path.startswith("/") or Path(path).exists()
 

@@ -1,11 +1,9 @@
-"""`python src/cairn NAME`: run one stage or command with the code of the checkout this file stands in.
+"""`python src/cairn NAME`: run one stage or command with the code of the checkout this file is in.
 
-A stage (cairn/pipeline) is given its sections of params.yaml, a command (cairn/commands) all words of the
-command line. No stage depends on this file.
+A stage (cairn/pipeline) is called directly, so that it starts fast; a command (cairn/commands) is parsed by
+Typer. No stage depends on this file.
 """
 
-import ast
-import importlib
 import os
 import sys
 from pathlib import Path
@@ -14,69 +12,71 @@ ROOT = Path(__file__).resolve().parents[2]
 # The folder of this file comes first when it is run by its path, and would hide the standard library's names.
 sys.path[0] = str(ROOT / "src")
 
+from cairn.commands import COMMANDS, overview  # noqa: E402
 from cairn.errors import UserError, did_you_mean  # noqa: E402
 
 
 def main(argv: list[str]) -> int:
-    """Run the stage or command named first in argv; return 0, 1 if something is wrong, 130 on Ctrl-C."""
+    """Run the stage or command named first in argv.
+
+    Returns:
+        The exit code: 0, 1 for an error, 2 for a wrong command line, 130 on Ctrl-C, or the command's own.
+    """
+    os.environ["PWD"] = str(Path.cwd())  # commands read paths relative to the user's folder
     os.chdir(ROOT)
+    name = f"cairn {argv[0]}" if argv else "cairn"
     try:
-        run(*argv)
+        code = run(*argv)
+        sys.stdout.flush()
     except UserError as error:
         for line in str(error).splitlines():
-            print(f"cairn {argv[0]}: {line}" if argv else f"cairn: {line}", file=sys.stderr)
+            print(f"{name}: {line}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `cairn … | head`; Python would fail to flush once more at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        print(f"cairn {' '.join(argv[:1])}: stopped", file=sys.stderr)
-        return 130
-    return 0
+        code = 130
+    if code == 130:
+        print(f"{name}: stopped", file=sys.stderr)
+    return code
 
 
-def run(name: str = "", *args: str) -> None:
-    """Call the stage or command of this name.
+def run(name: str = "", *args: str) -> int:
+    """Call the stage or command of this name and return its exit code.
 
     Raises:
-        UserError: no such name, or what the stage or command raises.
+        UserError: whatever the stage or command raises.
     """
-    stages, commands = _modules("pipeline"), [stem.replace("_", "-") for stem in _modules("commands")]
+    stages = sorted(path.stem for path in (ROOT / "src/cairn/pipeline").glob("[a-z]*.py"))
+    if "_CAIRN_COMPLETE" in os.environ or name in ("--install-completion", "--show-completion"):
+        from cairn.commands.app import complete
+
+        return complete()
     if name in ("", "-h", "--help", "help"):
-        _print_help()
+        print(overview([stage for stage in stages if stage not in COMMANDS]))
+    elif name == "--version":
+        print(_version())
+    elif name in COMMANDS and (args or name not in stages):
+        from cairn.commands.app import run as run_command
+
+        return run_command(name, *args)
     elif name in stages:
         from cairn.run_stage import run_stage
 
         run_stage(name, args)
-    elif name in commands:
-        _run_command(name, args)
     else:
-        hint = did_you_mean(name, [*stages, *commands])
-        known = f"stages: {', '.join(stages)}; commands: {', '.join(commands)}"
-        raise UserError(f"no stage or command '{name}'{hint} ({known})")
+        hint = did_you_mean(name, [*COMMANDS, *stages])
+        print(f"cairn: no command or stage '{name}'{hint}; see `cairn --help`", file=sys.stderr)
+        return 2
+    return 0
 
 
-def _modules(room: str) -> list[str]:
-    return sorted(path.stem for path in (ROOT / "src/cairn" / room).glob("[a-z]*.py"))
+def _version() -> str:
+    import tomllib
 
-
-def _print_help() -> None:
-    """List the commands and stages, each with the first line of its file."""
-    for room, title in (("commands", "commands, each with --help"), ("pipeline", "stages of dvc.yaml")):
-        print(f"{title}:")
-        for stem in _modules(room):
-            text = (ROOT / "src/cairn" / room / f"{stem}.py").read_text(encoding="utf-8")
-            first = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0].rpartition("`: ")[2]
-            name = stem.replace("_", "-") if room == "commands" else stem
-            print(f"  {name:<16} {first[:1].upper()}{first[1:].removesuffix('.')}")
-
-
-def _run_command(name: str, args: tuple[str, ...]) -> None:
-    from cairn.pins import PINS, stop_on_other_versions
-    from cairn.run_stage import read_sections, use_threads
-
-    if name != "doctor":  # which reports what stops the others
-        if (ROOT / "params.yaml").exists():
-            use_threads(read_sections(["threads"])["threads"])
-        stop_on_other_versions(PINS)
-    importlib.import_module(f"cairn.commands.{name.replace('-', '_')}").main(*args)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return f"cairn {project['version']} ({ROOT}, Python {sys.version.split()[0]})"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-"""The `cairn` command: the same as `python src/cairn` in the checkout you stand in."""
+"""The installed `cairn`: the same as `python src/cairn` in the checkout that the current folder is in."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,16 +12,20 @@ def main() -> None:
         program = folder / "src" / "cairn"
         if (program / "__main__.py").exists():
             run([sys.executable, str(program), *sys.argv[1:]])
+    if "_CAIRN_COMPLETE" in os.environ:  # a shell asks for completions, where there are none
+        sys.exit(1)
     sys.exit("cairn: no src/cairn here or above; run it inside a clone of the repository")
 
 
 def run(command: list[str]) -> None:
-    """Become this command, so that Ctrl-C and signals reach it and nothing else."""
+    """Become this command, so that Ctrl-C and signals reach it alone."""
     if os.name == "posix":
         os.execv(command[0], command)
+    import subprocess
+
     process = subprocess.Popen(command)
     while True:
         try:
             sys.exit(process.wait())
-        except KeyboardInterrupt:  # it was told as well, and says when it is done
+        except KeyboardInterrupt:  # the command got it too, and ends by itself
             continue

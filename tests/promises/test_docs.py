@@ -1,6 +1,5 @@
 """The pages hold together: links lead somewhere, every command is run or says where else it is tested."""
 
-import importlib
 import itertools
 import os
 import re
@@ -13,6 +12,7 @@ from pages import NOT_RUN, PAGES, TYPED, anchors, blocks, links, start
 from reader import Shell, follow
 from repository import ROOT
 
+from cairn.commands.app import command_of
 from cairn.compose.conf import compose
 from cairn.compose.validate import read_config
 from cairn.experiments.combinations import combinations
@@ -84,8 +84,7 @@ def test_what_is_not_run_is_spelt_right_and_its_settings_compose(block, monkeypa
         if words[:2] == ["python", "src/cairn"]:
             words[:2] = ["cairn"]
         if words[0] == "cairn":
-            module = importlib.import_module(f"cairn.commands.{words[1].replace('-', '_')}")
-            module._parsed(words[2:])
+            command_of(words[1]).make_context(words[1], words[2:])
         settings = [word for flag, word in itertools.pairwise(words) if flag == "-S"]
         # What a search may vary between two numbers is read by the search, not composed.
         for combination in combinations([word for word in settings if "interval(" not in word]):

@@ -9,7 +9,7 @@ from cairn.errors import UserError
 from cairn.pins import other_versions, stop_on_other_versions
 
 
-def test_what_is_installed_here_is_what_the_pins_say():
+def test_the_installed_versions_are_the_pinned_ones():
     assert other_versions(ROOT / "constraints.txt") == []
 
 

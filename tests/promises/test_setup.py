@@ -1,6 +1,8 @@
-"""bootstrap.py hands pip's settings on to uv, sets up once, and says what is wrong in one line."""
+"""bootstrap.py passes pip's settings on to uv, sets up once, and reports an error in one line."""
 
 import importlib.util
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +23,7 @@ def no_uv_settings(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_pips_settings_are_said_again_in_uvs_words(no_uv_settings, tmp_path):
+def test_pips_settings_are_translated_to_uvs(no_uv_settings, tmp_path):
     folder = str(tmp_path)
     pip = {
         "find-links": [folder, "https://example.org/wheels"],
@@ -41,16 +43,16 @@ def test_pips_settings_are_said_again_in_uvs_words(no_uv_settings, tmp_path):
     }
 
 
-def test_what_the_user_has_set_for_uv_stays(no_uv_settings, monkeypatch):
+def test_uv_variables_of_the_user_are_kept(no_uv_settings, monkeypatch):
     monkeypatch.setenv("UV_FIND_LINKS", "mine")
     assert "UV_FIND_LINKS" not in bootstrap._uv_settings({"find-links": ["https://example.org/other"]})
 
 
-def test_a_folder_that_is_not_there_is_passed_over_as_pip_does(no_uv_settings):
+def test_a_missing_folder_is_ignored_as_pip_does(no_uv_settings):
     assert "UV_INDEX" not in bootstrap._uv_settings({"extra-index-url": ["file:///no/such/index"]})
 
 
-def test_settings_are_read_from_pip_itself_the_environment_winning(monkeypatch, tmp_path):
+def test_settings_are_read_from_pip_and_the_environment_wins(monkeypatch, tmp_path):
     config = tmp_path / "pip.conf"
     config.write_text(
         "[global]\nfind-links = /from/file\ntimeout = 9\n[install]\ntrusted-host = example.org\n"
@@ -65,7 +67,7 @@ def test_settings_are_read_from_pip_itself_the_environment_winning(monkeypatch, 
     assert "timeout" not in found
 
 
-def test_a_program_that_is_not_there_gives_one_line(tmp_path):
+def test_a_missing_program_gives_one_line(tmp_path):
     done = subprocess.run(
         [sys.executable, ROOT / "bootstrap.py", "no-such-program"],
         capture_output=True,
@@ -88,10 +90,42 @@ def test_an_install_that_fails_gives_its_message_and_one_line(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("on_terminal", [False, True])
+def test_the_install_shows_progress_and_its_failure_is_passed_on(on_terminal, monkeypatch, capfd):
+    """On a terminal uv draws it; elsewhere a line is printed every few seconds."""
+    monkeypatch.setattr(bootstrap, "HEARTBEAT", 0.1)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: on_terminal)
+    code = "import sys, time; time.sleep(0.5); print(sys.argv[1:]); sys.exit(3)"
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        bootstrap._run_with_progress([sys.executable, "-c", code], dict(os.environ))
+    said = capfd.readouterr().out
+    assert failed.value.returncode == 3
+    assert ("still installing after" in said) != on_terminal
+    assert ("--quiet" in said) != on_terminal
+
+
+def test_ctrl_c_during_set_up_is_one_line(monkeypatch, capsys, tmp_path):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bootstrap, "STAMP", tmp_path / "none")
+    monkeypatch.setattr(bootstrap, "_set_up", interrupted)
+    assert bootstrap.main([]) == 130
+    assert capsys.readouterr().err == "bootstrap.py: stopped\n"
+
+
+def test_make_alone_lists_every_target_with_its_purpose():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = makefile.partition(".PHONY: ")[2].split()
+    said = subprocess.check_output(["make"], cwd=ROOT, text=True)
+    assert [line.split()[:2] for line in said.splitlines()] == [["make", name] for name in targets]
+    assert all(len(line.split()) > 2 for line in said.splitlines())
+
+
 def test_every_target_of_the_makefile_is_one_command_per_line_that_any_shell_can_run():
     lines = (ROOT / "Makefile").read_text(encoding="utf-8").splitlines()
     recipes = [line.strip() for line in lines if line.startswith("\t")]
     assert recipes
     for recipe in recipes:
-        assert recipe.startswith("$(PYTHON) bootstrap.py ")
-        assert not set("&;<>`") & set(recipe)
+        assert recipe.startswith(("$(PYTHON) bootstrap.py ", '@$(PYTHON) -c "'))
+        assert not set("&;<>`") & set(re.sub(r'-c ".*"', "", recipe))

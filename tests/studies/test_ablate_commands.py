@@ -56,7 +56,7 @@ def test_another_model_is_a_word_away_and_a_page_is_written(tiny):
             "--groups wether: no group of features in use, did you mean weath",
         ),
         (("ablate", "--decide-by", "rmse"), "--decide-by rmse: a binary task has accuracy"),
-        (("learning-curve", "--points", "1"), "should be a whole number, 2 or more, not 1"),
+        (("learning-curve", "--points", "1"), "--points: should be greater than or equal to 2"),
     ],
 )
 def test_what_is_wrong_is_one_line(tiny, words, told):

@@ -1,0 +1,62 @@
+"""The table of commands: what `cairn --help` prints, without importing any of them."""
+
+import sys
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """One command; its code is `main()` in the module of the same name."""
+
+    summary: str
+    checks_pins: bool = True
+    """Whether it stops on other library versions than the pins, as a stage does."""
+
+    @staticmethod
+    def module(name: str) -> str:
+        """Return the dotted name of a command's module."""
+        return f"cairn.commands.{name.replace('-', '_')}"
+
+
+GROUPS = {
+    "Your data": {
+        "new-data": Command("Write conf/ for a table: a file, a folder, a URL or a query"),
+        "update": Command("Take a new snapshot of a database table or an import"),
+        "data-diff": Command("Show what changed in the data between two revisions"),
+        "ingest": Command("Get one of the bundled data sets", checks_pins=False),
+    },
+    "Experiments": {
+        "sweep": Command("Run every combination of some settings, each as a DVC experiment"),
+        "search": Command("Tune the model's hyperparameters on validation"),
+    },
+    "Judge": {
+        "compare": Command("Compare revisions on the same rows: is B better than A?"),
+        "ablate": Command("Measure what each feature group, or each column, contributes"),
+        "learning-curve": Command("Estimate whether more data would help"),
+    },
+    "Settings & checkout": {
+        "compose": Command("Write params.yaml from conf/ and overrides", checks_pins=False),
+        "doctor": Command("Check this checkout and this machine", checks_pins=False),
+    },
+}
+COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
+
+
+def overview(stages: list[str]) -> str:
+    """Return the help of `cairn` itself."""
+    lines = ["Usage: cairn COMMAND [ARGS]...", "       cairn STAGE", ""]
+    for title, group in GROUPS.items():
+        lines += [f"{title}:", *(f"  {name:<16}{command.summary}" for name, command in group.items()), ""]
+    lines += [
+        "Options:",
+        "  -h, --help            Show this help; `cairn COMMAND --help` shows that of a command",
+        "  --version             Show the version and the checkout",
+        "  --install-completion  Install completion for the current shell",
+        "  --show-completion     Print the completion script of the current shell",
+        "",
+        _dim(f"Stages of dvc.yaml, run by `dvc repro`: {' '.join(stages)}"),
+    ]
+    return "\n".join(lines)
+
+
+def _dim(text: str) -> str:
+    return f"\033[2m{text}\033[0m" if sys.stdout.isatty() else text

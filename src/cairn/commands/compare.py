@@ -1,19 +1,54 @@
-"""`cairn compare A B [C …]`: is B better than A, on the same rows, and by how much?"""
+"""`cairn compare`."""
 
-import argparse
 import sys
 from pathlib import Path
+from typing import Literal
 
-from cairn.arguments import at_least
-from cairn.commands.study import show
+from typer import Argument, Option
+
+from cairn.commands.options import DecideBy, Html, Json, Markdown, names, show, stop_on_both
 
 WORSE, MISSING = 3, 4
-"""Exit codes: a candidate is worse, --fail-if-worse; a revision's predictions are nowhere."""
+"""Exit codes: a candidate is worse, with --fail-if-worse; predictions of a revision cannot be found."""
 
 
-def main(*arguments: str) -> None:
-    """Print the comparison of git revisions, DVC experiments or the workspace with the first one named."""
-    words = _parsed(arguments)
+def main(
+    reference: str = Argument(..., metavar="A", help="Revision to compare with"),
+    others: list[str] = Argument(..., metavar="B...", help="Revisions to compare with A"),
+    *,
+    part: Literal["test", "validation"] = Option(
+        "test", help="Rows to judge on: test for a claim, validation while you still choose"
+    ),
+    decide_by: DecideBy = None,
+    metrics: list[str] | None = Option(
+        None, metavar="NAME,NAME", help="Only these metrics, besides the one that decides"
+    ),
+    resamples: int | None = Option(
+        None, metavar="N", min=100, help="Bootstrap resamples", show_default="evaluate.resamples of A"
+    ),
+    seed: int | None = Option(
+        None, metavar="N", min=0, help="Seed of the resamples", show_default="seed of A"
+    ),
+    md: Markdown = False,
+    json: Json = False,
+    html: Html = None,
+    fail_if_worse: bool = Option(False, "--fail-if-worse", help="Exit with 3 if a revision is worse than A"),
+) -> None:
+    """Compare revisions by their predictions for the same rows.
+
+    Prints every metric and the money with intervals; nothing is trained. A
+    revision is a git branch, tag or commit, the name of a DVC experiment, or
+    `workspace`.
+
+    Exit codes: 1 error, 2 usage, 3 worse (--fail-if-worse), 4 no predictions
+    of a revision in the cache or the remote.
+
+    Examples:
+      cairn compare main workspace --part validation        is my change better?
+      cairn compare main one two three --decide-by saving   which one saves most?
+      cairn compare main HEAD --md --fail-if-worse          for CI
+    """
+    stop_on_both(md, json)
     from cairn.report.studies.comparison import sheet_of
     from cairn.studies.compare.comparison import compare
     from cairn.studies.compare.history import MissingOutputError
@@ -21,53 +56,16 @@ def main(*arguments: str) -> None:
     try:
         comparison = compare(
             Path(),
-            [words.reference, *words.others],
-            part=words.part,
-            metrics=words.metrics.split(",") if words.metrics else None,
-            decides=words.decide_by,
-            resamples=words.resamples,
-            seed=words.seed,
+            [reference, *others],
+            part=part,
+            metrics=names(metrics) if metrics else None,
+            decides=decide_by,
+            resamples=resamples,
+            seed=seed,
         )
     except MissingOutputError as error:
         print(f"cairn compare: {error}", file=sys.stderr)
         raise SystemExit(MISSING) from error
-    show(sheet_of(comparison), words)
-    if words.fail_if_worse and any(one.outcome == "worse" for one in comparison.candidates):
+    show(sheet_of(comparison), md=md, as_json=json, html=html)
+    if fail_if_worse and any(one.outcome == "worse" for one in comparison.candidates):
         raise SystemExit(WORSE)
-
-
-def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        allow_abbrev=False,
-        prog="cairn compare",
-        description="Compare revisions by their predictions of the same rows: every metric and the money,"
-        " with intervals.",
-        epilog="A revision is a branch, tag or commit of git, the name of a DVC experiment, or `workspace`."
-        f" Exit codes: 1 an error, {WORSE} see --fail-if-worse, {MISSING} predictions that are nowhere.",
-    )
-    parser.add_argument("reference", metavar="A", help="the revision that the others are compared with")
-    parser.add_argument("others", metavar="B", nargs="+", help="revisions to compare with it")
-    parser.add_argument(
-        "--part",
-        choices=("test", "validation"),
-        default="test",
-        help="rows to judge on: test for a claim (the default), validation while you are still choosing",
-    )
-    parser.add_argument(
-        "--decide-by",
-        metavar="NAME",
-        help="the metric that decides, or `saving`; choose before you look (default: evaluate.primary of A)",
-    )
-    parser.add_argument("--metrics", metavar="NAME,NAME", help="only these beside the one that decides")
-    parser.add_argument(
-        "--resamples", type=at_least(100), help="bootstrap draws (default: evaluate.resamples of A)"
-    )
-    parser.add_argument("--seed", type=at_least(0), help="of the draws (default: seed of A)")
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--md", action="store_true", help="print Markdown, as for a pull request")
-    form.add_argument("--json", action="store_true", help="print everything, for programs")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write one page that loads nothing, too")
-    parser.add_argument(
-        "--fail-if-worse", action="store_true", help=f"exit with {WORSE} when one of them is worse than A"
-    )
-    return parser.parse_args(arguments)

@@ -1,37 +1,36 @@
-"""`cairn data-diff [A [B]]`: what changed in the data between two revisions."""
+"""`cairn data-diff`."""
 
-import argparse
+from typer import Argument, Option
 
-TABLE = "data/prepared/table.parquet"
+from cairn.commands.options import Markdown, from_root, names
 
 
-def main(*arguments: str) -> None:
-    """Print rows, columns and distributions that differ between two versions of a data file."""
-    words = _parsed(arguments)
+def main(
+    before: str = Argument("HEAD", metavar="[A]", help="Revision before"),
+    after: str = Argument("workspace", metavar="[B]", help="Revision after"),
+    *,
+    path: str = Option(
+        "data/prepared/table.parquet", metavar="FILE", help="Data file that DVC or git tracks"
+    ),
+    key: list[str] | None = Option(
+        None, metavar="NAME,NAME", help="Columns that identify a row", show_default="as in data/sql/NAME.yaml"
+    ),
+    every_column: bool = Option(False, "--all", help="Show every column, not only the changed ones"),
+    md: Markdown = False,
+) -> None:
+    """Show what changed in the data between two revisions.
+
+    Compares rows, columns and distributions. A revision is a git branch, tag
+    or commit, the name of a DVC experiment, or `workspace`.
+
+    Examples:
+      cairn data-diff                                   prepared table, HEAD and now
+      cairn data-diff v1 v2 --path data/raw/loans.parquet
+      cairn data-diff --key id --all
+    """
     from cairn.intake.versions import compare_versions
     from cairn.report.diff import to_markdown, to_text
 
-    key = words.key.split(",") if words.key else ()
-    found = compare_versions(words.path, words.a, words.b, key)
-    say = to_markdown if words.md else to_text
-    print(say(found, f"{words.path}: {words.a} -> {words.b}", every_column=words.all))
-
-
-def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        allow_abbrev=False,
-        prog="cairn data-diff",
-        description="Say what changed in the data between two revisions: rows, columns, distributions.",
-        epilog="A revision is a branch, tag or commit of git, the name of a DVC experiment, or `workspace`.",
-    )
-    parser.add_argument("a", metavar="A", nargs="?", default="HEAD", help="before (default: HEAD)")
-    parser.add_argument("b", metavar="B", nargs="?", default="workspace", help="after (default: workspace)")
-    parser.add_argument(
-        "--path", default=TABLE, help=f"a data file that DVC or git tracks (default: {TABLE})"
-    )
-    parser.add_argument(
-        "--key", metavar="NAME,NAME", help="columns that name a row (default: as a snapshot says)"
-    )
-    parser.add_argument("--all", action="store_true", help="show every column, not only those that moved")
-    parser.add_argument("--md", action="store_true", help="print Markdown, as for a pull request")
-    return parser.parse_args(arguments)
+    path = from_root(path)
+    found = compare_versions(path, before, after, tuple(names(key)))
+    print((to_markdown if md else to_text)(found, f"{path}: {before} -> {after}", every_column=every_column))

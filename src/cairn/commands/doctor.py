@@ -1,24 +1,22 @@
-"""`cairn doctor`: what is wrong with this checkout or this machine, and what to do, a line each."""
+"""`cairn doctor`."""
 
-import argparse
 from pathlib import Path
 
-from cairn.doctor import examine
 from cairn.errors import UserError
 
 
-def main(*arguments: str) -> None:
-    """Print a line for each check.
+def main() -> None:
+    """Check this checkout and this machine; change nothing.
 
-    Raises:
-        UserError: something is wrong.
+    Checks Python, the pins, torch, the disk, git, DVC, its remotes, the
+    settings and dvc.lock. Each line is ok, warn or wrong and says what to do.
+    The exit code is 1 if anything is wrong.
+
+    Examples:
+      cairn doctor
     """
-    argparse.ArgumentParser(
-        "cairn doctor",
-        allow_abbrev=False,
-        description="Check Python, the pins, torch, the disk, git, DVC, its remotes, settings and dvc.lock."
-        " Each line is ok, warn or wrong; the exit code is 1 if anything is wrong. Nothing is changed.",
-    ).parse_args(arguments)
+    from cairn.doctor import examine
+
     wrong = 0
     for line in examine(Path().resolve()):
         print(line, flush=True)

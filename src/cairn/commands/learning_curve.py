@@ -1,50 +1,55 @@
-"""`cairn learning-curve`: would more data help?"""
+"""`cairn learning-curve`."""
 
-import argparse
 from pathlib import Path
+from typing import Literal
 
-from cairn.arguments import at_least
-from cairn.commands.study import parser_of, show
+from typer import Option
+
+from cairn.commands.options import DecideBy, Html, Json, Markdown, Settings, show, stop_on_both
 
 
-def main(*arguments: str) -> None:
-    """Fit the current model on more and more of the training rows, and print the gain of each doubling."""
-    words = _parsed(arguments)
+def main(
+    *,
+    settings: Settings = None,
+    by: Literal["recent", "random"] | None = Option(
+        None,
+        help="Smaller sets are the latest rows (would a longer history help?) or random rows, groups or"
+        " blocks of time (would more of the same help?)",
+        show_default="recent for a split by time, else random",
+    ),
+    points: int = Option(6, metavar="N", min=2, help="Number of sizes, each half of the next"),
+    seeds: int = Option(5, metavar="N", min=1, help="Seeds per size"),
+    decide_by: DecideBy = None,
+    md: Markdown = False,
+    json: Json = False,
+    html: Html = None,
+) -> None:
+    """Estimate whether more data would help.
+
+    Fits the model on all training rows, on half of them, on a quarter and so
+    on, under several seeds, and compares the predictions for the same
+    validation rows. Test is never read.
+
+    Examples:
+      cairn learning-curve                                     6 sizes, 5 seeds
+      cairn learning-curve -S model=logistic --points 3 --seeds 1      a quick look
+      cairn learning-curve --by random                         more of the same?
+    """
+    stop_on_both(md, json)
     from cairn.data.parts import load_prepared
     from cairn.report.studies.learning_curve import sheet_of
     from cairn.studies.learning_curve import learning_curve
     from cairn.studies.protocol import current_config
     from cairn.studies.trial import prepare_data
 
-    config = current_config(words.set)
+    config = current_config(settings or [])
     prepare_data()
     curve = learning_curve(
         config,
         load_prepared(Path()),
-        by=words.by or ("recent" if config.split.kind == "time" else "random"),
-        points=words.points,
-        seeds=words.seeds,
-        decides=words.decide_by,
+        by=by or ("recent" if config.split.kind == "time" else "random"),
+        points=points,
+        seeds=seeds,
+        decides=decide_by,
     )
-    show(sheet_of(curve), words)
-
-
-def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
-    parser = parser_of(
-        "learning-curve",
-        "Fit the model on all training rows, on half of them, on a quarter and so on, under several seeds,"
-        " and say on the same validation rows whether more data would help.",
-    )
-    parser.add_argument(
-        "--by",
-        choices=("recent", "random"),
-        help="the smaller sets are the latest rows (would a longer history help?), or random blocks, groups"
-        " or rows (would more of the same help?); default: recent for a split by time",
-    )
-    parser.add_argument(
-        "--points", type=at_least(2), default=6, metavar="N", help="sizes, each half the next (6)"
-    )
-    parser.add_argument(
-        "--seeds", type=at_least(1), default=5, metavar="N", help="fits of every size, under N seeds (5)"
-    )
-    return parser.parse_args(arguments)
+    show(sheet_of(curve), md=md, as_json=json, html=html)

@@ -1,101 +1,100 @@
-"""Run every combination of some settings as a DVC experiment, side by side, in clones.
+"""`cairn sweep`."""
 
-The words are those of `dvc exp run --queue -S`; the experiments are DVC's. The workspace is not touched, and
-after a kill of anything the same command goes on.
-"""
-
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from typer import Option
+
+from cairn.commands.options import Engine, Workers
 from cairn.errors import UserError
-from cairn.experiments.combinations import check_combinations, combinations, without_repeats
-from cairn.experiments.engines.start import ENGINES, crew_size
-from cairn.experiments.refs import commit_of, experiments_of, uncommitted
-from cairn.experiments.sweep import (
-    SWEEPS,
-    Outcome,
-    best_of,
-    job_of,
-    run_sweep,
-    scores_of,
-    starts_from,
-    work,
-)
-from cairn.report.sweep import score_cells, sweep_table
+
+if TYPE_CHECKING:
+    from cairn.experiments.sweep import Outcome
 
 
-def main(*arguments: str) -> None:
-    """Run a sweep, or with --worker the jobs of one.
+def main(
+    *,
+    settings: list[str] | None = Option(
+        None,
+        "-S",
+        "--set-param",
+        metavar="KEY=A,B",
+        help="Setting with one value or several: a,b choice(a,b) range(1,4) (without 4) sort() shuffle()"
+        " (repeatable: every combination)",
+    ),
+    name: str = Option("sweep", metavar="NAME", help="Name of the sweep; its experiments are NAME-DIGEST"),
+    workers: Workers = None,
+    on: Engine = "local",
+    start: str | None = Option(
+        None,
+        "--from",
+        metavar="REV",
+        help="Commit to start from",
+        show_default="HEAD, and everything must be committed",
+    ),
+    dry: bool = Option(False, "--dry", help="List the combinations and stop"),
+    worker: str | None = Option(None, hidden=True),
+) -> None:
+    """Run every combination of some settings, each as a DVC experiment.
 
-    Raises:
-        UserError: words that cannot be read, a combination that is not valid, changes that are not
-            committed, or experiments that failed.
+    Takes the -S of `dvc exp run --queue` and runs the experiments in parallel
+    in clones; the workspace is not touched. If anything is killed, the same
+    command resumes the sweep.
+
+    Examples:
+      cairn sweep -S model=logistic,hist_gbdt -S 'seed=range(1,4)'
+      cairn sweep -S experiment=tiny -S seed=1,2 --dry     show, run nothing
+      cairn sweep --on slurm --workers 16 -S seed=1,2,3,4
     """
-    asked = _parsed(arguments)
-    if asked.worker:
-        work(Path(asked.worker))
+    if worker:
+        from cairn.experiments.sweep import work
+
+        work(Path(worker))
         return
-    root = Path.cwd()
-    if not asked.set:
+    if not settings:
         raise UserError("say what to vary: -S model=logistic,hist_gbdt -S 'seed=range(1,4)'")
-    listed = combinations(asked.set)
-    if asked.revision is None:
+    from cairn.experiments.combinations import check_combinations, combinations, without_repeats
+    from cairn.experiments.engines.start import crew_size
+    from cairn.experiments.refs import commit_of, experiments_of
+    from cairn.experiments.sweep import SWEEPS, job_of, run_sweep, starts_from
+    from cairn.report.sweep import sweep_table
+
+    root = Path.cwd()
+    listed = combinations(settings)
+    if start is None:
         _stop_on_changes(root)
-    revision = commit_of(root, asked.revision or "HEAD")
+    revision = commit_of(root, start or "HEAD")
     print(starts_from(root, revision, listed))
     checked, dropped = without_repeats(check_combinations(root, revision, listed))
     for line in dropped:
         print(line)
-    jobs = [job_of(combination, asked.name, revision) for combination in checked]
-    if asked.dry:
+    jobs = [job_of(combination, name, revision) for combination in checked]
+    if dry:
         done = experiments_of(root, revision)
         states = {job.name: {"state": "done"} for job in jobs if job.name in done}
         print("\n".join(sweep_table(jobs, states)))
         return
     threads = max(combination.config.threads for combination in checked)
     gpus = int(any(combination.config.train.device == "cuda" for combination in checked))
-    workers = crew_size(asked.workers, asked.on, threads)
-    print(f"{len(jobs)} experiments, {workers} side by side; logs: {SWEEPS / asked.name}/jobs", flush=True)
+    crew = crew_size(workers, on, threads)
+    print(f"{len(jobs)} experiments, {crew} side by side; logs: {SWEEPS / name}/jobs", flush=True)
     outcomes = run_sweep(
         root,
         jobs,
-        name=asked.name,
-        workers=workers,
-        engine=asked.on,
+        name=name,
+        workers=crew,
+        engine=on,
         revision=revision,
         threads=threads,
         gpus=gpus,
     )
-    _report(root, outcomes, asked.revision or "HEAD")
-
-
-def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("cairn sweep", allow_abbrev=False, description=__doc__)
-    parser.add_argument(
-        "-S", "--set-param", dest="set", action="append", default=[], metavar="KEY=A,B",
-        help="an override, of one value or several: a,b choice(a,b) range(1,4) (without the 4) sort()"
-        " shuffle(); several -S: every combination",
-    )  # fmt: skip
-    parser.add_argument(
-        "--name", default="sweep", help="of the sweep; its experiments are NAME-DIGEST (default: sweep)"
-    )
-    parser.add_argument(
-        "--workers", type=int, metavar="N", help="how many side by side (default: cores // threads)"
-    )
-    parser.add_argument("--on", choices=ENGINES, default="local", help="what starts them (default: local)")
-    parser.add_argument(
-        "--from", dest="revision", metavar="REV",
-        help="the commit to start from (default: HEAD, and everything must be committed)",
-    )  # fmt: skip
-    parser.add_argument("--dry", action="store_true", help="list the combinations and stop")
-    parser.add_argument(
-        "--worker", metavar="FOLDER", help="run jobs of the sweep in FOLDER; engines start this"
-    )
-    return parser.parse_args(arguments)
+    _report(root, outcomes, start or "HEAD")
 
 
 def _stop_on_changes(root: Path) -> None:
+    from cairn.experiments.refs import uncommitted
+
     changed = uncommitted(root)
     if changed:
         raise UserError(
@@ -104,8 +103,11 @@ def _stop_on_changes(root: Path) -> None:
         )
 
 
-def _report(root: Path, outcomes: Sequence[Outcome], baseline: str) -> None:
-    """Print the results and how to go on; raise if any failed."""
+def _report(root: Path, outcomes: Sequence["Outcome"], baseline: str) -> None:
+    """Print the results and the next commands; raise if any failed."""
+    from cairn.experiments.sweep import best_of, scores_of
+    from cairn.report.sweep import score_cells, sweep_table
+
     done = [outcome for outcome in outcomes if outcome.sha]
     if done:
         scores = {outcome.job.name: scores_of(root, outcome) for outcome in done}

@@ -44,11 +44,8 @@ def main(*arguments: str) -> None:
 
 
 def _parsed(arguments: tuple[str, ...]) -> argparse.Namespace:
-    about = "Write params.yaml from conf/."
-    parser = argparse.ArgumentParser("cairn compose", allow_abbrev=False, description=about)
-    parser.add_argument(
-        "override", nargs="*", help="choose an option or set a key: model=mlp train.device=cpu"
-    )
-    parser.add_argument("--reset", action="store_true", help="drop the current overrides")
-    parser.add_argument("--save-as", metavar="NAME", help="save them as conf/experiment/NAME.yaml")
+    parser = argparse.ArgumentParser("cairn compose", allow_abbrev=False)  # its help is in cairn.commands
+    parser.add_argument("override", nargs="*")
+    parser.add_argument("--reset", action="store_true")
+    parser.add_argument("--save-as")
     return parser.parse_args(arguments)

@@ -1,0 +1,89 @@
+"""Options that several commands share, and how a result is printed.
+
+One convention for all commands: -S KEY=VALUE is repeated; a list of names is NAME,NAME and may be repeated; a
+path is relative to the folder the user is in; a count is a whole number.
+"""
+
+import csv
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cairn.errors import UserError
+
+if TYPE_CHECKING:
+    from cairn.report.studies.sheet import Sheet
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("-S", metavar="KEY=VALUE", help="Other settings, as in `dvc exp run -S` (repeatable)"),
+]
+DecideBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Metric of the verdict, or `saving`; choose before you look",
+        show_default="evaluate.primary",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Number of parallel workers", show_default="cores // threads"),
+]
+Engine = Annotated[Literal["local", "slurm", "ray"], typer.Option(help="Where the workers run")]
+Markdown = Annotated[bool, typer.Option("--md", help="Print Markdown, for a pull request")]
+Json = Annotated[bool, typer.Option("--json", help="Print all numbers as JSON")]
+Html = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Also write a page of HTML that loads nothing else")
+]
+
+
+def show(sheet: "Sheet", *, md: bool, as_json: bool, html: Path | None) -> None:
+    """Print a study in the form asked for, then write its page if a file is named.
+
+    Raises:
+        UserError: the page cannot be written.
+    """
+    from cairn.report.studies.sheet import to_html, to_markdown, to_text
+
+    if as_json:
+        print(json.dumps(sheet.record, indent=1, ensure_ascii=False))
+    else:
+        print(to_markdown(sheet) if md else to_text(sheet))
+    if html:
+        path = _user_folder() / html
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(to_html(sheet), encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise UserError(f"--html: {html} cannot be written: {error.strerror}") from error
+
+
+def stop_on_both(md: bool, as_json: bool) -> None:
+    """Raise UserError if two forms are asked for at once."""
+    if md and as_json:
+        raise UserError("--md and --json exclude each other")
+
+
+def names(given: Iterable[str] | None) -> list[str]:
+    """Split every NAME,NAME; a name that holds a comma is quoted as in CSV."""
+    return [name for text in given or () for name in next(csv.reader([text]), [])]
+
+
+def from_root(path: str) -> str:
+    """Return a path of the user's folder as seen from the root, where commands run.
+
+    A path that is not there is returned unchanged, so a path relative to the root works in every folder.
+    """
+    full = _user_folder() / path
+    if not full.exists():
+        return path
+    return str(full.relative_to(Path.cwd()) if full.is_relative_to(Path.cwd()) else full)
+
+
+def _user_folder() -> Path:
+    return Path(os.environ.get("PWD", ""))
