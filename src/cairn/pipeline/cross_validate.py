@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from cairn.cross_validation import cross_validate
 from cairn.data.parts import load_prepared
 from cairn.data.tables import write_json
-from cairn.metrics.cross_validation import cross_validate
 from cairn.models.recipe import Recipe
 from cairn.settings.cross_validation import CrossValidationConfig
 from cairn.settings.data import DataConfig

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from cairn.metrics.evaluation import MODEL, Evaluation, Score, SliceScore
-from cairn.report.card.words import Record, bias_in_words, estimate, metric_name, places, tone
+from cairn.report.card.words import Record, bias_in_words, metric_name, tone
 from cairn.report.future import seen_future
-from cairn.report.numbers import number, percent
+from cairn.report.numbers import estimate, number, percent, places
 
 Limit = tuple[str, str]
 """A subject and a sentence."""

@@ -14,9 +14,9 @@ from cairn.report.card.gallery import figures, training_score
 from cairn.report.card.inputs import Inputs
 from cairn.report.card.limits import Limit, limits, small_slices
 from cairn.report.card.rows import Row, fold_rows, metric_rows, policy_rows, predictor_rows, slice_rows
-from cairn.report.card.words import Record, Verdict, confidence, metric_name, places, verdict
+from cairn.report.card.words import Record, Verdict, confidence, metric_name, verdict
 from cairn.report.inventory import column_rows, feature_groups
-from cairn.report.numbers import number, percent
+from cairn.report.numbers import number, percent, places
 from cairn.report.page import render
 from cairn.settings.baseline import BaselineConfig, RateRule
 from cairn.settings.contract import Contract

@@ -6,8 +6,8 @@ from typing import Any
 
 from cairn.metrics.evaluation import MODEL, Evaluation, Score
 from cairn.report.card.limits import worst_slices
-from cairn.report.card.words import Interval, Record, label, metric_name, places, span, tone
-from cairn.report.numbers import ABSENT, number, percent
+from cairn.report.card.words import Interval, Record, label, metric_name, tone
+from cairn.report.numbers import number, p_value, percent, places, span
 
 MARK_WIDTH = 140.0
 """Length of the axis that marks are drawn on, in units of the drawing."""
@@ -65,7 +65,7 @@ def predictor_rows(record: Evaluation) -> list[Row]:
         }
         if name != MODEL and not row["same"]:
             gain = gains[name][metric]
-            row |= {"gain": cell(gain, gain_digits), "mark": mark(gain, ends), "p": p_text(gain.p)}
+            row |= {"gain": cell(gain, gain_digits), "mark": mark(gain, ends), "p": p_value(gain.p)}
         rows.append(row)
     return rows
 
@@ -74,13 +74,6 @@ def _best_first(record: Evaluation, scores: Mapping[str, Score]) -> list[str]:
     known = {name: score.value for name, score in scores.items() if score.value is not None}
     ranked = sorted(known, key=lambda name: known[name], reverse=record.higher_is_better(record.primary))
     return [*ranked, *(name for name in scores if name not in known)]
-
-
-def p_text(p: float | None) -> str:
-    """Write a p-value with three decimals, the smallest as `<0.001`."""
-    if p is None:
-        return ABSENT
-    return "<0.001" if p < 0.001 else number(p, 3)
 
 
 def metric_rows(record: Evaluation) -> tuple[list[str], list[Row]]:

@@ -1,14 +1,13 @@
 """Metrics and intervals as text, and the verdict on a run in sentences."""
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.evaluation import MODEL, Evaluation, Kpi, Score
 from cairn.report.future import seen_future
-from cairn.report.numbers import ABSENT, MINUS, number
+from cairn.report.numbers import ABSENT, MINUS, estimate, number, places, span
 
 Record = Mapping[str, Any]
 Interval = Score | Estimate
@@ -55,43 +54,9 @@ def label(name: str, record: Evaluation) -> str:
     return f"{record.model} (model)" if record.model in record.scores else record.model
 
 
-def places(intervals: Iterable[Interval]) -> int:
-    """Return the decimals to show: two significant digits of the narrowest interval.
-
-    Intervals less than a hundredth as wide as the widest are ignored. If no interval has a width, the largest
-    value is shown with four significant digits.
-    """
-    known = [e for e in intervals if e.value is not None]
-    widest = max((_width(e) for e in known), default=0.0)
-    if widest > 0:
-        narrowest = min(width for width in map(_width, known) if width > widest / 100)
-        digits = 1 - math.floor(math.log10(narrowest))
-    else:
-        largest = max((abs(e.value or 0.0) for e in known), default=0.0) or 1.0
-        size = math.floor(math.log10(largest))
-        digits = 3 - (max(size, 0) if largest >= 0.1 else size)
-    return min(max(digits, 0), MOST_PLACES)
-
-
-def _width(interval: Interval) -> float:
-    return (interval.high or 0.0) - (interval.low or 0.0)
-
-
 def confidence(record: Evaluation) -> str:
     """Write the confidence level, `95%`."""
     return f"{100 * record.confidence:g}%"
-
-
-def span(interval: Interval, digits: int) -> str:
-    """Write the ends of an interval, `[0.72, 0.75]`, or `[1,200 to 1,300]` where a comma would confuse."""
-    low, high = number(interval.low, digits), number(interval.high, digits)
-    return f"[{low}{' to ' if ',' in low + high else ', '}{high}]"
-
-
-def estimate(interval: Interval, digits: int | None = None) -> str:
-    """Write a value with its interval, `0.741 [0.728, 0.755]`."""
-    digits = places([interval]) if digits is None else digits
-    return f"{number(interval.value, digits)} {span(interval, digits)}"
 
 
 def tone(gain: Interval) -> Tone:

@@ -7,9 +7,8 @@ from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.evaluation import Score
 from cairn.metrics.kpi import PER_ROWS
 from cairn.metrics.paired import Difference, MeanScore
-from cairn.report.card.rows import p_text
-from cairn.report.card.words import estimate, metric_name, places, span
-from cairn.report.numbers import number
+from cairn.report.card.words import metric_name
+from cairn.report.numbers import estimate, number, p_value, places, signed, span
 from cairn.settings.search import SAVING
 
 
@@ -56,13 +55,7 @@ def column(values: Sequence[MeanScore | Estimate | None]) -> list[str]:
 
 def p_cell(difference: Difference) -> str:
     """Write the corrected p, a dash where undefined."""
-    return p_text(_known(difference.corrected))
-
-
-def signed(value: float, digits: int) -> str:
-    """Write a difference with its sign, and none where it rounds to 0; a dash where undefined."""
-    text = number(_known(value), digits)
-    return f"+{text}" if value > 0 and text.strip("0.") else text
+    return p_value(_known(difference.corrected))
 
 
 def magnitude(value: float, difference: Difference) -> str:

@@ -1,16 +1,14 @@
 """A study on one sheet: verdicts, tables, notes and figures, for the terminal, as Markdown or as HTML."""
 
-import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cairn.report.numbers import ABSENT, MINUS
+from cairn.report.numbers import to_ascii
 from cairn.report.page import embedded, render
-from cairn.report.table import Table, aligned, escaped, piped
+from cairn.report.table import Table, aligned, escaped, piped, wrapped
 
-WIDTH = 100
 MOST_LINES = 12
 """Lines of a list that the terminal and Markdown show; the page shows all."""
 
@@ -63,10 +61,10 @@ def to_text(sheet: Sheet) -> str:
     for section in sheet.sections:
         table = section.brief or section.table
         lines += ["", *([f"{section.title}:"] if section.title else []), *(aligned(table) if table else [])]
-        lines += [line for item in _first(section.lines) for line in _wrapped(f"  {item}", "    ")]
-    lines += ["", *(line for note in sheet.notes for line in _wrapped(note)), ""]
-    lines += [line for text, _ in sheet.verdicts for line in _wrapped(text)]
-    return "\n".join(line.rstrip().replace(MINUS, "-").replace(ABSENT, "-") for line in lines)
+        lines += [line for item in _first(section.lines) for line in wrapped(f"  {item}", "    ")]
+    lines += ["", *(line for note in sheet.notes for line in wrapped(note)), ""]
+    lines += [line for text, _ in sheet.verdicts for line in wrapped(text)]
+    return "\n".join(line.rstrip() for line in map(to_ascii, lines))
 
 
 def to_markdown(sheet: Sheet) -> str:
@@ -95,9 +93,3 @@ def to_html(sheet: Sheet) -> str:
 def _first(items: Sequence[str]) -> list[str]:
     more = len(items) - MOST_LINES
     return [*items[:MOST_LINES], *([f"and {more} more"] if more > 0 else [])]
-
-
-def _wrapped(text: str, indent: str = "  ") -> list[str]:
-    return textwrap.wrap(
-        text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
