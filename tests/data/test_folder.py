@@ -114,7 +114,7 @@ def test_what_makes_no_table_is_one_line(name, tmp_path):
 def test_parquet_files_that_disagree_on_a_type_are_named(tmp_path):
     pd.DataFrame({"x": [1]}).to_parquet(tmp_path / "a.parquet")
     pd.DataFrame({"x": ["1"]}).to_parquet(tmp_path / "b.parquet")
-    with pytest.raises(UserError, match=r"x: b\.parquet holds text, a\.parquet numbers"):
+    with pytest.raises(UserError, match=r"x: text in b\.parquet, numbers in a\.parquet"):
         read_folder(tmp_path, ".parquet")
 
 

@@ -59,7 +59,7 @@ def test_raw_tables_are_read_by_their_extension(tmp_path, name):
     ("name", "content", "message"),
     [
         ("no.csv", None, "does not exist"),
-        ("x.docx", b"", "give data.load"),
+        ("x.docx", b"", "set data.load"),
         ("bad.parquet", b"junk", "cannot be read"),
     ],
 )

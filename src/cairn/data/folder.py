@@ -140,9 +140,13 @@ def _of_one_type(tables: list[pd.DataFrame]) -> list[pd.DataFrame]:
     for name in tables[0]:
         empty = [i for i, table in enumerate(tables) if table[name].isna().all()]
         held = next((table[name] for i, table in enumerate(tables) if i not in empty), None)
-        if held is None or types.is_bool_dtype(held):
+        if held is None:
             continue
-        dtype = "float64" if types.is_numeric_dtype(held) else held.dtype
+        dtype = held.dtype
+        if types.is_bool_dtype(held):
+            dtype = "object"  # as pandas reads true, false and missing from one file
+        elif types.is_numeric_dtype(held):
+            dtype = "float64"
         for i in empty:
             tables[i] = with_columns(tables[i], {str(name): tables[i][name].astype(dtype)})
     return tables
