@@ -10,7 +10,7 @@ A block of code is told by its language and by a comment in HTML on the line bef
     <!-- not run: REASON (tests/FILE.py) -->   the block is skipped, and this test stands in for it
     <!-- not compared: REASON -->              the block is run, but what it prints is not held to the page
     <!-- fails -->                             every command of the block must fail
-    <!-- write -->                             the block is a file: its first line is a comment with the name
+    <!-- write -->                             the block is a file: its first comment of one word is the name
     <!-- start: an empty folder -->            on top of a page: where it begins (or: a fresh clone); else in
                                                a clone in which two months of flights have run
 """

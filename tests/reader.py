@@ -1,6 +1,7 @@
 """Somebody who follows a page: types commands, writes files, applies changes, reads what is printed."""
 
 import doctest
+import re
 import subprocess
 from pathlib import Path
 
@@ -46,7 +47,9 @@ def follow(shell: Shell, block: Block, where: str) -> None:
         return
     pasted = f" <<'END_OF_FILE'\n{block.text}END_OF_FILE"
     if block.comment == "write":
-        type_in(shell, f"cat > '{block.text.split()[1]}'{pasted}", "", where)
+        name = re.search(r"^# (\S+)$", block.text, re.MULTILINE)
+        assert name, f"{where}: no comment with the name of the file"
+        type_in(shell, f"cat > '{name[1]}'{pasted}", "", where)
     elif block.language == "diff":
         type_in(shell, f"git apply -{pasted}", "", where)
     elif block.language in TYPED:
