@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 from cairn.errors import UserError
 from cairn.imports import SRC, code_of_stage
 from cairn.pins import PINS, stop_on_other_versions
+from cairn.settings.messages import lines, read_yaml
 
 ROOT = SRC.parent
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -49,20 +50,14 @@ def read_sections(names: list[str]) -> dict[str, Any]:
     Raises:
         UserError: params.yaml or one of the sections is missing, or it is not YAML.
     """
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
     if not names:
         return {}
-    path = ROOT / "params.yaml"
-    if not path.exists():
-        raise UserError("params.yaml does not exist; run `dvc repro compose`")
     try:
-        params: Any = OmegaConf.to_container(OmegaConf.load(path))
-    except (OmegaConfBaseException, YAMLError, OSError) as error:
-        fix = "`python src/cairn compose --reset` writes it again from conf/"
-        raise UserError(f"params.yaml: not valid YAML ({' '.join(str(error).split())}); {fix}") from error
+        params = read_yaml(ROOT / "params.yaml", "params.yaml")
+    except FileNotFoundError as error:
+        raise UserError("params.yaml does not exist; run `dvc repro compose`") from error
+    except UserError as error:
+        raise UserError(f"{error}; `python src/cairn compose --reset` writes it again from conf/") from error
     missing = [name for name in names if name not in params]
     if missing:
         raise UserError(f"params.yaml: no section {', '.join(missing)}; run `dvc repro compose`")
@@ -71,9 +66,7 @@ def read_sections(names: list[str]) -> dict[str, Any]:
 
 def _declared(stage: str) -> dict[str, list[str]]:
     """Return the stage's params and deps in dvc.yaml; empty if the stage is not in it."""
-    from omegaconf import OmegaConf
-
-    pipeline: Any = OmegaConf.to_container(OmegaConf.load(ROOT / "dvc.yaml"))
+    pipeline = read_yaml(ROOT / "dvc.yaml", "dvc.yaml")
     block = pipeline["stages"].get(stage, {})
     return {"params": block.get("params", []), "deps": block.get("deps", [])}
 
@@ -105,10 +98,11 @@ def _validated(module: Any, sections: dict[str, Any]) -> dict[str, Any]:
     undeclared = sorted(set(wanted) - set(sections))
     if undeclared:
         raise UserError(f"dvc.yaml: the stage reads {', '.join(undeclared)}: add it to its params")
-    hints = get_type_hints(module.main, include_extras=True)
-    try:
-        return {name: TypeAdapter(hints[name]).validate_python(sections[name]) for name in wanted}
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UserError(f"params.yaml: {error.title} {where}: {first['msg']}; run `dvc repro`") from error
+    hints, valid = get_type_hints(module.main, include_extras=True), {}
+    for name in wanted:
+        try:
+            valid[name] = TypeAdapter(hints[name]).validate_python(sections[name])
+        except ValidationError as error:
+            wrong = lines("params.yaml", error, hints[name], sections[name], name)
+            raise UserError(f"{wrong}; run `dvc repro`") from error
+    return valid

@@ -1,9 +1,14 @@
 """Whatever is wrong in conf/ is said in one line: which file, which key, what, and what would be right."""
 
+import statistics  # noqa: F401
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from toy_conf import edit, make_toy_conf
+import sklearn.ensemble  # parameters are checked where the library is loaded
+import sklearn.linear_model  # noqa: F401
+from toy_conf import ROOT, edit, make_toy_conf
 
 from cairn.compose.conf import compose
 from cairn.compose.validate import Origin, read_config, traps
@@ -79,7 +84,7 @@ WRONG = {
         "baseline.linear.regressor: 'logistic' has no regressor, but the task of 'visits' is regression"
     ),
     "model.classifier._target_=sklern.Ridge": (
-        "model.classifier._target_: no module 'sklern' can be imported (No module named 'sklern')"
+        "model.classifier._target_: no module 'sklern' can be imported"
     ),
     "model.classifier._target_=sklearn.linear_model.LogisticRegresion": (
         "model.classifier._target_: 'sklearn.linear_model' has no 'LogisticRegresion',"
@@ -99,7 +104,7 @@ WRONG = {
         "data.load._target_: 'statistics' has no 'quantles', did you mean quantiles?"
     ),
     "data.load={_target_:statistics.quantiles,metod:x}": (
-        "data.load.metod: statistics.quantiles has no such parameter, did you mean method?"
+        "data.load.metod: quantiles has no such parameter, did you mean method?"
     ),
     "data.contract=conf/contract/vists.yaml": (
         "data.contract: no file conf/contract/vists.yaml, did you mean conf/contract/visits.yaml?"
@@ -275,3 +280,32 @@ def test_a_key_is_looked_for_in_the_option_that_is_chosen_beside_it(conf):
         "override model.params.n_estimator=50: no key model.params.n_estimator,"
         " did you mean model.params.n_estimators?"
     )
+
+
+def test_checking_conf_loads_no_library_that_fits_models():
+    program = (
+        "import sys; from pathlib import Path; from cairn.compose.conf import compose;"
+        "from cairn.compose.validate import read_config;"
+        "read_config(compose(Path('conf'), ['data=flights', 'model=mlp']).values, Path());"
+        "sys.exit(' '.join({'sklearn', 'torch', 'pandas'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_files_that_cannot_be_read_are_one_line(tmp_path):
+    conf = make_toy_conf(tmp_path)
+    (conf / "model/folder.yaml").mkdir()
+    (conf / "model/latin.yaml").write_bytes("name: für\n".encode("latin-1"))
+    found = [line.split(": ")[:2] for line in traps(conf)]
+    assert found == [
+        [f"conf/model/{name}.yaml:1", "cannot be read as UTF-8 text"] for name in ("folder", "latin")
+    ]
+    (conf / "contract/visits.yaml").write_text("key: " + "[" * 3000 + "]" * 3000, encoding="utf-8")
+    (line,) = lines(conf)
+    assert line.startswith("conf/contract/visits.yaml: not valid YAML")
+    (conf / "train/default.yaml").write_text("device: " + "[" * 3000 + "]" * 3000, encoding="utf-8")
+    (line,) = lines(conf)
+    assert line.startswith("conf/")

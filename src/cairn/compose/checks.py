@@ -7,15 +7,14 @@ valid.
 import importlib.util
 import inspect
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from cairn.compose.messages import Problem
-from cairn.compose.signatures import parameters
-from cairn.errors import UserError, did_you_mean
+from cairn.errors import did_you_mean
 from cairn.settings.baseline import BaselineConfig, RateRule
 from cairn.settings.calibration import CalibrationConfig
 from cairn.settings.contract import Contract
@@ -25,6 +24,7 @@ from cairn.settings.evaluate import METRICS_OF, EvaluateConfig
 from cairn.settings.expressions import names_in
 from cairn.settings.features import FeaturesConfig
 from cairn.settings.kpi import CostKpi, KpiConfig
+from cairn.settings.messages import Problem
 from cairn.settings.model import ModelConfig
 from cairn.settings.search import SAVING, SearchConfig
 from cairn.settings.split import GroupSplit, SplitConfig, TimeSplit
@@ -138,56 +138,66 @@ def _estimator(path: tuple[str, ...], model: ModelConfig, data: DataConfig) -> I
     if chosen is None:
         yield (*path, kind), f"'{model.name}' has no {kind}, but the task of '{data.name}' is {data.task}"
         return
-    try:
-        takes = parameters(chosen["_target_"])
-    except UserError as error:
-        yield (*path, kind, "_target_"), str(error)
-        return
-    if outside := _outside(chosen["_target_"], "models"):
-        yield (*path, kind, "_target_"), outside
-    if takes is None:
-        return
+    given = [((*path, "params"), model.params), ((*path, kind), chosen)]
+    yield from _target((*path, kind), chosen["_target_"], "models", given)
     name = chosen["_target_"].rpartition(".")[2]
-    for where, keys in (((*path, "params"), model.params), ((*path, kind), chosen)):
-        for key in keys:
-            if key not in (*takes, "_target_"):
-                yield (*where, key), f"{name} has no such parameter{did_you_mean(key, takes)}"
     encoding = model.encoding
     codes = "HistGradientBoosting" in name and encoding.categorical == "ordinal"
     if codes and encoding.max_categories > MAX_BINS:
         yield (*path, "encoding", "max_categories"), f"{name} takes {MAX_BINS} codes per column at most"
 
 
-def _outside(target: str, room: str) -> str | None:
-    """Name the folder in which DVC sees changes of this target; None if it is there, or not our code."""
-    module = target.rpartition(".")[0]
-    if module.startswith(f"cairn.{room}."):
-        return None
-    found = importlib.util.find_spec(module.partition(".")[0])
-    places = [found.origin or "", *(found.submodule_search_locations or [])] if found else []
-    if not any(Path(place).resolve().is_relative_to(CHECKOUT / "src") for place in places):
-        return None
-    return f"{target} is not tracked there: DVC would miss a change; move it to src/cairn/{room}/"
-
-
 def _loader_fits(data: DataConfig) -> Iterator[Problem]:
     """The function that builds the table exists; it gets the source first, the other keys by name."""
-    if data.load is None:
+    if data.load is not None:
+        path = ("data", "load")
+        yield from _target(path, data.load["_target_"], "datasets", [(path, data.load)], skip=1)
+
+
+def _target(
+    path: tuple[str, ...],
+    target: str,
+    room: str,
+    given: Iterable[tuple[tuple[str, ...], dict[str, Any]]],
+    skip: int = 0,
+) -> Iterator[Problem]:
+    """The module of a `_target_` exists, DVC tracks its code, and what is loaded already takes these keys.
+
+    Importing scikit-learn or torch would cost every experiment seconds; where they are not loaded, the stage
+    that builds the object reports an unknown parameter.
+
+    Args:
+        path: of the section with the key `_target_`.
+        target: dotted name of a class or function.
+        room: package of cairn in which such code has to be.
+        given: the arguments, with the path of the section they are in.
+        skip: number of positional arguments that the caller adds.
+    """
+    where = (*path, "_target_")
+    module, _, name = target.rpartition(".")
+    top = module.partition(".")[0]
+    found = importlib.util.find_spec(top) if top.isidentifier() else None
+    if found is None:
+        yield where, f"no module '{module}' can be imported"
         return
-    try:
-        takes = parameters(data.load["_target_"])
-    except UserError as error:
-        yield ("data", "load", "_target_"), str(error)
+    places = [found.origin or "", *(found.submodule_search_locations or [])]
+    own = any(Path(place).resolve().is_relative_to(CHECKOUT / "src") for place in places)
+    if own and not module.startswith(f"cairn.{room}."):
+        yield where, f"{target} is not tracked there: DVC would miss a change; move it to src/cairn/{room}/"
         return
-    if outside := _outside(data.load["_target_"], "datasets"):
-        yield ("data", "load", "_target_"), outside
-    if takes is not None:
-        for key in data.load:
-            if key not in (*takes[1:], "_target_"):
-                yield (
-                    ("data", "load", key),
-                    f"{data.load['_target_']} has no such parameter{did_you_mean(key, takes[1:])}",
-                )
+    if module not in sys.modules:
+        return
+    made = getattr(sys.modules[module], name, None)
+    if not callable(made):
+        yield where, f"'{module}' has no '{name}'{did_you_mean(name, dir(sys.modules[module]))}"
+        return
+    takes = list(inspect.signature(made).parameters.values())[skip:]
+    names = [parameter.name for parameter in takes]
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes):
+        for place, keys in given:
+            for key in keys:
+                if key not in (*names, "_target_"):
+                    yield (*place, key), f"{name} has no such parameter{did_you_mean(key, names)}"
 
 
 def _data_is_in_the_contract(data: DataConfig, contract: Contract) -> Iterator[Problem]:

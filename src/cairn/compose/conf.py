@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from cairn.errors import UserError, did_you_mean
+from cairn.settings.messages import not_yaml
 
 EXPERIMENT = "experiment"
 DATA = "data"
@@ -53,7 +54,7 @@ def compose(conf: Path, overrides: Sequence[str] = ()) -> Composed:
         choices = {str(group): option for group, option in chosen.items() if not group.startswith("hydra/")}
         sections = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
         values: Any = OmegaConf.to_container(sections, resolve=True)
-    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, OSError, ValueError, RecursionError) as error:
         raise UserError(_in_one_line(error, conf, overrides)) from error
     return Composed(tuple(overrides), sections_of(conf, choices, values), choices, _space(values))
 
@@ -187,13 +188,6 @@ def leaves(values: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any
     if not isinstance(values, dict) or not values:
         return {path: values}
     return {p: leaf for key, value in values.items() for p, leaf in leaves(value, (*path, key)).items()}
-
-
-def not_yaml(file: str, error: Exception) -> str:
-    """Return `FILE:LINE: not valid YAML: why` for what a reader of YAML raised."""
-    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-    line = f":{mark.line + 1}" if mark else ""
-    return f"{file}{line}: not valid YAML: {problem or ' '.join(str(error).split())}"
 
 
 def _in_one_line(error: Exception, conf: Path, overrides: Sequence[str]) -> str:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cairn.compose.conf import Composed, compose, not_yaml
+from cairn.compose.conf import Composed, compose
 from cairn.compose.overrides import derive, differing
 from cairn.errors import UserError
+from cairn.settings.messages import not_yaml
 
 CONF = Path("conf")
 PARAMS = Path("params.yaml")

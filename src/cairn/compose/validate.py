@@ -9,11 +9,11 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from cairn.compose.checks import cross_checks
-from cairn.compose.conf import EXPERIMENT, Composed, not_yaml, place, sets, settings_files, within
-from cairn.compose.messages import Problem, problems
+from cairn.compose.conf import EXPERIMENT, Composed, place, sets, settings_files, within
 from cairn.errors import UserError, did_you_mean
 from cairn.settings.config import Config
-from cairn.settings.contract import Contract
+from cairn.settings.contract import read_contract
+from cairn.settings.messages import Problem, problems
 
 Where = Callable[[tuple[str, ...]], str]
 TWO_READINGS = {
@@ -46,7 +46,11 @@ def traps(conf: Path) -> list[str]:
 def _in_file(path: Path) -> Iterator[tuple[int, str]]:
     import yaml
 
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        yield 1, f"cannot be read as UTF-8 text: {error}"
+        return
     for line, written in enumerate(text.splitlines(), 1):
         if line > 1 and re.match(r"#\s*@package\b", written):
             yield line, f"Hydra reads {written!r} only in the first line: move it there"
@@ -122,8 +126,15 @@ def read_config(
     valid, wrong = _sections(values)
     of_contract: list[str] = []
     if "data" in valid:
-        contract, of_contract = _contract(root, valid["data"].contract, where)
-        valid |= {"contract": contract} if contract else {}
+        name = valid["data"].contract
+        try:
+            valid["contract"] = read_contract(root / name, name)
+        except UserError as error:
+            of_contract = str(error).splitlines()
+            if not (root / name).exists():
+                known = [path.relative_to(root).as_posix() for path in (root / name).parent.glob("*.yaml")]
+                wrong.append((("data", "contract"), f"no file {name}{did_you_mean(name, sorted(known))}"))
+                of_contract = []
     wrong += cross_checks(valid)
     lines = [f"{where(path)}: {'.'.join(path)}: {said}" for path, said in wrong] + of_contract
     if lines:
@@ -142,26 +153,3 @@ def _sections(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]
     for name in set(Config.model_fields) - {path[0] for path, _ in wrong}:
         valid[name] = TypeAdapter(hints[name]).validate_python(values[name])
     return valid, wrong
-
-
-def _contract(root: Path, name: str, where: Where) -> tuple[Contract | None, list[str]]:
-    """Return the contract that data.contract names, or its problems."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
-    file = root / name
-    try:
-        written: Any = OmegaConf.to_container(OmegaConf.load(file), resolve=True)
-    except OSError:
-        beside = [path.relative_to(root).as_posix() for path in sorted(file.parent.glob("*.yaml"))]
-        return None, [
-            f"{where(('data', 'contract'))}: data.contract: no file {name}{did_you_mean(name, beside)}"
-        ]
-    except (OmegaConfBaseException, YAMLError) as error:
-        return None, [not_yaml(name, error)]
-    try:
-        return Contract.model_validate(written), []
-    except ValidationError as error:
-        found = problems(error, Contract, written)
-        return None, [": ".join(filter(None, [name, ".".join(path), said])) for path, said in found]

@@ -55,16 +55,13 @@ def split_table(
         UserError: see `assign_parts` and `proof`; a class that train lacks; a feature that looks like a leak.
     """
     part = assign_parts(table, split, data, contract, seed)
-    record = proof(table, part, split, data, contract)
+    proven = proof(table, part, split, data, contract)
     parts = {name: table[part == name] for name in PARTS}
     _stop_on_missing_classes(parts, split, data)
     if search_leaks:
         stop_on_leaks(parts["train"], contract, data, seed)
-    record["shift"] = {
-        name: summary(distances(parts["train"], parts[name], contract, seed))
-        for name in ("validation", "test")
-    }
-    return Split(parts, record)
+    drift = {name: summary(distances(parts["train"], parts[name], contract, seed)) for name in PARTS[1:]}
+    return Split(parts, {**proven, "shift": drift})
 
 
 def _stop_on_missing_classes(parts: dict[str, pd.DataFrame], split: SplitConfig, data: DataConfig) -> None:
@@ -231,11 +228,11 @@ def _out_of_order(parts: dict[str, pd.DataFrame], time: str) -> list[str]:
 
 
 def _described(frame: pd.DataFrame, data: DataConfig) -> dict[str, Any]:
-    record: dict[str, Any] = {"rows": len(frame)}
+    target = frame[data.target]
     if data.task == "multiclass":
-        record["shares"] = frame[data.target].value_counts(normalize=True).sort_index().to_dict()
+        level: dict[str, Any] = {"shares": target.value_counts(normalize=True).sort_index().to_dict()}
     else:
-        record["rate" if data.task == "binary" else "mean"] = float(frame[data.target].mean())
-    if data.time:
-        record["from"], record["until"] = str(frame[data.time].min()), str(frame[data.time].max())
-    return record
+        level = {"rate" if data.task == "binary" else "mean": float(target.mean())}
+    time = frame[data.time] if data.time else None
+    period = {} if time is None else {"from": str(time.min()), "until": str(time.max())}
+    return {"rows": len(frame), **level, **period}

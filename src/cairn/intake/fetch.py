@@ -14,7 +14,6 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
-from cairn.compose.messages import problems
 from cairn.data.folder import kind_of
 from cairn.errors import UserError
 from cairn.intake.secrets import unfit_origin
@@ -24,6 +23,7 @@ from cairn.intake.update import dvc
 from cairn.intake.write.install import RAW, extensions, raw_path
 from cairn.intake.write.yaml_files import TRACKED
 from cairn.progress import elapsed
+from cairn.settings.messages import problems
 
 BEFORE_THE_REASON = re.compile(r"^dvc import-url \S+: |.*`dvc add`\. - |unexpected error - ", re.DOTALL)
 

@@ -52,7 +52,10 @@ def build_estimator(
     for name in given:
         if name not in known and not open_ended:
             hint = did_you_mean(name, known) or f"; it has {', '.join(known)}"
-            raise UserError(f"model.params: {made.__name__} has no parameter '{name}'{hint}")
+            key = f"{'params' if name in model.params else role}.{name}"
+            raise UserError(
+                f"params.yaml: {key} of model '{model.name}': {made.__name__} has no such parameter{hint}"
+            )
     ours = {"random_state": seed, "n_jobs": threads, "categorical_features": categorical or None}
     if device != "auto":
         ours["device"] = device

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, ValidationError, model_validator
 
 from cairn.errors import UserError
+from cairn.settings.messages import lines, read_yaml
 from cairn.settings.section import Section
 
 Kind = Literal["numeric", "categorical", "boolean", "datetime"]
@@ -76,22 +77,18 @@ class Contract(Section):
         return self
 
 
-def read_contract(path: Path) -> Contract:
-    """Read a contract file.
+def read_contract(path: Path, name: str = "") -> Contract:
+    """Read a contract file, called by its path or by another name in messages.
 
     Raises:
         UserError: no such file, not YAML, or one line per key that is wrong.
     """
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
+    name = name or path.as_posix()
     try:
-        return Contract.model_validate(OmegaConf.to_container(OmegaConf.load(path)))
+        written = read_yaml(path, name, resolve=True)
     except FileNotFoundError as error:
-        raise UserError(f"data.contract: {path} does not exist") from error
+        raise UserError(f"data.contract: {name} does not exist") from error
+    try:
+        return Contract.model_validate(written)
     except ValidationError as error:
-        wrong = [f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise UserError("\n".join(wrong)) from error
-    except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
-        raise UserError(f"{path}: {' '.join(str(error).split())}") from error
+        raise lines(name, error, Contract, written) from error

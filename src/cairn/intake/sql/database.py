@@ -111,7 +111,7 @@ def read_source(name: str) -> SqlSource:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    from cairn.compose.messages import problems
+    from cairn.settings.messages import problems
 
     path = path_of(name)
     try:
