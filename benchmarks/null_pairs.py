@@ -146,9 +146,7 @@ def percentile_interval(question: EvaluationSet, ours: Predictor, theirs: Predic
         "binary",
         question.y,
         {"A": ours.prediction, "B": theirs.prediction},
-        resamples=question.resamples,
-        seed=question.seed,
-        blocks=question.blocks,
+        question.resampling,
         metrics=["log_loss"],
     )
     return interval(draws["B"]["log_loss"] - draws["A"]["log_loss"], question.confidence)

@@ -1,7 +1,5 @@
 """Cross-validation: fit and score one recipe on several folds."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -17,23 +15,12 @@ from cairn.settings.data import DataConfig
 Rows = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Fold:
-    """The scores of one fold.
-
-    Attributes:
-        fit: number of rows fitted on.
-        rows: number of rows scored.
-        scores: by name, every metric of the task that needs no threshold.
-    """
-
-    fit: int
-    rows: int
-    scores: dict[str, float]
-
-
-def cross_validate(recipe: Recipe, table: pd.DataFrame, settings: CrossValidationConfig) -> list[Fold]:
+def cross_validate(
+    recipe: Recipe, table: pd.DataFrame, settings: CrossValidationConfig
+) -> list[dict[str, float]]:
     """Fit the recipe on each fold's rows and score it on the rows held out.
+
+    Each fold has the numbers of rows fitted on (fit) and scored (rows), and the metrics without a threshold.
 
     Raises:
         UserError: see fold_rows and Recipe.fit.
@@ -49,7 +36,7 @@ def cross_validate(recipe: Recipe, table: pd.DataFrame, settings: CrossValidatio
         package = recipe.fit(table.iloc[fit], table.iloc[stop], classes=classes)
         rows = table.iloc[held_out]
         scores = score(task, package.encode(rows[target]), package.scores(rows), metrics=metrics)
-        found.append(Fold(len(fit), len(rows), scores))
+        found.append({"fit": len(fit), "rows": len(rows), **scores})
     return found
 
 

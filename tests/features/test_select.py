@@ -9,7 +9,7 @@ from sklearn.metrics import mutual_info_score
 from synthetic import TARGETS, config, recipe, rows
 
 from cairn.features.select import _information, choose_columns
-from cairn.models.labels import class_labels, target_values
+from cairn.models.package import class_labels, target_values
 from cairn.settings.contract import Column, Contract
 from cairn.settings.features import SelectionConfig
 

@@ -10,7 +10,7 @@ from scipy.stats import norm
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from cairn.metrics import bootstrap as module
-from cairn.metrics.bootstrap import bootstrap, bootstrap_sums, interval, p_value
+from cairn.metrics.bootstrap import Resampling, bootstrap, bootstrap_sums, interval, p_value
 from cairn.metrics.scores import METRICS, score
 from cairn.metrics.slices import MISSING, slice_levels, slice_scores, small_levels
 from cairn.metrics.weighted import Ranking
@@ -33,7 +33,7 @@ def example(task, n=240, seed=0):
 def test_every_draw_is_the_metric_of_the_rows_drawn(task, blocked):
     y, p = example(task)
     blocks = np.random.default_rng(9).integers(0, 12, len(y)) if blocked else None
-    draws = bootstrap(task, y, {"m": p}, resamples=6, seed=3, blocks=blocks, thresholds={"m": 0.4})["m"]
+    draws = bootstrap(task, y, {"m": p}, Resampling(6, 3, blocks), thresholds={"m": 0.4})["m"]
     codes = np.arange(len(y)) if blocks is None else blocks
     for draw, counts in enumerate(draw_counts(codes, 6, 3)):
         rows = np.repeat(np.arange(len(y)), counts[codes])
@@ -58,7 +58,7 @@ def test_weighted_areas_with_ties_agree_with_scikit_learn(rows):
 
 def test_a_draw_without_a_class_leaves_that_class_out_of_the_mean():
     y, p = np.array([0, 1, 2, 0, 1, 1]), np.random.default_rng(0).dirichlet([1, 1, 1], 6)
-    draws = bootstrap("multiclass", y, {"m": p}, resamples=60, seed=0)["m"]
+    draws = bootstrap("multiclass", y, {"m": p}, Resampling(60, 0))["m"]
     for draw, counts in enumerate(draw_counts(np.arange(6), 60, 0)):
         rows = np.repeat(np.arange(6), counts)
         found = {name: values[draw] for name, values in draws.items()}
@@ -67,7 +67,7 @@ def test_a_draw_without_a_class_leaves_that_class_out_of_the_mean():
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
     y, p = example("binary")
-    runs = [bootstrap("binary", y, {"m": p}, resamples=20, seed=seed)["m"] for seed in (1, 1, 2)]
+    runs = [bootstrap("binary", y, {"m": p}, Resampling(20, seed))["m"] for seed in (1, 1, 2)]
     for name in runs[0]:
         assert runs[0][name].tobytes() == runs[1][name].tobytes()
         assert runs[0][name].tobytes() != runs[2][name].tobytes()
@@ -75,21 +75,21 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
 
 def test_the_draws_do_not_depend_on_how_much_memory_they_are_cut_into(monkeypatch):
     y, p = example("binary")
-    whole = bootstrap("binary", y, {"m": p}, resamples=20, seed=1)["m"]
+    whole = bootstrap("binary", y, {"m": p}, Resampling(20, 1))["m"]
     monkeypatch.setattr(module, "CHUNK_CELLS", 3 * len(y))
-    cut = bootstrap("binary", y, {"m": p}, resamples=20, seed=1)["m"]
+    cut = bootstrap("binary", y, {"m": p}, Resampling(20, 1))["m"]
     assert all(whole[name].tobytes() == cut[name].tobytes() for name in whole)
 
 
 def test_a_draw_takes_as_many_blocks_as_there_are():
-    sums = bootstrap_sums(np.ones((70, 1)), resamples=30, seed=0, blocks=np.arange(70) % 7)
+    sums = bootstrap_sums(np.ones((70, 1)), Resampling(30, 0, np.arange(70) % 7))
     assert sums.shape == (30, 1)
     assert (sums == 70).all()
 
 
 def test_a_model_differs_from_itself_by_exactly_nothing():
     y, p = example("binary")
-    draws = bootstrap("binary", y, {"a": p, "b": p.copy()}, resamples=30, seed=0)
+    draws = bootstrap("binary", y, {"a": p, "b": p.copy()}, Resampling(30, 0))
     for name in draws["a"]:
         difference = draws["a"][name] - draws["b"][name]
         assert (difference == 0).all()
@@ -99,7 +99,7 @@ def test_a_model_differs_from_itself_by_exactly_nothing():
 def test_models_are_resampled_together():
     y, p = example("binary", n=2000)
     noise = np.random.default_rng(1).normal(0, 0.01, len(p))
-    draws = bootstrap("binary", y, {"a": p, "b": (p + noise).clip(0, 1)}, resamples=200, seed=0)
+    draws = bootstrap("binary", y, {"a": p, "b": (p + noise).clip(0, 1)}, Resampling(200, 0))
     difference = draws["a"]["roc_auc"] - draws["b"]["roc_auc"]
     assert difference.std() < 0.2 * draws["a"]["roc_auc"].std()
 
@@ -109,7 +109,7 @@ def covers(metric, make, truth, repeats=300):
     rng, inside = np.random.default_rng(11), 0
     for repeat in range(repeats):
         task, y, p = make(rng)
-        draws = bootstrap(task, y, {"m": p}, resamples=300, seed=repeat, metrics=[metric])["m"][metric]
+        draws = bootstrap(task, y, {"m": p}, Resampling(300, repeat), metrics=[metric])["m"][metric]
         low, high = interval(draws, 0.9)
         inside += low <= truth <= high
     return inside / repeats
@@ -137,7 +137,7 @@ def test_drawing_days_gives_a_wider_interval_than_drawing_rows_where_rows_of_a_d
     error = rng.normal(size=40)[day] + 0.3 * rng.normal(size=2000)
     width = {}
     for name, blocks in {"days": day, "rows": None}.items():
-        draws = bootstrap("regression", np.ones(2000), {"m": 1 + error}, resamples=300, seed=0, blocks=blocks)
+        draws = bootstrap("regression", np.ones(2000), {"m": 1 + error}, Resampling(300, 0, blocks))
         low, high = interval(draws["m"]["mae"])
         width[name] = high - low
     assert width["days"] > 3 * width["rows"]
@@ -148,10 +148,8 @@ def test_sums_are_drawn_from_the_same_resamples_as_scores():
     blocks = np.arange(len(y)) // 7
     columns = np.column_stack([np.abs(p - y), np.ones(len(y))])
     for codes in (blocks, None):
-        drawn = bootstrap_sums(columns, resamples=25, seed=4, blocks=codes)
-        mae = bootstrap("regression", y, {"m": p}, resamples=25, seed=4, blocks=codes, metrics=["mae"])["m"][
-            "mae"
-        ]
+        drawn = bootstrap_sums(columns, Resampling(25, 4, codes))
+        mae = bootstrap("regression", y, {"m": p}, Resampling(25, 4, codes), metrics=["mae"])["m"]["mae"]
         assert drawn[:, 0] / drawn[:, 1] == pytest.approx(mae)
 
 
@@ -159,14 +157,14 @@ def test_a_metric_the_bootstrap_has_no_formula_for_is_recomputed_on_the_rows(mon
     y, p = example("binary", n=60)
     plain = METRICS["accuracy"]
     monkeypatch.setitem(METRICS, "mine", plain)
-    draws = bootstrap("binary", y, {"m": p}, resamples=5, seed=0, blocks=np.arange(60) // 4)["m"]
+    draws = bootstrap("binary", y, {"m": p}, Resampling(5, 0, np.arange(60) // 4))["m"]
     assert draws["mine"] == pytest.approx(draws["accuracy"])
 
 
 def test_a_row_without_a_block_is_refused():
     y, p = example("binary", n=4)
     with pytest.raises(ValueError, match="1 rows belong to no block"):
-        bootstrap("binary", y, {"m": p}, resamples=5, seed=0, blocks=np.array([0, -1, 1, 1]))
+        bootstrap("binary", y, {"m": p}, Resampling(5, 0, np.array([0, -1, 1, 1])))
 
 
 def test_undefined_draws_are_left_out_of_the_interval():
@@ -192,12 +190,10 @@ def test_slices_see_the_same_days_as_the_whole():
         y,
         models,
         frame,
+        Resampling(40, 5, days),
         model="m",
         reference="base",
         min_rows=10,
-        resamples=40,
-        seed=5,
-        blocks=days,
     ).set_index(["level", "metric"])
     rows = days % 2 == 0
     counts = draw_counts(days, 40, 5)

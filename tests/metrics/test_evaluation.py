@@ -8,7 +8,8 @@ import pytest
 from resamples import draw_counts
 
 from cairn.data.tables import rounded
-from cairn.metrics.evaluation import Evaluated, Evaluation, Resampling, mean_error
+from cairn.metrics.bootstrap import Resampling
+from cairn.metrics.evaluation import Evaluated, Evaluation, mean_error
 
 OLD = Path(__file__).with_name("evaluation_f2e801d.json")
 

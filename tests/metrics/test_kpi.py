@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cairn.metrics.bootstrap import Resampling
 from cairn.metrics.kpi import kpi_report, row_cost
 from cairn.settings.kpi import CostKpi
 
 COSTS = CostKpi(kind="cost", currency="USD", action=100.0, loss=1000.0, share_saved=0.4)
-report_of = partial(kpi_report, costs=COSTS, resamples=50, seed=0)
+report_of = partial(kpi_report, costs=COSTS, resampling=Resampling(50, 0))
 
 
 def test_ten_flights_by_hand():
@@ -46,7 +47,7 @@ decisions = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_si
 @given(decisions)
 def test_reported_costs_are_those_of_the_rows(rows):
     y, acted = np.array(rows, dtype=int).T
-    report = kpi_report(y, {"model": acted}, COSTS, resamples=5, seed=0)
+    report = kpi_report(y, {"model": acted}, COSTS, Resampling(5, 0))
     for name, policy in {"nothing": 0 * y, "always": 0 * y + 1, "model": acted, "oracle": y}.items():
         assert report.policies[name]["cost"].value == pytest.approx(1000 * row_cost(y, policy, COSTS).mean())
 
@@ -55,7 +56,7 @@ def test_reported_costs_are_those_of_the_rows(rows):
 @given(decisions)
 def test_nobody_beats_the_oracle(rows):
     y, acted = np.array(rows, dtype=int).T
-    policies = kpi_report(y, {"model": acted}, COSTS, resamples=5, seed=0).policies
+    policies = kpi_report(y, {"model": acted}, COSTS, Resampling(5, 0)).policies
     assert all(policies["oracle"]["cost"].value <= found["cost"].value + 1e-9 for found in policies.values())
 
 
@@ -82,7 +83,7 @@ def test_a_policy_compared_with_itself_saves_exactly_nothing():
     rng = np.random.default_rng(0)
     y, acted = rng.integers(0, 2, (2, 300))
     blocks = np.arange(300) // 10
-    report = report_of(y, {"a": acted, "b": acted.copy()}, blocks=blocks)
+    report = report_of(y, {"a": acted, "b": acted.copy()}, resampling=Resampling(50, 0, blocks))
     assert report.savings["a"]["b"] == (0, 0, 0)
 
 
@@ -91,7 +92,7 @@ def test_the_interval_of_a_saving_is_paired():
     y = rng.integers(0, 2, 3000)
     acted = rng.integers(0, 2, 3000)
     other = np.where(rng.random(3000) < 0.01, 1 - acted, acted)
-    report = kpi_report(y, {"a": acted, "b": other}, COSTS, resamples=200, seed=0)
+    report = kpi_report(y, {"a": acted, "b": other}, COSTS, Resampling(200, 0))
     paired, alone = report.savings["a"]["b"], report.policies["a"]["cost"]
     assert paired.low <= paired.value <= paired.high
     assert paired.high - paired.low < 0.3 * (alone.high - alone.low)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from cairn.metrics.bootstrap import Resampling
 from cairn.metrics.decisions import decide
 from cairn.metrics.kpi import kpi_report
 from cairn.metrics.paired import (
@@ -83,9 +84,7 @@ def test_scores_and_savings_are_those_of_the_metrics_and_the_kpi():
         y,
         {str(i): decide(p, 0.4) for i, p in enumerate(predictions)},
         COSTS,
-        resamples=500,
-        seed=1,
-        blocks=blocks,
+        Resampling(500, 1, blocks),
     )
     for i in range(2):
         saving = report.policies[str(i)]["saving"]

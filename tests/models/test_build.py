@@ -9,7 +9,7 @@ from synthetic import CONTRACT, MODELS, config, fit, rows
 from cairn.errors import UserError
 from cairn.models.build import build_estimator, training_curve
 from cairn.models.calibration import calibrate, finish
-from cairn.models.labels import class_labels, label_codes
+from cairn.models.package import class_labels, label_codes
 from cairn.settings.calibration import CalibrationConfig
 from cairn.settings.kpi import CostKpi
 

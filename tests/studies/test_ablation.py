@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from toy_study import GROUPS, config, prepared
 
 from cairn.errors import UserError
-from cairn.metrics.bootstrap import bootstrap
+from cairn.metrics.bootstrap import Resampling, bootstrap
 from cairn.report.studies.ablation import sheet_of
 from cairn.report.studies.sheet import to_html, to_markdown, to_text
 from cairn.studies.ablation import ablate, groups_in_use, parts_of
@@ -93,8 +93,8 @@ def test_days_are_drawn_whole_and_the_same_days_for_every_model():
             :, 1
         ]
     drawn = bootstrap(
-        "binary", frame["y"], predictions, resamples=200, seed=settings.seed,
-        blocks=np.arange(1000) // 10, metrics=["roc_auc"],
+        "binary", frame["y"], predictions, Resampling(200, settings.seed, np.arange(1000) // 10),
+        metrics=["roc_auc"],
     )  # fmt: skip
     spread = (drawn["full"]["roc_auc"] - drawn["less"]["roc_auc"]).std(ddof=1) * (100 / 99) ** 0.5
     assert by_name(found)["noise"].differences["roc_auc"].error == pytest.approx(spread, rel=1e-3)

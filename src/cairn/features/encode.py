@@ -24,8 +24,6 @@ from sklearn.utils.validation import validate_data
 from cairn.settings.contract import Contract
 from cairn.settings.model import Encoding
 
-Floats = NDArray[np.float64]
-
 MISSING = "(missing)"
 UNSEEN = -1
 """The code of a category not seen in train: missing to HistGradientBoosting, unknown to our MLP."""
@@ -68,12 +66,6 @@ def build_encoder(
     NaN by the median of train, and add a 0/1 column for each nullable one. Then categories, also "missing",
     by encoding.categorical: ordinal gives codes 0..K-1, K <= max_categories, where rare categories share a
     code and unseen ones get UNSEEN; onehot gives 0/1 columns, where unseen categories count as rare.
-
-    Args:
-        contract: the kind of each feature.
-        features: columns to read, by name: their order in the frame does not matter.
-        encoding: see the config section.
-        sparse: return a scipy CSR matrix if few values are not 0, for estimators that take one.
     """
     kinds = {name: contract.columns[name].kind for name in features}
     categorical = [name for name in features if kinds[name] == "categorical"]
@@ -100,12 +92,8 @@ def categorical_positions(encoder: ColumnTransformer) -> list[int]:
     block = encoder.named_transformers_.get("categorical")
     if block is None or not isinstance(block[-1], OrdinalEncoder):
         return []
-    return list(range(*encoder.output_indices_["categorical"].indices(encoder_width(encoder))))
-
-
-def encoder_width(encoder: ColumnTransformer) -> int:
-    """Return the number of columns of the fitted encoder's output."""
-    return max(place.stop for place in encoder.output_indices_.values())
+    place = encoder.output_indices_["categorical"]
+    return list(range(place.start, place.stop))
 
 
 def _numbers(scaling: Literal["passthrough", "standard", "quantile"]) -> Pipeline:

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cairn.data.predictions import Floats
 from cairn.errors import UserError, did_you_mean
-from cairn.features.encode import Floats, build_encoder, categorical_positions
+from cairn.features.encode import build_encoder, categorical_positions
 from cairn.settings.contract import Contract
 from cairn.settings.data import Task
 from cairn.settings.features import FeaturesConfig, SelectionConfig
@@ -29,11 +30,6 @@ def select_features(contract: Contract, target: str, features: FeaturesConfig) -
     """List the features in the order of the contract.
 
     A column is a feature if it has a group, is known before, is not the target, and is not excluded.
-
-    Args:
-        contract: kinds, groups and when each column is known.
-        target: the column to predict.
-        features: groups to use (None: all) and columns to exclude.
 
     Raises:
         UserError: an unknown group or column, or no feature left.
@@ -83,16 +79,6 @@ def choose_columns(
     (Vinh, Epps and Bailey 2010, Journal of Machine Learning Research 11:2837-2854). recursive fits a forest
     of random trees to 20,000 rows, removes the least important tenth of the columns, fits again, and so on
     (Guyon, Weston, Barnhill and Vapnik 2002, Machine Learning 46:389-422).
-
-    Args:
-        train: the rows that are fitted on, and no others.
-        y: their target: class codes or values, shape (n,).
-        features: candidates, columns of train.
-        contract: the kind of each column.
-        task: what y is.
-        selection: the method, and how many are kept.
-        seed: of the forest.
-        threads: of the forest.
     """
     keep = selection.kept_of(len(features))
     if keep == len(features):

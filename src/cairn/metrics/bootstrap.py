@@ -5,19 +5,20 @@ one would make the intervals too narrow (Efron and Tibshirani 1993, chapter 8).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from cairn.metrics.decisions import Floats
+from cairn.data.predictions import Floats
 from cairn.metrics.scores import METRICS, checked, metric_names
 from cairn.metrics.weighted import RANKED, Ranking, RowSums, block_sums, weighted_sums
 from cairn.settings.data import Task
 
 Blocks = NDArray[np.int64] | None
-Draws = dict[str, NDArray[np.float64]]
+Draws = dict[str, Floats]
 """By metric, its value in each resample, shape (resamples,)."""
 
 # Cells of one (rows, draws) table of counts at a time: 8 MB of int32, about what a CPU cache holds.
@@ -35,53 +36,74 @@ class Estimate(NamedTuple):
     high: float
 
 
-def _draws(
-    n_blocks: int, n_rows: int, resamples: int, seed: int
-) -> Iterator[tuple[slice, NDArray[np.int32]]]:
-    """Draw blocks with replacement, as many as there are, in chunks that fit in memory.
+@dataclass(frozen=True)
+class Resampling:
+    """How rows are resampled; the same seed and blocks give the same draws for any models and metrics.
 
-    Yields which resamples a chunk is and how often each block was drawn, shape (n_blocks, draws). The numbers
-    do not depend on the size of the chunks.
+    Attributes:
+        resamples: number of draws.
+        seed: of the draws.
+        blocks: block code per row, 0.., shape (n,); None draws every row by itself.
+        confidence: of the intervals.
+        n_blocks: number of blocks of the whole table, if these rows are in only some of them.
     """
-    from tqdm import tqdm
 
-    rng = np.random.default_rng(seed)
-    step = min(MOST_DRAWS_AT_ONCE, max(1, CHUNK_CELLS // n_rows))
-    with tqdm(total=resamples, desc="bootstrap", unit="draw", delay=2, disable=None, leave=False) as bar:
-        for start in range(0, resamples, step):
-            stop = min(start + step, resamples)
-            counts = np.empty((n_blocks, stop - start), dtype=np.int32)
-            for column in range(stop - start):
-                drawn = rng.integers(0, n_blocks, size=n_blocks)
-                counts[:, column] = np.bincount(drawn, minlength=n_blocks)
-            yield slice(start, stop), counts
-            bar.update(stop - start)
+    resamples: int
+    seed: int
+    blocks: Blocks = None
+    confidence: float = 0.95
+    n_blocks: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse negative codes, which pandas gives to missing values."""
+        if self.blocks is not None and self.blocks.min() < 0:
+            raise ValueError(f"{(self.blocks < 0).sum()} rows belong to no block (is their time missing?)")
+
+    def of(self, rows: NDArray[np.int64]) -> "Resampling":
+        """Return the same draws for a part of the rows."""
+        if self.blocks is None:
+            return self
+        return replace(self, blocks=self.blocks[rows], n_blocks=int(self.blocks.max()) + 1)
+
+    def estimate(self, value: float, draws: Floats) -> Estimate:
+        """Return a value of all rows with the interval of its draws."""
+        return Estimate(float(value), *interval(draws, self.confidence))
+
+    def draws(self, n_rows: int) -> Iterator[tuple[slice, NDArray[np.int32]]]:
+        """Draw blocks with replacement, as many as there are, in chunks that fit in memory.
+
+        Yields which resamples a chunk is and how often each block was drawn, shape (n_blocks, draws). The
+        numbers do not depend on the size of the chunks.
+        """
+        from tqdm import tqdm
+
+        n_blocks = self.n_blocks or (n_rows if self.blocks is None else int(self.blocks.max()) + 1)
+        rng = np.random.default_rng(self.seed)
+        step = min(MOST_DRAWS_AT_ONCE, max(1, CHUNK_CELLS // n_rows))
+        total = self.resamples
+        with tqdm(total=total, desc="bootstrap", unit="draw", delay=2, disable=None, leave=False) as bar:
+            for start in range(0, total, step):
+                stop = min(start + step, total)
+                counts = np.empty((n_blocks, stop - start), dtype=np.int32)
+                for column in range(stop - start):
+                    drawn = rng.integers(0, n_blocks, size=n_blocks)
+                    counts[:, column] = np.bincount(drawn, minlength=n_blocks)
+                yield slice(start, stop), counts
+                bar.update(stop - start)
 
 
 def bootstrap(
     task: Task,
     y: ArrayLike,
     predictions: Mapping[str, ArrayLike],
+    resampling: Resampling,
     *,
-    resamples: int,
-    seed: int,
-    blocks: Blocks = None,
-    n_blocks: int | None = None,
     metrics: Iterable[str] | None = None,
-    thresholds: Mapping[str, float] | float = 0.5,
+    thresholds: Mapping[str, float] | None = None,
 ) -> dict[str, Draws]:
-    """Score every model on the same resamples of the rows.
+    """Score every model on the same resamples of the rows; see `scores.score` for the shapes.
 
-    Args:
-        task: binary, multiclass or regression.
-        y: class codes or values, shape (n,), see `scores.score`.
-        predictions: by model, its predictions of these rows.
-        resamples: number of draws.
-        seed: the same seed, blocks and n_blocks give the same resamples for any models and metrics.
-        blocks: block code per row, 0.., shape (n,); None draws every row by itself.
-        n_blocks: number of blocks of the whole table, if these rows are in only some of them.
-        metrics: names from `METRICS`; all of the task's when None.
-        thresholds: of binary decisions, one for all models or by model.
+    thresholds are of binary decisions, by model; 0.5 when None.
 
     Returns:
         By model and metric, the values in each resample, shape (resamples,); NaN where undefined.
@@ -89,19 +111,14 @@ def bootstrap(
     Raises:
         ValueError: unknown metric, or inputs that `scores.checked` refuses.
     """
-    names = metric_names(task, metrics)
-    codes = _codes(blocks)
+    names, blocks = metric_names(task, metrics), resampling.blocks
     models: dict[str, _Resampled] = {}
-    n = 0
     for model, prediction in predictions.items():
         target, predicted = checked(task, y, prediction)
-        n = len(target)
-        threshold = thresholds[model] if isinstance(thresholds, Mapping) else thresholds
-        models[model] = _Resampled(task, target, predicted, threshold=threshold, blocks=codes, names=names)
-    if codes is not None and n_blocks is None:
-        n_blocks = int(codes.max()) + 1
-    draws = {model: {name: np.empty(resamples) for name in names} for model in models}
-    for where, counts in _draws(n_blocks or n, n, resamples, seed):
+        threshold = thresholds[model] if thresholds else 0.5
+        models[model] = _Resampled(task, target, predicted, threshold=threshold, blocks=blocks, names=names)
+    draws = {model: {name: np.empty(resampling.resamples) for name in names} for model in models}
+    for where, counts in resampling.draws(len(np.asarray(y))):
         for model, resampled in models.items():
             for name, values in resampled.scores(counts).items():
                 draws[model][name][where] = values
@@ -121,13 +138,8 @@ class _Resampled:
         blocks: Blocks,
         names: list[str],
     ) -> None:
-        self.task, self.y, self.prediction, self.threshold, self.blocks = (
-            task,
-            y,
-            prediction,
-            threshold,
-            blocks,
-        )
+        self.task, self.y, self.prediction = task, y, prediction
+        self.threshold, self.blocks = threshold, blocks
         self.sums = RowSums(task, y, prediction, threshold, blocks)
         self.summed = [name for name in names if name in self.sums.values]
         self.ranked = [name for name in names if name in RANKED]
@@ -162,41 +174,16 @@ class _Resampled:
         return np.array(values)
 
 
-def _codes(blocks: ArrayLike | None) -> Blocks:
-    """Block codes as int64.
-
-    Raises:
-        ValueError: a code is negative, as pandas codes a missing value.
-    """
-    if blocks is None:
-        return None
-    codes = np.asarray(blocks, dtype=np.int64)
-    if codes.min() < 0:
-        raise ValueError(f"{(codes < 0).sum()} rows belong to no block (is their time missing?)")
-    return codes
-
-
-def bootstrap_sums(rows: Floats, *, resamples: int, seed: int, blocks: Blocks = None) -> NDArray[np.float64]:
-    """Sum columns over the resamples that `bootstrap` draws with the same seed and blocks.
-
-    Args:
-        rows: values per row, shape (n, c).
-        resamples: number of draws.
-        seed: as in `bootstrap`.
-        blocks: as in `bootstrap`.
-
-    Returns:
-        Sums, shape (resamples, c).
-    """
-    codes = _codes(blocks)
-    matrix = block_sums(sparse.csr_array(np.asarray(rows, dtype=np.float64)), codes)
-    sums = np.empty((resamples, rows.shape[1]))
-    for where, counts in _draws(matrix.shape[0], len(rows), resamples, seed):
+def bootstrap_sums(rows: Floats, resampling: Resampling) -> Floats:
+    """Sum columns of rows (n, c) over the resamples that `bootstrap` draws, shape (resamples, c)."""
+    matrix = block_sums(sparse.csr_array(np.asarray(rows, dtype=np.float64)), resampling.blocks)
+    sums = np.empty((resampling.resamples, rows.shape[1]))
+    for where, counts in resampling.draws(len(rows)):
         sums[where] = weighted_sums(matrix, counts).T
     return sums
 
 
-def defined_draws(draws: Floats) -> NDArray[np.float64]:
+def defined_draws(draws: Floats) -> Floats:
     """Return the draws that are not NaN, shape (resamples,) or less; none of them if more than a few are NaN.
 
     A metric is undefined in a draw without events. If that happens often, there are only one to three events,
@@ -214,11 +201,6 @@ def interval(draws: Floats, confidence: float = 0.95) -> tuple[float, float]:
     tail = (1 - confidence) / 2
     low, high = np.quantile(defined, [tail, 1 - tail])
     return float(low), float(high)
-
-
-def estimate(value: float, draws: Floats, confidence: float = 0.95) -> Estimate:
-    """Return a value of all rows with the interval of its draws."""
-    return Estimate(float(value), *interval(draws, confidence))
 
 
 def p_value(differences: Floats) -> float:

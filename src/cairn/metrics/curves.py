@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from cairn.metrics.decisions import Floats, confusion
+from cairn.data.predictions import Floats
+from cairn.metrics.decisions import confusion
 from cairn.settings.data import Task
 
 DIGITS = 6

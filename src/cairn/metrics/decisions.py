@@ -1,4 +1,4 @@
-"""Decisions, and the metrics of their confusion matrix.
+"""Decisions, the metrics of their confusion matrix, and the choice of their threshold.
 
 The formulas take cells of shape (k, k, ...), actual class first, so that the same lines serve one
 matrix and a thousand bootstrap draws of it. A ratio without a denominator is 0, as in scikit-learn.
@@ -8,22 +8,18 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from cairn.data.predictions import Floats
 from cairn.settings.data import Task
-
-Floats = NDArray[np.float64]
+from cairn.settings.kpi import CostKpi, KpiConfig
 
 
 def decide(prediction: Floats, threshold: float = 0.5) -> NDArray[np.int64]:
-    """Turn predictions into class codes.
+    """Turn predictions into class codes, shape (n,).
 
-    Args:
-        prediction: P(positive), shape (n,), or class probabilities, shape (n, k).
-        threshold: for P(positive): above it the decision is positive.
-
-    Returns:
-        Codes, shape (n,): 0 or 1, or the class with the largest probability (the first of equals).
+    P(positive), shape (n,), is positive above the threshold; probabilities, shape (n, k), give the class
+    with the largest one (the first of equals).
     """
     if prediction.ndim == 1:
         return (prediction > threshold).astype(np.int64)
@@ -44,14 +40,7 @@ def confusion(
     threshold: float = 0.5,
     classes: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Count rows by actual (index) and predicted class (columns).
-
-    Args:
-        task: binary or multiclass.
-        y: class codes 0..k-1, shape (n,).
-        prediction: P(positive) (n,) for binary, probabilities (n, k) for multiclass.
-        threshold: for binary, see `decide`.
-        classes: names of the codes in order; the codes themselves when None.
+    """Count rows by actual (index) and predicted class (columns), named by classes or by code; see `score`.
 
     Raises:
         ValueError: the task has no classes, or their number is not that of the predictions.
@@ -123,3 +112,46 @@ def mcc(cells: Floats) -> Floats:
     spread_decided = total**2 - (decided**2).sum(axis=0)
     spread_actual = total**2 - (actual**2).sum(axis=0)
     return ratio(covariance, np.sqrt(spread_decided * spread_actual))
+
+
+def decision_threshold(y: ArrayLike, prediction: ArrayLike, kpi: KpiConfig, *, probability: bool) -> float:
+    """Choose the threshold t for which `prediction > t` is the best decision.
+
+    y and prediction (n,) are of validation rows, never of test. Under costs a probability needs no tuning
+    (CostKpi.threshold, the Bayes rule); another score gets the threshold that saves most on these rows.
+    """
+    if not isinstance(kpi, CostKpi):
+        return best_f1_threshold(y, prediction)
+    return kpi.threshold if probability else best_cost_threshold(y, prediction, kpi)
+
+
+def best_f1_threshold(y: ArrayLike, prediction: ArrayLike) -> float:
+    """Find the threshold t for which deciding `prediction > t` has the best F1; 0.5 if no row is positive."""
+    values, rows, caught = _by_threshold(y, prediction)
+    if caught[-1] == 0:
+        return 0.5
+    return _below_the_best(values, 2 * caught / (rows + caught[-1]))
+
+
+def best_cost_threshold(y: ArrayLike, prediction: ArrayLike, kpi: CostKpi) -> float:
+    """Find the threshold t for which acting on `prediction > t` saves most; the largest score if none."""
+    values, rows, caught = _by_threshold(y, prediction)
+    saving = caught * kpi.loss * kpi.share_saved - rows * kpi.action
+    return _below_the_best(values, saving) if saving[values > 0].max(initial=0) > 0 else float(values[0])
+
+
+def _by_threshold(y: ArrayLike, prediction: ArrayLike) -> tuple[Floats, Floats, Floats]:
+    """Return the distinct predictions in descending order, with the rows and events at or above each."""
+    values, group = np.unique(np.asarray(prediction, dtype=np.float64), return_inverse=True)
+    rows = np.bincount(group)[::-1].cumsum().astype(np.float64)
+    caught = np.bincount(group, weights=np.asarray(y, dtype=np.float64))[::-1].cumsum()
+    return values[::-1], rows, caught
+
+
+def _below_the_best(values: Floats, worth: Floats) -> float:
+    """Return the midpoint of the best value and the next lower one: equal predictions stay together."""
+    lower = np.append(values[1:], 0.0)
+    # A prediction of exactly 0 is above no threshold, so it can never be called positive.
+    best = int(np.argmax(np.where(values > 0, worth, -np.inf)))
+    middle = (values[best] + lower[best]) / 2
+    return float(middle if middle < values[best] else lower[best])

@@ -14,13 +14,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from cairn.data.predictions import Floats
 from cairn.errors import UserError
-from cairn.metrics.bootstrap import Blocks, Estimate, bootstrap, bootstrap_sums, estimate, p_value
-from cairn.metrics.decisions import Floats, confusion, decide
+from cairn.metrics.bootstrap import Estimate, Resampling, bootstrap, bootstrap_sums, p_value
+from cairn.metrics.decisions import confusion, decide, decision_threshold
 from cairn.metrics.kpi import kpi_report, policy_values
 from cairn.metrics.scores import METRICS, score
 from cairn.metrics.slices import slice_scores, small_levels
-from cairn.metrics.threshold import decision_threshold
 from cairn.settings.baseline import ColumnRule, Rule
 from cairn.settings.data import DataConfig, Task
 from cairn.settings.evaluate import EvaluateConfig
@@ -46,7 +46,7 @@ Number = Annotated[float | None, BeforeValidator(_known)]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
 class Score(_Record):
@@ -77,13 +77,7 @@ class Policy(_Record):
 
 
 class Kpi(_Record):
-    """Every policy in money per 1,000 test rows.
-
-    Attributes:
-        currency: of the amounts.
-        policies: the predictors, and the policies nothing, always and oracle.
-        savings_of_model: by policy, how much less the model costs.
-    """
+    """Every policy in money per 1,000 test rows, and by policy how much less the model costs."""
 
     currency: str
     policies: dict[str, Policy]
@@ -131,14 +125,7 @@ class Cell(_Record):
 
 
 class Evaluated(_Record):
-    """What was evaluated: the part of an evaluation that every version has written.
-
-    Attributes:
-        task: binary, multiclass or regression.
-        target: the predicted column.
-        model: name of the model in the config.
-        thresholds: of the decisions of every predictor.
-    """
+    """What was evaluated: the part of an evaluation that every version has written."""
 
     task: Task
     target: str
@@ -151,22 +138,15 @@ class Evaluation(Evaluated):
 
     Attributes:
         primary: the metric that ranks the baselines and heads the report.
-        better: by metric, which direction is better.
         best_baseline: chosen on validation by the primary metric.
         same_as: baselines whose test predictions equal the model's.
-        confidence: of every interval.
-        resamples: bootstrap resamples behind it.
         block: span of time whose rows were drawn together; None where rows were drawn one by one.
-        rows: of test.
-        validation: by predictor and metric, on validation.
-        validation_kpi: by policy and quantity, in money on validation; None without a cost model.
+        validation: by predictor and metric.
+        validation_kpi: by policy and quantity, in money; None without a cost model.
         scores: by predictor and metric, on test.
         gains: by baseline and metric, on test, paired.
         mean_error: by how much predictions of a number are too high on average, on test.
-        kpi: decisions on test in money; None without a cost model.
-        slices: scores of parts of test.
         small_slices: by column, the levels that were not scored.
-        confusion: rows of test by actual and predicted class; None for a regression.
     """
 
     primary: str
@@ -231,11 +211,7 @@ class Evaluation(Evaluated):
 class Predicted:
     """The rows of one part with the predictions of the model and every baseline.
 
-    Attributes:
-        rows: the table, n rows.
-        y: its target as metrics take it, shape (n,), see `scores.score`.
-        predictions: by predictor, shape (n,) or (n, k); MODEL and every baseline.
-        classes: names of the class codes in order; not used for a regression.
+    y has shape (n,), predictions (n,) or (n, k), see `scores.score`; classes are in the order of their codes.
     """
 
     rows: pd.DataFrame
@@ -249,22 +225,8 @@ class Predicted:
         return {name: p for name, p in self.predictions.items() if name != MODEL}
 
 
-@dataclass(frozen=True)
-class Resampling:
-    """The bootstrap behind every interval; see `bootstrap.bootstrap`."""
-
-    resamples: int
-    confidence: float
-    seed: int
-    blocks: Blocks
-
-    def estimate(self, value: float, drawn: Floats) -> Score:
-        """Return a value of all rows with the interval of its draws, shape (resamples,)."""
-        return _score(estimate(value, drawn, self.confidence))
-
-
 def _score(found: Estimate) -> Score:
-    return Score(value=found.value, low=found.low, high=found.high)
+    return Score.model_validate(found)
 
 
 def evaluate(
@@ -281,17 +243,6 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate a model on test; thresholds and the best baseline are chosen on validation.
 
-    Args:
-        validation: its rows and predictions.
-        test: its rows and predictions.
-        model: name of the model in the config.
-        threshold: of the model's decisions.
-        data: section data.
-        rules: of the section baseline.
-        settings: section evaluate.
-        kpi: section kpi.
-        seed: of the resamples.
-
     Raises:
         UserError: a score is better than evaluate.ceiling allows.
     """
@@ -299,7 +250,7 @@ def evaluate(
     best = best_baseline(task, validation.y, validation.baselines, primary)
     cut = {MODEL: threshold} | thresholds(task, validation.y, validation.baselines, kpi, rules)
     blocks = time_blocks(test.rows[data.time] if data.time else None, settings.block)
-    resampling = Resampling(settings.resamples, settings.confidence, seed, blocks)
+    resampling = Resampling(settings.resamples, seed, blocks, settings.confidence)
     scores, gains = scores_with_intervals(task, test.y, test.predictions, cut, resampling)
     suspicious = too_good(scores[MODEL], settings.ceiling)
     if suspicious:
@@ -311,13 +262,10 @@ def evaluate(
         test.y,
         test.predictions,
         columns,
+        resampling,
         model=MODEL,
         reference=best,
         min_rows=settings.min_slice_rows,
-        resamples=settings.resamples,
-        seed=seed,
-        blocks=blocks,
-        confidence=settings.confidence,
     )
     return Evaluation(
         task=task,
@@ -389,25 +337,17 @@ def scores_with_intervals(
     Returns:
         The scores by predictor and metric, and the gains by baseline and metric.
     """
-    draws = bootstrap(
-        task,
-        y,
-        predictions,
-        resamples=resampling.resamples,
-        seed=resampling.seed,
-        blocks=resampling.blocks,
-        thresholds=cut,
-    )
+    draws = bootstrap(task, y, predictions, resampling, thresholds=cut)
     points = {name: score(task, y, p, threshold=cut[name]) for name, p in predictions.items()}
 
     def gain(name: str, metric: str) -> Gain:
         sign = METRICS[metric].sign
         drawn = sign * (draws[MODEL][metric] - draws[name][metric])
         found = resampling.estimate(sign * (points[MODEL][metric] - points[name][metric]), drawn)
-        return Gain(value=found.value, low=found.low, high=found.high, p=p_value(drawn))
+        return Gain(**found._asdict(), p=p_value(drawn))
 
     scores = {
-        name: {metric: resampling.estimate(value, draws[name][metric]) for metric, value in found.items()}
+        name: {m: _score(resampling.estimate(value, draws[name][m])) for m, value in found.items()}
         for name, found in points.items()
     }
     gains = {
@@ -422,10 +362,8 @@ def mean_error(y: Floats, prediction: Floats, resampling: Resampling) -> Score:
     """Return by how much predictions of a number (n,) are too high (below 0: too low) on average."""
     error = prediction - y
     rows = np.column_stack([error, np.ones(len(y))])
-    drawn = bootstrap_sums(
-        rows, resamples=resampling.resamples, seed=resampling.seed, blocks=resampling.blocks
-    )
-    return resampling.estimate(error.mean(), drawn[:, 0] / drawn[:, 1])
+    drawn = bootstrap_sums(rows, resampling)
+    return _score(resampling.estimate(error.mean(), drawn[:, 0] / drawn[:, 1]))
 
 
 def money(
@@ -438,22 +376,10 @@ def money(
     """Price every predictor's decisions, per 1,000 rows and with intervals; None without a cost model."""
     if not isinstance(kpi, CostKpi):
         return None
-    report = kpi_report(
-        y,
-        _decisions(predictions, cut),
-        kpi,
-        resamples=resampling.resamples,
-        seed=resampling.seed,
-        blocks=resampling.blocks,
-        confidence=resampling.confidence,
-    )
-    return Kpi(
-        currency=kpi.currency,
-        policies={
-            name: Policy(**{quantity: _score(found) for quantity, found in policy.items()})
-            for name, policy in report.policies.items()
-        },
-        savings_of_model={name: _score(found) for name, found in report.savings[MODEL].items()},
+    report = kpi_report(y, _decisions(predictions, cut), kpi, resampling)
+    savings = report.savings[MODEL]
+    return Kpi.model_validate(
+        {"currency": kpi.currency, "policies": report.policies, "savings_of_model": savings}
     )
 
 
@@ -470,7 +396,6 @@ def _decisions(predictions: Mapping[str, Floats], cut: Mapping[str, float]) -> d
 
 
 def _cells(task: Task, test: Predicted, threshold: float) -> list[dict[str, Any]]:
-    """Return the confusion matrix of the model cell by cell."""
     matrix = confusion(task, test.y, test.predictions[MODEL], threshold=threshold, classes=test.classes)
     return matrix.reset_index().melt("actual", value_name="rows").to_dict("records")
 

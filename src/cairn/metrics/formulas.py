@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cairn.data.predictions import Floats
 from cairn.metrics import decisions
-from cairn.metrics.decisions import Floats
 
 ECE_BINS = 16
 """Equal-width bins of the calibration error; the edges of sixteenths are exact in every float type."""
@@ -42,46 +42,35 @@ def row_brier(y: NDArray[np.int64], prediction: Floats) -> Floats:
     return ((prediction - np.eye(prediction.shape[1])[y]) ** 2).sum(axis=1)
 
 
-def _tensor(values: NDArray[Any]) -> Any:
+def _torchmetrics(name: str, y: NDArray[Any], prediction: Floats, **options: Any) -> float:
     import torch
+    from torchmetrics import functional
+    from torchmetrics.functional import classification
 
-    return torch.tensor(values)
+    function = getattr(classification, name, None) or getattr(functional, name)
+    return float(function(torch.tensor(prediction), torch.tensor(y), **options))
 
 
 def decided(name: str) -> Score:
     """A torchmetrics function of binary decisions."""
-
-    def compute(y: NDArray[Any], prediction: Floats, threshold: float) -> float:
-        from torchmetrics.functional import classification
-
-        function = getattr(classification, name)
-        return float(function(_tensor(prediction), _tensor(y), threshold=threshold, validate_args=False))
-
-    return compute
+    return lambda y, prediction, threshold: _torchmetrics(
+        name, y, prediction, threshold=threshold, validate_args=False
+    )
 
 
 def of_classes(name: str, **options: Any) -> Score:
     """A torchmetrics function of multiclass probabilities."""
-
-    def compute(y: NDArray[Any], prediction: Floats, threshold: float) -> float:
-        from torchmetrics.functional import classification
-
-        function = getattr(classification, name)
-        k = prediction.shape[1]
-        return float(function(_tensor(prediction), _tensor(y), num_classes=k, validate_args=False, **options))
-
-    return compute
+    return lambda y, prediction, threshold: _torchmetrics(
+        name, y, prediction, num_classes=prediction.shape[1], validate_args=False, **options
+    )
 
 
 def ranked(name: str) -> Score:
     """A torchmetrics function of the binary ranking; NaN when only one class occurs."""
 
     def compute(y: NDArray[Any], prediction: Floats, threshold: float) -> float:
-        from torchmetrics.functional import classification
-
-        if y.min() == y.max():
-            return float("nan")
-        return float(getattr(classification, name)(_tensor(prediction), _tensor(y), validate_args=False))
+        one_class = y.min() == y.max()
+        return float("nan") if one_class else _torchmetrics(name, y, prediction, validate_args=False)
 
     return compute
 
@@ -117,21 +106,12 @@ def mean_of(rows: Callable[[NDArray[Any], Floats], Floats]) -> Score:
 
 def calibration_error(y: NDArray[Any], prediction: Floats, threshold: float) -> float:
     """Mean over equal-width bins of |mean probability - observed rate|, weighted by rows."""
-    from torchmetrics.functional import classification
-
-    error = classification.binary_calibration_error
-    return float(error(_tensor(prediction), _tensor(y), n_bins=ECE_BINS, validate_args=False))
+    return _torchmetrics("binary_calibration_error", y, prediction, n_bins=ECE_BINS, validate_args=False)
 
 
 def of_values(name: str, **options: Any) -> Score:
     """A torchmetrics function of predicted values."""
-
-    def compute(y: NDArray[Any], prediction: Floats, threshold: float) -> float:
-        from torchmetrics import functional
-
-        return float(getattr(functional, name)(_tensor(prediction), _tensor(y), **options))
-
-    return compute
+    return lambda y, prediction, threshold: _torchmetrics(name, y, prediction, **options)
 
 
 def mape(y: NDArray[Any], prediction: Floats, threshold: float) -> float:

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from cairn.metrics.bootstrap import Blocks, Estimate, bootstrap_sums, estimate
-from cairn.metrics.decisions import Floats, ratio
+from cairn.data.predictions import Floats
+from cairn.metrics.bootstrap import Estimate, Resampling, bootstrap_sums
+from cairn.metrics.decisions import ratio
 from cairn.settings.kpi import CostKpi
 
 PER_ROWS = 1000
@@ -37,16 +38,7 @@ class KpiReport:
 
 
 def row_cost(y: ArrayLike, acted: ArrayLike, costs: CostKpi) -> Floats:
-    """Return the cost of each row, in the currency of `costs`.
-
-    Args:
-        y: 1 where the event happens, shape (n,).
-        acted: 1 where it was acted on, shape (n,).
-        costs: the cost model.
-
-    Returns:
-        Costs, shape (n,).
-    """
+    """Return the cost of each row, shape (n,); y is 1 for an event, acted is 1 where it was acted on."""
     event, act = np.asarray(y, dtype=np.float64), np.asarray(acted, dtype=np.float64)
     return act * costs.action + event * costs.loss * (1 - act * costs.share_saved)
 
@@ -57,25 +49,9 @@ def row_saving(y: ArrayLike, acted: ArrayLike, costs: CostKpi) -> Floats:
 
 
 def kpi_report(
-    y: ArrayLike,
-    decisions: Mapping[str, ArrayLike],
-    costs: CostKpi,
-    *,
-    resamples: int,
-    seed: int,
-    blocks: Blocks = None,
-    confidence: float = 0.95,
+    y: ArrayLike, decisions: Mapping[str, ArrayLike], costs: CostKpi, resampling: Resampling
 ) -> KpiReport:
-    """Compare decision policies, with intervals from the resamples that `bootstrap` draws.
-
-    Args:
-        y: 1 where the event happens, shape (n,).
-        decisions: by policy, 1 where it acts, shape (n,), see `decisions.decide`.
-        costs: the cost model.
-        resamples: number of bootstrap draws.
-        seed: of the draws.
-        blocks: block code per row, see `bootstrap`.
-        confidence: of the intervals.
+    """Compare decision policies on rows whose y is 1 for an event; see `decisions.decide`. Shapes (n,).
 
     Returns:
         The given policies and, always, `nothing`, `always` and `oracle` (acts on exactly the events).
@@ -84,16 +60,20 @@ def kpi_report(
         ValueError: a policy has the name of one of these three, or another number of rows than y.
     """
     names, rows = _policy_rows(y, decisions)
-    drawn = bootstrap_sums(rows, resamples=resamples, seed=seed, blocks=blocks)
+    drawn = bootstrap_sums(rows, resampling)
     values = _policies(names, np.concatenate([rows.sum(axis=0, keepdims=True), drawn]), costs)
+
+    def estimated(series: Floats) -> Estimate:
+        return resampling.estimate(series[0], series[1:])
+
     return KpiReport(
         policies={
-            name: {key: _estimate(series, confidence) for key, series in quantities.items()}
+            name: {key: estimated(series) for key, series in quantities.items()}
             for name, quantities in values.items()
         },
         savings={
             one: {
-                other: _estimate(values[other]["cost"] - values[one]["cost"], confidence)
+                other: estimated(values[other]["cost"] - values[one]["cost"])
                 for other in values
                 if other not in {one, ORACLE}
             }
@@ -137,7 +117,7 @@ def _policy_rows(y: ArrayLike, decisions: Mapping[str, ArrayLike]) -> tuple[list
     return list(policies), np.stack(columns, axis=1)
 
 
-def _policies(names: list[str], sums: Floats, costs: CostKpi) -> dict[str, dict[str, NDArray[np.float64]]]:
+def _policies(names: list[str], sums: Floats, costs: CostKpi) -> dict[str, dict[str, Floats]]:
     """Return the quantities of every policy from sums (m, 2 + 2 x policies), each of shape (m,)."""
     n, events = sums[:, 0], sums[:, 1]
     values = {
@@ -151,8 +131,7 @@ def _policies(names: list[str], sums: Floats, costs: CostKpi) -> dict[str, dict[
 
 def _quantities(
     n: Floats, events: Floats, *, acted: Floats, caught: Floats, costs: CostKpi
-) -> dict[str, NDArray[np.float64]]:
-    """Return the quantities of one policy from its sums."""
+) -> dict[str, Floats]:
     spent = acted * costs.action
     saving = caught * costs.loss * costs.share_saved - spent
     scale = PER_ROWS / n
@@ -165,7 +144,3 @@ def _quantities(
         "precision": ratio(caught, acted, np.nan),
         "recall": ratio(caught, events, np.nan),
     }
-
-
-def _estimate(series: Floats, confidence: float) -> Estimate:
-    return estimate(series[0], series[1:], confidence)

@@ -26,9 +26,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from cairn.metrics.bootstrap import Blocks, Estimate, bootstrap, bootstrap_sums, defined_draws
-from cairn.metrics.decisions import Floats, decide
-from cairn.metrics.kpi import PER_ROWS, row_cost
+from cairn.data.predictions import Floats
+from cairn.metrics.bootstrap import Blocks, Estimate, Resampling, bootstrap, bootstrap_sums, defined_draws
+from cairn.metrics.decisions import decide
+from cairn.metrics.kpi import PER_ROWS, row_saving
 from cairn.metrics.scores import METRICS, metric_names, score
 from cairn.metrics.slices import slice_levels
 from cairn.settings.data import Task
@@ -44,13 +45,9 @@ class EvaluationSet:
     """The rows that models are compared on, and how they are resampled.
 
     Attributes:
-        task: binary, multiclass or regression.
         y: the target as metrics take it, shape (n,).
         blocks: a code per row, 0..b-1, each used, shape (n,); None where rows are drawn one by one.
         costs: prices of acting and of the event; None where there is no saving.
-        resamples: number of bootstrap draws.
-        seed: of the draws.
-        confidence: of the intervals.
     """
 
     task: Task
@@ -67,6 +64,11 @@ class EvaluationSet:
         return replace(self, y=self.y[rows], blocks=blocks)
 
     @property
+    def resampling(self) -> Resampling:
+        """How the rows are resampled."""
+        return Resampling(self.resamples, self.seed, self.blocks, self.confidence)
+
+    @property
     def units(self) -> int:
         """How many blocks, or rows, are drawn."""
         return len(self.y) if self.blocks is None else int(self.blocks.max()) + 1
@@ -74,12 +76,7 @@ class EvaluationSet:
 
 @dataclass(frozen=True)
 class Predictor:
-    """The predictions of one model.
-
-    Attributes:
-        prediction: shape (n,), or (n, k) for k classes.
-        threshold: of its decisions in a binary task.
-    """
+    """The predictions of one model, shape (n,) or (n, k), and the threshold of its binary decisions."""
 
     prediction: Floats
     threshold: float = 0.5
@@ -102,13 +99,8 @@ class Scores:
     draws: dict[str, Floats]
 
 
-@dataclass(frozen=True)
-class MeanScore:
-    """The mean score over the seeds with its interval; NaN where undefined."""
-
-    value: float
-    low: float
-    high: float
+MeanScore = Estimate
+"""The mean score over the seeds with its interval; NaN where undefined."""
 
 
 @dataclass(frozen=True)
@@ -116,11 +108,7 @@ class Difference:
     """One quantity of two models on the same rows; NaN where undefined.
 
     Attributes:
-        reference: its value for the reference.
-        value: its value for the other.
-        difference: value - reference, whichever direction is better.
-        low: lower end of the interval of the difference.
-        high: upper end.
+        difference: value - reference, whichever direction is better, with its interval low, high.
         error: standard error of the difference.
         p: two-sided, against no difference.
         corrected: p corrected for the number of tests in its family, see `corrected`.
@@ -183,20 +171,13 @@ def _saved(y: NDArray[Any], predictor: Predictor, costs: CostKpi | None) -> Floa
     """Return what deciding by the model saves against doing nothing, per row, shape (n,)."""
     if costs is None:
         raise ValueError("a saving needs a cost model")
-    acted = decide(predictor.prediction, predictor.threshold)
-    return row_cost(y, np.zeros(len(y)), costs) - row_cost(y, acted, costs)
+    return row_saving(y, decide(predictor.prediction, predictor.threshold), costs)
 
 
 def score_fits(
     rows: EvaluationSet, fits: Sequence[Sequence[Predictor]], asked: Sequence[str]
 ) -> list[Scores]:
-    """Score ways of fitting on the same resamples.
-
-    Args:
-        rows: the evaluation set.
-        fits: for each way of fitting its models, one per seed.
-        asked: names from `quantities`.
-    """
+    """Score ways of fitting, each a sequence of models, one per seed, on the same resamples."""
     metrics = [name for name in asked if name != SAVING]
     draws: list[dict[str, Floats]] = [{} for _ in fits]
     if metrics:
@@ -205,9 +186,7 @@ def score_fits(
             rows.task,
             rows.y,
             {name: one.prediction for name, one in every.items()},
-            resamples=rows.resamples,
-            seed=rows.seed,
-            blocks=rows.blocks,
+            rows.resampling,
             metrics=metrics,
             thresholds={name: one.threshold for name, one in every.items()},
         )
@@ -217,7 +196,7 @@ def score_fits(
     if SAVING in asked:
         saved = [np.mean([_saved(rows.y, one, rows.costs) for one in fit], axis=0) for fit in fits]
         columns = np.stack([np.ones(len(rows.y)), *saved], axis=1)
-        sums = bootstrap_sums(columns, resamples=rows.resamples, seed=rows.seed, blocks=rows.blocks)
+        sums = bootstrap_sums(columns, rows.resampling)
         for i in range(len(fits)):
             draws[i][SAVING] = PER_ROWS * sums[:, i + 1] / sums[:, 0]
     found = []
@@ -248,11 +227,7 @@ def _student(
 ) -> tuple[float, float, float, float]:
     """Return the ends of an interval, the standard error and p against 0; NaN where undefined.
 
-    Args:
-        rows: the evaluation set.
-        value: the estimate.
-        draws: of the estimate, shape (resamples,); NaN where undefined.
-        seeds: for each mean in the estimate its scores by seed, shape (S,).
+    seeds holds, for each mean in the estimate, its scores by seed.
     """
     defined, units = defined_draws(draws), rows.units
     if len(defined) < 2 or units < 2 or np.isnan(value):
@@ -288,14 +263,8 @@ def seed_difference(
 ) -> Difference | None:
     """Return the mean difference over pairs of one seed each, Student's; None for fewer than two pairs.
 
-    The interval holds the chance of the seed alone: the rows are the same.
-
-    Args:
-        reference: scores of the reference, one for each seed.
-        values: scores of the other under the same seeds.
-        confidence: of the interval.
-        tests: among how many the best was picked on these scores: the interval and `corrected` hold for all
-            of them at once (Bonferroni).
+    The interval holds the chance of the seed alone: the rows are the same. It and `corrected` hold for so
+    many tests at once, among which the best was picked on these scores (Bonferroni).
     """
     pairs = np.asarray(values) - np.asarray(reference)
     n = len(pairs)
@@ -311,17 +280,7 @@ def seed_difference(
 def differences(
     rows: EvaluationSet, reference: Predictor, others: Sequence[Predictor], asked: Sequence[str]
 ) -> list[dict[str, Difference]]:
-    """Compare each of others with the reference, quantity by quantity, on the same resamples.
-
-    Args:
-        rows: the evaluation set.
-        reference: what the others are compared with.
-        others: at least one.
-        asked: names from `quantities`.
-
-    Returns:
-        For each of others its differences by quantity; `corrected` is still p.
-    """
+    """Compare each of others with the reference, by quantity, on the same resamples; corrected is p."""
     ours, *theirs = score_fits(rows, [[one] for one in (reference, *others)], asked)
     return [{name: difference_of(rows, ours, one, name) for name in asked} for one in theirs]
 
@@ -335,19 +294,7 @@ def slice_differences(
     quantity: str,
     min_rows: int,
 ) -> list[list[Slice]]:
-    """Compare each of others with the reference within every level of every column.
-
-    Args:
-        rows: the evaluation set.
-        reference: what the others are compared with.
-        others: at least one.
-        columns: to slice by, n rows in the same order.
-        quantity: the one that decides.
-        min_rows: smaller slices are left out.
-
-    Returns:
-        For each of others its slices; `corrected` is still p.
-    """
+    """Compare each of others with the reference within every level of min_rows; `corrected` is still p."""
     found: list[list[Slice]] = [[] for _ in others]
     for column in columns:
         for level, some in slice_levels(columns[column], min_rows).items():
@@ -363,13 +310,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     The smallest is multiplied by the number of tests, the next by one less, and so on, none becoming
     smaller than the one before it; valid however the tests depend on each other (Holm 1979, Scandinavian
-    Journal of Statistics 6:65-70).
-
-    Args:
-        p_values: one per test; NaN where there was nothing to test, which does not count as a test.
-
-    Returns:
-        Adjusted p-values in the same order, at most 1; NaN stays NaN.
+    Journal of Statistics 6:65-70). NaN, where there was nothing to test, does not count and stays NaN.
     """
     values = np.asarray(p_values, dtype=np.float64)
     adjusted = np.full(len(values), np.nan)

@@ -4,7 +4,6 @@ A new metric is one entry in `METRICS`; bootstrap intervals then work for it too
 `weighted.py` knows it). torchmetrics computes the metrics that it has, in float64.
 """
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,8 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cairn.data.predictions import Floats
+from cairn.errors import did_you_mean
 from cairn.metrics import decisions, formulas
-from cairn.metrics.decisions import Floats
 from cairn.metrics.formulas import Score
 from cairn.settings.data import Task
 
@@ -177,8 +177,7 @@ def metric_names(task: Task, names: Iterable[str] | None = None) -> list[str]:
         return known
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0)
-            raise ValueError(f"no metric '{name}' for {task}; did you mean '{near[0]}'? ({', '.join(known)})")
+            raise ValueError(f"no metric '{name}' for {task}{did_you_mean(name, known)} ({', '.join(known)})")
     return list(names)
 
 

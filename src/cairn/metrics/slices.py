@@ -1,12 +1,12 @@
 """Scores of slices, the rows with one level of one column, compared with a baseline."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cairn.metrics.bootstrap import Blocks, bootstrap, interval
+from cairn.metrics.bootstrap import Resampling, bootstrap
 from cairn.metrics.scores import METRICS, score
 from cairn.settings.data import Task
 
@@ -26,31 +26,16 @@ def slice_scores(
     y: ArrayLike,
     predictions: Mapping[str, ArrayLike],
     columns: pd.DataFrame,
+    resampling: Resampling,
     *,
     model: str,
     reference: str,
     min_rows: int,
-    resamples: int,
-    seed: int,
-    blocks: Blocks = None,
-    confidence: float = 0.95,
-    metrics: Iterable[str] | None = None,
 ) -> pd.DataFrame:
-    """Score every level of every column with at least `min_rows` rows.
+    """Compare model with reference in every level of at least `min_rows` rows, by `SLICE_METRICS`.
 
-    Args:
-        task: binary, multiclass or regression.
-        y: class codes or values, shape (n,), see `scores.score`.
-        predictions: by name, predictions of these rows; those of `model` and `reference` are used.
-        columns: the columns to slice by, n rows in the same order; missing values are a level.
-        model: whose scores are reported.
-        reference: the baseline it is compared with.
-        min_rows: smaller slices are left out.
-        resamples: number of bootstrap draws; with blocks, all slices see the same ones.
-        seed: of the draws.
-        blocks: block code per row, see `bootstrap`.
-        confidence: of the interval of the difference.
-        metrics: names; `SLICE_METRICS` of the task when None.
+    y and predictions are as in `scores.score`; columns has the same n rows, and missing values are a level.
+    With blocks, all slices see the same draws.
 
     Returns:
         One row per column, level and metric: column, level, rows, mean (of the target: the base rate of a
@@ -58,31 +43,21 @@ def slice_scores(
         difference with the sign of "the model is better", with its interval.
     """
     target = np.asarray(y)
-    names = list(SLICE_METRICS[task] if metrics is None else metrics)
+    names = SLICE_METRICS[task]
     pair = {name: np.asarray(predictions[name]) for name in dict.fromkeys((model, reference))}
-    codes = None if blocks is None else np.asarray(blocks, dtype=np.int64)
     found = []
     for column in columns:
         for level, rows in slice_levels(columns[column], min_rows).items():
             part = {name: values[rows] for name, values in pair.items()}
-            draws = bootstrap(
-                task,
-                target[rows],
-                part,
-                resamples=resamples,
-                seed=seed,
-                blocks=None if codes is None else codes[rows],
-                n_blocks=None if codes is None else int(codes.max()) + 1,
-                metrics=names,
-            )
+            draws = bootstrap(task, target[rows], part, resampling.of(rows), metrics=names)
             values = {name: score(task, target[rows], part[name], metrics=names) for name in part}
             mean = np.nan if task == "multiclass" else float(target[rows].mean())
             for name in names:
                 sign = METRICS[name].sign
                 ours, theirs = values[model][name], values[reference][name]
-                low, high = interval(sign * (draws[model][name] - draws[reference][name]), confidence)
-                gain = sign * (ours - theirs)
-                found.append((column, level, len(rows), mean, name, ours, theirs, gain, low, high))
+                drawn = sign * (draws[model][name] - draws[reference][name])
+                gain = resampling.estimate(sign * (ours - theirs), drawn)
+                found.append((column, level, len(rows), mean, name, ours, theirs, *gain))
     header = ["column", "level", "rows", "mean", "metric", "value", "reference", "gain", "low", "high"]
     return pd.DataFrame(found, columns=header)
 

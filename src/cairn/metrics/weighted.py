@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from cairn.data.predictions import Floats
 from cairn.metrics import decisions
-from cairn.metrics.decisions import Floats, ratio
+from cairn.metrics.decisions import ratio
 from cairn.metrics.formulas import ECE_BINS, row_brier, row_log_loss
 from cairn.settings.data import Task
 

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from cairn.data.predictions import as_columns
+from cairn.data.predictions import Floats, as_columns
 from cairn.errors import UserError
-from cairn.features.encode import Floats
 from cairn.models.package import Package
 from cairn.settings.baseline import BaselineConfig, ColumnRule, RateRule, Rule
 from cairn.settings.data import Task
@@ -16,40 +15,19 @@ from cairn.settings.data import Task
 def baseline_table(
     train: pd.DataFrame, parts: Mapping[str, pd.DataFrame], baseline: BaselineConfig, linear: Package
 ) -> pd.DataFrame:
-    """Predict the rows of every part by every baseline.
-
-    Args:
-        train: rows that the rates are computed on, with the target.
-        parts: rows to predict, by part.
-        baseline: the rules by name.
-        linear: the linear model, fitted.
-
-    Returns:
-        Columns row_id, part, and of each baseline its predictions, see cairn.data.predictions.
-    """
+    """Predict the rows of every part by every baseline, with rates of train; see cairn.data.predictions."""
+    outcome = one_hot(train[linear.target], linear.task, linear.class_names)
     tables = []
     for part, rows in parts.items():
+        found = {"prior": prior(outcome, len(rows))}
+        for name, rule in baseline.rules.items():
+            found[name] = predict_rule(name, rule, linear.task, train=train, outcome=outcome, table=rows)
+        flat = found if linear.task == "multiclass" else {name: p[:, 0] for name, p in found.items()}
         columns: dict[str, Floats] = {}
-        for name, prediction in predict_all(train, rows, baseline, linear).items():
+        for name, prediction in {**flat, "linear": linear.scores(rows)}.items():
             columns |= as_columns(name, prediction, linear.class_names)
         tables.append(pd.DataFrame({"row_id": rows["row_id"], "part": part} | columns))
     return pd.concat(tables, ignore_index=True)
-
-
-def predict_all(
-    train: pd.DataFrame, rows: pd.DataFrame, baseline: BaselineConfig, linear: Package
-) -> dict[str, Floats]:
-    """Predict rows by every baseline, the prior first.
-
-    Returns:
-        By name, predictions of shape (m,), or (m, k) for k classes.
-    """
-    outcome = one_hot(train[linear.target], linear.task, linear.class_names)
-    found = {"prior": prior(outcome, len(rows))}
-    for name, rule in baseline.rules.items():
-        found[name] = predict_rule(name, rule, linear.task, train=train, outcome=outcome, table=rows)
-    flat = found if linear.task == "multiclass" else {name: p[:, 0] for name, p in found.items()}
-    return {**flat, "linear": linear.scores(rows)}
 
 
 def one_hot(target: pd.Series, task: Task, classes: list[str]) -> Floats:
@@ -67,18 +45,9 @@ def prior(outcome: Floats, rows: int) -> Floats:
 def predict_rule(
     name: str, rule: Rule, task: Task, *, train: pd.DataFrame, outcome: Floats, table: pd.DataFrame
 ) -> Floats:
-    """Predict `table` by a rule whose numbers come from train only.
+    """Predict table (m rows) by a rule whose numbers come from train (n rows) only, shape (m, k).
 
-    Args:
-        name: of the rule, for messages.
-        rule: a rate per group of columns, or a column taken as the prediction.
-        task: what is predicted.
-        train: rows the rates are computed on, n of them.
-        outcome: the target of train as columns, shape (n, k), see `one_hot`.
-        table: rows to predict, m of them.
-
-    Returns:
-        Predictions of shape (m, k).
+    outcome is the target of train as columns, shape (n, k), see `one_hot`.
 
     Raises:
         UserError: a column that is not in the table, or that cannot be the prediction.

@@ -25,14 +25,6 @@ def build_estimator(
     Where its constructor takes them and the config does not set them, it also gets random_state, n_jobs,
     device (left at its own default for auto) and categorical_features.
 
-    Args:
-        model: class and parameters.
-        task: chooses between model.classifier and model.regressor.
-        seed: for random_state.
-        threads: for n_jobs.
-        device: auto, cpu or cuda.
-        categorical: positions of the columns of category codes in its input.
-
     Raises:
         UserError: no class for the task, a class that does not exist, or a parameter it does not have.
     """
@@ -78,11 +70,8 @@ def training_curve(estimator: Any) -> pd.DataFrame:
     """Return one row per iteration with the scores on train and validation, higher being better.
 
     An estimator has a curve if it has both train_score_ and validation_score_, as HistGradientBoosting and
-    our networks do (elsewhere in scikit-learn train_score_ alone is a loss).
-
-    Returns:
-        Columns iteration (0 is the constant that boosting starts from), train, validation (NaN where there is
-        none); a single row of NaN for an estimator without a curve.
+    our networks do (elsewhere in scikit-learn train_score_ alone is a loss); others get one row of NaN.
+    Iteration 0 is the constant that boosting starts from.
     """
     has_curve = hasattr(estimator, "train_score_") and hasattr(estimator, "validation_score_")
     train = np.asarray(estimator.train_score_ if has_curve else [], dtype=np.float64)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cairn.errors import UserError
-from cairn.metrics.threshold import decision_threshold
+from cairn.metrics.decisions import decision_threshold
 from cairn.models.package import Package
 from cairn.settings.calibration import CalibrationConfig
 from cairn.settings.kpi import KpiConfig
@@ -15,12 +15,6 @@ from cairn.settings.kpi import KpiConfig
 
 def finish(package: Package, rows: pd.DataFrame, calibration: CalibrationConfig, kpi: KpiConfig) -> Package:
     """Calibrate a fitted model, choose the threshold of a binary decision, and record both settings.
-
-    Args:
-        package: a fitted model.
-        rows: validation rows, see calibrate.
-        calibration: the method.
-        kpi: the costs that decide the threshold; without them it is the one with the best F1.
 
     Raises:
         UserError: see calibrate.
@@ -40,12 +34,7 @@ def calibrate(
     """Put a calibration on top of the model, which itself does not change.
 
     Sigmoid is Platt (1999), isotonic Zadrozny & Elkan (2002), temperature Guo et al. (2017), all of them
-    scikit-learn's CalibratedClassifierCV around a FrozenEstimator.
-
-    Args:
-        package: a model that is not calibrated yet.
-        rows: with features and target, not among those the model was fitted on; at least two of each class.
-        method: none returns the package itself.
+    scikit-learn's CalibratedClassifierCV around a FrozenEstimator. The model was not fitted on these rows.
 
     Raises:
         UserError: a regression, or a class with too few rows.

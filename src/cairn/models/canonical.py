@@ -25,18 +25,12 @@ def canonical(content: bytes) -> bytes:
     Objects are numbered in the order of the tree, except numbers and text, which Python may or may not share;
     equal arrays are stored once, under their hash; the gaps in records are 0; sets are sorted; dates, flags
     and compression (which differs between versions of zlib) are fixed.
-
-    Args:
-        content: what skops.io.dumps returned.
-
-    Returns:
-        A file that skops.io.loads reads to the same object.
     """
     with ZipFile(io.BytesIO(content)) as source:
         schema = json.loads(source.read(SCHEMA))
         kept = {name: _without_gaps(source.read(name)) for name in source.namelist() if name != SCHEMA}
     names = {name: f"{hashlib.sha256(kept[name]).hexdigest()[:32]}{Path(name).suffix}" for name in kept}
-    tree = _number(_sort_sets(_rename(schema, names)), {})
+    tree = _number(_renamed(schema, names), {})
     text = json.dumps(tree, separators=(",", ":"), ensure_ascii=False).encode()
     entries = {names[name]: kept[name] for name in kept}
     buffer = io.BytesIO()
@@ -64,28 +58,20 @@ def _without_gaps(content: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _rename(node: Any, files: dict[str, str]) -> Any:
-    """Return the tree with the new names of the files, and no ids on numbers and text."""
+def _renamed(node: Any, files: dict[str, str]) -> Any:
+    """Return the tree with new names of files, no ids on numbers and text, and sets in a fixed order."""
     if isinstance(node, list):
-        return [_rename(item, files) for item in node]
+        return [_renamed(item, files) for item in node]
     if not isinstance(node, dict):
         return node
-    if node.get("__loader__") == "JsonNode":
+    loader = node.get("__loader__")
+    if loader == "JsonNode":
         return {key: value for key, value in node.items() if key != "__id__"}
-    return {
-        key: files[value] if key == "file" and "__loader__" in node else _rename(value, files)
+    fresh: dict[str, Any] = {
+        key: files[value] if key == "file" and loader else _renamed(value, files)
         for key, value in node.items()
     }
-
-
-def _sort_sets(node: Any) -> Any:
-    """Return the tree with the members of each set in the order of their text, not of their hashes."""
-    if isinstance(node, list):
-        return [_sort_sets(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    fresh = {key: _sort_sets(value) for key, value in node.items()}
-    if fresh.get("__loader__") == "SetNode":
+    if loader == "SetNode":  # by text: the order of the hashes differs between processes
         fresh["content"].sort(key=lambda item: json.dumps(_number(item, {})))
     return fresh
 

@@ -8,18 +8,14 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from cairn.models.network import Floats, NetworkClassifier, NetworkEstimator, NetworkRegressor, finite
+from cairn.data.predictions import Floats
+from cairn.models.network import NetworkClassifier, NetworkEstimator, NetworkRegressor, finite
 
 
 class Convolutions(nn.Module):
     """Convolutions of 3 × 3 with ReLU, averaged over 2 × 2 after each but the first, then a linear layer.
 
-    Args:
-        image_shape: height and width in pixels.
-        channels: feature maps of each convolution; each after the first halves height and width.
-        hidden: width of the linear layer before the outputs.
-        dropout: share of the values before each linear layer that is set to 0 while training.
-        outputs: number of outputs.
+    A convolution has `channels` feature maps, and each after the first halves height and width.
     """
 
     def __init__(
@@ -48,8 +44,6 @@ class Convolutions(nn.Module):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _CNN(NetworkEstimator):
-    """What the classifier and the regressor share; see CNNClassifier for the parameters."""
-
     image_shape: Sequence[int]
     channels: Sequence[int] = (32, 64)
     hidden: int = 128

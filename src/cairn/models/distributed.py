@@ -17,12 +17,7 @@ from torch import Tensor, distributed, nn
 
 @dataclass(frozen=True)
 class Group:
-    """The processes of one training.
-
-    Attributes:
-        rank: number of this process, from 0.
-        size: number of processes; with 1, nothing here has an effect.
-    """
+    """The processes of one training, numbered from 0 by rank; with a size of 1 nothing here has an effect."""
 
     rank: int = 0
     size: int = 1

@@ -111,17 +111,7 @@ def train(
     stops when `patience` epochs in a row are no better; without them all epochs count and the last is best.
     Processes that torchrun has started share the work, see cairn.models.distributed.
 
-    Args:
-        network: on the same device as the tables; called with the table's inputs.
-        loss: mean loss of (network output, target), a scalar tensor.
-        table: rows to learn from.
-        validation: rows to stop on, never learnt from.
-        settings: see Settings.
-        snapshot: file to resume from if it exists, replaced after each epoch; the caller removes it.
-        on_iteration: called with each epoch, from 1, and its validation loss, if there are such rows.
-
-    Returns:
-        The losses of every epoch and the number of the best one, counted from 1.
+    The snapshot is resumed from if it exists and replaced after each epoch; the caller removes it.
 
     Raises:
         FloatingPointError: the training loss is NaN or infinite.
@@ -192,7 +182,6 @@ def pick_device(name: str) -> torch.device:
 
 
 def _learn(run: _Run) -> None:
-    """Pass over all rows once, in a new order."""
     settings, rows, device = run.settings, len(run.table), run.device
     run.network.train()
     run.group.seed_dropout(settings.seed, run.state.epochs)
@@ -217,12 +206,9 @@ def _learn(run: _Run) -> None:
 
 
 def _step(run: _Run, batch: Table, weight: float) -> Tensor:
-    """Take one step of the optimizer, and return the loss before it (0 without rows).
+    """Take one step of the optimizer on this process's share of the rows; return the loss before it.
 
-    Args:
-        run: the training.
-        batch: this process's share of the rows of the step.
-        weight: the share's size; the shares' gradients add up to that of the mean loss.
+    The loss is 0 without rows. weight is the share's size: the shares' gradients add up to that of the mean.
     """
     mixed = run.settings.precision == "bfloat16" and run.device.type == "cuda"
     with torch.autocast(run.device.type, torch.bfloat16, enabled=mixed):
@@ -236,7 +222,7 @@ def _step(run: _Run, batch: Table, weight: float) -> Tensor:
 
 
 def _rate(schedule: str, share: float) -> float:
-    """Return the factor of the learning rate at this share of all steps (Loshchilov & Hutter 2017)."""
+    """Factor of the learning rate at this share of all steps (Loshchilov & Hutter 2017)."""
     return 0.5 * (1 + math.cos(math.pi * share)) if schedule == "cosine" else 1.0
 
 

@@ -8,20 +8,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cairn.models.network import Floats, NetworkClassifier, NetworkEstimator, NetworkRegressor, finite
+from cairn.data.predictions import Floats
+from cairn.models.network import NetworkClassifier, NetworkEstimator, NetworkRegressor, finite
 
 
 class Network(nn.Module):
     """Embeddings of the codes beside the numbers, then linear layers with ReLU and dropout.
 
-    Args:
-        numeric: number of numeric inputs.
-        columns: number of columns of codes.
-        rows: rows of the one table that holds the embeddings of all columns, one after the other.
-        embedding: length of the vector that stands for a category.
-        hidden: widths of the hidden layers.
-        dropout: share of hidden values set to 0 while training.
-        outputs: number of outputs.
+    One table of `rows` rows holds the embeddings of all columns, one after the other.
     """
 
     def __init__(
@@ -53,8 +47,6 @@ class Network(nn.Module):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _MLP(NetworkEstimator):
-    """What the classifier and the regressor share; see MLPClassifier for the parameters."""
-
     hidden: Sequence[int] = (256, 256)
     embedding: int = 16
     dropout: float = 0.1

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cairn.features.encode import Floats
+from cairn.data.predictions import Floats
 from cairn.models import distributed, loop
 from cairn.progress import OnIteration
 
@@ -80,13 +80,7 @@ class NetworkEstimator(BaseEstimator):
     ) -> Self:
         """Fit X (n, d) and y (n,); stop early on X_val and y_val if given.
 
-        Args:
-            X: see the class.
-            y: labels of two or more classes, or numbers.
-            X_val: rows to choose the number of epochs on.
-            y_val: their labels, all of them in y, or numbers.
-            snapshot: file to resume from after a kill, written each epoch; the caller removes it.
-            on_iteration: called with each epoch, from 1, and its loss on X_val; may raise to end the fit.
+        The caller removes the snapshot. on_iteration gets each epoch, from 1, and its loss on X_val.
 
         Raises:
             ValueError: fewer than two classes, a validation label not in y, missing numbers, no such device.

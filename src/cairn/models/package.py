@@ -18,12 +18,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
+from cairn.data.predictions import Floats
 from cairn.errors import UserError
-from cairn.features.encode import Floats
-from cairn.models.labels import Label, target_values
 from cairn.settings.contract import Column, Contract
 from cairn.settings.data import Task
 
+Label = str | int | bool
 NUMBERS = (bool, int, float, np.bool_, np.number)
 MODEL, RECORD = "model.skops", "package.json"
 FORMAT = 1
@@ -74,8 +74,6 @@ class Package:
         encoder: fitted ColumnTransformer, see cairn.features.encode.
         estimator: fitted classifier (on codes 0..k-1) or regressor.
         contract: the inputs only, in the order of the features.
-        task: binary, multiclass or regression.
-        target: the column that is predicted.
         classes: labels in the order of their codes, the event last when binary; empty for a regression.
         threshold: a binary decision is positive where the probability is above it.
         config: the sections of the config it was made with.
@@ -113,14 +111,13 @@ class Package:
     def scores(self, frame: pd.DataFrame) -> Floats:
         """Predict rows; the bits of a prediction do not depend on the other rows.
 
-        Args:
-            frame: has the columns of the contract, in any order; other columns are ignored.
+        The frame has the columns of the contract in any order; other columns are ignored.
 
         Returns:
-            P(event), shape (n,), for binary; (n, k) for multiclass; values (n,) for regression.
+                P(event), shape (n,), for binary; (n, k) for multiclass; values (n,) for regression.
 
         Raises:
-            ValueError: see check_inputs.
+                ValueError: see check_inputs.
         """
         check_inputs(frame, self.contract)
         inputs = frame[self.features]
@@ -230,8 +227,8 @@ def load(folder: Path, trust: Sequence[str] = ()) -> Package:
             f" if you know where the model comes from, trust them: load(..., trust={roots})"
         )
     model = read(folder / MODEL, trusted=needed)
-    columns = {name: Column.model_validate(record["inputs"][name]) for name in record.pop("features")}
-    del record["inputs"]
+    inputs = record.pop("inputs")
+    columns = {name: Column.model_validate(inputs[name]) for name in record.pop("features")}
     return Package(**model, contract=Contract(columns=columns), **record)
 
 
@@ -257,3 +254,59 @@ def _is_kind(values: pd.Series, column: Column) -> bool:
     if not types.is_numeric_dtype(values) and not all(isinstance(v, NUMBERS) for v in present):
         return False
     return column.kind == "numeric" or bool(present.isin([0, 1]).all())
+
+
+def class_labels(target: pd.Series, task: Task) -> list[Label]:
+    """List the classes in the order of their codes: sorted, so the event of a binary task is last.
+
+    Labels are as the stage prepare writes them: 0/1 (or False/True) for a binary task, text, integers or
+    booleans for multiclass. A regression has none.
+
+    Raises:
+        UserError: train does not hold both labels of a binary task, or holds fewer than two of multiclass.
+    """
+    if task == "regression":
+        return []
+    found = sorted(
+        {_label(value) for value in target.dropna().unique()}, key=lambda label: (str(type(label)), label)
+    )
+    shown = ", ".join(map(repr, found[:5]))
+    if task == "binary" and found not in ([False, True], [0, 1]):
+        raise UserError(
+            f"data.task: binary, but '{target.name}' in train holds {shown} and not 0 and 1;"
+            " choose another split, or set data.task to multiclass or regression"
+        )
+    if len(found) < 2:
+        raise UserError(f"data.target: '{target.name}' has only one class in train: {shown}")
+    return found
+
+
+def target_values(target: pd.Series, task: Task, classes: list[Label]) -> NDArray[Any]:
+    """Return the target as estimators and metrics take it, shape (n,): int64 codes, float64 if a regression.
+
+    Raises:
+        ValueError: see label_codes.
+    """
+    return target.to_numpy(dtype=np.float64) if task == "regression" else label_codes(target, classes)
+
+
+def label_codes(target: pd.Series, classes: list[Label]) -> NDArray[np.int64]:
+    """Return each label's position in classes, shape (n,).
+
+    Raises:
+        ValueError: a label that is not among the classes, or a missing value.
+    """
+    position = {label: code for code, label in enumerate(classes)}
+    kinds, values = pd.factorize(target, use_na_sentinel=True)
+    codes = np.array([position.get(_label(value), -1) for value in values], dtype=np.int64)
+    unknown = [repr(_label(value)) for value, code in zip(values, codes, strict=True) if code < 0]
+    if unknown or (kinds < 0).any():
+        what = ", ".join([*unknown, *(["missing"] if (kinds < 0).any() else [])])
+        raise ValueError(f"'{target.name}' holds {what}, not among the model's classes")
+    return codes[kinds]
+
+
+def _label(value: Any) -> Label:
+    """Return plain Python: NumPy scalars unpacked, and 1.0 (an integer from a column with NaN) as 1."""
+    plain = value.item() if hasattr(value, "item") else value
+    return int(plain) if isinstance(plain, float) and plain.is_integer() else plain

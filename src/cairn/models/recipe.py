@@ -14,8 +14,7 @@ from cairn.errors import UserError
 from cairn.features.encode import build_encoder, categorical_positions
 from cairn.features.select import choose_columns, select_features
 from cairn.models.build import build_estimator, needs_probabilities, quiet, takes_sparse
-from cairn.models.labels import Label, class_labels, target_values
-from cairn.models.package import Package
+from cairn.models.package import Label, Package, class_labels, target_values
 from cairn.progress import OnIteration, elapsed
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
@@ -26,17 +25,7 @@ from cairn.settings.train import TrainConfig
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is made: which columns, which estimator, which seed.
-
-    Attributes:
-        contract: the kind of each column.
-        data: the task and the target.
-        features: the columns that may be used, and how some of them are selected.
-        model: the estimator and the encoding.
-        train: device and early stopping.
-        seed: of the selection and the estimator.
-        threads: of the selection and the estimator.
-    """
+    """How a model is made: everything but the rows it is fitted on."""
 
     contract: Contract
     data: DataConfig
@@ -73,16 +62,8 @@ class Recipe:
         rows, except those of a class that train lacks. If it is false, such an estimator does not stop early:
         the rows it would hold out by itself are a random part of train, which says little about the future.
 
-        Args:
-            train: rows to fit on, with the features and the target.
-            validation: rows for early stopping.
-            classes: the labels, where train may lack some (folds); None: those of train.
-            snapshot: file for an estimator that can resume after a kill, see cairn.models.resume.
-            on_iteration: called after each epoch of our networks and each iteration of HistGradientBoosting
-                while they stop early; other estimators never call it. It does not change the fitted model.
-
-        Returns:
-            The model with its classes, the settings of the recipe, and a threshold of 0.5.
+        classes are the labels where train may lack some (folds). on_iteration is called after each epoch of
+        our networks and each iteration of HistGradientBoosting while they stop early.
 
         Raises:
             UserError: see select_features, build_estimator and class_labels, or the estimator fails.

@@ -15,15 +15,10 @@ KEPT_SECONDS = 7 * 24 * 3600
 
 
 def resume_key(paths: Iterable[Path], values: Mapping[str, Any]) -> str:
-    """Hash everything that decides a run's result; only the same run resumes a snapshot.
+    """Hash everything that decides a run's result, in hexadecimal; only the same run resumes a snapshot.
 
-    Args:
-        paths: files and folders of code and data. Their contents and their names below the folder count, not
-            their location: a second checkout finds the snapshot of the first. Byte code is ignored.
-        values: settings, as plain JSON types.
-
-    Returns:
-        sha256 in hexadecimal.
+    The contents of files and folders of code and data and their names below the folder count, not their
+    location: a second checkout finds the snapshot of the first. Byte code is ignored.
 
     Raises:
         FileNotFoundError: one of the paths does not exist.
@@ -47,10 +42,6 @@ def snapshot_folder(root: Path, key: str) -> Generator[Path]:
     If the same run is in progress in another process (such as a queued experiment that differs only after
     the training), this one prints that it waits. The lock is the operating system's: a killed process leaves
     none. Folders that have not been used for seven days are removed.
-
-    Args:
-        root: folder of all runs' snapshots, such as .dvc/tmp/resume.
-        key: see resume_key.
     """
     root.mkdir(parents=True, exist_ok=True)
     _remove_stale(root, keep=key)

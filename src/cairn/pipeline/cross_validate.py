@@ -36,7 +36,6 @@ def main(
         recipe = Recipe(prepared.contract, data, features, model, train, seed, threads)
         table = pd.concat([prepared.train, prepared.validation], ignore_index=True)
         folds = cross_validate(recipe, table, cross_validation)
-    records = [{"fit": fold.fit, "rows": fold.rows, **fold.scores} for fold in folds]
-    write_json({"kind": kind, "folds": records}, Path("metrics/cross_validation.json"))
+    write_json({"kind": kind, "folds": folds}, Path("metrics/cross_validation.json"))
     if folds:
         print(f"cross_validate: {kind}, {len(folds)} folds")

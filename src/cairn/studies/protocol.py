@@ -17,7 +17,7 @@ from cairn.errors import UserError
 from cairn.metrics.evaluation import time_blocks
 from cairn.metrics.paired import EvaluationSet, Predictor, Scores, score_fits
 from cairn.models.build import stops_early
-from cairn.models.labels import class_labels, target_values
+from cairn.models.package import class_labels, target_values
 from cairn.settings.config import Config
 from cairn.settings.evaluate import METRICS_OF
 from cairn.settings.kpi import CostKpi

@@ -12,8 +12,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from cairn.data.parts import Prepared
+from cairn.data.predictions import Floats
 from cairn.errors import UserError
-from cairn.features.encode import Floats
 from cairn.models.calibration import finish
 from cairn.models.package import Package
 from cairn.models.recipe import Recipe

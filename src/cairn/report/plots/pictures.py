@@ -6,9 +6,10 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
+from cairn.data.predictions import Floats
 from cairn.metrics import curves
 from cairn.metrics.bootstrap import Estimate
-from cairn.metrics.decisions import Floats, confusion
+from cairn.metrics.decisions import confusion
 from cairn.metrics.evaluation import MODEL, Evaluation, Predicted, Score
 from cairn.report.plots import figures
 from cairn.report.plots.canvas import to_svg

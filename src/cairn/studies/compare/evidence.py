@@ -14,7 +14,7 @@ from cairn.data.predictions import SEPARATOR, from_columns
 from cairn.data.tables import read_table
 from cairn.errors import UserError
 from cairn.metrics.evaluation import MODEL, Evaluated, time_blocks
-from cairn.models.labels import label_codes
+from cairn.models.package import label_codes
 from cairn.settings.data import Task
 from cairn.settings.evaluate import EvaluateConfig
 from cairn.settings.kpi import KpiConfig

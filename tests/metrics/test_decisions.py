@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cairn.metrics.decisions import best_cost_threshold, best_f1_threshold, decision_threshold
 from cairn.metrics.kpi import row_cost
-from cairn.metrics.threshold import best_cost_threshold, best_f1_threshold, decision_threshold
 from cairn.settings.kpi import CostKpi, NoKpi
 
 COSTS = CostKpi(kind="cost", currency="EUR", action=100.0, loss=1000.0, share_saved=0.4)
