@@ -12,8 +12,7 @@ import pytest
 from sklearn import datasets
 
 from cairn.datasets import published as sources
-from cairn.datasets.bundled import BUNDLED
-from cairn.datasets.published import SOURCES, Source, files_of
+from cairn.datasets.published import BUNDLED, SOURCES, Source, files_of
 from cairn.errors import UserError
 from cairn.pipeline import ingest
 

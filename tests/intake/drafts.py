@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from cairn.intake.draft.plan import Plan, make_plan
+from cairn.intake.draft.task import Request
 from cairn.intake.read.source import Source
-from cairn.intake.request import Request
 from cairn.intake.write.install import prove
 from cairn.intake.write.yaml_files import texts
 

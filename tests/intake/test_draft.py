@@ -118,11 +118,9 @@ def test_years_that_restart_for_each_entity_are_a_time_and_those_of_products_are
     things = pd.MultiIndex.from_product([["Chile", "Perú", "Łódź"], ["corn", "rye"], range(1960, 2020)])
     panel = things.to_frame(index=False, name=["land", "crop", "year"]).sample(300, random_state=0)
     panel = panel.sort_index().assign(rain=RNG.normal(size=300), harvest=RNG.normal(size=300))
-    plan = proven(panel, "harvest")
+    plan = proven(panel[panel["crop"] == "rye"].drop(columns="crop"), "harvest")
     assert (plan.data.time, plan.defaults.split.value) == ("year", "time")
-    assert {"land", "crop", "rain", "year_number"} == set(plan.named("feature"))
-    one_land = panel[panel["crop"] == "rye"].drop(columns="crop")
-    assert planned(one_land, "harvest").data.time == "year"
+    assert {"land", "rain", "year_number"} == set(plan.named("feature"))
     assert planned(panel.drop(columns="crop"), "harvest").data.time is None
     built = panel.assign(year=RNG.integers(1960, 2020, 300))
     assert planned(built, "harvest").data.time is None
@@ -298,9 +296,7 @@ def test_texts_with_a_currency_or_percent_sign_become_numbers():
     whole = derived(table, plan.data, plan.contract)
     np.testing.assert_allclose(whole["the_price_number"], worth, atol=0.01)
     assert whole["part_number"].isna().sum() == 1
-    with pytest.raises(
-        UserError, match="the target has a currency or percent sign; derive a number: --target"
-    ) as error:
+    with pytest.raises(UserError, match="has a currency or percent sign; derive a number: ") as error:
         planned(table, "the price")
     said = str(error.value).partition("--target '")[2].removesuffix("'")
     assert planned(table, said).data.task == "regression"
@@ -343,7 +339,7 @@ TOO_LITTLE = {
     ),
     "a typo": (visits(), "bougth", r"no column 'bougth', did you mean bought\? \(columns: age, town,"),
     "a typo in an expression": (visits(), "old = aeg > 50", r"no column 'aeg', did you mean age\?"),
-    "no expression": (visits(), "old = age >", r"is not an expression of columns"),
+    "no expression": (visits(), "old = age >", r"is not an expression, such as"),
     "a name twice": (visits(), "age = noise > 1", r"the table has a column 'age' already"),
     "an id": (visits().assign(x=[f"n{i}" for i in range(ROWS)]), "x", r"almost every value is unique"),
     "hardly a class": (

@@ -153,7 +153,7 @@ def test_a_source_cannot_change_the_database():
         ("url: postgresql://ada:s3cr3t@host/db\ntable: t", "url holds a password"),
         ("url: postgresql://host/db?password=s3cr3t\ntable: t", "url holds a password"),
         ("url: sqlite:////data/a.db\ntable: t", "an absolute path, right on one machine only"),
-        ("url: mysql://host/db\ntable: t", "mysql: only postgresql and sqlite are read here"),
+        ("url: mysql://host/db\ntable: t", "mysql: only postgresql and sqlite are supported"),
         ("url: ada:s3cr3t\ntable: t", "not a database URL"),
         ("url: sqlite:///a.db\ntabel: t", "tabel: unknown key, did you mean table?"),
         ("url: sqlite:///a.db\ntable: t\norder_by: id", "order_by: should be list"),

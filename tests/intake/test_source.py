@@ -221,7 +221,7 @@ BAD = {
     "broken.csv.gz": (gzip.compress(b"a,b\n1,2\n" * 99)[:-30], "cannot be read"),
     "no.parquet": (b"a,b\n1,2\n", "cannot be read"),
     "no.jsonl": (b"{", "cannot be read"),
-    "table.xlsx": (b"PK", "give data.load a function, or one of .parquet"),
+    "table.xlsx": (b"PK", "set data.load, or use one of .parquet"),
     "ragged.csv": (b"a,b\n1,2\n1,2,3,4\n", "cannot be read: Error tokenizing data"),
 }  # fmt: skip
 

@@ -12,10 +12,10 @@ import pytest
 from repository import SRC
 
 from cairn.errors import UserError
-from cairn.intake.secrets import unfit_for_git, unfit_origin
+from cairn.intake.diff import compare_versions
 from cairn.intake.sql.database import SqlSource
 from cairn.intake.sql.snapshot import take_snapshot
-from cairn.intake.versions import compare_versions
+from cairn.intake.update import unfit_for_git, unfit_origin
 
 CONF = """\
 name: loans

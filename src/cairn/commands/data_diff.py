@@ -28,7 +28,7 @@ def main(
       cairn data-diff v1 v2 --path data/raw/loans.parquet
       cairn data-diff --key id --all
     """
-    from cairn.intake.versions import compare_versions
+    from cairn.intake.diff import compare_versions
     from cairn.report.diff import to_markdown, to_text
 
     path = from_root(path)

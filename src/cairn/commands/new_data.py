@@ -1,16 +1,13 @@
 """`cairn new-data`."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from typer import Argument, Option
 
 from cairn.commands.options import from_root, names
 from cairn.errors import UserError
-
-if TYPE_CHECKING:
-    from cairn.intake.fetch import Intake
 
 
 def main(
@@ -79,8 +76,9 @@ def main(
     if sql is None and (connection or order_by):
         raise UserError("--connection and --order-by are for --sql")
     from cairn.intake.draft.plan import make_plan
+    from cairn.intake.draft.task import Request
+    from cairn.intake.fetch import Intake, imported, queried
     from cairn.intake.read.source import open_source
-    from cairn.intake.request import Request
     from cairn.intake.write.install import choice, free_name, prove, put, raw_path
     from cairn.intake.write.yaml_files import texts
     from cairn.progress import elapsed
@@ -88,7 +86,13 @@ def main(
 
     root = Path()
     name = free_name(name or _default_name(given, sql), root)
-    with _taken(given, sql, connection, names(order_by), name) as intake:
+    if sql is not None:
+        taken = queried(sql, connection, names(order_by), name, root)
+    elif "://" in str(given):
+        taken = imported(str(given), name, root)
+    else:
+        taken = nullcontext(Intake(Path(from_root(str(given)))))
+    with taken as intake:
         with elapsed(f"reading {intake.path.name}"):
             source = open_source(intake.path, separator=separator, encoding=encoding, file_column=file_column)
         destination = raw_path(intake.path, name, root)
@@ -124,15 +128,3 @@ def _default_name(given: str | None, sql: str | None) -> str:
     if not own.strip():
         raise UserError("--name is missing: a query, or a URL without a file name, does not give one")
     return slug(own)
-
-
-def _taken(
-    given: str | None, sql: str | None, connection: str | None, order_by: list[str], name: str
-) -> AbstractContextManager["Intake"]:
-    from cairn.intake.fetch import Intake, answered, imported, sql_source
-
-    if sql is not None:
-        return answered(sql_source(sql, connection, order_by), name, Path())
-    if "://" in str(given):
-        return imported(str(given), name, Path())
-    return nullcontext(Intake(Path(from_root(str(given)))))

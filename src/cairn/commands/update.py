@@ -23,8 +23,7 @@ def main(
       cairn update loans                 the query of data/sql/loans.yaml
       cairn update sales.csv --no-diff   an import that does not fit in memory twice
     """
-    from cairn.intake.secrets import unfit_for_git
-    from cairn.intake.update import update
+    from cairn.intake.update import unfit_for_git, update
 
     path, done = update(name)
     print(f"update: {path.as_posix()}: {done}")
@@ -41,7 +40,7 @@ def main(
 
 
 def _compared(path: Path) -> str:
-    from cairn.intake.versions import WORKSPACE, compare_versions
+    from cairn.intake.diff import WORKSPACE, compare_versions
     from cairn.report.diff import to_text
 
     try:

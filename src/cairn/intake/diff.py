@@ -1,23 +1,21 @@
 """What changed between two snapshots of a table: its rows, its columns, and how their values are spread.
 
-One distance, between 0 and 1, says how far a column has moved: Kolmogorov-Smirnov for numbers, total
-variation for categories, see cairn.data.drift.
-
-A small snapshot differs from the last one by chance. A distance counts only where a test of two samples of
-one population says less than FALSE_ALARM: Smirnov's for numbers, Pearson's chi-square for categories and for
-the share of missing values.
+The distances are those of cairn.data.drift. One counts only if a test of two samples of one population gives
+less than FALSE_ALARM: Smirnov's for numbers, Pearson's chi-square for categories and missing values.
 """
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 from pandas.api import types
 
 from cairn.data.drift import chi_square_p, kolmogorov_smirnov, kolmogorov_smirnov_p, total_variation
-from cairn.data.load import type_of
-from cairn.data.tables import row_hashes
+from cairn.data.load import in_plain_types, type_of
+from cairn.data.tables import read_raw, row_hashes
 from cairn.errors import UserError, did_you_mean
 
 Kind = Literal["number", "moment", "category", "text"]
@@ -34,45 +32,24 @@ FALSE_ALARM = 1e-3
 
 @dataclass(frozen=True)
 class Rows:
-    """How many rows came and went.
-
-    Attributes:
-        old: rows before.
-        new: rows now.
-        added: rows that are new; with a key, keys that are new.
-        removed: rows that are gone; with a key, keys that are gone.
-        changed: rows of a known key with other values; None without a key, where such a row counts as one
-            removed and one added.
-        key: columns that name a row; none where rows are compared whole.
-    """
+    """How many rows came and went."""
 
     old: int
     new: int
     added: int
     removed: int
-    changed: int | None
+    changed: int | None  # None without a key: such a row is counted as removed and added
     key: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class ColumnChange:
-    """How the values of one column are spread before and now.
-
-    Attributes:
-        name: of the column.
-        kind: what it is compared as.
-        missing: share of missing values, before and now.
-        typical: median of numbers, latest of moments, most frequent level, before and now; empty for text.
-        distance: from 0 to 1; None for moments and text, or where a side has no value.
-        moved: whether the distance is large, and beyond chance.
-        more_missing: whether the share of missing values is another one, beyond chance.
-        notes: new levels, numbers far outside the old range.
-    """
+    """How the values of one column are spread before and now."""
 
     name: str
     kind: Kind
     missing: tuple[float, float]
-    typical: tuple[str, str]
+    typical: tuple[str, str]  # median, latest or most frequent value
     distance: float | None
     moved: bool
     more_missing: bool
@@ -86,30 +63,17 @@ class ColumnChange:
 
 @dataclass(frozen=True)
 class Changes:
-    """All that differs between two snapshots.
-
-    Attributes:
-        rows: came and went.
-        added: columns that are new, with their type.
-        removed: columns that are gone, with their type.
-        retyped: columns of another type: name, before, now.
-        columns: those in both but the key, the ones worth a word first, then by distance.
-    """
+    """All that differs between two snapshots."""
 
     rows: Rows
     added: dict[str, str]
     removed: dict[str, str]
-    retyped: list[tuple[str, str, str]]
+    retyped: list[tuple[str, str, str]]  # name, before, now
     columns: list[ColumnChange]
 
 
 def changes(old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str] = ()) -> Changes:
     """Compare two snapshots of one table; the order of rows and columns does not matter.
-
-    Args:
-        old: before.
-        new: now.
-        key: columns that name a row; where they do not in both snapshots, rows are compared whole.
 
     Raises:
         UserError: a key column that a snapshot has not.
@@ -214,3 +178,72 @@ def _new_levels(old: pd.Series, new: pd.Series) -> list[str]:
         return []
     named = ", ".join(f"{level} ({count:,} rows)" for level, count in levels.head(3).items())
     return [f"new: {named}" + (f" and {len(levels) - 3:,} more" if len(levels) > 3 else "")]
+
+
+WORKSPACE = "workspace"
+FOLDER = "a folder; name a file in it with --path"
+NO_FILE = "no such file; `dvc checkout` or `dvc repro` brings tracked files"
+NAME_OF_KEY = b"cairn.key"
+"""In the metadata of a snapshot's schema: the columns that name a row, separated by line ends."""
+
+
+def bring(path: str, revision: str, folder: Path) -> Path:
+    """Copy a file of a revision into a folder, keeping its name; a file of the workspace stays where it is.
+
+    Raises:
+        UserError: no such revision, no such file in it, or in neither cache nor remote.
+    """
+    if revision == WORKSPACE:
+        if not Path(path).is_file():
+            raise UserError(f"{path}: {FOLDER if Path(path).is_dir() else NO_FILE}")
+        return Path(path)
+    from dvc.api import DVCFileSystem
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc.scm import RevError, resolve_rev
+
+    target = folder / Path(path).name
+    try:
+        # DVCFileSystem takes an unknown revision for an empty one.
+        files = DVCFileSystem(".", rev=resolve_rev(Repo(".").scm, revision))
+        if not files.isfile(path):
+            raise UserError(f"{revision}: {path}: {FOLDER if files.isdir(path) else NO_FILE}")
+        files.get_file(path, str(target))
+    except RevError as error:
+        raise UserError(f"{revision}: no branch, tag, commit or experiment of this name") from error
+    except (DvcException, OSError) as error:
+        raise UserError(
+            f"{revision}: {path} is in neither cache nor remote: never pushed, or garbage-collected"
+            f" (`dvc push` on the machine that has it, or `dvc fetch --all-commits {path}`)"
+        ) from error
+    return target
+
+
+def compare_versions(path: str, before: str, after: str, key: Sequence[str] = ()) -> Changes:
+    """Compare a data file between two revisions.
+
+    Raises:
+        UserError: a revision or file that is not there, not a table, or a key that is not in it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        sides = [Path(folder, side) for side in ("before", "after")]
+        for side in sides:
+            side.mkdir()
+        old, new = (bring(path, *pair) for pair in zip((before, after), sides, strict=True))
+        own = _key_of(new) if _key_of(new) == _key_of(old) else ()
+        return changes(_read(old), _read(new), key or own)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """Read a table, with decimals and days in types that can be compared, without the position of rows."""
+    return in_plain_types(read_raw(path)).drop(columns="row_id", errors="ignore")
+
+
+def _key_of(path: Path) -> tuple[str, ...]:
+    """Return the columns that name a row, where the file is a snapshot that says so."""
+    import pyarrow.parquet as pq
+
+    if path.suffix != ".parquet":
+        return ()
+    written = (pq.read_schema(path).metadata or {}).get(NAME_OF_KEY)
+    return tuple(written.decode().split("\n")) if written else ()

@@ -1,7 +1,6 @@
 """Bring a table from an address or a database to a temporary folder, before it is profiled.
 
-An address is imported by DVC in a temporary repository, so that this one changes only after all checks; the
-record of that import then becomes the .dvc file here.
+DVC imports an address in a temporary repository, so that this one changes only after all checks.
 """
 
 import re
@@ -16,11 +15,10 @@ from pydantic import ValidationError
 
 from cairn.data.folder import kind_of
 from cairn.errors import UserError
-from cairn.intake.secrets import unfit_origin
 from cairn.intake.sql.database import SqlSource, path_of, text_of
 from cairn.intake.sql.snapshot import take_snapshot
-from cairn.intake.update import dvc
-from cairn.intake.write.install import RAW, extensions, raw_path
+from cairn.intake.update import dvc, unfit_origin
+from cairn.intake.write.install import RAW, extensions, raw_path, refuse_existing
 from cairn.intake.write.yaml_files import TRACKED
 from cairn.progress import elapsed
 from cairn.settings.messages import problems
@@ -30,31 +28,24 @@ BEFORE_THE_REASON = re.compile(r"^dvc import-url \S+: |.*`dvc add`\. - |unexpect
 
 @dataclass(frozen=True)
 class Intake:
-    """A table on this machine.
-
-    Attributes:
-        path: of the file or folder.
-        origin: where the data come from, in a few words.
-        records: files that say so to `cairn update`: their text, by their path relative to the root.
-        update: the command that brings the next snapshot; None for a local file.
-    """
+    """A table on this machine."""
 
     path: Path
     origin: str = TRACKED
+    # Files that say so to `cairn update`: their text, by their path relative to the root.
     records: dict[str, str] = field(default_factory=dict)
     update: str | None = None
 
 
-def sql_source(sql: str, connection: str | None, order_by: list[str]) -> SqlSource:
-    """Return the table or query of a database that the command line names.
-
-    Args:
-        sql: one SELECT, or the name of a table.
-        connection: name of a connection, or a URL that may be committed.
-        order_by: columns to sort by.
+@contextmanager
+def queried(
+    sql: str, connection: str | None, order_by: list[str], name: str, root: Path
+) -> Generator[Intake]:
+    """Query a database: one SELECT, or a table; the result exists until the block ends.
 
     Raises:
-        UserError: no connection, or a URL that is invalid or holds a secret.
+        UserError: no connection, a URL that is invalid or holds a secret, a database that cannot be reached
+            or read, or a file of this name exists.
     """
     if connection is None:
         raise UserError("--sql needs --connection: a name, or a URL such as sqlite:///data/a.db")
@@ -64,24 +55,14 @@ def sql_source(sql: str, connection: str | None, order_by: list[str]) -> SqlSour
         "order_by": order_by,
     }
     try:
-        return SqlSource.model_validate(values)
+        source = SqlSource.model_validate(values)
     except ValidationError as error:
         said = problems(error, SqlSource, values)
         raise UserError("\n".join(f"--connection: {what}" for _, what in said)) from error
-
-
-@contextmanager
-def answered(source: SqlSource, name: str, root: Path) -> Generator[Intake]:
-    """Query a database; the result exists until the block ends.
-
-    Raises:
-        UserError: the database cannot be reached or read, or a file of this name exists.
-    """
     file = Path(f"{name}.parquet")
     raw_path(file, name, root)
     record = path_of(name).as_posix()
-    if (root / record).exists():
-        raise UserError(f"--name {name}: {record} exists; take another name or remove it")
+    refuse_existing(name, root, record)
     with _scratch(root) as folder:
         take_snapshot(source, folder / file)
         yield Intake(
@@ -136,18 +117,14 @@ def _last_of(address: str) -> str:
 
 @contextmanager
 def _scratch(root: Path) -> Generator[Path]:
-    """Make a temporary folder on the repository's disk, ignored by git: a table may be large.
-
-    Raises:
-        UserError: what the block raised, without the path of the folder.
-    """
+    """Make a temporary folder on the repository's disk, ignored by git; errors do not show its path."""
     place = root / ".dvc/tmp" if (root / ".dvc").is_dir() else root
     place.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="new-data-", dir=place) as folder:
         try:
             yield Path(folder)
         except UserError as error:
-            raise UserError(str(error).replace(f"{folder}/", "")) from error
+            raise UserError(str(error).replace(f"{Path(folder)}/", "")) from error
 
 
 def _make_repository(folder: Path, root: Path) -> None:

@@ -1,9 +1,13 @@
 """Bring a new snapshot of external data: from a database, or imported by DVC."""
 
+import configparser
+import re
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from cairn.errors import UserError, did_you_mean
 from cairn.intake.sql.database import FOLDER, SOURCES, path_of, read_source, snapshot_of
@@ -12,9 +16,6 @@ from cairn.intake.sql.snapshot import take_snapshot
 
 def update(name: str) -> tuple[Path, str]:
     """Bring the newest snapshot of a source and track it with DVC.
-
-    Args:
-        name: NAME of data/sql/NAME.yaml, or the name of a file or folder of data/raw that DVC imports.
 
     Returns:
         Its path, and one line that says what was done.
@@ -69,3 +70,69 @@ def dvc(*words: str, folder: Path | None = None) -> None:
     if done.returncode:
         said = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR")]
         raise UserError(f"dvc {words[0]} {words[-1]}: {' '.join(said) or done.stderr.strip() or 'it failed'}")
+
+
+SECRET = re.compile(
+    r"passw|secret|token|signature|^sig$|credential|(api|access|account)_?key|connection_string",
+    re.IGNORECASE,
+)
+"""Names of settings, and of parts of an address, whose value is a secret."""
+
+
+def unfit_for_git() -> list[str]:
+    """Return a line for each secret and each machine-specific path in files that git tracks or would add.
+
+    Looked at are .dvc/config, every .dvc file, and data/sql. No secret is repeated in a line.
+    """
+    from omegaconf import OmegaConf
+
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(listed, capture_output=True, encoding="utf-8", check=False)
+    found = []
+    for path in sorted({Path(name) for name in done.stdout.split("\0") if Path(name).is_file()}):
+        if path == Path(".dvc/config"):
+            found += [f"{path.as_posix()}: {line}" for line in _of_config(path.read_text(encoding="utf-8"))]
+        elif path.suffix == ".dvc":
+            recorded: Any = OmegaConf.to_container(OmegaConf.load(path))
+            origins = [dep.get("path", "") for dep in recorded.get("deps", []) if "repo" not in dep]
+            unfit = filter(None, map(unfit_origin, origins))
+            found += [f"{path.as_posix()}: its origin {why}" for why in unfit]
+        elif path.parent == SOURCES and path.suffix == ".yaml":
+            try:
+                read_source(path.stem)
+            except UserError as error:
+                found += str(error).splitlines()
+    return found
+
+
+def unfit_origin(origin: str) -> str | None:
+    """Return why the origin of `dvc import-url ORIGIN` must not be committed, or None."""
+    parts = urlsplit(origin)
+    if parts.scheme in ("", "file") or PureWindowsPath(origin).is_absolute():
+        path = parts.path if parts.scheme == "file" else origin
+        if PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute() or path.startswith(".."):
+            return (
+                "is a path on this machine, unknown on others:"
+                " copy the file to data/raw and `dvc add` it, or import it from s3:// or https://"
+            )
+        return None
+    token = parts.scheme in ("http", "https") and parts.username
+    if parts.password or token or any(SECRET.search(name) for name, _ in parse_qsl(parts.query)):
+        return (
+            f"the {parts.scheme}:// address holds a password or a signature: give `dvc import-url` the plain"
+            " address, and keep the secret in the environment or `dvc remote modify --local`"
+        )
+    return None
+
+
+def _of_config(text: str) -> Iterator[str]:
+    config = configparser.RawConfigParser(strict=False)
+    config.read_string(text)
+    for section in config.sections():
+        for key, value in config[section].items():
+            signed = key == "url" and unfit_origin(value) and "://" in value
+            if signed or (SECRET.search(key) and value.lower() not in ("true", "false")):
+                yield (
+                    f"[{section}] {key} holds a secret, and this file is committed: take it out, set it again"
+                    " with `dvc config --local`, and change the secret, which git's history now has"
+                )

@@ -9,8 +9,7 @@ The sha256 of every file is checked before the first is written.
 import shutil
 from pathlib import Path
 
-from cairn.datasets.bundled import BUNDLED, csv_of
-from cairn.datasets.published import SOURCES, files_of
+from cairn.datasets.published import BUNDLED, SOURCES, csv_of, files_of
 from cairn.errors import UserError, did_you_mean
 
 RAW = Path("data/raw")

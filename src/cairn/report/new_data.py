@@ -2,6 +2,7 @@
 
 from cairn.intake.draft.plan import Plan
 from cairn.intake.read.source import Source
+from cairn.report.numbers import listed
 
 MOST_SHOWN = 8
 
@@ -20,7 +21,7 @@ def plan_text(plan: Plan, source: Source) -> str:
     lines.append(f"metric: {defaults.primary.value}: {defaults.primary.why}")
     lines.append(f"model: {defaults.model.value}: {defaults.model.why}")
     features = plan.named("feature")
-    lines.append(f"features: {len(features)}: {_few(features)}")
+    lines.append(f"features: {len(features)}: {listed(features, MOST_SHOWN)}")
     lines += [
         f"not a feature: {name}: {findings[name].note}"
         for name in plan.named("idle", "key", "entity")[:MOST_SHOWN]
@@ -28,8 +29,3 @@ def plan_text(plan: Plan, source: Source) -> str:
     lines += [f"possible leak: {name}: {findings[name].note}" for name in plan.named("suspect")]
     lines += [f"dropped rows: {why}" for why in plan.drop_why.values()]
     return "\n".join(lines)
-
-
-def _few(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_SHOWN:,} more" if len(names) > MOST_SHOWN else ""
-    return ", ".join(names[:MOST_SHOWN]) + more

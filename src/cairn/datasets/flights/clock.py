@@ -24,11 +24,6 @@ LONGEST_BLOCK = 15 * 60
 def on_one_clock(flights: pd.DataFrame, airports: pd.DataFrame, clock: Clock) -> pd.DataFrame:
     """Add the columns in which everything else is counted.
 
-    Args:
-        flights: the raw table, one row per scheduled flight.
-        airports: with `faa` and `tzone`.
-        clock: what time_hour is: `utc`, or `local` New York time marked as UTC.
-
     Returns:
         The flights with `local` (int64, scheduled departure on New York's clock, minutes since 1970),
         `scheduled` (int64, the same in UTC minutes according to time_hour), `clock_error_minutes` (int64,

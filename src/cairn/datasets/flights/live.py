@@ -59,12 +59,7 @@ WAITING = ("origin", "carrier", "origin_carrier", "all")
 
 
 def live_features(flights: pd.DataFrame, now: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the columns of group `live`, one value per flight.
-
-    Args:
-        flights: on one clock (flights_clock.on_one_clock).
-        now: int64 (rows,), the moment of prediction in UTC minutes.
-    """
+    """Return the columns of group `live`, one value per flight; `now` (rows,) is in UTC minutes."""
     keys = _keys(flights)
     return {
         **_means(flights, keys, now),

@@ -20,11 +20,7 @@ CROWDS = (
 
 
 def schedule_features(flights: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Return the columns of group `schedule`, except carrier, origin and dest, one value per flight.
-
-    Args:
-        flights: on one clock (flights_clock.on_one_clock).
-    """
+    """Return the columns of group `schedule`, except carrier, origin and dest, one value per flight."""
     local, block = flights["local"].to_numpy(), flights["block"].to_numpy()
     distance = flights["distance"].to_numpy()
     return {
@@ -40,10 +36,9 @@ def schedule_features(flights: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def days_to_holiday(day: np.ndarray) -> np.ndarray:
-    """Return how many days it is to the next federal holiday of the US (0: today), 8 if more than a week.
+    """Return the days to the next federal holiday of the US (0: today), 8 if more than a week.
 
-    Args:
-        day: int64, days since 1970 on New York's calendar.
+    `day` counts days since 1970 on New York's calendar.
     """
     first, last = pd.Timestamp(int(day.min()), unit="D"), pd.Timestamp(int(day.max()), unit="D")
     listed = USFederalHolidayCalendar().holidays(first, last + pd.DateOffset(years=1))

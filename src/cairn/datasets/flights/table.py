@@ -51,11 +51,6 @@ def load_flights(
 def build_table(raw: dict[str, pd.DataFrame], lead_minutes: int, clock: Clock) -> pd.DataFrame:
     """Describe every flight by what was known `lead_minutes` before its scheduled departure.
 
-    Args:
-        raw: the tables flights, weather, planes and airports as published.
-        lead_minutes: from the prediction to the scheduled departure.
-        clock: what flights.time_hour is.
-
     Returns:
         One row per scheduled flight, by scheduled departure in UTC, then carrier, flight number, origin.
         Columns, kinds, units and groups are those of conf/contract/flights.yaml. `attrs["cleaned"]` counts

@@ -17,13 +17,7 @@ LONG_AGO = 10 * DAY
 
 
 def tail_features(flights: pd.DataFrame, planes: pd.DataFrame, now: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the columns of group `tail`, one value per flight, NaN where the tail number is missing.
-
-    Args:
-        flights: on one clock (flights_clock.on_one_clock), with `tailnum`.
-        planes: with `tailnum`, `seats` and `year`.
-        now: int64 (rows,), the moment of prediction in UTC minutes.
-    """
+    """Return the columns of group `tail`, one value per flight, NaN where the tail number is missing."""
     register = planes.set_index("tailnum")
     return {
         **_last_leg(flights, now),

@@ -28,21 +28,14 @@ RENAMED = {
 def weather_features(flights: pd.DataFrame, hourly: pd.DataFrame, now: np.ndarray) -> pd.DataFrame:
     """Return the columns of group `weather`, one row per flight, missing where the hour was not recorded.
 
-    Args:
-        flights: with `origin`.
-        hourly: what hourly_weather returned.
-        now: int64 (rows,), the moment of prediction in UTC minutes; the record used is that of the whole
-            hour before the one that `now` is in.
+    The record used is that of the whole hour before the one that `now` (rows,), in UTC minutes, is in.
     """
     wanted = pd.MultiIndex.from_arrays([flights["origin"], now // HOUR - 1])
     return hourly.reindex(wanted).reset_index(drop=True)
 
 
 def hourly_weather(weather: pd.DataFrame) -> pd.DataFrame:
-    """Return what is known of each airport and hour once the hour is over.
-
-    Args:
-        weather: the raw table; time_hour is UTC in the files of both years.
+    """Return what is known of each airport and hour once the hour is over; time_hour is UTC in both years.
 
     Returns:
         Float64 columns indexed by (origin, hour), hour in whole hours of UTC since 1970, without gaps.

@@ -13,6 +13,8 @@ from cairn.intake.draft import names
 from cairn.intake.read.source import unhashable
 from cairn.settings.contract import Column
 
+# entity: its rows stay together; key: identifies a row; idle: of no use to a model;
+# suspect: looks like a leak; source: the target is derived from it.
 Role = Literal["feature", "target", "time", "entity", "key", "date", "idle", "suspect", "source"]
 NEARLY_ALL = 0.9
 FEW_LEVELS = 12
@@ -21,7 +23,6 @@ MOSTLY = 0.5
 LOOK = 1_000
 LEVEL_ROWS = 5
 WORDS_OF_TEXT = 5
-SHARES = (0.0, 1.0)
 
 DATES_READ = 500
 ISO = re.compile(r"\d{4}-\d\d(-\d\d)?([ T]\d\d:?\d\d.*)?|\d{8}T\d{6}.*")
@@ -38,15 +39,7 @@ YEARS = (1900, 2100)
 
 @dataclass(frozen=True)
 class Finding:
-    """One column: its entry in the contract, its role, and why.
-
-    Attributes:
-        column: its entry in the contract.
-        role: feature; target; time or entity (whose rows stay together); key (identifies a row); date;
-            idle (of no use to a model); suspect (looks like a leak); source (the target is derived from it).
-        note: for the comment beside it.
-        distinct: number of distinct values, without missing ones.
-    """
+    """One column: its entry in the contract, its role, why, and its distinct values without missing ones."""
 
     column: Column
     role: Role
@@ -77,22 +70,21 @@ def look_at(values: pd.Series) -> Finding:
 def _look_at(name: str, there: pd.Series, distinct: int, nullable: bool) -> Finding:
     if types.is_datetime64_any_dtype(there):
         column = Column(kind="datetime", nullable=nullable)
-        return Finding(column, "date", f"{_day(there.min())} to {_day(there.max())}" if len(there) else "")
+        return Finding(
+            column, "date", f"{there.min():%Y-%m-%d} to {there.max():%Y-%m-%d}" if len(there) else ""
+        )
     if types.is_bool_dtype(there):
         column = Column(kind="boolean", group="flags", nullable=nullable)
         return Finding(column, "feature", f"true in {share(float(there.mean()))}" if len(there) else "")
     if written := date_formats(there):
-        return _written_date(there, written, nullable)
+        column = Column(
+            kind="datetime", format=None if written[0] == "ISO8601" else written[0], nullable=nullable
+        )
+        doubt = f"; {written[1]} fits as well, check which is right" if len(written) > 1 else ""
+        return Finding(column, "date", f"dates as {shown(there.iloc[:1])}{doubt}")
     if types.is_numeric_dtype(there):
         return _numbers(name, there, distinct, nullable)
     return _words(name, there, distinct, nullable)
-
-
-def _written_date(there: pd.Series, written: list[str], nullable: bool) -> Finding:
-    plain = written[0] == "ISO8601"
-    column = Column(kind="datetime", format=None if plain else written[0], nullable=nullable)
-    doubt = f"; {written[1]} fits as well, check which is right" if len(written) > 1 else ""
-    return Finding(column, "date", f"dates as {shown(there.iloc[:1])}{doubt}")
 
 
 def date_formats(values: pd.Series) -> list[str]:
@@ -101,12 +93,7 @@ def date_formats(values: pd.Series) -> list[str]:
     There are two where month and day can change places in every row, as in 01/02/2021. Then the one with
     fewer days of the month comes first: what is counted by month has one.
 
-    Args:
-        values: a column of text or numbers.
-
-    Returns:
-        "ISO8601", a strptime format, unix, unix_ms, unix_us or unix_ns: each fits every value that is not
-        missing.
+    Each is "ISO8601", a strptime format, unix, unix_ms, unix_us or unix_ns.
     """
     there = values.dropna()
     if there.empty or types.is_bool_dtype(there):
@@ -147,8 +134,9 @@ def _number_formats(there: pd.Series) -> Iterator[str]:
 
 
 def _numbers(name: str, there: pd.Series, distinct: int, nullable: bool) -> Finding:
-    low_and_high = _bounds(there, distinct)
-    column = Column(kind="numeric", group="numbers", nullable=nullable).model_copy(update=low_and_high)
+    least = 0.0 if len(there) and there.min() >= 0 else None
+    most = 1.0 if distinct == 2 and set(there) == {0, 1} else None
+    column = Column(kind="numeric", group="numbers", nullable=nullable, min=least, max=most)
     low, high = (f"{number:.6g}" for number in (there.min(), there.max())) if len(there) else ("", "")
     found = Finding(column, "feature", f"{low} to {high}, median {there.median():.6g}" if len(there) else "")
     whole = bool((there % 1 == 0).all())
@@ -168,17 +156,6 @@ def _numbers(name: str, there: pd.Series, distinct: int, nullable: bool) -> Find
     if names.is_id(name) and distinct > NEARLY_ALL * len(there):
         return found.changed("idle", "a different value in nearly every row", group=None)
     return found
-
-
-def _bounds(there: pd.Series, distinct: int) -> dict[str, float]:
-    """Return bounds that the values suggest: never negative, or only 0 and 1."""
-    if there.empty or float(there.min()) < 0:
-        return {}
-    return (
-        dict(zip(("min", "max"), SHARES, strict=True))
-        if distinct == 2 and set(there) == {0, 1}
-        else {"min": 0.0}
-    )
 
 
 def _words(name: str, there: pd.Series, distinct: int, nullable: bool) -> Finding:
@@ -232,7 +209,3 @@ def shown(values: Iterable[Any], most: int = 3) -> str:
     """Return the first few values, each short and on one line."""
     few = [" ".join(str(value).split())[:30] for value, _ in zip(values, range(most), strict=False)]
     return ", ".join(few)
-
-
-def _day(moment: Any) -> str:
-    return str(moment)[:10]

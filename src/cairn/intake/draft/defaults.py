@@ -1,7 +1,7 @@
 """The split, metric, rules and model that suit a table, each with the reason for its comment in conf/."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -15,8 +15,8 @@ MANY_BLOCKS = 20
 MANY_COPIES = 0.05
 FEW_VALUES = 50
 MOST_SLICES = 3
-SLICE_LEVELS = (2, 12)
-RULE_LEVELS = (2, 254)
+SLICE_LEVELS = 12
+RULE_LEVELS = 254
 TEST_SHARE = 0.15
 
 
@@ -38,7 +38,7 @@ class Defaults:
     block: Default
     slices: Default
     min_slice_rows: Default
-    rules: dict[str, Default] = field(default_factory=dict)
+    rules: dict[str, Default]
 
 
 def choose(
@@ -51,25 +51,35 @@ def choose(
     alone: Mapping[str, float],
     copies: int,
 ) -> Defaults:
-    """Choose the settings of a new data set.
-
-    Args:
-        table: the rows, dates read.
-        findings: by column.
-        question: the task.
-        time: column that orders the rows, if any.
-        group: column whose rows stay together, if any.
-        alone: score of each feature by itself.
-        copies: rows that repeat an earlier one.
-    """
+    """Choose the settings of a new data set; `alone` is the score of each feature by itself."""
+    rows = len(table)
+    in_test = int(rows * TEST_SHARE)
+    categories = sorted(
+        (
+            name
+            for name, finding in findings.items()
+            if finding.role == "feature"
+            and finding.column.kind in ("categorical", "boolean")
+            and 2 <= finding.distinct <= RULE_LEVELS
+        ),
+        key=lambda name: -alone.get(name, 0.0),
+    )
+    sliced = [name for name in categories if findings[name].distinct <= SLICE_LEVELS][:MOST_SLICES]
+    small = f"gradient boosting for {rows:,} rows: small leaves, a fixed number of trees"
+    best = f"a list of averages would predict this; {''.join(categories[:1])} is the most predictive category"
     return Defaults(
-        split=_split(time, group, _alike(len(table), findings, copies)),
-        model=_model(len(table)),
+        split=_split(time, group, _alike(rows, findings, copies)),
+        model=Default("hist_gbdt_small", small)
+        if rows < SMALL
+        else Default("hist_gbdt_general", "gradient boosting before any tuning"),
         primary=_primary(question),
         block=_block(table, time),
-        slices=_slices(table, findings, alone),
-        min_slice_rows=Default(*_min_slice_rows(len(table))),
-        rules=_rules(findings, alone),
+        slices=Default(sliced, "columns known before; every value of each is scored on its own"),
+        min_slice_rows=Default(
+            max(10, min(200, in_test // 10)),
+            f"rows; smaller slices of the {in_test:,} or so test rows are left out",
+        ),
+        rules={"best_category": Default(categories[0], best)} if categories else {},
     )
 
 
@@ -90,14 +100,6 @@ def _split(time: str | None, group: str | None, alike: bool) -> Default:
     if alike:
         return Default("random_rows", "equal rows are different cases: the columns take few values")
     return Default("random", "no column orders the rows in time or groups them")
-
-
-def _model(rows: int) -> Default:
-    if rows < SMALL:
-        return Default(
-            "hist_gbdt_small", f"gradient boosting for {rows:,} rows: small leaves, a fixed number of trees"
-        )
-    return Default("hist_gbdt_general", "gradient boosting before any tuning")
 
 
 def _primary(question: Question) -> Default:
@@ -125,37 +127,3 @@ def _block(table: pd.DataFrame, time: str | None) -> Default:
         if MANY_BLOCKS <= blocks < len(late):
             return Default(span, f"{name} are resampled whole: rows of one are not independent")
     return Default(None, "single rows are resampled: almost none share a day, or all do")
-
-
-def _min_slice_rows(rows: int) -> tuple[int, str]:
-    in_test = int(rows * TEST_SHARE)
-    return max(
-        10, min(200, in_test // 10)
-    ), f"rows; smaller slices of the {in_test:,} or so test rows are left out"
-
-
-def _slices(table: pd.DataFrame, findings: Mapping[str, Finding], alone: Mapping[str, float]) -> Default:
-    names = _with_levels(findings, alone, *SLICE_LEVELS)
-    return Default(names[:MOST_SLICES], "columns known before; every value of each is scored on its own")
-
-
-def _rules(findings: Mapping[str, Finding], alone: Mapping[str, float]) -> dict[str, Default]:
-    names = _with_levels(findings, alone, *RULE_LEVELS)
-    if not names:
-        return {}
-    name = names[0]
-    said = f"a list of averages would predict this; {name} is the most predictive category"
-    return {"best_category": Default(name, said)}
-
-
-def _with_levels(
-    findings: Mapping[str, Finding], alone: Mapping[str, float], least: int, most: int
-) -> list[str]:
-    names = [
-        name
-        for name, finding in findings.items()
-        if finding.role == "feature"
-        and finding.column.kind in ("categorical", "boolean")
-        and least <= finding.distinct <= most
-    ]
-    return sorted(names, key=lambda name: -alone.get(name, 0.0))

@@ -85,11 +85,6 @@ def is_plan(name: str) -> bool:
     return among(PLANNED, words(name)) is not None
 
 
-def told_afterwards(name: str) -> str | None:
-    """Return the word of a name that suggests a value known only after the event."""
-    return among(AFTERWARDS, words(name))
-
-
 def plan_of(name: str, others: Iterable[str]) -> str | None:
     """Return the planned counterpart of a column: sched_dep_time for dep_time."""
     mine = words(name)

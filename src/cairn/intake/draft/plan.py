@@ -1,5 +1,6 @@
 """From a table and the name of its target to everything that conf/ needs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
@@ -9,21 +10,14 @@ from tqdm import tqdm
 from cairn.data.load import as_dates, derived, with_columns, with_dates
 from cairn.data.prepare import usable_rows
 from cairn.errors import UserError
-from cairn.intake.draft import time_columns
+from cairn.intake.draft import names, time_columns
 from cairn.intake.draft.columns import Finding, Role, look_at
 from cairn.intake.draft.defaults import Defaults, choose
-from cairn.intake.draft.derived_columns import (
-    as_number,
-    date_parts,
-    is_currency,
-    number_name,
-    numbers_in_currency,
-)
 from cairn.intake.draft.names import free_name, quoted
 from cairn.intake.draft.suspects import suspects
-from cairn.intake.draft.task import Question, ask
+from cairn.intake.draft.task import Question, Request, ask, target_of
+from cairn.intake.draft.time_columns import is_short
 from cairn.intake.read.source import Source, unhashable
-from cairn.intake.request import Request, target_of
 from cairn.settings.contract import Column, Contract, Kind
 from cairn.settings.data import DataConfig, Leakage
 from cairn.settings.expressions import names_in
@@ -34,16 +28,7 @@ MARGIN = 0.01
 
 @dataclass(frozen=True)
 class Plan:
-    """A data set as conf/ will describe it.
-
-    Attributes:
-        data: what conf/data will say.
-        findings: the columns, in the order of the contract.
-        question: task and event, with reasons.
-        defaults: split, model, metric, rules, with reasons.
-        drop_why: why rows are left out, by the keys of data.drop_where.
-        copies: rows that repeat an earlier one.
-    """
+    """A data set as conf/ will describe it."""
 
     data: DataConfig
     findings: dict[str, Finding]
@@ -81,17 +66,14 @@ class _Draft:
 def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     """Infer every setting that conf/ needs from a table.
 
-    Args:
-        source: the table and how it was read.
-        name: of the data set.
-        path: where the file will be, relative to the repository.
-        request: what the user asked for.
-
     Raises:
         UserError: the table or the target cannot be used, or a column does not exist.
     """
     target, expression = target_of(request, source.table)
-    draft = _looked_at(source.table)
+    shown = tqdm(source.table, desc="profiling columns", unit="column", delay=1, leave=False, disable=None)
+    findings = {name: look_at(source.table[name]) for name in shown}
+    contract = Contract(columns={name: finding.column for name, finding in findings.items()})
+    draft = _Draft(with_dates(source.table, contract), findings, {})
     if expression:
         _derive_target(draft, target, expression)
     _settle_target(draft, target)
@@ -120,23 +102,11 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     best = max((alone.get(n, 0.0) for n, f in draft.findings.items() if f.role == "feature"), default=0.0)
     bound = min(1.0, max(HONEST, round(best + MARGIN, 3)))
     data = data.model_copy(update={"leakage": data.leakage.model_copy(update={"max_single_score": bound})})
-    copies = _copies(draft)
+    # Lists and records cannot be compared.
+    whole = [n for n, f in draft.findings.items() if f.role != "key" and not unhashable(draft.table[n])]
+    copies = int(draft.table[whole].duplicated().sum())
     defaults = choose(prepared, draft.findings, question, time=time, group=group, alone=alone, copies=copies)
     return Plan(data, draft.findings, question, defaults, drop_why, copies)
-
-
-def _looked_at(table: pd.DataFrame) -> _Draft:
-    shown = tqdm(table, desc="profiling columns", unit="column", delay=1, leave=False, disable=None)
-    findings = {name: look_at(table[name]) for name in shown}
-    contract = Contract(columns={name: finding.column for name, finding in findings.items()})
-    return _Draft(with_dates(table, contract), findings, {})
-
-
-def _copies(draft: _Draft) -> int:
-    """Count rows that repeat an earlier one but for its name; lists and records cannot be compared."""
-    table = draft.table
-    compared = [n for n, f in draft.findings.items() if f.role != "key" and not unhashable(table[n])]
-    return int(table[compared].duplicated().sum())
 
 
 def _derive_target(draft: _Draft, target: str, expression: str) -> None:
@@ -156,19 +126,13 @@ def _settle_target(draft: _Draft, target: str) -> None:
         raise UserError(f"{target}: the target cannot be a date; derive a number: --target '{number}'")
     if is_currency(values):
         number = f"{number_name(target, draft.table)} = {as_number(target)}"
-        raise UserError(
-            f"{target}: the target has a currency or percent sign; derive a number: --target '{number}'"
-        )
+        raise UserError(f"{target}: has a currency or percent sign; derive a number: --target '{number}'")
     if unhashable(values):
         raise UserError(f"{target}: the target cannot be lists or records")
-    column = Column(kind=_kind(values), known="after", nullable=bool(values.isna().any()))
+    numeric: Kind = "numeric" if types.is_numeric_dtype(values) else "categorical"
+    kind: Kind = "boolean" if types.is_bool_dtype(values) else numeric
+    column = Column(kind=kind, known="after", nullable=bool(values.isna().any()))
     draft.findings[target] = Finding(column, "target", found.note, found.distinct)
-
-
-def _kind(values: pd.Series) -> Kind:
-    if types.is_bool_dtype(values):
-        return "boolean"
-    return "numeric" if types.is_numeric_dtype(values) else "categorical"
 
 
 def _settle_time(draft: _Draft, request: Request) -> str | None:
@@ -223,20 +187,34 @@ def _settle_group(draft: _Draft, request: Request) -> str | None:
 
 
 def _add_date_parts(draft: _Draft, time: str | None) -> None:
-    parts = date_parts(draft.table, draft.findings, time)
-    draft.add({name: part.expression for name, part in parts.items()}, {})
-    for name, part in parts.items():
-        draft.findings[name] = Finding(part.column, "feature", part.note, int(draft.table[name].nunique()))
+    table, found = draft.table, {}
+    for name, finding in draft.findings.items():
+        dated = finding.role in ("date", "time") and finding.column.known == "before"
+        if dated and names.can_be_quoted(name) and table[name].notna().sum() > 1:
+            slug = names.slug(name)
+            for word, expression, note, *bounds in _parts(table, name, time):
+                new = f"{slug}_number" if slug == word else f"{slug}_{word}"
+                gaps = any(table[each].isna().any() for each in (name, time) if each is not None)
+                limits = dict(zip(("min", "max"), bounds, strict=False))
+                column = Column(kind="numeric", group="dates", nullable=gaps).model_copy(update=limits)
+                found[free_name(new, [*table, *found])] = expression, column, note
+    draft.add({name: expression for name, (expression, _, _) in found.items()}, {})
+    for name, (_, column, note) in found.items():
+        draft.findings[name] = Finding(column, "feature", note, int(draft.table[name].nunique()))
 
 
 def _add_numbers(draft: _Draft) -> None:
     """Derive a number from each text column of amounts such as $1,200.50."""
-    for name, part in numbers_in_currency(draft.table, draft.findings).items():
-        new = number_name(name, draft.table)
-        draft.add({new: part.expression}, {})
-        draft.findings[new] = Finding(part.column, "feature", part.note, int(draft.table[new].nunique()))
-        note = f"{new} holds its number"
-        draft.findings[name] = draft.findings[name].changed("idle", note, group=None, allowed=None)
+    for name, finding in list(draft.findings.items()):
+        text = finding.column.kind == "categorical" and finding.column.known == "before"
+        if text and names.can_be_quoted(name) and is_currency(draft.table[name]):
+            new = number_name(name, draft.table)
+            draft.add({new: as_number(name)}, {})
+            column = Column(kind="numeric", group="numbers", nullable=finding.column.nullable)
+            note = f"{name} without the currency or percent sign"
+            draft.findings[new] = Finding(column, "feature", note, int(draft.table[new].nunique()))
+            note = f"{new} holds its number"
+            draft.findings[name] = finding.changed("idle", note, group=None, allowed=None)
 
 
 def _left_out(
@@ -265,3 +243,46 @@ def _mark_leaks(draft: _Draft, prepared: pd.DataFrame, data: DataConfig) -> dict
         fix = " (--keep COLUMN uses one although it looks like a leak)" if found else ""
         raise UserError(f"no feature is left: {reasons}{fix}")
     return alone
+
+
+LOOK = 500
+NUMBER = r"\d+(,\d{3})*(\.\d+)?"
+CURRENCY = rf"\s*[-+]?\s*[$€£¥]\s*[-+]?{NUMBER}\s*|\s*[-+]?{NUMBER}\s*[%$€£¥]\s*"
+
+
+def _parts(table: pd.DataFrame, name: str, time: str | None) -> Iterator[tuple]:
+    """Yield a word, the expression, a note, and the bounds, if any, of each part of a date."""
+    there, plain = table[name].dropna(), quoted(name)
+    span = there.max() - there.min()
+    if time is not None and name != time and table[name].dtype == table[time].dtype:
+        days = f"({quoted(time)} - {plain}).dt.total_seconds() / 86400"
+        yield "days_ago", days, f"days from {name} to {time}"
+    elif name != time or not is_short(there):
+        years = f"{plain}.dt.year + {plain}.dt.day_of_year / 366"
+        yield "year", years, f"{name} as a number, in years"
+    if span >= pd.Timedelta("400D") and there.dt.month.nunique() > 1:
+        yield "month", f"{plain}.dt.month", f"month of {name}", 1.0, 12.0
+    if span >= pd.Timedelta("28D") and there.dt.day.nunique() > 1 and there.dt.day_of_week.nunique() > 1:
+        yield "weekday", f"{plain}.dt.day_of_week", f"weekday of {name}, 0 is Monday", 0.0, 6.0
+    if there.dt.hour.nunique() > 1:
+        yield "hour", f"{plain}.dt.hour + {plain}.dt.minute / 60", f"hour of {name}", 0.0, 24.0
+
+
+def is_currency(values: pd.Series) -> bool:
+    """Whether every value (missing ones aside) is a number with a currency or percent sign."""
+    there = values.dropna()
+    if there.empty or not (types.is_object_dtype(there) or types.is_string_dtype(there)):
+        return False
+    if not all(isinstance(value, str) for value in there.iloc[:LOOK]):
+        return False
+    return all(bool(part.astype("str").str.fullmatch(CURRENCY).all()) for part in (there.iloc[:LOOK], there))
+
+
+def as_number(name: str) -> str:
+    """Return the pandas expression of the number; it holds no single quote, for the shell."""
+    return f'{names.quoted(name)}.str.replace("[^0-9.-]", "", regex=True).astype("float64")'
+
+
+def number_name(name: str, table: pd.DataFrame) -> str:
+    """Return a free name for the number of a text column."""
+    return names.free_name(f"{names.slug(name)}_number", list(table))

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from cairn.data.leakage import SUSPICIOUS, measure_of, single_score, telling_gaps, too_good
 from cairn.intake.draft.columns import share
-from cairn.intake.draft.names import plan_of, shared_word, told_afterwards, words
+from cairn.intake.draft.names import AFTERWARDS, among, plan_of, shared_word, words
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
 from cairn.settings.expressions import names_in
@@ -38,18 +38,9 @@ MOST_ERRORS = 0.1
 def suspects(
     table: pd.DataFrame, contract: Contract, data: DataConfig
 ) -> tuple[dict[str, str], dict[str, float]]:
-    """Look at every feature on a sample of 5,000 rows (seed 0), alone and against all the others together.
+    """Look at every feature on a sample of 5,000 rows, alone and against all the others together.
 
-    A column is suspect when (1) a small cross-validated tree on it alone scores above leakage.SUSPICIOUS, or
-    it puts the rows in the order of a numeric target; (2) its missing values
-    tell the target; (3) it alone makes less than half the error of boosting on all other columns; (4) its
-    name says that it came of a plan which is another column, or it predicts and its name speaks of what is
-    known afterwards or is akin to the target's; (5) a few numbers add up to a numeric target.
-
-    Args:
-        table: rows with the features and the encoded target.
-        contract: the columns with a group are the features.
-        data: target and task; columns of leakage.trusted are passed over.
+    docs/new-data.md lists what makes a column suspect; columns of leakage.trusted are passed over.
 
     Returns:
         The reason by suspect, and the score alone (ROC-AUC or R2) by feature.
@@ -162,7 +153,7 @@ def _reasons(
         yield f"shares '{word}' with {' or '.join(asked)}, and alone it reaches {reached}"
     if word and data.task != "regression" and (told := _telling_value(values, target)):
         yield f"shares '{word}' with {' or '.join(asked)}, and {told}"
-    word = told_afterwards(name)
+    word = among(AFTERWARDS, words(name))
     # Parts of the moment of the row, such as arrival_year beside arrival_date, are known with it.
     if word and word not in words(data.time or "") and score > TELLING_NAME[data.task]:
         yield f"'{word}' sounds known only afterwards, and alone it reaches {reached}"
@@ -171,8 +162,7 @@ def _reasons(
 def _telling_value(values: pd.Series, target: pd.Series) -> str | None:
     """Say where a value of a column of few tells the class: it errs in a tenth of its rows at most.
 
-    And a quarter as often as the class would by itself: is_violent_recid is 1 in a tenth of the rows, so that
-    it is no good alone, but these have two_year_recid.
+    And a quarter as often as the class would by itself.
     """
     if values.nunique() > FEW_VALUES:
         return None

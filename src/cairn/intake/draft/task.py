@@ -1,5 +1,6 @@
 """The task that a target asks for, and whether the table has enough rows of each class for it."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,9 +8,10 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from cairn.errors import UserError
+from cairn.errors import UserError, did_you_mean
 from cairn.intake.draft.columns import share, shown
 from cairn.settings.data import Task
+from cairn.settings.expressions import names_in
 
 FEWEST_ROWS = 50
 FEWEST_OF_A_CLASS = 10
@@ -18,35 +20,15 @@ MOST_OF_THE_ROWS = 0.5
 MOST_CODES = 10
 MOST_CLASSES = 100
 EVENTS = (
-    "true",
-    "yes",
-    "y",
-    "1",
-    "t",
-    "positive",
-    "pos",
-    "bad",
-    "fraud",
-    "churned",
-    "late",
-    "default",
-    "sick",
-    "ja",
-    "oui",
-    "si",
+    *("true", "yes", "y", "1", "t", "positive", "pos", "bad", "fraud", "churned", "late"),
+    *("default", "sick", "ja", "oui", "si"),
 )
 LONG_TAIL = 10.0
 
 
 @dataclass(frozen=True)
 class Question:
-    """The task, the event of a binary one, and why.
-
-    Attributes:
-        positive: value that is the event; None for true, and for the other tasks.
-        rare: classes of so few rows that they are left out.
-        long_tail: whether a few huge values would decide a squared error.
-    """
+    """The task, the event of a binary one, and why; `rare` classes have too few rows and are left out."""
 
     task: Task
     why: str
@@ -70,29 +52,18 @@ def ask(target: pd.Series, wanted: Task | None, positive: str | None) -> Questio
         raise UserError(f"{len(there)} rows {known}are too few; at least {FEWEST_ROWS} are needed")
     counts = there.value_counts()
     if len(counts) < 2:
-        raise UserError(
-            f"{name}: every row has the same value ({shown(counts.index)}); there is nothing to predict"
-        )
-    if types.is_datetime64_any_dtype(there):
-        raise UserError(
-            f"{name}: the target cannot be a date; derive a number: --target 'm = `{name}`.dt.month'"
-        )
+        raise UserError(f"{name}: every row has the same value ({shown(counts.index)})")
     numeric = types.is_numeric_dtype(there) and not types.is_bool_dtype(there)
     if numeric and (endless := int(np.isinf(there.to_numpy(dtype=np.float64)).sum())):
         raise UserError(f"{name}: the target has infinite values ({endless:,} rows); leave these cells empty")
     whole = numeric and bool((there % 1 == 0).all())
     task = wanted or _task(len(counts), numeric, whole)
     if positive is not None and task != "binary":
-        raise UserError(
-            f"--positive {positive}: only a binary task has a positive class, and this task is {task};"
-            f" derive one: --target 'event = `{name}` == …'"
-        )
+        raise UserError(f"--positive {positive}: only a binary task has a positive class; this is {task}")
     if task == "regression":
         return _regression(there, numeric, len(counts))
     if numeric and not whole:
-        raise UserError(
-            f"{name}: fractions cannot be classes; derive the classes: --target 'high = `{name}` > 1'"
-        )
+        raise UserError(f"{name}: fractions cannot be classes; derive them: --target 'high = `{name}` > 1'")
     if task == "binary":
         return _binary(there, counts, positive)
     return _multiclass(there, counts)
@@ -120,9 +91,7 @@ def _regression(there: pd.Series, numeric: bool, distinct: int) -> Question:
 def _binary(there: pd.Series, counts: pd.Series, wanted: str | None) -> Question:
     labels = [_plain(value) for value in counts.index]
     if len(labels) != 2:
-        raise UserError(
-            f"{there.name}: a binary task needs two values; the column has {len(labels)} ({shown(labels)})"
-        )
+        raise UserError(f"{there.name}: a binary task needs two values, not {len(labels)} ({shown(labels)})")
     by_word = {str(label).strip().lower(): label for label in labels}
     if wanted is not None:
         if wanted.strip().lower() not in by_word:
@@ -147,10 +116,7 @@ def _multiclass(there: pd.Series, counts: pd.Series) -> Question:
     rare = tuple(_plain(value) for value in counts.index[counts < RARE_CLASS])
     kept = counts[counts >= RARE_CLASS]
     if len(kept) < 2:
-        raise UserError(
-            f"{there.name}: almost every value is unique ({len(counts):,} values in {len(there):,} rows);"
-            " these are not classes"
-        )
+        raise UserError(f"{there.name}: almost every value is unique; these are not classes")
     if kept.sum() < MOST_OF_THE_ROWS * len(there):
         raise UserError(
             f"{there.name}: {1 - kept.sum() / len(there):.0%} of the rows belong to classes with fewer than"
@@ -165,3 +131,67 @@ def _plain(value: Any) -> Any:
     """Return a Python scalar; a whole number stored as a float (beside missing values) becomes an int."""
     value = value.item() if hasattr(value, "item") else value
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+DERIVED = re.compile(r"\s*(`[^`]+`|\w+)\s*=(?!=)\s*(.+)", re.DOTALL)
+UNWRITABLE = re.compile(r"\$\{|`|^\?\?\?$")
+MOST_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for, besides the file: None is to be inferred, "" means no such column."""
+
+    target: str
+    task: Task | None = None
+    positive: str | None = None
+    time: str | None = None
+    group: str | None = None
+    keep: tuple[str, ...] = ()
+
+
+def target_of(request: Request, table: pd.DataFrame) -> tuple[str, str | None]:
+    """Return the target's name, and its expression where it is derived.
+
+    Raises:
+        UserError: a table without proper columns, or a requested column that does not exist.
+    """
+    _refuse_bad_columns(table)
+    for given in filter(None, [request.time, request.group, *request.keep]):
+        _known(given, table)
+    if request.target in table.columns:
+        return request.target, None
+    found = DERIVED.fullmatch(request.target)
+    if not found:
+        _known(request.target, table)
+    name, expression = (found[1].strip("`"), found[2].strip()) if found else ("", "")
+    if name in table.columns:
+        raise UserError(f"--target: the table has a column '{name}' already; take another name")
+    used = names_in(expression)
+    if not used:
+        raise UserError(f"--target: '{expression}' is not an expression, such as late = delay > 15")
+    for column in used:
+        _known(column, table)
+    return name, expression
+
+
+def _refuse_bad_columns(table: pd.DataFrame) -> None:
+    names = [str(name) for name in table]
+    twice = [str(name) for name in table.columns[table.columns.duplicated()].unique()]
+    if twice:
+        raise UserError(f"duplicate column names: {', '.join(twice[:5])}; rename them")
+    if len(names) < 2:
+        raise UserError(f"found only one column ({', '.join(names)}); check --separator")
+    if table.empty:
+        raise UserError("the table has column names but no rows")
+    if "row_id" in names:
+        raise UserError("the column name row_id is reserved: rename the column")
+    if odd := [name for name in names if UNWRITABLE.search(name)]:
+        raise UserError(f"the column name {odd[0]!r} cannot be written in YAML or pandas: rename the column")
+
+
+def _known(name: str, table: pd.DataFrame) -> None:
+    if name not in table.columns:
+        names = [str(column) for column in table]
+        shown = ", ".join(names[:MOST_SHOWN]) + (", …" if len(names) > MOST_SHOWN else "")
+        raise UserError(f"no column '{name}'{did_you_mean(name, names)} (columns: {shown})")

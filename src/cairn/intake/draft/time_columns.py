@@ -1,7 +1,7 @@
 """Which column says when a row happened, and which dates are recorded later."""
 
 from collections.abc import Mapping
-from itertools import combinations, pairwise
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -14,7 +14,6 @@ from cairn.intake.draft.columns import Finding, share
 FEWEST_MOMENTS = 10
 FEWEST_TICKS = 50
 FEWEST_YEARS = 5
-MOST_KEYS = 8
 HALF = 0.5
 MOST_MISSING = 0.05
 OFTEN = 0.2
@@ -25,11 +24,10 @@ DIGITS = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H"}
 CLOCKS = frozenset({"time", "timestamp", "datetime", "date", "day"})
 YEARS = (1800, 2100)
 SEASONS = pd.Timedelta("730D")
-FEW_ROWS = 500
 
 
 def choose_time(table: pd.DataFrame, findings: Mapping[str, Finding]) -> str | None:
-    """Return the column that says when a row happened; None if there is no such column.
+    """Return the column that says when a row happened; None if there is none.
 
     Dates of persons and things (birth, signup, expiry) and planned dates do not count. Of the others: one
     by which the file is sorted, then one with a name of time, then the earliest.
@@ -91,26 +89,16 @@ def _read_as(name: str, values: pd.Series, distinct: int) -> str | None:
 
 
 def _is_panel(table: pd.DataFrame, findings: Mapping[str, Finding], time: str) -> bool:
-    """Whether one or two columns name things that have one row at each time, but for half of them at most."""
-    named = [
-        name
+    """Whether a column names things that have one row at each time, but for half of them at most."""
+    times = table[time].nunique()
+    return any(
+        finding.distinct * times * HALF <= len(table) and not table.duplicated([name, time]).any()
         for name, finding in findings.items()
         if name != time
         and finding.column.known == "before"
         and (finding.column.kind == "categorical" or names.is_id(name))
         and 1 < finding.distinct < len(table)
-    ]
-    keys = sorted(named, key=lambda name: -findings[name].distinct)[:MOST_KEYS]
-    times = table[time].nunique()
-    for key in ([name] for name in keys):
-        if _one_row_each(table, key, time, times):
-            return True
-    return any(_one_row_each(table, list(pair), time, times) for pair in combinations(keys, 2))
-
-
-def _one_row_each(table: pd.DataFrame, key: list[str], time: str, times: int) -> bool:
-    things = len(table[key].drop_duplicates())
-    return things * times * HALF <= len(table) and not table.duplicated([*key, time]).any()
+    )
 
 
 def calendar(table: pd.DataFrame, findings: Mapping[str, Finding]) -> tuple[str, str] | None:
@@ -149,9 +137,8 @@ def recorded_later(table: pd.DataFrame, findings: Mapping[str, Finding], time: s
 def counts_of_time(table: pd.DataFrame, findings: Mapping[str, Finding], time: str) -> list[str]:
     """Name the numbers that only rise, or only fall, with the time of their row, such as a year or a week.
 
-    In less than two years a model mistakes them for the season: what it learns about the last winter in
-    train it applies to the summer after it. Columns of two values are kept unless they are years: they may
-    be a rule that changed.
+    In less than two years a model mistakes them for the season. Columns of two values are kept unless they
+    are years: they may be a rule that changed.
     """
     if not is_short(table[time]):
         return []
@@ -163,7 +150,6 @@ def counts_of_time(table: pd.DataFrame, findings: Mapping[str, Finding], time: s
         and finding.column.kind == "numeric"
         and not finding.column.nullable
         and (finding.distinct > 2 or "year" in names.words(name))
-        and _follows(table[[time, name]].iloc[:: max(1, len(table) // FEW_ROWS)], time, name)
         and _follows(table[[time, name]], time, name)
     ]
 

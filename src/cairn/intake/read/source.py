@@ -3,7 +3,9 @@
 Options that the pipeline needs to read the same table are returned as data.load.
 """
 
+import csv
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +18,112 @@ from pandas.api import types
 from cairn.data.folder import KINDS, WRITTEN, files_in, kind_of, read_folder
 from cairn.data.load import in_plain_types
 from cairn.data.tables import read_raw
-from cairn.errors import UserError
-from cairn.intake.read.dialect import LOOK_LINES, dialect_of, not_text
+from cairn.errors import UserError, did_you_mean
+
+LOOK_BYTES = 1_000_000
+LOOK_LINES = 500
+SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
+WITH_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+")
+NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
+WEB_PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
+
+
+def dialect_of(path: Path, separator: str | None, encoding: str | None) -> tuple[dict[str, Any], list[str]]:
+    """Return options of pandas.read_csv beyond its defaults, and a note for each inferred one.
+
+    Raises:
+        UserError: empty, not text in this encoding, or without column names in its first line.
+    """
+    options: dict[str, Any] = {}
+    notes = []
+    text, found = _start(path, encoding)
+    if found != "utf-8":
+        options["encoding"] = found
+        notes.append(f"encoding: {found}")
+    lines = text.splitlines()[:LOOK_LINES]
+    if not any(line.strip() for line in lines):
+        raise UserError(f"{path}: the file is empty")
+    separator = separator or _separator(lines)
+    if separator != ",":
+        options["sep"] = separator
+        notes.append(f"separator: {SEPARATORS.get(separator, repr(separator))}")
+    rows = _rows(lines, separator)
+    header, body = rows[0], rows[1:]
+    named = [name for name in header if name.strip()]
+    if len(named) > 1 and all(NUMBER.fullmatch(name.strip()) for name in named):
+        raise UserError(f"{path}: the first line has numbers; it must have the column names")
+    twice = [name for name, count in Counter(header).items() if count > 1 and name.strip()]
+    notes += [f"duplicate column {name}: the second is read as {name}.1" for name in twice]
+    longer = [row for row in body if len(row) == len(header) + 1]
+    if body and len(longer) == len(body) and not any(row[-1].strip() for row in longer):
+        options["index_col"] = False
+        notes.append("every line ends with a separator")
+    elif body and len(longer) == len(body):
+        options |= {"header": 0, "names": ["row", *header]}
+        notes.append("the first column has no name; it is read as row")
+    if body and all(field.startswith(" ") for row in body for field in row[1:] if field):
+        options["skipinitialspace"] = True
+        notes.append("a space follows every separator")
+    fields = [field.strip() for row in body for field in row]
+    commas = sum(bool(WITH_COMMA.fullmatch(field)) for field in fields)
+    if separator != "," and commas > sum(bool(re.fullmatch(r"[-+]?\d+\.\d+", field)) for field in fields):
+        options["decimal"] = ","
+        notes.append("decimal comma")
+    return options, notes
+
+
+def _start(path: Path, encoding: str | None) -> tuple[str, str]:
+    """Return the first megabyte as text, up to the end of its last whole line, and its encoding."""
+    from pandas.io.common import get_handle
+
+    try:
+        with get_handle(path, "rb", compression="infer", is_text=False) as opened:
+            content: Any = opened.handle.read(LOOK_BYTES)
+    except (ValueError, OSError, EOFError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from error
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "utf-16"
+        content = content[: len(content) // 2 * 2]
+    elif b"\0" in content:
+        raise UserError(f"{path}: not a text file")
+    elif WEB_PAGE.match(content):
+        raise UserError(f"{path}: a web page, not a table")
+    elif len(content) == LOOK_BYTES:
+        content = content[: content.rfind(b"\n") + 1] or content
+    try:
+        return content.decode("utf-8-sig" if encoding is None else encoding), encoding or "utf-8"
+    except (UnicodeDecodeError, LookupError) as error:
+        raise UserError(not_text(path, encoding)) from error
+
+
+def not_text(path: Path, encoding: str | None) -> str:
+    """Return the message for a file that is not text in an encoding; None for UTF-8."""
+    if encoding is not None:
+        return f"{path}: not {encoding} text"
+    return f"{path}: not UTF-8 text; name the encoding, such as --encoding cp1252 (Western Europe)"
+
+
+def _rows(lines: list[str], separator: str) -> list[list[str]]:
+    if len(separator) > 1:
+        return [re.split(separator, line.strip()) for line in lines if line.strip()]
+    try:
+        return [row for row in csv.reader(lines, delimiter=separator) if row]
+    except csv.Error as error:
+        raise UserError(f"the first {LOOK_LINES} lines cannot be read as a table: {error}") from error
+
+
+def _separator(lines: list[str]) -> str:
+    """Return the separator that splits most lines into as many columns as the first line, else a comma."""
+
+    def fits(separator: str) -> tuple[float, int]:
+        widths = Counter(len(row) for row in _rows(lines, separator))
+        header = len(_rows(lines[:1], separator)[0]) if lines[0].strip() else 0
+        share = (widths[header] + widths[header + 1]) / max(1, sum(widths.values()))
+        return (share if header > 1 else 0, header)
+
+    good = [separator for separator in SEPARATORS if fits(separator)[0] >= 0.9]
+    return max(good, key=lambda separator: fits(separator)[1], default=",")
+
 
 READ_CSV = "pandas.read_csv"
 READ_FOLDER = "cairn.data.folder.read_folder"
@@ -32,19 +138,11 @@ CLOSE = 1e-6
 
 @dataclass(frozen=True)
 class Source:
-    """A table and how to read it again.
-
-    Attributes:
-        path: the file or folder.
-        table: its rows.
-        load: data.load; None if the extension is enough.
-        notes: what was inferred about the file, a line each.
-        files: what is read: the file itself, or the files of the folder.
-    """
+    """A table and how to read it again."""
 
     path: Path
     table: pd.DataFrame
-    load: dict[str, Any] | None
+    load: dict[str, Any] | None  # data.load; None if the extension is enough
     notes: tuple[str, ...]
     files: tuple[Path, ...] = ()
 
@@ -54,12 +152,6 @@ def open_source(
 ) -> Source:
     """Read the table that the user names.
 
-    Args:
-        path: a file, or a folder of files with the same columns.
-        separator: sign between the columns of a text file; None to look.
-        encoding: of a text file; None for UTF-8.
-        file_column: for a folder: a column to add, which holds the name of each row's file.
-
     Raises:
         UserError: no such file, or one that cannot be read.
     """
@@ -68,7 +160,8 @@ def open_source(
     if file_column is not None:
         raise UserError(f"--file-column needs a folder; {path.name} is a file")
     if not path.is_file():
-        raise UserError(f"{path}: no such file{_like(path)}")
+        beside = sorted(other.name for other in path.parent.glob("*"))
+        raise UserError(f"{path}: no such file{did_you_mean(path.name, beside)}")
     _refuse_empty(path)
     kind = kind_of(path)
     if kind not in WRITTEN:
@@ -107,23 +200,15 @@ def _open_folder(path: Path, separator: str | None, encoding: str | None, file_c
     if kind in WRITTEN:
         table, refined = _refined(lambda: read_folder(path, **fixed, **options), table, options)
         notes += refined
-    notes.insert(0, f"{len(files):,} {kind} file{'s'[: len(files) - 1]}, {_first_and_last(files, path)}")
+    first, last = (file.relative_to(path).as_posix() for file in (files[0], files[-1]))
+    notes.insert(0, f"{len(files):,} {kind} file{'s'[: len(files) - 1]}, from {first} to {last}")
     return Source(path, table, {"_target_": READ_FOLDER, **fixed, **options}, tuple(notes), tuple(files))
-
-
-def _first_and_last(files: list[Path], folder: Path) -> str:
-    names = [file.relative_to(folder).as_posix() for file in (files[0], files[-1])]
-    return names[0] if len(files) == 1 else f"from {names[0]} to {names[1]}"
 
 
 def _refined(
     read: Callable[[], pd.DataFrame], table: pd.DataFrame, options: dict[str, Any]
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Add options for numbers that are read as text, and read the table again if there are any.
-
-    Returns:
-        The table, and a note for each option.
-    """
+    """Add options for numbers that are read as text, and read the table again if there are any."""
     notes = []
     if marks := _marks_of_missing(table):
         options["na_values"] = marks
@@ -164,21 +249,13 @@ def _refuse_empty(path: Path) -> None:
         raise UserError(f"{path}: the file is empty")
 
 
-def _like(path: Path) -> str:
-    from cairn.errors import did_you_mean
-
-    folder = path.parent
-    return did_you_mean(path.name, sorted(p.name for p in folder.iterdir())) if folder.is_dir() else ""
-
-
 def _read(path: Path, options: dict[str, Any]) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path, **options, **_whole(options))
+        return pd.read_csv(path, **options, **_whole(options))
     except UnicodeDecodeError as error:
         raise UserError(not_text(path, options.get("encoding"))) from error
     except (ValueError, OSError, EOFError) as error:
         raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
-    return table
 
 
 def _texts(table: pd.DataFrame) -> list[str]:
@@ -224,10 +301,6 @@ def _is_total(table: pd.DataFrame, decimal: str) -> bool:
 
     One cell says so, in a word that no other row of its column has; and another cell is empty where all
     other rows have a value, or is the sum of its column.
-
-    Args:
-        table: as read from a text file; a total may have turned columns of numbers into text.
-        decimal: sign before decimals.
     """
     if len(table) < 3:
         return False

@@ -1,9 +1,4 @@
-"""The database of a snapshot, and its connection without a secret in a committed file.
-
-A source is a small committed file, data/sql/NAME.yaml. It names the table or the query, and either a URL
-without a password or the name of a connection: an environment variable, or DVC's own setting
-`dvc config --local db.NAME.url URL`, which `dvc import-db` reads as well and git never sees.
-"""
+"""The database of a snapshot, described in data/sql/NAME.yaml without a secret: see docs/sources.md."""
 
 import json
 import os
@@ -29,16 +24,7 @@ SESSION = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO'; SET LOCAL in
 
 
 class SqlSource(Section):
-    """A table or a query of a database, and the columns that put its rows in order.
-
-    Attributes:
-        url: such as `sqlite:///data/external/loans.db`; relative to the repository, without a password.
-        connection: instead of url: the name of an environment variable, or of a database in DVC's config.
-        table: `loans` or `schema.loans`.
-        query: instead of table: one SELECT.
-        order_by: columns to sort by; the rest of the columns decide between equal rows. Empty: the primary
-            key of the table, else every column from left to right.
-    """
+    """A table or a query of a database, and the columns that sort its rows: see docs/sources.md."""
 
     url: str | None = None
     connection: str | None = None
@@ -167,7 +153,12 @@ def url_of(source: SqlSource) -> "URL":
     """
     text = source.url
     if source.connection is not None:
-        text = os.environ.get(source.connection) or _from_dvc(source.connection)
+        from dvc.config import Config
+
+        text = os.environ.get(source.connection)
+        if not text:
+            # DVC writes the names of its sections in lower case.
+            text = Config.from_cwd().get("db", {}).get(source.connection.lower(), {}).get("url")
     if text is None:
         raise UserError(
             f"connection {source.connection} is unknown: set the environment variable"
@@ -177,13 +168,6 @@ def url_of(source: SqlSource) -> "URL":
         return parsed_url(text)
     except ValueError as error:
         raise UserError(f"connection {source.connection}: {error}") from error
-
-
-def _from_dvc(connection: str) -> str | None:
-    from dvc.config import Config
-
-    # DVC writes the names of its sections in lower case.
-    return Config.from_cwd().get("db", {}).get(connection.lower(), {}).get("url")
 
 
 @contextmanager

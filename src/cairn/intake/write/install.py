@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from cairn.data.split import split_table
 from cairn.errors import UserError
 from cairn.intake.draft.plan import Plan
 from cairn.intake.read.source import Source
+from cairn.intake.update import dvc
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 RESERVED = re.compile("null|true|false|nan|inf|yes|no|on|off|y|n|default|none")
@@ -32,17 +32,15 @@ def free_name(name: str, root: Path) -> str:
         UserError: an invalid name, or one that is taken.
     """
     if not NAME.fullmatch(name) or RESERVED.fullmatch(name):
-        raise UserError(
-            f"--name {name}: a name is lower-case letters, digits and _, and begins with a letter"
-        )
-    taken = [
-        path
-        for path in (f"conf/{group}/{name}.yaml" for group in ("data", "contract"))
-        if (root / path).exists()
-    ]
-    if taken:
-        raise UserError(f"--name {name}: {taken[0]} exists; take another name or remove it")
+        raise UserError(f"--name {name}: a name is lower-case letters, digits and _, with a letter first")
+    refuse_existing(name, root, f"conf/data/{name}.yaml", f"conf/contract/{name}.yaml")
     return name
+
+
+def refuse_existing(name: str, root: Path, *paths: str) -> None:
+    """Raise UserError if one of the paths exists."""
+    if taken := [path for path in paths if (root / path).exists()]:
+        raise UserError(f"--name {name}: {taken[0]} exists; take another name or remove it")
 
 
 def raw_path(given: Path, name: str, root: Path) -> str:
@@ -55,8 +53,7 @@ def raw_path(given: Path, name: str, root: Path) -> str:
     if given.resolve().parent == raw:
         return f"{RAW}/{given.name}"
     path = f"{RAW}/{name}{'' if given.is_dir() else extensions(given)}"
-    if (root / path).exists() or (root / f"{path}.dvc").exists():
-        raise UserError(f"--name {name}: {path} exists; take another name or remove it")
+    refuse_existing(name, root, path, f"{path}.dvc")
     return path
 
 
@@ -104,12 +101,6 @@ def choice(conf: Path, name: str) -> list[str]:
 def put(source: Source, path: str, texts: Mapping[str, str], root: Path) -> list[str]:
     """Copy the data, track them with DVC, write the files and tell git; undo all of it if any of it fails.
 
-    Args:
-        source: the file, or the files of a folder.
-        path: its path, relative to the root.
-        texts: of files, by their path relative to the root; a .dvc file is written over DVC's own.
-        root: of the repository.
-
     Returns:
         The paths that are new, relative to the root.
 
@@ -128,12 +119,15 @@ def put(source: Source, path: str, texts: Mapping[str, str], root: Path) -> list
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
         if tracked in mine:
-            _run(root, sys.executable, "-m", "dvc", "add", "--quiet", path)
+            dvc("add", "--quiet", path, folder=root)
         for name, text in texts.items():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text(text, encoding="utf-8", newline="\n")
         new = list(dict.fromkeys([tracked.relative_to(root).as_posix(), *texts]))
-        _run(root, "git", "add", *new, ignore.relative_to(root).as_posix())
+        staged = [*new, ignore.relative_to(root).as_posix()]
+        done = subprocess.run(["git", "add", *staged], cwd=root, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise UserError(f"git add {' '.join(staged)}: {' '.join(done.stderr.split())}")
     except BaseException:
         for leftover in mine:
             if leftover.is_dir():
@@ -145,12 +139,3 @@ def put(source: Source, path: str, texts: Mapping[str, str], root: Path) -> list
             ignore.write_bytes(before)
         raise
     return new
-
-
-def _run(root: Path, *command: str) -> None:
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()] or [
-            "no reason given"
-        ]
-        raise UserError(f"{' '.join(command[-3:])}: {said[0].removeprefix('ERROR: ')}; nothing was written")

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import yaml
+
 from cairn.compose.validate import TWO_READINGS
 from cairn.intake.draft.columns import Finding
 from cairn.intake.draft.plan import Plan
@@ -36,12 +38,7 @@ QUESTION = {"binary": "which of two", "multiclass": "which of several", "regress
 
 
 def texts(plan: Plan, origin: str = TRACKED) -> dict[str, str]:
-    """Return the text of both files by its path below conf/.
-
-    Args:
-        plan: what to write.
-        origin: where the data come from, in a few words.
-    """
+    """Return the text of both files by its path below conf/."""
     name = plan.data.name
     data = [*_head(plan), "", *_data(plan, origin), "", *_evaluate(plan)]
     data += ["", *_baseline(plan)] if plan.defaults.rules else []
@@ -54,7 +51,8 @@ def texts(plan: Plan, origin: str = TRACKED) -> dict[str, str]:
 def written(value: Any) -> str:
     """Return a value as YAML on one line, which all readers of YAML read the same way."""
     if isinstance(value, str):
-        return value if _is_plain(value) else _quoted(value)
+        quoted = yaml.safe_dump(value, default_style='"', allow_unicode=True, width=float("inf"))
+        return value if _is_plain(value) else quoted.rstrip("\n")
     if isinstance(value, list):
         return f"[{', '.join(map(written, value))}]"
     if isinstance(value, dict):
@@ -70,20 +68,6 @@ def _is_plain(text: str) -> bool:
         and text.lower() not in WORDS
         and not any(pattern.fullmatch(text) for pattern in TWO_READINGS)
     )
-
-
-def _quoted(text: str) -> str:
-    """Return double-quoted YAML: unprintable characters are escaped."""
-
-    def escaped(sign: str) -> str:
-        if sign in '"\\':
-            return f"\\{sign}"
-        if sign.isprintable():
-            return sign
-        code = ord(sign)
-        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-    return f'"{"".join(map(escaped, text))}"'
 
 
 def comment(text: str) -> str:
