@@ -1,8 +1,10 @@
 """Small inputs of the report stage with numbers that are easy to look for, and a reader of its page."""
 
 import json
+import os
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import get_type_hints
 
 from omegaconf import OmegaConf
@@ -11,8 +13,7 @@ from repository import ROOT
 
 from cairn.metrics.evaluation import Evaluation
 from cairn.pipeline import report
-from cairn.report.card.inputs import read_inputs
-from cairn.report.card.page import model_card
+from cairn.report.card.page import model_card, read_inputs
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 METRICS = {
@@ -20,6 +21,14 @@ METRICS = {
     "multiclass": {"log_loss": "lower", "accuracy": "higher", "ece": "lower"},
     "regression": {"rmse": "lower", "r2": "higher"},
 }
+
+
+def same_as_golden(html, name):
+    """Compare a page with the golden one, or write that if CAIRN_GOLDEN is set."""
+    golden = ROOT / "tests" / "report" / "golden" / name
+    if "CAIRN_GOLDEN" in os.environ:
+        golden.write_text(html, encoding="utf-8", newline="\n")
+    assert html.splitlines() == golden.read_text(encoding="utf-8").splitlines()
 
 
 class Page(HTMLParser):
@@ -228,4 +237,4 @@ def card_of(record, task, *, priced=False, target="late", **inputs):
     """Write the inputs into the current folder, and return what the page would show."""
     Evaluation.model_validate(record)
     write_inputs(record, target=target, **inputs)
-    return model_card(read_inputs(), sections(task, target=target, priced=priced))
+    return SimpleNamespace(**model_card(read_inputs(), sections(task, target=target, priced=priced)))

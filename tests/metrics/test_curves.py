@@ -53,7 +53,7 @@ def test_one_class_has_no_curve(curve):
 
 
 def test_calibration_bins_hold_equally_many_rows_and_the_wilson_interval():
-    table = calibration_table(Y, P, bins=10)
+    table = calibration_table(Y, P)
     assert table["rows"].tolist() == [2000] * 10
     bottom = np.argsort(P)[:2000]
     rate, z, n = Y[bottom].mean(), NormalDist().inv_cdf(0.975), 2000
@@ -72,7 +72,7 @@ def test_equal_predictions_share_a_calibration_bin():
 
 
 def test_regression_bins_hold_mean_and_spread_of_the_actual_values():
-    table = regression_table(P * 3, P, bins=4)
+    table = regression_table(P * 3, P)
     assert (table["actual"] / table["predicted"]).to_numpy() == pytest.approx(3, abs=1e-4)
     assert (table["low"] < table["actual"]).all()
     assert (table["actual"] < table["high"]).all()
@@ -95,12 +95,14 @@ def slices_frame():
 
 DRAWN = {
     "roc": lambda: figures.roc_figure({"model": roc_curve_points(Y, P)}, {"model": 0.7}),
-    "pr": lambda: figures.pr_figure({"model": pr_curve_points(Y, P), "rule": pr_curve_points(Y, P)}, 0.25),
+    "pr": lambda: figures.pr_figure(
+        {"model": pr_curve_points(Y, P), "rule": pr_curve_points(Y, P)}, {"model": 0.4, "rule": 0.4}, 0.25
+    ),
     "calibration": lambda: figures.calibration_figure({"model": calibration_table(Y, P)}, P),
     "confusion": lambda: figures.confusion_figure(confusion("binary", Y, P)),
-    "training": lambda: figures.training_figure([0.1, 0.2, 0.3], [0.1, 0.2, 0.15], label="score"),
-    "regression": lambda: figures.regression_figure(Y + P, P),
-    "residual": lambda: figures.residual_figure(Y + P, P),
+    "training": lambda: figures.training_figure([0.1, 0.2, 0.3], [0.1, 0.2, 0.15]),
+    "regression": lambda: figures.regression_figure(Y + P, P, label="y"),
+    "residual": lambda: figures.residual_figure(Y + P, P, label="y"),
     "interval": lambda: figures.interval_figure({"rule": Estimate(0.1, -0.1, 0.3)}, label="gain"),
     "slice": lambda: figures.slice_figure(slices_frame(), "roc_auc", model="model", reference="rule"),
 }
@@ -129,9 +131,9 @@ def test_names_of_classes_leave_room_for_each_other_and_for_the_matrix(name):
 
 
 def test_a_figure_with_a_flat_target_or_no_validation_is_drawn():
-    canvas.to_svg(figures.regression_figure(np.ones(5), np.ones(5)))
-    canvas.to_svg(figures.residual_figure(np.ones(5), np.ones(5)))
-    canvas.to_svg(figures.training_figure([0.1, 0.2]))
+    canvas.to_svg(figures.regression_figure(np.ones(5), np.ones(5), label="y"))
+    canvas.to_svg(figures.residual_figure(np.ones(5), np.ones(5), label="y"))
+    canvas.to_svg(figures.training_figure([0.1, 0.2], []))
 
 
 def test_letters_that_the_font_lacks_are_drawn_without_a_warning(recwarn):

@@ -1,12 +1,6 @@
-"""Small tables of every kind, prepared and split, and what the stage explore makes of them.
-
-`python tests/report/explore_inputs.py` writes the golden pages in tests/report/golden again.
-"""
+"""Small tables of every kind, prepared and split, and what the stage explore makes of them."""
 
 import json
-import os
-import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +25,6 @@ BY_TIME = TimeSplit(
     gap="0D",
 )
 PAGE = Path("reports/explore.html")
-GOLDEN = Path(__file__).with_name("golden")
 TASKS = ("binary", "multiclass", "regression")
 
 
@@ -107,7 +100,7 @@ def examine(*args, **options) -> tuple[Study, dict[str, Finding]]:
     train, validation = (read_table(Path(f"data/splits/{part}.parquet")) for part in ("train", "validation"))
     validation = validation.drop(columns="y")
     found = study(train, validation, contract, data, slices=evaluate.slices, seed=0)
-    every = findings(found, contract, data, evaluate, read_json(Path("metrics/split.json")))
+    every = findings(found, data, evaluate, read_json(Path("metrics/split.json")))
     return found, {finding.subject: finding for finding in every}
 
 
@@ -132,17 +125,3 @@ def table(task, rows=600):
             "y": {"binary": (y > 0).astype(int), "multiclass": labels, "regression": np.exp(3 * y)}[task],
         }
     )
-
-
-def golden(task):
-    """Return the page of a small table in the current folder; only the binary one has a time."""
-    frame = table(task, rows=200)
-    return look(frame, task, time="at" if task == "binary" else None, slices=["city"])
-
-
-if __name__ == "__main__":
-    GOLDEN.mkdir(exist_ok=True)
-    for name in sys.argv[1:] or TASKS:
-        with tempfile.TemporaryDirectory() as folder:
-            os.chdir(folder)
-            (GOLDEN / f"explore_{name}.html").write_text(golden(name), encoding="utf-8", newline="\n")

@@ -54,6 +54,11 @@ def test_short_numbers_have_four_significant_digits(value, text):
         (span(Estimate(1250.0, 1200.0, 1300.0), 0), "[1,200 to 1,300]"),
         (estimate(Estimate(0.7412, 0.728, 0.755)), "0.741 [0.728, 0.755]"),
         (estimate(Estimate(0.7412, NAN, NAN)), "0.741 [–, –]"),
+        (estimate(Estimate(0.00104, -0.0009, 0.00298)), "0.0010 [−0.0009, 0.0030]"),
+        (estimate(Estimate(32815.4, 27359.5, 38376.0)), "32,815 [27,360 to 38,376]"),
+        (estimate(Estimate(-0.00001, -0.02, 0.02)), "0.000 [−0.020, 0.020]"),
+        (estimate(Estimate(0.5, 0.5, 0.5)), "0.500 [0.500, 0.500]"),
+        (estimate(Estimate(NAN, NAN, NAN)), "– [–, –]"),
     ],
 )
 def test_numbers_and_intervals_as_text(text, expected):

@@ -14,32 +14,30 @@ DIGITS = 6
 """Decimals in files: far finer than any interval, coarser than the differences between machines."""
 
 
-def rounded(frame: pd.DataFrame, digits: int = DIGITS) -> pd.DataFrame:
+POINTS, CALIBRATION_BINS, REGRESSION_BINS = 200, 10, 20
+
+
+def _rounded(frame: pd.DataFrame) -> pd.DataFrame:
     """Round the float columns; negative zeros become plain zeros, so that files have stable bytes."""
     floats = frame.select_dtypes("floating").columns
-    return frame.assign(**{str(name): frame[name].round(digits) + 0.0 for name in floats})
+    return frame.assign(**{str(name): frame[name].round(DIGITS) + 0.0 for name in floats})
 
 
-def _thinned(frame: pd.DataFrame, points: int) -> pd.DataFrame:
-    """Keep at most `points` rows, evenly spaced along the length of the curve in its first two columns.
+def _thinned(frame: pd.DataFrame) -> pd.DataFrame:
+    """Keep at most POINTS rows, evenly spaced along the length of the curve in its first two columns.
 
     Length is the sum of steps in x and y, so that steep parts keep as many points as flat ones.
     """
-    if len(frame) <= points:
+    if len(frame) <= POINTS:
         return frame
     steps = np.abs(np.diff(frame.iloc[:, :2].to_numpy(dtype=np.float64), axis=0)).sum(axis=1)
     length = np.append(0.0, steps.cumsum())
-    kept = np.unique(np.searchsorted(length, np.linspace(0, length[-1], points)).clip(max=len(frame) - 1))
-    return frame.iloc[np.union1d(kept[: points - 2], [0, len(frame) - 1])]
+    kept = np.unique(np.searchsorted(length, np.linspace(0, length[-1], POINTS)).clip(max=len(frame) - 1))
+    return frame.iloc[np.union1d(kept[: POINTS - 2], [0, len(frame) - 1])]
 
 
-def roc_curve_points(y: ArrayLike, prediction: ArrayLike, points: int = 200) -> pd.DataFrame:
-    """Return the ROC curve, thinned.
-
-    Args:
-        y: 0 or 1, shape (n,).
-        prediction: P(positive), shape (n,).
-        points: largest number of rows.
+def roc_curve_points(y: ArrayLike, prediction: ArrayLike) -> pd.DataFrame:
+    """Return the ROC curve of 0 or 1, shape (n,), and P(positive), shape (n,), thinned.
 
     Returns:
         Columns fpr, tpr, from (0, 0) to (1, 1); empty if only one class occurs.
@@ -49,16 +47,11 @@ def roc_curve_points(y: ArrayLike, prediction: ArrayLike, points: int = 200) -> 
     if len(np.unique(y)) < 2:
         return pd.DataFrame({"fpr": [], "tpr": []}, dtype=np.float64)
     fpr, tpr, _ = roc_curve(y, prediction)
-    return rounded(_thinned(pd.DataFrame({"fpr": fpr, "tpr": tpr}), points)).reset_index(drop=True)
+    return _rounded(_thinned(pd.DataFrame({"fpr": fpr, "tpr": tpr}))).reset_index(drop=True)
 
 
-def pr_curve_points(y: ArrayLike, prediction: ArrayLike, points: int = 200) -> pd.DataFrame:
-    """Return the precision-recall curve, thinned.
-
-    Args:
-        y: 0 or 1, shape (n,).
-        prediction: P(positive), shape (n,).
-        points: largest number of rows.
+def pr_curve_points(y: ArrayLike, prediction: ArrayLike) -> pd.DataFrame:
+    """Return the precision-recall curve of 0 or 1, shape (n,), and P(positive), shape (n,), thinned.
 
     Returns:
         Columns recall, precision, with recall rising to 1, without the points where it is 0 (set by
@@ -70,61 +63,52 @@ def pr_curve_points(y: ArrayLike, prediction: ArrayLike, points: int = 200) -> p
         return pd.DataFrame({"recall": [], "precision": []}, dtype=np.float64)
     precision, recall, _ = precision_recall_curve(y, prediction, drop_intermediate=True)
     curve = pd.DataFrame({"recall": recall[::-1], "precision": precision[::-1]})
-    curve = curve[curve["recall"] > 0]
-    return rounded(_thinned(curve, points)).reset_index(drop=True)
+    return _rounded(_thinned(curve[curve["recall"] > 0])).reset_index(drop=True)
 
 
-def quantile_bins(prediction: Floats, bins: int) -> Floats:
+def _quantile_bins(prediction: Floats, bins: int) -> Floats:
     """Return codes from 0 of at most `bins` groups of about equal size, shape (n,); ties stay together."""
     return pd.qcut(pd.Series(prediction), bins, labels=False, duplicates="drop").fillna(0).to_numpy(dtype=int)
 
 
-def calibration_table(
-    y: ArrayLike, prediction: ArrayLike, bins: int = 10, confidence: float = 0.95
-) -> pd.DataFrame:
-    """Return predicted and observed rates in quantile bins.
+def calibration_table(y: ArrayLike, prediction: ArrayLike) -> pd.DataFrame:
+    """Return predicted and observed rates in at most 10 quantile bins; ties may leave fewer.
 
     Args:
         y: 0 or 1, shape (n,).
         prediction: P(positive), shape (n,).
-        bins: largest number of bins; those that ties would leave empty are merged.
-        confidence: of the Wilson interval of the observed rate (rows taken as independent).
 
     Returns:
-        Columns rows, predicted (mean), observed (rate), low, high; by rising prediction.
+        Columns rows, predicted (mean), observed (rate), low, high (95% Wilson interval of the rate, rows
+        taken as independent); by rising prediction.
     """
     from scipy.stats import binomtest
 
     p = np.asarray(prediction, dtype=np.float64)
     frame = pd.DataFrame({"predicted": p, "observed": np.asarray(y, dtype=np.float64)})
-    groups = frame.groupby(quantile_bins(p, bins))
+    groups = frame.groupby(_quantile_bins(p, CALIBRATION_BINS))
     table = groups.mean().assign(rows=groups.size())
     intervals = [
-        binomtest(round(rate * rows), int(rows)).proportion_ci(confidence, method="wilson")
+        binomtest(round(rate * rows), int(rows)).proportion_ci(0.95, method="wilson")
         for rate, rows in zip(table["observed"], table["rows"], strict=True)
     ]
     table = table.assign(low=[ci.low for ci in intervals], high=[ci.high for ci in intervals])
-    return rounded(table[["rows", "predicted", "observed", "low", "high"]].reset_index(drop=True))
+    return _rounded(table[["rows", "predicted", "observed", "low", "high"]].reset_index(drop=True))
 
 
-def regression_table(y: ArrayLike, prediction: ArrayLike, bins: int = 20) -> pd.DataFrame:
-    """Return predicted and actual values in quantile bins of the prediction.
-
-    Args:
-        y: values, shape (n,).
-        prediction: values, shape (n,).
-        bins: largest number of bins.
+def regression_table(y: ArrayLike, prediction: ArrayLike) -> pd.DataFrame:
+    """Return actual and predicted values, shape (n,), in at most 20 quantile bins of the prediction.
 
     Returns:
-        Columns rows, predicted (mean), actual (mean), low and high (10 % and 90 % quantile of the actual).
+        Columns rows, predicted (mean), actual (mean), low and high (10% and 90% quantile of the actual).
     """
     p = np.asarray(prediction, dtype=np.float64)
     frame = pd.DataFrame({"predicted": p, "actual": np.asarray(y, dtype=np.float64)})
-    groups = frame.groupby(quantile_bins(p, bins))
+    groups = frame.groupby(_quantile_bins(p, REGRESSION_BINS))
     table = groups.mean().assign(
         rows=groups.size(), low=groups["actual"].quantile(0.1), high=groups["actual"].quantile(0.9)
     )
-    return rounded(table[["rows", "predicted", "actual", "low", "high"]].reset_index(drop=True))
+    return _rounded(table[["rows", "predicted", "actual", "low", "high"]].reset_index(drop=True))
 
 
 def confusion_per_thousand(
@@ -137,17 +121,8 @@ def confusion_per_thousand(
 ) -> pd.DataFrame:
     """Return the confusion matrix as 1,000 rows (actual, predicted), because DVC's template counts rows.
 
-    The cells are rounded so that they sum to exactly 1,000 (largest remainders).
-
-    Args:
-        task: binary or multiclass.
-        y: class codes, shape (n,).
-        prediction: see `decisions.confusion`.
-        threshold: see `decisions.confusion`.
-        classes: names of the codes in order.
-
-    Returns:
-        Columns actual, predicted (names of classes); 1,000 rows, sorted by code.
+    The cells are rounded so that they sum to exactly 1,000 (largest remainders). For the arguments see
+    `decisions.confusion`.
     """
     codes, probabilities = np.asarray(y, dtype=np.int64), np.asarray(prediction, dtype=np.float64)
     table = confusion(task, codes, probabilities, threshold=threshold, classes=classes)

@@ -6,8 +6,7 @@ writes: reports/model_card.html
 """
 
 from cairn.data.tables import write_text
-from cairn.report.card.inputs import read_inputs
-from cairn.report.card.page import PAGE, html, model_card
+from cairn.report.card.page import PAGE, html, model_card, read_inputs
 from cairn.report.card.words import summary
 from cairn.settings.baseline import BaselineConfig
 from cairn.settings.calibration import CalibrationConfig

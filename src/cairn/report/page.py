@@ -1,10 +1,14 @@
-"""Self-contained HTML pages: one frame and one style sheet for all, with embedded figures."""
+"""What the HTML pages share: frame, style sheet, embedded figures, and what both say about a table."""
 
 import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cairn.report.numbers import moment, number, percent, short
+from cairn.settings.contract import Column, Contract
+from cairn.settings.data import DataConfig
 
 
 def render(template: Path, **content: Any) -> str:
@@ -27,3 +31,54 @@ def embedded(svg: str, prefix: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>|<style\b.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
     return re.sub(r"[ \t]*\n[ \t\n]*", "\n", svg)
+
+
+def seen_future(split: Mapping[str, Any]) -> str | None:
+    """Say in a sentence that rows of train are later than the first row of test; None if none is.
+
+    `split` is metrics/split.json; its parts have dates where the table has a time (data.time).
+    """
+    train, test = (split["parts"][part] for part in ("train", "test"))
+    # ISO 8601 dates sort as text.
+    if split["kind"] == "time" or "until" not in train or train["until"] <= test["from"]:
+        return None
+    return (
+        f"split.kind={split['kind']} ignores data.time: train ends at {train['until']}, after test starts"
+        f" at {test['from']}. A model trained on later rows than it is scored on may look much better than it"
+        " will be on new rows; set split=time."
+    )
+
+
+def feature_groups(contract: Contract, inputs: Sequence[str]) -> list[dict[str, Any]]:
+    """Count the columns of each feature group, and how many of them are inputs of the model."""
+    counts = Counter(column.group for column in contract.columns.values() if column.group is not None)
+    used = Counter(contract.columns[name].group for name in inputs)
+    return [{"name": group, "columns": count, "used": used[group]} for group, count in counts.items()]
+
+
+def column_rows(
+    contract: Contract, inputs: Sequence[str], data: DataConfig, missing: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """Return one row per column of the contract: its kind, its values, and its role in the model."""
+    roles = dict.fromkeys(contract.key, "key")
+    roles |= {data.time: "time"} if data.time else {}
+    roles |= {name: contract.columns[name].group or "" for name in inputs} | {data.target: "target"}
+    return [
+        {
+            "name": name,
+            "part": roles.get(name, "not used"),
+            "missing": missing.get(name),
+            "holds": _holds(column),
+            "column": column,
+        }
+        for name, column in contract.columns.items()
+    ]
+
+
+def _holds(column: Column) -> str:
+    if column.allowed is not None:
+        return ", ".join(map(str, column.allowed))
+    if column.min is None and column.max is None:
+        return ""
+    low, high = (None if end is None else f"{end:g}" for end in (column.min, column.max))
+    return f"{low} to {high}" if low and high else f"from {low}" if low else f"up to {high}"

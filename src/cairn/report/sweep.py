@@ -9,9 +9,7 @@ from cairn.report.table import Table, aligned
 def sweep_table(jobs: Sequence[Job], columns: Mapping[str, Mapping[str, str]]) -> list[str]:
     """Return lines with each experiment's name and the settings that differ between the jobs.
 
-    Args:
-        jobs: of the sweep.
-        columns: more cells by the name of a job, then by the column's header.
+    `columns` are more cells by the name of a job, then by the column's header.
     """
     settings = {job.name: dict(override.partition("=")[::2] for override in job.overrides) for job in jobs}
     keys = dict.fromkeys(key for chosen in settings.values() for key in chosen)

@@ -4,26 +4,22 @@ from collections.abc import Iterable, Sequence
 
 from cairn.metrics.evaluation import MODEL, Evaluation, Score, SliceScore
 from cairn.report.card.words import Record, bias_in_words, metric_name, tone
-from cairn.report.future import seen_future
-from cairn.report.numbers import estimate, number, percent, places
+from cairn.report.numbers import estimate, listed, number, percent, places
+from cairn.report.page import seen_future
 
 Limit = tuple[str, str]
 """A subject and a sentence."""
 
 NAMED = 3
 MOSTLY_MISSING = 0.5
-NOTABLE_SHIFT = 0.1
+NOTABLE_DRIFT = 0.1
 
 
 def limits(record: Evaluation, split: Record, data: Record, calibration: Sequence[Record]) -> list[Limit]:
     """Return what to know before relying on the model, most important first.
 
-    Args:
-        record: metrics/evaluation.json.
-        split: metrics/split.json.
-        data: metrics/data.json.
-        calibration: rows of plots/curves/calibration.csv (rows, predicted, observed, low, high); empty
-            for tasks without one.
+    `split` is metrics/split.json, `data` is metrics/data.json; `calibration` has the rows of
+    plots/curves/calibration.csv and is empty for tasks without one.
     """
     found = [
         ("Future", seen_future(split)),
@@ -35,7 +31,7 @@ def limits(record: Evaluation, split: Record, data: Record, calibration: Sequenc
         ("Bias", _bias(record, split)),
         ("Groups", _known_groups(split)),
         ("Stability", _worse_than_on_validation(record)),
-        ("Shift", _shift(split)),
+        ("Target drift", _target_drift(split)),
         ("Time", _period(split)),
         ("Dropped rows", _dropped(data)),
         ("Missing values", _missing(data)),
@@ -44,19 +40,19 @@ def limits(record: Evaluation, split: Record, data: Record, calibration: Sequenc
     return [(subject, sentence) for subject, sentence in found if sentence]
 
 
-def _evidence(record: Evaluation) -> str | None:
+def _evidence(record: Evaluation) -> str:
     best = record.best_baseline
     if record.is_baseline:
         return f"The model is {best} itself: this run does not show whether another model would be better."
     if tone(record.gain) == "better":
-        return None
+        return ""
     return (
         f"The gain over {best} is {estimate(record.gain)}: these rows do not show that the model is better"
         f" than {best}, which is simpler."
     )
 
 
-def _other_metrics(record: Evaluation) -> str | None:
+def _other_metrics(record: Evaluation) -> str:
     gains = record.gains[record.best_baseline]
     worse, better = (
         ", ".join(
@@ -67,15 +63,12 @@ def _other_metrics(record: Evaluation) -> str | None:
         for side in ("worse", "better")
     )
     if not worse:
-        return None
+        return ""
     return f"{record.best_baseline} is better in {worse}{f'; the model in {better}' if better else ''}."
 
 
 def worst_slices(record: Evaluation, rows: Iterable[SliceScore]) -> list[SliceScore]:
-    """Return the slices of one metric with the worst scores, worst first: three, but at most half of them.
-
-    Those without a score are left out.
-    """
+    """Return the slices of one metric with the worst scores, worst first: three, but at most half of them."""
     known = [row for row in rows if row.value is not None]
     lower = any(not record.higher_is_better(row.metric) for row in known)
     ordered = sorted(known, key=lambda row: row.value or 0.0, reverse=lower)
@@ -83,16 +76,16 @@ def worst_slices(record: Evaluation, rows: Iterable[SliceScore]) -> list[SliceSc
 
 
 def _slices(record: Evaluation) -> str:
-    rows, small, reference = record.primary_slices, small_slices(record), record.best_baseline
+    rows, small = record.primary_slices, small_slices(record)
     if not rows:
-        return small or "No part of the table was scored separately (evaluate.slices)."
+        return small or "No slices were scored (evaluate.slices)."
     worst = worst_slices(record, rows)
     digits = places(Score(value=row.value) for row in worst)
-    named = ", ".join(f"{row.name} ({number(row.value, digits)}, {row.rows:,} rows)" for row in worst)
+    named = listed(f"{row.name} ({number(row.value, digits)}, {row.rows:,} rows)" for row in worst)
     chance = number((1 - record.confidence) * len(rows), 1)
     sentences = (
         f"{metric_name(rows[0].metric)} is worst in {named}." if worst else "",
-        "" if record.is_baseline else _gains_by_slice(rows, reference),
+        "" if record.is_baseline else _gains_by_slice(rows, record.best_baseline),
         f"With {len(rows)} slices, about {chance} of their intervals miss the true value by chance.",
         small,
     )
@@ -110,40 +103,34 @@ def small_slices(record: Evaluation) -> str:
 
 
 def _gains_by_slice(rows: list[SliceScore], reference: str) -> str:
-    by_tone = {
-        key: [row.name for row in rows if tone(row.interval) == key] for key in ("better", "unclear", "worse")
-    }
-    text = f"The model is better than {reference} in {len(by_tone['better'])} of {len(rows)} slices"
-    for key, words in (("unclear", "not significantly different in"), ("worse", "worse in")):
-        if by_tone[key]:
-            text += f", {words} {_some(by_tone[key])}"
-    return f"{text}."
+    better, unclear, worse = (
+        [row.name for row in rows if tone(row.interval) == shown] for shown in ("better", "unclear", "worse")
+    )
+    text = f"The model is better than {reference} in {len(better)} of {len(rows)} slices"
+    text += f", not significantly different in {listed(unclear, NAMED)}" if unclear else ""
+    return f"{text}, worse in {listed(worse, NAMED)}." if worse else f"{text}."
 
 
-def _some(names: list[str]) -> str:
-    """List the first few names, and how many more there are."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{', '.join(names[:NAMED])}{more}"
-
-
-def _weak_class(record: Evaluation) -> str | None:
-    if record.task != "multiclass" or not record.confusion:
-        return None
+def _weak_class(record: Evaluation) -> str:
+    if record.task != "multiclass":
+        return ""
     actual: dict[str, int] = {}
     right: dict[str, int] = {}
-    for cell in record.confusion:
+    for cell in record.confusion or []:
         actual[cell.actual] = actual.get(cell.actual, 0) + cell.rows
         if cell.actual == cell.predicted:
             right[cell.actual] = cell.rows
     recall = {name: right.get(name, 0) / rows for name, rows in actual.items() if rows}
+    if not recall:
+        return ""
     name = min(recall, key=lambda label: recall[label])
     return f"Recall is lowest for {name}: {percent(recall[name])} of its {actual[name]:,} test rows."
 
 
-def _calibration(record: Evaluation, bins: Sequence[Record]) -> str | None:
+def _calibration(record: Evaluation, bins: Sequence[Record]) -> str:
     error = record.scores[MODEL].get("ece")
     if error is None:
-        return None
+        return ""
     text = f"The expected calibration error is {estimate(error)}"
     if bins:
         widest = max(bins, key=lambda row: abs(row["predicted"] - row["observed"]))
@@ -154,10 +141,10 @@ def _calibration(record: Evaluation, bins: Sequence[Record]) -> str | None:
     return f"{text}."
 
 
-def _bias(record: Evaluation, split: Record) -> str | None:
+def _bias(record: Evaluation, split: Record) -> str:
     error = record.mean_error
     if not error:
-        return None
+        return ""
     if tone(error) == "unclear":
         return f"No evidence of bias: the mean of predicted minus actual is {estimate(error)}."
     mean = split["parts"]["test"]["mean"]
@@ -165,65 +152,63 @@ def _bias(record: Evaluation, split: Record) -> str | None:
     return f"Predictions are {bias_in_words(error)}{share}."
 
 
-def _known_groups(split: Record) -> str | None:
+def _known_groups(split: Record) -> str:
     count = split["shared"].get("groups")
     if not count:
-        return None
+        return ""
     return (
         f"{count:,} groups (data.group) have rows in more than one part, so the scores say little about new"
         " groups; split=group scores the model on groups that it was not trained on."
     )
 
 
-def _worse_than_on_validation(record: Evaluation) -> str | None:
+def _worse_than_on_validation(record: Evaluation) -> str:
     before, now = record.validation[MODEL][record.primary], record.score
     if before is None or now.low is None or now.high is None:
-        return None
+        return ""
     worse = before > now.high if record.higher_is_better(record.primary) else before < now.low
     if not worse:
-        return None
+        return ""
     return (
         f"{metric_name(record.primary)} was {number(before, places([now]))} on validation, better than the"
         f" interval on test, {estimate(now)}; new rows may differ again."
     )
 
 
-def _shift(split: Record) -> str | None:
+def _target_drift(split: Record) -> str:
     train, test = split["parts"]["train"], split["parts"]["test"]
     key = next((key for key in ("rate", "mean") if key in train), None)
-    if key is None or not train[key] or abs(test[key] / train[key] - 1) < NOTABLE_SHIFT:
-        return None
+    if key is None or not train[key] or abs(test[key] / train[key] - 1) < NOTABLE_DRIFT:
+        return ""
     digits = places(Score(value=part[key]) for part in (train, test))
     before, after = (percent(p[key]) if key == "rate" else number(p[key], digits) for p in (train, test))
     return f"The {key} of the target is {before} in train and {after} in test."
 
 
-def _period(split: Record) -> str | None:
+def _period(split: Record) -> str:
     test = split["parts"]["test"]
     if "from" not in test:
-        return None
+        return ""
     return f"Scored on rows from {test['from']} to {test['until']}; later rows may differ."
 
 
-def _dropped(data: Record) -> str | None:
-    reasons = {reason: rows for reason, rows in data["dropped"].items() if rows}
+def _dropped(data: Record) -> str:
+    reasons = [f"{reason.replace('_', ' ')} ({rows:,})" for reason, rows in data["dropped"].items() if rows]
     if not reasons:
-        return None
-    listed = ", ".join(f"{reason.replace('_', ' ')} ({rows:,})" for reason, rows in reasons.items())
-    return f"The model was neither trained nor scored on rows like those dropped: {listed}."
+        return ""
+    return f"The model was neither trained nor scored on rows like those dropped: {', '.join(reasons)}."
 
 
-def _missing(data: Record) -> str | None:
+def _missing(data: Record) -> str:
     empty = {name: share for name, share in data["missing"].items() if share > MOSTLY_MISSING}
-    if not empty:
-        return None
     worst = sorted(empty, key=lambda name: (-empty[name], name))
-    return f"Missing in most rows: {_some([f'{name} ({percent(empty[name], 0)})' for name in worst])}."
+    named = listed((f"{name} ({percent(empty[name], 0)})" for name in worst), NAMED)
+    return f"Missing in most rows: {named}." if named else ""
 
 
-def _prices(record: Evaluation) -> str | None:
+def _prices(record: Evaluation) -> str:
     if not record.kpi:
-        return None
+        return ""
     share = record.kpi.policies[MODEL].share_of_oracle.value
     reached = "" if share is None else f" The model saves {percent(share)} of what perfect foresight would."
     return f"The savings hold only for the prices in the settings below (kpi).{reached}"

@@ -1,6 +1,6 @@
 """The tables of the model card as rows of text, from metrics/evaluation.json."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from statistics import mean, stdev
 from typing import Any
 
@@ -48,12 +48,12 @@ def mark(interval: Interval, ends: tuple[float, float]) -> Row | None:
 def predictor_rows(record: Evaluation) -> list[Row]:
     """Return one row per predictor, best first: its primary score and the model's paired gain over it."""
     metric, gains = record.primary, record.gains
-    scores = {name: all_scores[metric] for name, all_scores in record.scores.items()}
+    scores = {name: found[metric] for name, found in record.scores.items()}
     digits = places(scores.values())
     gain_digits = places(gain[metric] for gain in gains.values())
     ends = axis(gain[metric] for gain in gains.values())
     rows = []
-    for name in _best_first(record, scores):
+    for name in _best_first(record):
         row: Row = {
             "name": label(name, record),
             "key": name,
@@ -70,21 +70,19 @@ def predictor_rows(record: Evaluation) -> list[Row]:
     return rows
 
 
-def _best_first(record: Evaluation, scores: Mapping[str, Score]) -> list[str]:
-    known = {name: score.value for name, score in scores.items() if score.value is not None}
+def _best_first(record: Evaluation) -> list[str]:
+    scores = {name: found[record.primary].value for name, found in record.scores.items()}
+    known = {name: value for name, value in scores.items() if value is not None}
     ranked = sorted(known, key=lambda name: known[name], reverse=record.higher_is_better(record.primary))
     return [*ranked, *(name for name in scores if name not in known)]
 
 
 def metric_rows(record: Evaluation) -> tuple[list[str], list[Row]]:
-    """Return every metric of every predictor: names of the predictors, and a row per metric.
-
-    The best value of a row is marked, and the row ends with the model's gain over the best baseline.
-    """
+    """Return the names of the predictors, best first, and a row per metric with their scores."""
     from cairn.metrics.scores import METRICS
 
     best = record.best_baseline
-    names = _best_first(record, {name: scores[record.primary] for name, scores in record.scores.items()})
+    names = _best_first(record)
     rows = []
     for metric in record.scores[MODEL]:
         scores = [record.scores[name][metric] for name in names]
@@ -164,11 +162,7 @@ def slice_rows(record: Evaluation) -> list[Row]:
 
 
 def fold_rows(folds: Sequence[Record]) -> tuple[list[str], list[list[str]]]:
-    """Return the cross-validation as a table: header, a row per fold, their mean and standard deviation.
-
-    Args:
-        folds: per fold `fit` and `rows` (numbers of rows), then its scores by metric.
-    """
+    """Return the cross-validation as header and rows: the folds, their mean and standard deviation."""
     if not folds:
         return [], []
     metrics = [key for key in folds[0] if key not in ("fit", "rows")]

@@ -6,13 +6,12 @@ from typing import Any, Literal
 
 from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.evaluation import MODEL, Evaluation, Kpi, Score
-from cairn.report.future import seen_future
-from cairn.report.numbers import ABSENT, MINUS, estimate, number, places, span
+from cairn.report.numbers import estimate, listed, number, places, span, to_ascii
+from cairn.report.page import seen_future
 
 Record = Mapping[str, Any]
 Interval = Score | Estimate
 
-MOST_PLACES = 9
 NAMES = {
     "roc_auc": "ROC AUC",
     "pr_auc": "PR AUC",
@@ -48,7 +47,7 @@ def metric_name(name: str) -> str:
 
 
 def label(name: str, record: Evaluation) -> str:
-    """Name a predictor or a policy: the model as in the config, the fixed policies in words."""
+    """Name a predictor or a policy: the model as in the settings, the fixed policies in words."""
     if name != MODEL:
         return POLICIES.get(name, name)
     return f"{record.model} (model)" if record.model in record.scores else record.model
@@ -83,12 +82,7 @@ def best_other_policy(record: Evaluation, kpi: Kpi) -> str:
 
 
 def verdict(record: Evaluation, split: Record) -> Verdict:
-    """Say how good the model is and how much better than the best baseline.
-
-    Args:
-        record: metrics/evaluation.json.
-        split: metrics/split.json.
-    """
+    """Say how good the model is and how much better than the best baseline; split is metrics/split.json."""
     best, model, gain = record.best_baseline, label(MODEL, record), record.gain
     ours, theirs = record.score, record.scores[best][record.primary]
     title = f"{metric_name(record.primary)} on {record.rows:,} test rows"
@@ -127,22 +121,11 @@ def money(record: Evaluation) -> str:
         doubt = " (not significant)" if tone(saving[name]) == "unclear" else ""
         amount = f"{number(saving[name].value, digits)} {kpi.currency} {span(saving[name], digits)}"
         parts.append(f"{amount} compared with {rival}{doubt}")
-    return f"Per 1,000 rows, the model saves {_listed(parts)}."
-
-
-def _listed(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return f"Per 1,000 rows, the model saves {listed(parts)}."
 
 
 def summary(record: Evaluation, split: Record, name: str, page: str) -> list[str]:
-    """Return the run in a few lines of plain text for a terminal, a pipe or a log.
-
-    Args:
-        record: metrics/evaluation.json.
-        split: metrics/split.json.
-        name: of the data.
-        page: path of the model card.
-    """
+    """Return the run in a few lines of plain text for a terminal: `name` is that of the data."""
     metric, best = record.primary, record.best_baseline
     ours, theirs = record.score, record.scores[best][metric]
     digits = places([ours, theirs])
@@ -175,8 +158,7 @@ def summary(record: Evaluation, split: Record, name: str, page: str) -> list[str
     ]
     title = f"{name}: {record.target} by {record.model}, {record.rows:,} test rows"
     width = max(len(subject) for subject, _ in lines)
-    text = [title, *(f"  {subject:<{width}}  {said}" for subject, said in lines)]
-    return [line.replace(MINUS, "-").replace(ABSENT, "-") for line in text]
+    return [to_ascii(line) for line in (title, *(f"  {subject:<{width}}  {text}" for subject, text in lines))]
 
 
 _PROOF: dict[Tone, str] = {

@@ -7,9 +7,8 @@ from typing import Any, Literal
 from cairn.report.explore.profile import FEW
 from cairn.report.explore.statistics import ALIKE
 from cairn.report.explore.study import Study
-from cairn.report.future import seen_future
 from cairn.report.numbers import listed, number, percent, short
-from cairn.settings.contract import Contract
+from cairn.report.page import seen_future
 from cairn.settings.data import DataConfig
 from cairn.settings.evaluate import EvaluateConfig
 
@@ -46,7 +45,6 @@ ADVICE = {
     "Long tail": "A few rows will decide RMSE; consider MAE, or predict the logarithm.",
     "Target drift": "Expect biased probabilities; check the calibration on the model card.",
     "Small groups": "Do not assume that the overall score holds for them.",
-    "Dominant entity": "Check the scores without it.",
     "Few rows": "Expect wide intervals; cross-validation makes better use of the rows.",
     "More features than rows": "Select features, or use a strongly regularised model.",
 }
@@ -58,19 +56,11 @@ TONES: tuple[Tone, ...] = ("worse", "unclear", "better")
 
 @dataclass(frozen=True)
 class Finding:
-    """One observation about the table.
-
-    Attributes:
-        tone: worse is a problem, unclear a warning, better is as it should be.
-        subject: what kind of observation, two or three words.
-        fact: a sentence with the columns and the numbers.
-        columns: the columns concerned, the most affected first.
-    """
+    """One observation: worse is a problem, unclear a warning, better is as it should be."""
 
     tone: Tone
     subject: str
     fact: str
-    columns: tuple[str, ...] = ()
 
     @property
     def advice(self) -> str:
@@ -79,17 +69,9 @@ class Finding:
 
 
 def findings(
-    found: Study, contract: Contract, data: DataConfig, evaluate: EvaluateConfig, split: Mapping[str, Any]
+    found: Study, data: DataConfig, evaluate: EvaluateConfig, split: Mapping[str, Any]
 ) -> list[Finding]:
-    """Return all findings, problems first, then warnings, then what is fine.
-
-    Args:
-        found: the study.
-        contract: of the prepared table.
-        data: the bounds of leaks, and data.group.
-        evaluate: rows that a group needs for a score.
-        split: metrics/split.json.
-    """
+    """Return all findings, problems first, then warnings, then what is fine; split is metrics/split.json."""
     every = [
         *_time_order(split),
         *_leaks(found, data),
@@ -98,7 +80,7 @@ def findings(
         *_levels(found),
         *_drift(found, split),
         *_target(found, data.event, split),
-        *_groups(found, data.group, evaluate),
+        *_groups(found, evaluate),
         *_size(found),
     ]
     return sorted(every, key=lambda finding: TONES.index(finding.tone))
@@ -112,8 +94,7 @@ def headline(every: Sequence[Finding]) -> tuple[Tone, str]:
 
 
 def _time_order(split: Mapping[str, Any]) -> Iterator[Finding]:
-    sentence = seen_future(split)
-    if sentence:
+    if sentence := seen_future(split):
         yield Finding("worse", "Time order", sentence)
 
 
@@ -124,11 +105,11 @@ def _leaks(found: Study, data: DataConfig) -> Iterator[Finding]:
             suspect.role, "Leak outside the features"
         )
         tone: Tone = "worse" if suspect.role in ("feature", "trusted") else "unclear"
-        yield Finding(tone, subject, f"{suspect.column}: {suspect.reason}.", (suspect.column,))
+        yield Finding(tone, subject, f"{suspect.column}: {suspect.reason}.")
     if found.suspects and not flagged:
         best, bound = found.suspects[0], short(data.leakage.max_single_score)
         score = f"{best.column} alone reaches {MEASURE[found.task]} {number(best.score, 3)} (limit {bound})"
-        yield Finding("better", "Leaks", f"No column looks like a leak: {score}.", (best.column,))
+        yield Finding("better", "Leaks", f"No column looks like a leak: {score}.")
 
 
 def _missing(found: Study) -> Iterator[Finding]:
@@ -141,23 +122,18 @@ def _missing(found: Study) -> Iterator[Finding]:
         if profile.distinct and profile.missing > MOSTLY_MISSING
     }
     if empty:
-        yield Finding("worse", "Empty columns", f"No values in train: {listed(empty)}.", tuple(empty))
+        yield Finding("worse", "Empty columns", f"No values in train: {listed(empty)}.")
     if constant:
-        fact = f"Only one value in train: {listed(constant)}."
-        yield Finding("unclear", "Constant columns", fact, tuple(constant))
-    if mostly:
-        fact = f"More than half of the values are missing in train: {_measured(mostly)}."
-        yield Finding("unclear", "Mostly missing", fact, tuple(mostly))
+        yield Finding("unclear", "Constant columns", f"Only one value in train: {listed(constant)}.")
+    yield from _warning("Mostly missing", "More than half of the values are missing in train", mostly)
     informative = {
         gap.columns: gap.association
         for gap in found.gaps
         if gap.association is not None and abs(gap.association) > INFORMATIVE
     }
-    if informative:
-        strongest = sorted(informative, key=lambda columns: -abs(informative[columns]))
-        measured = {_gap(columns): number(informative[columns], 2) for columns in strongest}
-        fact = f"Missing values are associated with the target: {_measured(measured)}."
-        yield Finding("unclear", "Informative gaps", fact, tuple(name for gap in strongest for name in gap))
+    strongest = sorted(informative, key=lambda columns: -abs(informative[columns]))
+    measured = {_gap(columns): number(informative[columns], 2) for columns in strongest}
+    yield from _warning("Informative gaps", "Missing values are associated with the target", measured)
     if not found.gaps:
         yield Finding("better", "Missing values", "No values are missing in train.")
 
@@ -175,11 +151,10 @@ def _duplicates(found: Study) -> Iterator[Finding]:
             " row with a different target; no model can predict all of them."
         )
         yield Finding("unclear", "Conflicting rows", fact)
-    if found.alike:
-        pairs = {f"{pair.first} with {pair.second}": number(pair.association, 3) for pair in found.alike}
-        fact = f"Pairs of features with an association of at least {ALIKE:g}: {_measured(pairs)}."
-        names = tuple(dict.fromkeys(name for pair in found.alike for name in (pair.first, pair.second)))
-        yield Finding("unclear", "Redundant features", fact, names)
+    pairs = {f"{pair.first} with {pair.second}": number(pair.association, 3) for pair in found.alike}
+    yield from _warning(
+        "Redundant features", f"Pairs of features with an association of at least {ALIKE:g}", pairs
+    )
 
 
 def _levels(found: Study) -> Iterator[Finding]:
@@ -191,31 +166,22 @@ def _levels(found: Study) -> Iterator[Finding]:
     }
     unseen = {rare.column: percent(rare.unseen_share) for rare in found.rare if rare.unseen_share > OFTEN}
     few = f"belong to levels with fewer than {FEW} rows of train"
-    if identifiers:
-        fact = f"Most values {few}: {_measured(identifiers)}."
-        yield Finding("unclear", "Identifiers", fact, tuple(identifiers))
-    if rare_shares:
-        fact = f"Some values {few}: {_measured(rare_shares)}."
-        yield Finding("unclear", "Rare levels", fact, tuple(rare_shares))
-    if unseen:
-        fact = f"Values of validation whose level does not occur in train: {_measured(unseen)}."
-        yield Finding("unclear", "New levels", fact, tuple(unseen))
+    yield from _warning("Identifiers", f"Most values {few}", identifiers)
+    yield from _warning("Rare levels", f"Some values {few}", rare_shares)
+    yield from _warning("New levels", "Values of validation whose level does not occur in train", unseen)
 
 
 def _drift(found: Study, split: Mapping[str, Any]) -> Iterator[Finding]:
     validation, test = _far(found.shifts), _far(split["shift"]["test"]["most"])
     if validation:
-        count = f"{len(validation)} of {len(found.shifts)} features"
-        fact = f"{count} differ from train by more than {FAR:g}: {_measured(validation)}."
-        yield Finding("unclear", "Drift to validation", fact, tuple(validation))
+        count = f"{len(validation)} of {len(found.shifts)} features differ from train by more than {FAR:g}"
+        yield from _warning("Drift to validation", count, validation)
     elif found.shifts:
         furthest = next(iter(found.shifts))
         largest = f"the largest distance is {number(found.shifts[furthest], 2)}, of {furthest}"
         fact = f"No feature differs from train by more than {FAR:g}: {largest}."
-        yield Finding("better", "Drift to validation", fact, (furthest,))
-    if test:
-        fact = f"Features that differ from train by more than {FAR:g}: {_measured(test)}."
-        yield Finding("unclear", "Drift to test", fact, tuple(test))
+        yield Finding("better", "Drift to validation", fact)
+    yield from _warning("Drift to test", f"Features that differ from train by more than {FAR:g}", test)
 
 
 def _target(found: Study, event: str, split: Mapping[str, Any]) -> Iterator[Finding]:
@@ -224,9 +190,9 @@ def _target(found: Study, event: str, split: Mapping[str, Any]) -> Iterator[Find
         fact = f"{percent(rate, 2)} of the rows of train are events ({event})."
         yield Finding("unclear", "Imbalance", fact)
     small = {level.name: percent(level.train) for level in found.target.levels if level.train < UNEVEN}
-    if small:
-        fact = f"Classes with less than {percent(UNEVEN, 0)} of the rows of train: {_measured(small)}."
-        yield Finding("unclear", "Small classes", fact)
+    yield from _warning(
+        "Small classes", f"Classes with less than {percent(UNEVEN, 0)} of the rows of train", small
+    )
     if found.task == "regression" and found.target.quantiles:
         low, first, middle, third, high = found.target.quantiles
         if max(high - third, first - low) > TAIL * (third - first):
@@ -240,19 +206,16 @@ def _target(found: Study, event: str, split: Mapping[str, Any]) -> Iterator[Find
         yield Finding("unclear", "Target drift", fact)
 
 
-def _groups(found: Study, entity: str | None, evaluate: EvaluateConfig) -> Iterator[Finding]:
+def _groups(found: Study, evaluate: EvaluateConfig) -> Iterator[Finding]:
     small = {
         f"{column} = {group.name}": f"{group.rows:,}"
         for column, groups in found.groups.items()
         for group in groups
         if group.rows < evaluate.min_slice_rows
     }
-    if small:
-        fact = f"Groups with fewer than {evaluate.min_slice_rows} rows of train: {_measured(small)}."
-        yield Finding("unclear", "Small groups", fact)
-    if found.entities and found.entities.largest_share > FAR:
-        fact = f"A single {entity} has {percent(found.entities.largest_share)} of the rows of train."
-        yield Finding("unclear", "Dominant entity", fact)
+    yield from _warning(
+        "Small groups", f"Groups with fewer than {evaluate.min_slice_rows} rows of train", small
+    )
 
 
 def _size(found: Study) -> Iterator[Finding]:
@@ -273,8 +236,11 @@ def _gap(columns: Sequence[str]) -> str:
     return columns[0] if len(columns) == 1 else f"{columns[0]} and {_counted(len(columns) - 1, 'other')}"
 
 
-def _measured(values: Mapping[str, str]) -> str:
-    return listed(f"{name} ({value})" for name, value in values.items())
+def _warning(subject: str, fact: str, values: Mapping[str, str]) -> Iterator[Finding]:
+    """Warn of what was measured by name, if anything was."""
+    if values:
+        named = listed(f"{name} ({value})" for name, value in values.items())
+        yield Finding("unclear", subject, f"{fact}: {named}.")
 
 
 def _counted(count: int, noun: str) -> str:

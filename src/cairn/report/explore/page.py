@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from cairn.data.drift import chance
-from cairn.report.explore.charts import heat, histogram, target_figure
 from cairn.report.explore.findings import MEASURE, findings, headline
+from cairn.report.explore.profile import Bars
+from cairn.report.explore.statistics import IS
 from cairn.report.explore.study import MATRIX, SAMPLE, SAMPLE_OF_PAIRS, Study
-from cairn.report.inventory import column_rows, feature_groups
-from cairn.report.page import render
+from cairn.report.page import column_rows, embedded, feature_groups, render
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
 from cairn.settings.evaluate import EvaluateConfig
@@ -24,6 +26,8 @@ TEMPLATE = Path(__file__).with_name("page.html.j2")
 CARDS = 120
 """So many columns are drawn; the table at the end has all of them."""
 STRONGEST, DIFFERING = 20, 12
+WIDTH, HEIGHT = 240.0, 48.0
+"""Of a histogram."""
 
 
 def explore_page(
@@ -39,73 +43,51 @@ def explore_page(
 ) -> tuple[str, str]:
     """Return the page, and its headline.
 
-    Args:
-        found: the study of train and validation.
-        source: the contract of the source.
-        prepared: the contract of the prepared table.
-        data: section data.
-        evaluate: section evaluate.
-        table: metrics/data.json.
-        split: metrics/split.json.
-        seed: of the samples.
+    `source` is the contract of the source table and `prepared` that of the prepared one; `table` is
+    metrics/data.json, `split` is metrics/split.json, and `seed` is that of the samples.
     """
-    every = findings(found, prepared, data, evaluate, split)
+    every = findings(found, data, evaluate, split)
     tone, first = headline(every)
+    drawn = list(found.associations)[:CARDS]
+    order = list(prepared.columns)
+    tested = split["shift"]["test"]["most"]
     page = render(
         TEMPLATE,
-        **about_table(found, prepared, data, table),
-        **drawings(found, split, data),
+        **_drawings(found, split, data),
+        name=data.name,
+        target=data.target,
+        about=prepared.columns[data.target],
+        data=data,
+        record=table,
+        study=found,
         split=split,
         evaluate=evaluate,
-        **comparisons(found, split),
+        contract=prepared,
         findings=every,
         tone=tone,
         headline=first,
         seed=seed,
-        left_out=left_out(source, prepared),
+        measure=MEASURE[data.task],
+        cards=sorted(drawn, key=lambda name: (name not in found.features, order.index(name))),
+        not_drawn=len(found.associations) - len(drawn),
+        groups=feature_groups(prepared, found.features),
+        columns=column_rows(prepared, found.features, data, table["missing"]),
+        samples={"columns": min(SAMPLE, found.rows), "pairs": min(SAMPLE_OF_PAIRS, found.rows)},
+        strongest=list(found.associations.items())[:STRONGEST],
+        alone={suspect.column: suspect.score for suspect in found.suspects},
+        differing=list(dict.fromkeys([*list(found.shifts)[:DIFFERING], *list(tested)[: DIFFERING // 2]])),
+        least_test=min(tested.values(), default=0.0),
+        chance=chance(min(SAMPLE, found.rows), min(SAMPLE, found.validation_rows)),
+        left_out={
+            name: column.description
+            for name, column in source.columns.items()
+            if name not in prepared.columns
+        },
     )
     return page, first
 
 
-def about_table(
-    found: Study, contract: Contract, data: DataConfig, table: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return what the page says of the table in text and numbers."""
-    strongest = list(found.associations)[:CARDS]
-    order = {name: place for place, name in enumerate(contract.columns)}
-    return {
-        "name": data.name,
-        "target": data.target,
-        "about": contract.columns[data.target],
-        "data": data,
-        "record": table,
-        "study": found,
-        "measure": MEASURE[data.task],
-        "contract": contract,
-        "cards": sorted(strongest, key=lambda name: (name not in found.features, order[name])),
-        "not_drawn": len(found.associations) - len(strongest),
-        "groups": feature_groups(contract, found.features),
-        "columns": column_rows(contract, found.features, data, table["missing"]),
-        "samples": {"columns": min(SAMPLE, found.rows), "pairs": min(SAMPLE_OF_PAIRS, found.rows)},
-    }
-
-
-def comparisons(found: Study, split: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the columns that are closest to the target, and those that differ most between the parts."""
-    tested = split["shift"]["test"]["most"]
-    validated = list(found.shifts)[:DIFFERING]
-    return {
-        "strongest": list(found.associations.items())[:STRONGEST],
-        "alone": {suspect.column: suspect.score for suspect in found.suspects},
-        "differing": list(dict.fromkeys([*validated, *list(tested)[: DIFFERING // 2]])),
-        "least_test": min(tested.values(), default=0.0),
-        "groups_shown": bool(found.groups or found.entities),
-        "chance": chance(min(SAMPLE, found.rows), min(SAMPLE, found.validation_rows)),
-    }
-
-
-def drawings(found: Study, split: Mapping[str, Any], data: DataConfig) -> dict[str, Any]:
-    """Return the pictures of the page."""
+def _drawings(found: Study, split: Mapping[str, Any], data: DataConfig) -> dict[str, Any]:
     from markupsafe import Markup
 
     profiles = {**found.profiles, data.target: found.target}
@@ -118,12 +100,58 @@ def drawings(found: Study, split: Mapping[str, Any], data: DataConfig) -> dict[s
     return {
         "histograms": {name: histogram(profile.bars) for name, profile in profiles.items() if profile.bars},
         "over_time": over_time,
-        "heat": heat(names, found.matrix[: len(names), : len(names)]) if len(names) > 1 else None,
+        "shown": names,
+        "matrix": found.matrix.tolist(),
     }
 
 
-def left_out(whole: Contract, prepared: Contract) -> dict[str, str]:
-    """Return the columns known only after the prediction, with what the contract says of them."""
-    return {
-        name: column.description for name, column in whole.columns.items() if name not in prepared.columns
-    }
+def histogram(bars: Bars) -> dict[str, str]:
+    """Return SVG paths in a box of 240 by 48: the bars of train and the outline of validation."""
+    top = max(bars.train.max(), bars.validation.max()) or 1.0
+    width = WIDTH / len(bars.train)
+    gap = 1.0 if len(bars.train) > 1 else 0.0
+    train = "".join(
+        f"M{_n(i * width)} {HEIGHT:g}v{_n(-HEIGHT * share / top)}h{_n(width - gap)}V{HEIGHT:g}z"
+        for i, share in enumerate(bars.train)
+        if share
+    )
+    heights = [_n(HEIGHT - (HEIGHT - 1) * share / top) for share in bars.validation]
+    steps = "".join(f"V{y}H{_n((i + 1) * width)}" for i, y in enumerate(heights))
+    return {"train": train, "validation": f"M0 {HEIGHT:g}{steps}V{HEIGHT:g}"}
+
+
+def target_figure(frame: pd.DataFrame, parts: Mapping[str, Any], label: str) -> str:
+    """Draw `statistics.over_time` of train, and the mean in validation; parts are those of the split."""
+    from cairn.report.plots.canvas import DASHES, MODEL, OTHERS, TEXT, draw, legend, to_svg
+
+    figure, (axes,) = draw(8.4, 3.2)
+    start = frame["start"].to_numpy()
+    if "value" in frame:
+        axes.fill_between(start, frame["low"], frame["high"], color=MODEL, alpha=0.22, linewidth=0)
+        axes.plot(start, frame["value"], color=MODEL, marker="o", markersize=2.5, label="train")
+        validation = parts["validation"]
+        # The two may differ in format: fractions of a second, or another offset in winter.
+        ends = pd.to_datetime([validation["from"], validation["until"]], format="ISO8601", utc=True)
+        ends = ends.tz_localize(None).to_numpy()
+        mean = validation.get("rate", validation.get("mean"))
+        axes.plot(ends, [mean, mean], color=OTHERS[0], linewidth=2.4, label="validation, overall")
+    else:
+        for position, name in enumerate(frame.columns.drop(["start", "rows"])):
+            style = position % len(OTHERS)
+            color, dash = (MODEL, "-") if position == 0 else (OTHERS[style], DASHES[style])
+            axes.plot(start, frame[name], color=color, linestyle=dash, label=_plain(name.removeprefix(IS)))
+    axes.set(ylabel=_plain(label))
+    axes.tick_params(axis="x", labelrotation=0)
+    axes.margins(x=0.01)
+    axes.yaxis.label.set_color(TEXT)
+    legend(axes, loc="best")
+    return embedded(to_svg(figure), "time")
+
+
+def _plain(text: str) -> str:
+    """Escape what matplotlib would take for a formula ($…$) or hide from the legend (_…)."""
+    return ("\u200b" + text if text.startswith("_") else text).replace("$", r"\$")
+
+
+def _n(value: float, digits: int = 1) -> str:
+    return f"{round(float(value), digits) + 0.0:g}"

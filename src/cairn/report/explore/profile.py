@@ -1,6 +1,7 @@
 """What one column holds: its values as numbers, their distribution, missing values and rare levels."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,6 @@ class Values:
     """One column of n rows as numbers.
 
     Attributes:
-        kind: as in the contract.
         numbers: shape (n,), NaN where missing or infinite; the codes of a category, 0 the most frequent;
             0 and 1 for a boolean; seconds since 1970 for a date.
         levels: the names of the codes of a category, else empty.
@@ -54,16 +54,10 @@ class Values:
         return np.bincount(self.numbers[self.known].astype(np.int64), minlength=len(self.levels))
 
 
-@dataclass(frozen=True)
-class Bars:
-    """A histogram of at most `BARS` bins from low to high; values outside are in the outermost bins.
+class Bars(NamedTuple):
+    """A histogram of at most `BARS` bins from low to high, as shares of the values of each part.
 
-    Attributes:
-        low: lower end of the first bin, or the minimum if that is higher.
-        high: upper end of the last bin, or the maximum if that is lower.
-        train: share of the values of train in each bin.
-        validation: same for validation.
-        logarithmic: whether the bins are equally wide on a log scale.
+    Values outside are in the outermost bins. The bins may be equally wide on a log scale.
     """
 
     low: float
@@ -73,8 +67,7 @@ class Bars:
     logarithmic: bool
 
 
-@dataclass(frozen=True)
-class Level:
+class Level(NamedTuple):
     """A level of a category, with its share of the values of train and of validation."""
 
     name: str
@@ -82,17 +75,12 @@ class Level:
     validation: float
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(NamedTuple):
     """A column in train, with validation beside it.
 
     Attributes:
-        kind: as in the contract.
         missing: share of the rows of train without a value (infinite counts as missing).
-        distinct: number of distinct values in train.
-        quantiles: minimum, quartiles, maximum; None for a category or a column without values.
-        mean: None in the same cases.
-        bars: None in the same cases.
+        quantiles: minimum, quartiles, maximum; None, as mean and bars, for a category or without values.
         levels: the most frequent levels of a category.
         other_levels: how many more levels train has.
     """
@@ -109,16 +97,12 @@ class Profile:
 
 @dataclass(frozen=True)
 class Rare:
-    """A category with rare or unseen levels.
+    """A category with levels that have fewer than 20 rows of train, or none (unseen in train).
 
     Attributes:
-        column: its name.
-        levels: number of levels in train.
-        rare: how many of them have fewer than 20 rows.
-        rare_share: their share of the values of train.
-        examples: the rarest of them.
-        unseen_share: share of the values of validation whose level does not occur in train.
-        unseen: some of these levels.
+        rare_share: share of the values of train that have a rare level.
+        examples: the rarest levels.
+        unseen_share: share of the values of validation that have an unseen level.
     """
 
     column: str
@@ -142,13 +126,7 @@ def of_parts(train: pd.Series, validation: pd.Series, kind: Kind) -> tuple[Value
 
 
 def as_values(column: pd.Series, kind: Kind, leading: int | None = None) -> Values:
-    """Return a column as numbers.
-
-    Args:
-        column: n rows that satisfy the contract.
-        kind: as in the contract.
-        leading: number of first rows that decide the order of the levels; None for all.
-    """
+    """Return a column as numbers; only the `leading` rows, or all, decide the order of the levels."""
     if kind == "categorical":
         return _coded(column, leading)
     if kind == "datetime":
@@ -178,12 +156,7 @@ def _name(level: object) -> str:
 
 
 def profile(train: Values, validation: Values) -> Profile:
-    """Describe a column.
-
-    Args:
-        train: its values in train.
-        validation: its values in validation, with the same codes.
-    """
+    """Describe a column by its values in train and in validation, which have the same codes."""
     known, other = train.numbers[train.known], validation.numbers[validation.known]
     missing, distinct = 1 - len(known) / len(train.numbers), len(np.unique(known))
     if not train.ordered:
@@ -223,13 +196,10 @@ def _bars(kind: Kind, known: Floats, other: Floats) -> Bars:
 
 
 def bin_edges(values: Floats) -> Floats:
-    """Return the edges of equal bins from the 0.5% to the 99.5% quantile.
+    """Return the edges of equal bins from the 0.5% to the 99.5% quantile of values without NaN.
 
     Bins are centred on whole numbers if all values are whole, and equally wide on a log scale if the values
     are positive and span more than three orders of magnitude.
-
-    Args:
-        values: at least one, without NaN.
     """
     low, high = np.quantile(values, [TAIL, 1 - TAIL], method="nearest")
     if low == high:
@@ -254,11 +224,7 @@ def _wide(low: float, high: float) -> bool:
 
 
 def rare_levels(columns: dict[str, tuple[Values, Values]]) -> list[Rare]:
-    """Return the categories with rare or unseen levels, those with the largest share first.
-
-    Args:
-        columns: by name, train and validation with the same codes; only categories count.
-    """
+    """Return the categories among columns of train and validation with rare or unseen levels, worst first."""
     found = [_rare(name, *parts) for name, parts in columns.items() if not parts[0].ordered]
     concerned = [rare for rare in found if rare.rare or rare.unseen]
     return sorted(concerned, key=lambda rare: (-max(rare.rare_share, rare.unseen_share), rare.column))

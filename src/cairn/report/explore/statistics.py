@@ -1,7 +1,7 @@
 """Associations between columns of any kind, and the target over time and in groups, with intervals."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,14 +17,12 @@ ALIKE = 0.98
 MOST_PAIRS = 20
 PERIODS = {"hour": "h", "day": "D", "week": "W", "month": "M", "quarter": "Q", "year": "Y"}
 MOST_PERIODS = 100
-CONFIDENCE = 0.95
 CLASSES = 6
 IS = "is "
 """Prefix of the columns of classes, whose names may equal those of other columns."""
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """Two features that hold nearly the same information."""
 
     first: str
@@ -63,9 +61,9 @@ def association(first: Values, second: Values) -> float | None:
 
 
 def with_target(columns: Mapping[str, Values], target: Values) -> dict[str, float | None]:
-    """Return the association of every column with the target, the strongest first."""
+    """Return the association of every column with the target, the strongest first, undefined ones last."""
     found = {name: association(values, target) for name, values in columns.items()}
-    return dict(sorted(found.items(), key=lambda item: (-_strength(item[1]), item[0])))
+    return dict(sorted(found.items(), key=lambda item: (item[1] is None, -abs(item[1] or 0), item[0])))
 
 
 def matrix(columns: Mapping[str, Values]) -> Floats:
@@ -89,10 +87,6 @@ def alike(names: list[str], matrix: Floats) -> list[Pair]:
     return sorted(pairs, key=lambda pair: (-abs(pair.association), pair.first, pair.second))[:MOST_PAIRS]
 
 
-def _strength(measured: float | None) -> float:
-    return -1.0 if measured is None else abs(measured)
-
-
 def _epsilon(codes: Floats, values: Floats) -> float | None:
     ranks, n, levels = pd.Series(rankdata(values)), len(values), len(np.unique(codes))
     if levels >= n:
@@ -114,27 +108,21 @@ def _cramer(x: Floats, y: Floats) -> float | None:
 
 
 def mean_of(target: Floats, task: Task) -> Estimate:
-    """Return the mean of the target with its 95% interval; the rows are taken as independent.
+    """Return the mean of the target, shape (n,), with its 95% interval; the rows are taken as independent.
 
     The interval of a rate is Wilson's, that of another mean the normal one (NaN for a single row).
-
-    Args:
-        target: shape (n,), n > 0; 0 and 1 in a binary task.
-        task: binary or regression.
     """
-    if task == "binary":
-        test = binomtest(int(target.sum()), len(target))
-        return Estimate(float(target.mean()), *test.proportion_ci(CONFIDENCE, method="wilson"))
     mean = float(target.mean())
-    half = norm.ppf((1 + CONFIDENCE) / 2) * (sem(target) if len(target) > 1 else np.nan)
+    if task == "binary":
+        return Estimate(mean, *binomtest(int(target.sum()), len(target)).proportion_ci(0.95, method="wilson"))
+    half = norm.ppf(0.975) * (sem(target) if len(target) > 1 else np.nan)
     return Estimate(mean, float(mean - half), float(mean + half))
 
 
 def period_of(time: pd.Series) -> str | None:
-    """Return the shortest of hour, day, week, month, quarter and year that gives at most 100 periods.
+    """Return the shortest of PERIODS that gives at most 100 of them.
 
-    Returns:
-        The longest period with several if all give more; None if all rows are in one period of any length.
+    It is the longest with several if all give more; None if all rows are in one period of any length.
     """
     several = None
     for name, code in PERIODS.items():
@@ -149,14 +137,9 @@ def period_of(time: pd.Series) -> str | None:
 def over_time(time: pd.Series, target: pd.Series, task: Task, period: str) -> pd.DataFrame:
     """Return the target by period, one row for each period that has rows.
 
-    Args:
-        time: n dates, no time zone, none missing.
-        target: of the same rows.
-        task: for classes there is a column of shares for each of the six most frequent, no interval.
-        period: a name in PERIODS.
-
     Returns:
-        Columns start (a date), rows, and value, low and high, or `is NAME` for every class.
+        Columns start (a date), rows, and value, low and high, or `is NAME`, the share, for each of the six
+        most frequent classes.
     """
     start = time.dt.to_period(PERIODS[period]).dt.start_time.rename("start")
     if task == "multiclass":

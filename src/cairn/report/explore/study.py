@@ -1,12 +1,14 @@
 """Everything the page shows about a table, computed from train and the features of validation."""
 
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cairn.data.drift import distances
+from cairn.data.leakage import judge
 from cairn.data.split import contents
 from cairn.metrics.bootstrap import Estimate
 from cairn.report.explore.profile import (
@@ -30,9 +32,8 @@ from cairn.report.explore.statistics import (
     period_of,
     with_target,
 )
-from cairn.report.explore.suspects import Suspect, suspects
 from cairn.report.numbers import short
-from cairn.settings.contract import Contract
+from cairn.settings.contract import Contract, Kind
 from cairn.settings.data import DataConfig, Task
 
 SAMPLE = 20_000
@@ -42,20 +43,12 @@ COMPARED = 60
 """The features closest to the target that are compared with each other; the matrix shows the first 30."""
 MOST_LEVELS = 12
 MOST_COLUMNS = 6
+MOST_SUSPECTS = 150
 NOT_IN_TRAIN = -1
 
 
-@dataclass(frozen=True)
-class Gap:
-    """Columns that are missing in exactly the same rows of train.
-
-    Attributes:
-        columns: their names, in the order of the contract.
-        share: of the rows.
-        where_missing: the target in these rows; None for classes.
-        elsewhere: the target in the other rows; None for classes, or if there are no other rows.
-        association: of missingness with the target; None where undefined.
-    """
+class Gap(NamedTuple):
+    """Columns that are missing in exactly the same rows of train, and the target in these and other rows."""
 
     columns: tuple[str, ...]
     share: float
@@ -64,17 +57,8 @@ class Gap:
     association: float | None
 
 
-@dataclass(frozen=True)
-class Group:
-    """Rows that share a level of a column.
-
-    Attributes:
-        name: the level.
-        train: share of the rows of train.
-        validation: share of the rows of validation.
-        rows: of train.
-        target: its mean in train; None for classes.
-    """
+class Group(NamedTuple):
+    """A level of a column: its share of train and validation, its rows and mean target in train."""
 
     name: str
     train: float
@@ -83,35 +67,31 @@ class Group:
     target: Estimate | None
 
 
-@dataclass(frozen=True)
-class Entities:
-    """The entities in train by data.group, which a group split keeps together.
+class Entities(NamedTuple):
+    """The entities in train by data.group, which a group split keeps together."""
 
-    Attributes:
-        count: number of entities.
-        median_rows: of an entity.
-        largest_share: share of the rows that the largest entity has.
-        effective: the number of equally large entities with the same diversity, 1 / sum of squared shares
-            (M. O. Hill, Diversity and evenness, Ecology 54 (1973), page 429, order 2).
-    """
-
-    count: int
+    number: int
     median_rows: float
     largest_share: float
-    effective: float
 
 
-@dataclass(frozen=True)
-class Duplicates:
-    """Rows of train that repeat others.
-
-    Attributes:
-        rows: how many equal an earlier row in everything but row_id and key.
-        conflicting: how many have the same features as a row with a different target.
-    """
+class Duplicates(NamedTuple):
+    """Rows of train that equal an earlier row in all but row_id and key, or only in the features."""
 
     rows: int
     conflicting: int
+
+
+class Suspect(NamedTuple):
+    """A column judged as the stage split judges features; the reason is empty if it is not suspect.
+
+    The score is what a small tree on it reaches on rows it was not fitted on, ROC AUC or R².
+    """
+
+    column: str
+    role: Literal["feature", "trusted", "not a feature"]
+    score: float
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -119,25 +99,12 @@ class Study:
     """What was found. Names are columns of the prepared table; only `target` is about the target.
 
     Attributes:
-        rows: of train.
-        validation_rows: of validation.
-        features: names, in the order of the contract.
-        target: its profile, without validation.
-        profiles: of all other columns.
-        associations: of all other columns with the target, the strongest first.
-        compared: features that were compared with each other, the closest to the target first.
+        profiles: of all columns but the target.
+        associations: of all columns with the target, the strongest first.
+        compared: c features that were compared with each other, the closest to the target first.
         matrix: their associations, shape (c, c).
-        alike: pairs among them that hold nearly the same information.
-        gaps: what is missing together, the largest first.
         complete: share of the rows of train that have every feature.
-        rare: categories with rare or unseen levels.
-        duplicates: rows that repeat others.
-        suspects: how well each column alone predicts the target.
         shifts: distance of validation from train by feature, the largest first.
-        groups: by column.
-        entities: of data.group.
-        periods: the target by period; None without a time.
-        period: their length.
     """
 
     rows: int
@@ -171,15 +138,10 @@ def study(
     slices: list[str],
     seed: int,
 ) -> Study:
-    """Study a table.
+    """Study the training part of a table and the features of its validation part.
 
-    Args:
-        train: the training part.
-        validation: the validation part; its target is not used.
-        contract: of the prepared table.
-        data: task, target, time, group and the bounds of leaks.
-        slices: columns whose groups are shown; empty for the first columns with few levels.
-        seed: of the samples: 20,000 rows for single columns and the target, 5,000 for pairs of columns.
+    If there are no `slices`, the groups of the first columns with few levels are studied. The seed is that of
+    the samples: 20,000 rows for single columns and the target, 5,000 for pairs of columns.
     """
     parts = {
         name: of_parts(train[name], validation[name], column.kind)
@@ -187,7 +149,9 @@ def study(
         if name != data.target
     }
     features = [name for name in parts if contract.columns[name].group]
-    target = target_values(train[data.target], data.task)
+    # Classes are levels, an event is 1.
+    kinds: dict[Task, Kind] = {"multiclass": "categorical", "binary": "boolean", "regression": "numeric"}
+    target = as_values(train[data.target], kinds[data.task])
     sample = pd.Series(range(len(train))).sample(min(SAMPLE, len(train)), random_state=seed).to_numpy()
     associations = with_target(
         {name: train_part.at(sample) for name, (train_part, _) in parts.items()}, target.at(sample)
@@ -196,6 +160,7 @@ def study(
     pairs = matrix({name: parts[name][0].at(sample[:SAMPLE_OF_PAIRS]) for name in compared})
     time = to_utc(train[data.time]) if data.time else None
     period = None if time is None else period_of(time)
+    periods = over_time(time, train[data.target], data.task, period) if time is not None and period else None
     return Study(
         rows=len(train),
         validation_rows=len(validation),
@@ -208,25 +173,29 @@ def study(
         matrix=pairs,
         alike=alike(compared, pairs),
         gaps=gaps(train, list(parts), target, data.task),
-        complete=complete_rows(train, features),
+        complete=float(train[features].notna().all(axis=1).mean()),
         rare=rare_levels({name: parts[name] for name in features}),
         duplicates=duplicates(train, contract, data, features),
         suspects=suspects(train, contract, data, list(associations), seed),
         shifts=distances(train, validation, contract, seed),
         groups={name: groups(*parts[name], target, data.task) for name in columns_to_show(slices, parts)},
         entities=entities(train[data.group]) if data.group else None,
-        periods=over_time(time, train[data.target], data.task, period)
-        if time is not None and period
-        else None,
+        periods=periods,
         period=period,
     )
 
 
-def target_values(column: pd.Series, task: Task) -> Values:
-    """Return the target as numbers: classes are levels, an event is 1."""
-    if task == "multiclass":
-        return as_values(column, "categorical")
-    return as_values(column, "boolean" if task == "binary" else "numeric")
+def suspects(
+    train: pd.DataFrame, contract: Contract, data: DataConfig, names: list[str], seed: int
+) -> list[Suspect]:
+    """Judge the first 150 columns, features or not, and return the most suspicious first."""
+    checked = [name for name in names if contract.columns[name].kind != "datetime"][:MOST_SUSPECTS]
+    found = []
+    for name, (score, reasons) in judge(train, checked, contract, data, seed).items():
+        role = "trusted" if name in data.leakage.trusted else "feature"
+        role = role if contract.columns[name].group else "not a feature"
+        found.append(Suspect(name, role, score, "; ".join(reasons)))
+    return sorted(found, key=lambda suspect: (not suspect.reason, -suspect.score, suspect.column))
 
 
 def gaps(train: pd.DataFrame, names: list[str], target: Values, task: Task) -> list[Gap]:
@@ -249,11 +218,6 @@ def _gap(columns: list[str], missing: NDArray[np.bool_], target: Values, task: T
     ]
     found = association(Values("boolean", missing.astype(np.float64)), target)
     return Gap(tuple(columns), float(missing.mean()), *means, found)
-
-
-def complete_rows(train: pd.DataFrame, names: list[str]) -> float:
-    """Return the share of the rows that have a value in every one of the columns."""
-    return float(train[names].notna().all(axis=1).mean())
 
 
 def duplicates(train: pd.DataFrame, contract: Contract, data: DataConfig, features: list[str]) -> Duplicates:
@@ -316,8 +280,5 @@ def _cut(train: Values, validation: Values) -> tuple[Floats, Floats, list[str]]:
 
 def entities(column: pd.Series) -> Entities:
     """Describe how the rows of train are distributed over the entities of data.group."""
-    rows = column.value_counts().to_numpy()
-    shares = rows / rows.sum()
-    return Entities(
-        len(rows), float(np.median(rows)), float(shares.max()), float(1 / np.square(shares).sum())
-    )
+    rows = column.value_counts()
+    return Entities(len(rows), float(rows.median()), float(rows.max() / rows.sum()))

@@ -49,16 +49,9 @@ def draw(
     rows: tuple[float, ...] = (1.0,),
     columns: tuple[float, ...] = (1.0,),
 ) -> tuple[Figure, list[Axes]]:
-    """Create a figure with its axes in the common style.
+    """Create a figure of width by height inches, and its axes, row by row, in the common style.
 
-    Args:
-        width: inches.
-        height: inches.
-        rows: relative heights of the rows of axes.
-        columns: relative widths of the columns of axes.
-
-    Returns:
-        The figure and its axes, row by row.
+    Rows and columns are the relative sizes of those of axes.
     """
     with mpl.rc_context(STYLE):
         layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
@@ -76,20 +69,16 @@ def legend(axes: Axes, **options: Any) -> None:
         axes.legend(fontsize=9, handlelength=2.2, **options)
 
 
-def _settle(figure: Figure) -> None:
-    """Fix the layout: computed again on a second save, it would move by fractions of a pixel."""
-    if figure.get_layout_engine() is not None:
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
-
-
 def to_svg(figure: Figure) -> str:
     """Return a figure as an <svg> element to embed in HTML; equal figures give equal text."""
     buffer = io.StringIO()
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         # A letter that matplotlib's font lacks, such as 北, is measured roughly; the reader's font has it.
         warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
-        _settle(figure)
+        if figure.get_layout_engine() is not None:
+            # Computed again on a second save, the layout would move by fractions of a pixel.
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     text = buffer.getvalue()
     return text[text.index("<svg") :]

@@ -14,9 +14,9 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import ArrayLike
 
 from cairn.metrics.bootstrap import Estimate
+from cairn.metrics.decisions import Floats
 from cairn.report.plots.canvas import DASHES, MODEL, OTHERS, TEXT, draw, legend
 
 LEVELS_SHOWN = 12
@@ -25,7 +25,6 @@ LABEL_WIDTH = 12
 
 
 def _look(position: int) -> dict[str, Any]:
-    """Return the line style of the model (position 0) or of a baseline."""
     if position == 0:
         return {"color": MODEL, "linewidth": 2.4, "zorder": 3}
     style = (position - 1) % len(OTHERS)
@@ -37,21 +36,16 @@ def _diagonal(axes: Axes) -> None:
 
 
 def _curves(
-    axes: Axes, curves: Mapping[str, pd.DataFrame], areas: Mapping[str, float] | None, **options: Any
+    axes: Axes, curves: Mapping[str, pd.DataFrame], areas: Mapping[str, float], **options: Any
 ) -> None:
     for position, (name, curve) in enumerate(curves.items()):
-        label = f"{name} ({areas[name]:.3f})" if areas else name
+        label = f"{name} ({areas[name]:.3f})"
         axes.plot(curve.iloc[:, 0], curve.iloc[:, 1], label=label, **options, **_look(position))
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
 
 
-def roc_figure(curves: Mapping[str, pd.DataFrame], areas: Mapping[str, float] | None = None) -> Figure:
-    """Draw ROC curves: true over false positive rate.
-
-    Args:
-        curves: by model, `curves.roc_curve_points`; the first is drawn boldly.
-        areas: by model, its ROC AUC for the legend.
-    """
+def roc_figure(curves: Mapping[str, pd.DataFrame], areas: Mapping[str, float]) -> Figure:
+    """Draw `curves.roc_curve_points` by model, with each ROC AUC in the legend."""
     figure, (axes,) = draw(4.8, 4.8)
     _diagonal(axes)
     _curves(axes, curves, areas)
@@ -60,15 +54,10 @@ def roc_figure(curves: Mapping[str, pd.DataFrame], areas: Mapping[str, float] | 
     return figure
 
 
-def pr_figure(
-    curves: Mapping[str, pd.DataFrame], base_rate: float, areas: Mapping[str, float] | None = None
-) -> Figure:
-    """Draw precision over recall, with the base rate, which a random order of the rows would reach.
+def pr_figure(curves: Mapping[str, pd.DataFrame], areas: Mapping[str, float], base_rate: float) -> Figure:
+    """Draw `curves.pr_curve_points` by model, with each average precision in the legend.
 
-    Args:
-        curves: by model, `curves.pr_curve_points`; the first is drawn boldly.
-        base_rate: share of positive rows.
-        areas: by model, its average precision for the legend.
+    The base rate, the share of positive rows, is what a random order of the rows would reach.
     """
     figure, (axes,) = draw(4.8, 4.8)
     axes.axhline(base_rate, color=TEXT, linewidth=1, alpha=0.5)
@@ -81,30 +70,22 @@ def pr_figure(
     return figure
 
 
-def calibration_figure(tables: Mapping[str, pd.DataFrame], prediction: ArrayLike) -> Figure:
-    """Draw observed over predicted rates with intervals, and below them a histogram of the predictions.
-
-    Args:
-        tables: by model, `curves.calibration_table`; the first is drawn with its intervals.
-        prediction: P(positive) of the first model, shape (n,), for the histogram.
-    """
+def calibration_figure(tables: Mapping[str, pd.DataFrame], prediction: Floats) -> Figure:
+    """Draw `curves.calibration_table` by model, the first with intervals and its predictions."""
     figure, (axes, below) = draw(4.8, 5.6, rows=(4.0, 1.0))
     _diagonal(axes)
     for position, (name, table) in enumerate(tables.items()):
         predicted, observed = table["predicted"].to_numpy(), table["observed"].to_numpy()
         if position == 0:
             reach = np.abs(table[["low", "high"]].to_numpy().T - observed)
-            axes.errorbar(
-                predicted,
-                observed,
-                yerr=reach,
-                fmt="o-",
-                markersize=5,
-                elinewidth=1.4,
-                capsize=3,
-                label=name,
+            style: dict[str, Any] = {
+                "fmt": "o-",
+                "markersize": 5,
+                "elinewidth": 1.4,
+                "capsize": 3,
                 **_look(position),
-            )
+            }
+            axes.errorbar(predicted, observed, yerr=reach, label=name, **style)
         else:
             axes.plot(predicted, observed, marker="o", markersize=3, label=name, **_look(position))
     top = min(1.0, 1.05 * max(float(table[["predicted", "high"]].max().max()) for table in tables.values()))
@@ -113,18 +94,14 @@ def calibration_figure(tables: Mapping[str, pd.DataFrame], prediction: ArrayLike
     lines, names = axes.get_legend_handles_labels()
     order = [names.index(name) for name in tables]
     legend(axes, handles=[lines[i] for i in order], labels=list(tables), loc="upper left")
-    below.hist(np.asarray(prediction), bins=40, range=(0, top), color=MODEL, alpha=0.6)
+    below.hist(prediction, bins=40, range=(0, top), color=MODEL, alpha=0.6)
     below.set(xlim=(0, top), xlabel="predicted probability", ylabel="rows")
     below.yaxis.set_major_locator(MaxNLocator(2))
     return figure
 
 
 def confusion_figure(matrix: pd.DataFrame) -> Figure:
-    """Draw the confusion matrix: counts, and the share of the actual class, which colours the cell.
-
-    Args:
-        matrix: `decisions.confusion`.
-    """
+    """Draw `decisions.confusion`: counts, and the share of the actual class, which colours the cell."""
     counts = matrix.to_numpy(dtype=np.float64)
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
@@ -156,47 +133,28 @@ def _in_lines(name: str) -> str:
     return "\n".join(line.replace("_ ", "_") for line in lines)
 
 
-def training_figure(
-    train: Sequence[float], validation: Sequence[float] | None = None, *, label: str = "score"
-) -> Figure:
-    """Draw the score over the iterations of training, with the best on validation marked; higher is better.
+def training_figure(train: Sequence[float], validation: Sequence[float]) -> Figure:
+    """Draw the score over the iterations, with the best on validation marked; higher is better.
 
-    Args:
-        train: one score per iteration.
-        validation: same for validation; None if the model was fitted without it.
-        label: name of the score.
+    `validation` is empty if the model was fitted without it.
     """
     figure, (axes,) = draw(5.6, 3.6)
     axes.plot(range(1, len(train) + 1), train, label="train", color=OTHERS[0], linestyle=DASHES[0])
-    if validation is not None and len(validation) > 0:
+    if validation:
         steps = range(1, len(validation) + 1)
         axes.plot(steps, validation, label="validation", **_look(0))
-        best = int(np.argmax(validation))
-        axes.plot(best + 1, validation[best], "o", color=MODEL, markersize=8, markerfacecolor="none")
-        axes.annotate(
-            f"best: {best + 1}",
-            (best + 1, validation[best]),
-            xytext=(0, -16),
-            textcoords="offset points",
-            ha="center",
-            fontsize=9,
-            color=TEXT,
-        )
-    axes.set(xlabel="iteration", ylabel=label)
+        best = (int(np.argmax(validation)) + 1, max(validation))
+        axes.plot(*best, "o", color=MODEL, markersize=8, markerfacecolor="none")
+        place: dict[str, Any] = {"xytext": (0, -16), "textcoords": "offset points", "ha": "center"}
+        axes.annotate(f"best: {best[0]}", best, fontsize=9, color=TEXT, **place)
+    axes.set(xlabel="iteration", ylabel="score")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(axes, loc="best")
     return figure
 
 
-def regression_figure(y: ArrayLike, prediction: ArrayLike, *, label: str = "value") -> Figure:
-    """Draw actual over predicted values: the density of rows on a log colour scale, and the diagonal.
-
-    Args:
-        y: values, shape (n,).
-        prediction: values, shape (n,).
-        label: name and unit of the target.
-    """
-    actual, predicted = np.asarray(y, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
+def regression_figure(actual: Floats, predicted: Floats, *, label: str) -> Figure:
+    """Draw actual over predicted values, shape (n,): the density of rows on a log scale, and the diagonal."""
     # A few outliers would squeeze everything else into a corner.
     low, high = np.quantile(np.concatenate([actual, predicted]), [0.001, 0.999])
     pad = 0.02 * (high - low) or 1.0
@@ -204,32 +162,18 @@ def regression_figure(y: ArrayLike, prediction: ArrayLike, *, label: str = "valu
     figure, (axes,) = draw(4.8, 4.8)
     inside = (np.minimum(actual, predicted) >= limits[0]) & (np.maximum(actual, predicted) <= limits[1])
     hue = LinearSegmentedColormap.from_list("model", [to_rgba(MODEL, 0.15), to_rgba(MODEL, 1.0)])
-    axes.hexbin(
-        predicted[inside],
-        actual[inside],
-        gridsize=40,
-        extent=limits * 2,
-        mincnt=1,
-        bins="log",
-        cmap=hue,
-        linewidths=0,
-        rasterized=True,
-    )
+    style: dict[str, Any] = {"cmap": hue, "linewidths": 0, "rasterized": True}
+    x, y = predicted[inside], actual[inside]
+    axes.hexbin(x, y, gridsize=40, extent=limits * 2, mincnt=1, bins="log", **style)
     axes.plot(limits, limits, color=TEXT, linewidth=1)
     axes.set(xlim=limits, ylim=limits, aspect="equal")
     axes.set(xlabel=f"predicted {label}", ylabel=f"actual {label}")
     return figure
 
 
-def residual_figure(y: ArrayLike, prediction: ArrayLike, *, label: str = "value") -> Figure:
-    """Draw the distribution of the errors (actual - predicted) without the outermost 1%.
-
-    Args:
-        y: values, shape (n,).
-        prediction: values, shape (n,).
-        label: name and unit of the target.
-    """
-    error = np.asarray(y, dtype=np.float64) - np.asarray(prediction, dtype=np.float64)
+def residual_figure(actual: Floats, predicted: Floats, *, label: str) -> Figure:
+    """Draw the distribution of the errors (actual - predicted), shape (n,), without the outermost 1%."""
+    error = actual - predicted
     low, high = np.quantile(error, [0.005, 0.995])
     figure, (axes,) = draw(5.6, 3.2)
     axes.hist(error, bins=60, range=(float(low), float(high)), color=MODEL, alpha=0.7)
@@ -239,12 +183,7 @@ def residual_figure(y: ArrayLike, prediction: ArrayLike, *, label: str = "value"
 
 
 def interval_figure(estimates: Mapping[str, Estimate], *, label: str) -> Figure:
-    """Draw values with their intervals against 0, such as the gain over each baseline.
-
-    Args:
-        estimates: by name, from top to bottom.
-        label: name and unit of the values.
-    """
+    """Draw values with their intervals against 0, such as the gain over each baseline, top to bottom."""
     figure, (axes,) = draw(5.6, 1.0 + 0.38 * len(estimates))
     _intervals(axes, list(estimates), list(estimates.values()))
     axes.set(xlabel=label)
@@ -252,7 +191,6 @@ def interval_figure(estimates: Mapping[str, Estimate], *, label: str) -> Figure:
 
 
 def _intervals(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate]) -> None:
-    """Draw dots with bars from top to bottom, grey if the interval contains 0."""
     axes.axvline(0, color=TEXT, linewidth=1)
     for line, (value, low, high) in enumerate(estimates):
         color = TEXT if low <= 0 <= high else MODEL
@@ -264,15 +202,9 @@ def _intervals(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate]) 
 
 
 def slice_figure(table: pd.DataFrame, metric: str, *, model: str, reference: str) -> Figure:
-    """Draw scores by slice: model and reference on the left, the paired gain with its interval on the right.
+    """Draw `slices.slice_scores`: model and reference on the left, the paired gain on the right.
 
     Only the 12 largest levels of each column are drawn, in the order of the table.
-
-    Args:
-        table: `slices.slice_scores`.
-        metric: the one to draw.
-        model: name for the legend.
-        reference: name for the legend.
     """
     shown = table[table["metric"] == metric]
     largest = shown.groupby("column")["rows"].rank(method="first", ascending=False) <= LEVELS_SHOWN

@@ -18,15 +18,7 @@ SLICE_VALUES = ("value", "reference", "gain", "low", "high")
 
 
 def plot_files(found: Evaluation, test: Predicted) -> dict[str, str]:
-    """Return the curves of the model as CSV, of at most 1,000 rows each, and its figures as SVG.
-
-    Args:
-        found: the evaluation.
-        test: the rows it is about.
-
-    Returns:
-        By path inside plots/, the text of the file.
-    """
+    """Return the curves of the model as CSV and its figures as SVG, by their path inside plots/."""
     tables, drawn = _curve_tables(found, test), _figures(found, test)
     return {
         **{f"curves/{name}.csv": table.to_csv(index=False) for name, table in tables.items()},
@@ -72,7 +64,6 @@ def _figures(found: Evaluation, test: Predicted) -> dict[str, Figure]:
 
 
 def _estimate(score: Score) -> Estimate:
-    """Return a score as figures take it: NaN where undefined."""
     return Estimate(*(math.nan if end is None else end for end in (score.value, score.low, score.high)))
 
 
@@ -93,6 +84,6 @@ def _binary_figures(found: Evaluation, y: Floats, predictions: Mapping[str, Floa
     calibration = {name: curves.calibration_table(y, p) for name, p in pair.items()}
     return {
         "roc": figures.roc_figure(roc, areas("roc_auc")),
-        "pr": figures.pr_figure(pr, float(y.mean()), areas("pr_auc")),
+        "pr": figures.pr_figure(pr, areas("pr_auc"), float(y.mean())),
         "calibration": figures.calibration_figure(calibration, predictions[MODEL]),
     }

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from cairn.data.tables import rounded
 from cairn.metrics.paired import gain
 from cairn.report.card.words import metric_name
-from cairn.report.numbers import short
-from cairn.report.studies.difference import column, draws, magnitude, p_cell, quantity_title, sizes
+from cairn.report.numbers import p_value, short
+from cairn.report.studies.difference import column, draws, magnitude, picture, quantity_title, sizes
 from cairn.report.studies.sheet import Section, Sheet
 from cairn.report.table import Table
 from cairn.settings.search import SAVING
@@ -36,11 +36,10 @@ def sheet_of(ablation: Ablation) -> Sheet:
 def verdicts(ablation: Ablation) -> list[tuple[str, str]]:
     """Return one line per part; many inconclusive parts are only counted."""
     unclear = [part for part in ablation.parts if part.verdict == "unclear"]
-    named = ablation.parts
-    if len(unclear) > MOST_NAMED:
-        named = [part for part in ablation.parts if part.verdict != "unclear"]
+    many = len(unclear) > MOST_NAMED
+    named = [part for part in ablation.parts if not many or part.verdict != "unclear"]
     lines = [(_verdict(ablation.protocol, part), TONES[part.verdict]) for part in named]
-    if len(named) == len(ablation.parts):
+    if not many:
         return lines
     decides = ablation.protocol.decides
     title = quantity_title(decides, ablation.protocol.currency)
@@ -71,7 +70,7 @@ def _table(ablation: Ablation) -> Table:
     columns = {
         "without": column([part.without for part in parts]),
         "importance": column([gain(part.differences[decides], decides) for part in parts]),
-        "p": [p_cell(part.differences[decides]) for part in parts],
+        "p": [p_value(part.differences[decides].corrected) for part in parts],
     }
     if any(part.alone for part in parts):
         columns["alone"] = column([part.alone for part in parts])
@@ -99,11 +98,9 @@ def _notes(ablation: Ablation) -> list[str]:
 
 
 def protocol_notes(protocol: Protocol, noise: float | None) -> list[str]:
-    """Say on which rows the scores are, what the intervals hold, and what they leave out.
+    """Say which rows the scores are on, and what the intervals include and leave out.
 
-    Args:
-        protocol: of the study.
-        noise: standard deviation of the deciding quantity between seeds; None for one seed.
+    `noise` is the standard deviation of the deciding quantity between seeds; None for one seed.
     """
     uses = ["stopped training"] if protocol.stops_early else []
     uses += ["calibrated the probabilities"] if protocol.calibrates else []
@@ -125,19 +122,10 @@ def protocol_notes(protocol: Protocol, noise: float | None) -> list[str]:
 
 
 def _figures(ablation: Ablation) -> list[tuple[str, str]]:
-    """Draw the importance of each part by each quantity, as SVG."""
-    from cairn.report.plots.canvas import to_svg
-    from cairn.report.plots.figures import interval_figure
-
     drawn = []
     for quantity in ablation.full:
         name = quantity_title(quantity, ablation.protocol.currency)
-        known = {
-            part.part: gain(part.differences[quantity], quantity)
-            for part in ablation.parts
-            if not math.isnan(part.differences[quantity].low)
-        }
-        if known:
-            caption = f"Importance by {name}, with its interval; grey where it holds 0."
-            drawn.append((caption, to_svg(interval_figure(known, label=f"importance, {name}"))))
+        gains = {part.part: gain(part.differences[quantity], quantity) for part in ablation.parts}
+        caption = f"Importance by {name}, with its interval; grey where it contains 0."
+        drawn += picture(gains, f"importance, {name}", caption)
     return drawn

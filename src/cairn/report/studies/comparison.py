@@ -1,16 +1,26 @@
 """The sheet of a comparison: which revision is better, every number, every slice, what differs."""
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from cairn.data.tables import rounded
-from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.paired import Slice, detectable, gain, greater_is_better, judged
 from cairn.report.card.words import metric_name
-from cairn.report.studies.difference import cells, draws, magnitude, quantity_title, size, verdict
+from cairn.report.numbers import listed
+from cairn.report.studies.difference import (
+    cells,
+    draws,
+    interval_of,
+    magnitude,
+    picture,
+    quantity_title,
+    size,
+    verdict,
+)
 from cairn.report.studies.sheet import Section, Sheet
 from cairn.report.table import Table
 from cairn.settings.search import SAVING
@@ -30,18 +40,14 @@ def sheet_of(comparison: Comparison) -> Sheet:
         title=f"{comparison.target}: {names} against {comparison.reference}",
         verdicts=[
             (
-                f"{letter}: {' '.join([conclusion(comparison, one), *_sensitivity(comparison, one)])}",
+                f"{letter}: {conclusion(comparison, one)}{_sensitivity(comparison, one)}",
                 "unclear" if one.outcome == "same" else one.outcome,
             )
             for letter, one in lettered
         ],
         sections=[
             Section("", _legend(comparison, lettered)),
-            *(
-                section
-                for letter, one in lettered
-                for section in _candidate_sections(comparison, one, letter)
-            ),
+            *(part for letter, one in lettered for part in _sections_of(comparison, one, letter)),
         ],
         notes=_notes(comparison),
         record=_record(comparison),
@@ -72,29 +78,25 @@ def _slices_in_words(comparison: Comparison, candidate: Candidate) -> str:
     total = len(candidate.slices)
     if not worse:
         return f"worse in none of {total} slices"
-    worst = sorted(worse, key=lambda one: one.difference.p)[:MOST_SLICES]
-    named = ", ".join(f"{one.column} {one.level}" for one in worst)
-    more = f" and {len(worse) - len(worst)} more" if len(worse) > len(worst) else ""
-    return f"worse in {len(worse)} of {total} slices: {named}{more}"
+    worst = sorted(worse, key=lambda one: one.difference.p)
+    named = listed((f"{one.column} {one.level}" for one in worst), MOST_SLICES)
+    return f"worse in {len(worse)} of {total} slices: {named}"
 
 
 def _slice_outcome(comparison: Comparison, one: Slice) -> str:
     return judged(one.difference, comparison.decides, comparison.level)
 
 
-def _sensitivity(comparison: Comparison, candidate: Candidate) -> list[str]:
-    """Say how large a difference would have been found, where none was."""
+def _sensitivity(comparison: Comparison, candidate: Candidate) -> str:
     deciding = candidate.differences[comparison.decides]
     found = detectable(deciding, level=comparison.level, units=comparison.units)
     if candidate.outcome != "unclear" or not found > 0:
-        return []
-    what = metric_name(comparison.decides)
-    return [
-        f"A true difference of {magnitude(found, deciding)} in {what} is found in 4 of 5 such comparisons."
-    ]
+        return ""
+    what = f"{magnitude(found, deciding)} in {metric_name(comparison.decides)}"
+    return f" A true difference of {what} is found in 4 of 5 such comparisons."
 
 
-def _candidate_sections(comparison: Comparison, candidate: Candidate, letter: str) -> list[Section]:
+def _sections_of(comparison: Comparison, candidate: Candidate, letter: str) -> list[Section]:
     sections = []
     if candidate.outcome != "same":
         sections.append(Section(f"{letter}, {candidate.name}", metric_table(comparison, candidate, letter)))
@@ -151,48 +153,32 @@ def _header(comparison: Comparison, letter: str) -> list[str]:
 
 def _least_favourable(comparison: Comparison, candidate: Candidate) -> list[Slice]:
     """Sort the slices, the one where the candidate does worst first, undefined ones last."""
-
-    def place(one: Slice) -> tuple[bool, float]:
-        value = gain(one.difference, comparison.decides).value
-        return math.isnan(value), value
-
-    return sorted(candidate.slices, key=place)
+    gains = [gain(one.difference, comparison.decides).value for one in candidate.slices]
+    order = np.argsort(gains, kind="stable")
+    return [candidate.slices[i] for i in order]
 
 
 def _slice_figures(comparison: Comparison, candidate: Candidate, letter: str) -> list[tuple[str, str]]:
-    """Draw the difference of the deciding quantity among all rows and in every slice, as SVG."""
-    from cairn.report.plots.canvas import to_svg
-    from cairn.report.plots.figures import interval_figure
-
     drawn = {"all rows": candidate.differences[comparison.decides]}
     drawn |= {f"{one.column} {one.level}": one.difference for one in candidate.slices}
-    known = {
-        name: Estimate(one.difference, one.low, one.high)
-        for name, one in drawn.items()
-        if not math.isnan(one.low)
-    }
-    if not known:
-        return []
-    label = f"{metric_name(comparison.decides)}, {letter} - A"
-    caption = f"{letter} - A among the rows of each slice, with its interval; grey where it holds 0."
-    return [(caption, to_svg(interval_figure(known, label=label)))]
+    return picture(
+        {name: interval_of(difference) for name, difference in drawn.items()},
+        f"{metric_name(comparison.decides)}, {letter} - A",
+        f"{letter} - A among the rows of each slice, with its interval; grey where it contains 0.",
+    )
 
 
 def _changes(candidate: Candidate) -> list[str]:
-    """List what differs in settings, code and data."""
-    named, more = ", ".join(candidate.inputs[:MOST_INPUTS]), len(candidate.inputs) - MOST_INPUTS
     return [
-        f"code and data: {named or 'unchanged'}{f' and {more} more' if more > 0 else ''}",
-        *(f"{key}: {_as_json(ours)} → {_as_json(theirs)}" for key, ours, theirs in candidate.settings),
+        f"code and data: {listed(candidate.inputs, MOST_INPUTS) or 'unchanged'}",
+        *(
+            f"{key}: {' → '.join(json.dumps(value, ensure_ascii=False) for value in both)}"
+            for key, *both in candidate.settings
+        ),
     ]
 
 
-def _as_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
 def _notes(comparison: Comparison) -> list[str]:
-    """Say what was compared, and how."""
     made = draws(comparison.confidence, comparison.resamples, comparison.units, comparison.block)
     lines = [
         f"{comparison.rows:,} {comparison.part} rows; {made}.",
@@ -208,10 +194,10 @@ def _notes(comparison: Comparison) -> list[str]:
 
 
 def _record(comparison: Comparison) -> dict[str, Any]:
-    record = asdict(comparison)
-    for plain, candidate in zip(record["candidates"], comparison.candidates, strict=True):
+    plain_comparison = asdict(comparison)
+    for plain, candidate in zip(plain_comparison["candidates"], comparison.candidates, strict=True):
         plain["verdict"] = conclusion(comparison, candidate)
         plain["settings"] = [
             {"key": key, "reference": ours, "candidate": theirs} for key, ours, theirs in candidate.settings
         ]
-    return rounded(record)
+    return rounded(plain_comparison)

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 from cairn.metrics.bootstrap import Estimate
-from cairn.metrics.evaluation import Score
 from cairn.metrics.kpi import PER_ROWS
 from cairn.metrics.paired import Difference, MeanScore
 from cairn.report.card.words import metric_name
@@ -22,11 +21,16 @@ def verdict(outcome: str, one: str, other: str) -> str:
     }[outcome]
 
 
+def interval_of(difference: Difference) -> Estimate:
+    """Return the difference with its interval, whichever direction is better."""
+    return Estimate(difference.difference, difference.low, difference.high)
+
+
 def size(difference: Difference, quantity: str, currency: str | None) -> str:
     """Write `ROC AUC +0.013 [0.005, 0.021]`, or the saving with its currency."""
-    interval = _interval(Estimate(difference.difference, difference.low, difference.high))
+    interval = interval_of(difference)
     digits = places([interval])
-    change = f"{signed(difference.difference, digits)}"
+    change = signed(difference.difference, digits)
     if quantity == SAVING:
         return f"saving {change} {currency} per {PER_ROWS:,} rows {span(interval, digits)}"
     return f"{metric_name(quantity)} {change} {span(interval, digits)}"
@@ -40,28 +44,26 @@ def sizes(differences: Mapping[str, Difference], decides: str, currency: str | N
 
 def cells(difference: Difference) -> list[str]:
     """Return reference, value, difference, interval and p as cells of a table."""
-    interval = _interval(Estimate(difference.difference, difference.low, difference.high))
+    interval = interval_of(difference)
     digits = places([interval])
-    values = [number(_known(value), digits) for value in (difference.reference, difference.value)]
-    return [*values, signed(difference.difference, digits), span(interval, digits), p_cell(difference)]
+    return [
+        number(difference.reference, digits),
+        number(difference.value, digits),
+        signed(difference.difference, digits),
+        span(interval, digits),
+        p_value(difference.corrected),
+    ]
 
 
 def column(values: Sequence[MeanScore | Estimate | None]) -> list[str]:
     """Write values with their intervals for one column, all with the same decimals; empty for None."""
-    intervals = [None if one is None else _interval(one) for one in values]
-    digits = places(one for one in intervals if one is not None)
-    return ["" if one is None else estimate(one, digits) for one in intervals]
-
-
-def p_cell(difference: Difference) -> str:
-    """Write the corrected p, a dash where undefined."""
-    return p_value(_known(difference.corrected))
+    digits = places(one for one in values if one is not None)
+    return ["" if one is None else estimate(one, digits) for one in values]
 
 
 def magnitude(value: float, difference: Difference) -> str:
     """Write a value with as many decimals as a difference has."""
-    interval = _interval(Estimate(difference.difference, difference.low, difference.high))
-    return number(_known(value), places([interval]))
+    return number(value, places([interval_of(difference)]))
 
 
 def quantity_title(quantity: str, currency: str | None) -> str:
@@ -75,9 +77,10 @@ def draws(confidence: float, resamples: int, units: int, block: str | None) -> s
     return f"{100 * confidence:g}% intervals: {resamples:,} paired bootstrap draws of {drawn}, Student's t"
 
 
-def _interval(one: MeanScore | Estimate) -> Score:
-    return Score(value=one.value, low=one.low, high=one.high)
+def picture(intervals: Mapping[str, Estimate], label: str, caption: str) -> list[tuple[str, str]]:
+    """Draw intervals against 0: caption and SVG, or nothing if no interval is defined."""
+    from cairn.report.plots.canvas import to_svg
+    from cairn.report.plots.figures import interval_figure
 
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
+    known = {name: one for name, one in intervals.items() if not math.isnan(one.low)}
+    return [(caption, to_svg(interval_figure(known, label=label)))] if known else []

@@ -78,7 +78,6 @@ def _notes(curve: LearningCurve) -> list[str]:
 
 
 def _figures(curve: LearningCurve) -> list[tuple[str, str]]:
-    """Draw the scores over the rows, each with the interval of its difference to all rows, as SVG."""
     from cairn.report.plots.canvas import MODEL, draw, to_svg
 
     decides = curve.protocol.decides

@@ -3,20 +3,22 @@
 The page uses the terms of the tuning playbook, https://github.com/google-research/tuning_playbook
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullLocator
 from optuna.distributions import CategoricalDistribution
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from cairn.compose.conf import leaves
 from cairn.metrics.paired import Difference, greater_is_better, judged
-from cairn.report.plots.canvas import to_svg
+from cairn.report.plots.canvas import MODEL, OTHERS, TEXT, draw, legend, to_svg
 from cairn.report.studies.difference import quantity_title, size, verdict
-from cairn.report.studies.search_figures import history_figure, slices_figure
 from cairn.report.studies.sheet import Section, Sheet, to_html
 from cairn.report.table import Table, aligned
 from cairn.studies.search.confirm import CONFIDENCE, Confirmed
@@ -24,35 +26,30 @@ from cairn.studies.search.dimension import Dimension
 from cairn.studies.search.plan import Plan
 from cairn.studies.search.reading import TOP, at_end, importances, levels
 from cairn.studies.search.space import TUNABLE, Space
-from cairn.studies.search.study import DEFAULT, ERROR, ORIGIN, default_trial, failed, finished, ranked
+from cairn.studies.search.study import (
+    DEFAULT,
+    ERROR,
+    EXPLORED,
+    FOLLOWED,
+    ORIGIN,
+    default_trial,
+    failed,
+    finished,
+    ranked,
+    value,
+)
 
 REPORTS = Path("reports/search")
 SHOWN = 5
 """Trials in the table."""
+COLUMNS = 3
+COLOURS = {EXPLORED: OTHERS[0], FOLLOWED: MODEL, DEFAULT: OTHERS[2]}
 
 
 def write_report(
     study: Study, plan: Plan, space: Space, confirmed: Confirmed | None, scientific: Sequence[str]
 ) -> Path:
-    """Write reports/search/NAME.html and return its path.
-
-    Args:
-        study: with one complete trial at least.
-        plan: of the search.
-        space: of the search.
-        confirmed: the experiments under several seeds; None where there were none.
-        scientific: keys of the scientific hyperparameters; the others are nuisance.
-    """
-    path = REPORTS / f"{plan.name}.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    page = to_html(_sheet_of(study, plan, space, confirmed, scientific))
-    path.write_text(page, encoding="utf-8", newline="\n")
-    return path
-
-
-def _sheet_of(
-    study: Study, plan: Plan, space: Space, confirmed: Confirmed | None, scientific: Sequence[str]
-) -> Sheet:
+    """Write reports/search/NAME.html, of at least one complete trial, and return its path."""
     found = importances(study, space, plan.base["seed"])
     tone = "unclear"
     if confirmed is not None and confirmed.on_validation is not None:
@@ -66,7 +63,7 @@ def _sheet_of(
         if dimension.key in scientific:
             tables[f"{dimension.key} by level"] = _levels_table(study, plan, dimension)
     fixed = {name: plan.base[name] for name in (*TUNABLE, "data", "split")}
-    return Sheet(
+    sheet = Sheet(
         kind="Search",
         title=f"{plan.name}: which values of {plan.base['model']['name']} give the {direction}"
         f" {_objective_name(plan)} on validation?",
@@ -79,8 +76,12 @@ def _sheet_of(
                 lines=[f"{'.'.join(map(str, key))}: {value}" for key, value in leaves(fixed).items()],
             ),
         ],
-        notes=[*_notes(study, plan, confirmed, found), *_how(study, plan)],
+        notes=[*_notes(study, confirmed, found), *_how(study, plan)],
     )
+    path = REPORTS / f"{plan.name}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(to_html(sheet), encoding="utf-8", newline="\n")
+    return path
 
 
 def conclusion(study: Study, plan: Plan, confirmed: Confirmed | None) -> list[str]:
@@ -114,7 +115,6 @@ def _size(difference: Difference, plan: Plan) -> str:
 
 
 def _objective_name(plan: Plan) -> str:
-    """Return the usual name of the objective, with its unit where it has one."""
     return quantity_title(plan.objective, plan.base["kpi"].get("currency"))
 
 
@@ -165,7 +165,6 @@ def _shown(parameter: Any) -> str:
 
 
 def _contenders_table(confirmed: Confirmed) -> Table:
-    """Return the scores under several seeds; on test only of the current values and the winner."""
     rows = [
         [
             contender.name,
@@ -207,17 +206,61 @@ def _levels_table(study: Study, plan: Plan, dimension: Dimension) -> Table:
 
 
 def _figures(study: Study, plan: Plan, space: Space) -> list[tuple[str, str]]:
-    name = _objective_name(plan)
-    history = history_figure(finished(study), name, greater=greater_is_better(plan.objective))
-    slices = slices_figure(space.dimensions, ranked(study), name)
+    history = _history(study, plan)
+    slices = _slices(space.dimensions, ranked(study), _objective_name(plan))
     return [
-        ("Every trial, where its point came from, and the best so far.", to_svg(history)),
+        ("Every complete trial, where its point came from, and the best so far.", to_svg(history)),
         ("Every complete trial over each hyperparameter by itself; the best is ringed.", to_svg(slices)),
     ]
 
 
-def _notes(study: Study, plan: Plan, confirmed: Confirmed | None, found: Mapping[str, float]) -> list[str]:
-    """Say how to read the page."""
+def _history(study: Study, plan: Plan) -> Figure:
+    figure, (axes,) = draw(6.6, 3.6)
+    complete = [trial for trial in finished(study) if trial.state == TrialState.COMPLETE]
+    numbers, values = [t.number for t in complete], np.array([value(t) for t in complete])
+    best = (np.maximum if greater_is_better(plan.objective) else np.minimum).accumulate(values)
+    axes.step(numbers, best, where="post", color=TEXT, linewidth=1.2, label="best so far")
+    for origin, colour in COLOURS.items():
+        mine = {t.number: value(t) for t in complete if t.user_attrs.get(ORIGIN) == origin}
+        if mine:
+            shape = "D" if origin == DEFAULT else "o"
+            axes.plot(list(mine), list(mine.values()), shape, color=colour, markersize=6, label=origin)
+    axes.set(xlabel="trial", ylabel=_objective_name(plan))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    legend(axes, loc="best")
+    return figure
+
+
+def _slices(dimensions: Sequence[Dimension], best: Sequence[FrozenTrial], objective: str) -> Figure:
+    columns = min(COLUMNS, len(dimensions))
+    rows = math.ceil(len(dimensions) / columns)
+    figure, all_axes = draw(2.9 * columns + 0.4, 2.5 * rows, rows=(1.0,) * rows, columns=(1.0,) * columns)
+    values = [value(trial) for trial in best]
+    colours = [COLOURS.get(trial.user_attrs.get(ORIGIN), TEXT) for trial in best]
+    for axes, dimension in zip(all_axes, dimensions, strict=False):
+        parameters = [trial.params[dimension.key] for trial in best]
+        if isinstance(dimension.distribution, CategoricalDistribution):
+            names = dimension.distribution.choices
+            parameters = [names.index(parameter) for parameter in parameters]
+            axes.set_xticks(range(len(names)), [str(name) for name in names], fontsize=8)
+            axes.set_xlim(-0.5, len(names) - 0.5)
+        elif dimension.distribution.log:
+            axes.set_xscale("log")
+            ticks = np.geomspace(dimension.distribution.low, dimension.distribution.high, 3)
+            axes.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
+            axes.xaxis.set_minor_locator(NullLocator())
+        axes.scatter(parameters, values, c=colours, s=22, linewidths=0)
+        axes.plot(parameters[0], values[0], "o", color=MODEL, markersize=11, markerfacecolor="none")
+        axes.set_xlabel(dimension.key.rpartition(".")[2], fontsize=9)
+        axes.tick_params(labelsize=8)
+    for row in range(rows):
+        all_axes[row * columns].set_ylabel(objective, fontsize=9)
+    for axes in all_axes[len(dimensions) :]:
+        axes.set_visible(False)
+    return figure
+
+
+def _notes(study: Study, confirmed: Confirmed | None, found: Mapping[str, float]) -> list[str]:
     done = finished(study)
     pruned = sum(trial.state == TrialState.PRUNED for trial in done)
     lines = [
@@ -237,7 +280,6 @@ def _notes(study: Study, plan: Plan, confirmed: Confirmed | None, found: Mapping
 
 
 def _how(study: Study, plan: Plan) -> list[str]:
-    """Say how the search was run."""
     settings = plan.base["search"]
     early = (
         f"The worst {settings['prune']:.0%} of the trials are stopped at iterations 1, 2, 4, 8, … by the loss"

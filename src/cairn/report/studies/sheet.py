@@ -18,9 +18,7 @@ class Section:
     """A part of a sheet.
 
     Attributes:
-        title: empty for none.
-        table: the numbers.
-        brief: a shorter table for the terminal; None: the same.
+        brief: a shorter table for the terminal; None for the same.
         lines: items of a list.
         figures: draws caption and SVG of each; called for a page only.
         folded: whether Markdown folds it.
@@ -39,11 +37,8 @@ class Sheet:
     """A study, ready to be shown.
 
     Attributes:
-        kind: what it is, `Ablation`.
-        title: what it is about.
         verdicts: one line each to act on, with its tone: better, worse or unclear.
-        sections: the numbers.
-        notes: how they came about.
+        notes: how the numbers were made, and how to read them.
         record: everything for programs, as plain JSON types.
     """
 
@@ -56,7 +51,7 @@ class Sheet:
 
 
 def to_text(sheet: Sheet) -> str:
-    """Write a sheet for a terminal, in plain ASCII signs, the verdicts last, where the eye is."""
+    """Write a sheet for a terminal, the verdicts last."""
     lines = [sheet.title]
     for section in sheet.sections:
         table = section.brief or section.table
@@ -82,7 +77,7 @@ def to_markdown(sheet: Sheet) -> str:
 
 
 def to_html(sheet: Sheet) -> str:
-    """Fill the template; every text is escaped but the figures, which are this repository's own SVG."""
+    """Write a sheet as a page; all text is escaped, the figures are Cairn's own SVG."""
     figures = [
         [(caption, embedded(svg, f"figure{i}-{k}")) for k, (caption, svg) in enumerate(section.figures())]
         for i, section in enumerate(sheet.sections)
