@@ -24,10 +24,11 @@ def run_stage(stage: str, args: tuple[str, ...]) -> None:
 
     Raises:
         UserError: wrong arguments, an undeclared or invalid section, other library versions than the pins,
-            or under DVC a file code/STAGE.txt that is out of date.
+            or under DVC a file code/STAGE.txt that is out of date, or an input that does not exist.
     """
     declared = _declared(stage)
     _stop_on_other_code(stage, declared["deps"])
+    _stop_on_missing_inputs(stage, declared["deps"])
     sections = read_sections(declared["params"])
     if "threads" in sections:
         use_threads(sections["threads"])
@@ -79,6 +80,14 @@ def _stop_on_other_code(stage: str, deps: list[str]) -> None:
     file = ROOT / name
     if not file.exists() or file.read_text(encoding="utf-8") != code_of_stage(stage):
         raise UserError(f"{name} is out of date: run `dvc repro code` first, or `dvc repro` without -s")
+
+
+def _stop_on_missing_inputs(stage: str, deps: list[str]) -> None:
+    missing = [
+        dep for dep in deps if "$" not in dep and not (ROOT / dep).exists() and not dep.startswith("code/")
+    ]
+    if missing:
+        raise UserError(f"{', '.join(missing)} does not exist; run `dvc repro {stage}` or `dvc pull`")
 
 
 def _positional(module: Any, stage: str, args: tuple[str, ...]) -> tuple[str, ...]:

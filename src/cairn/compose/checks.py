@@ -154,6 +154,10 @@ def _loader_fits(data: DataConfig) -> Iterator[Problem]:
         yield from _target(path, data.load["_target_"], "datasets", [(path, data.load)], skip=1)
 
 
+ALSO_TRACKED = ("cairn.data.folder.",)
+"""Outside datasets/, where cairn.data.load names it."""
+
+
 def _target(
     path: tuple[str, ...],
     target: str,
@@ -182,7 +186,7 @@ def _target(
         return
     places = [found.origin or "", *(found.submodule_search_locations or [])]
     own = any(Path(place).resolve().is_relative_to(CHECKOUT / "src") for place in places)
-    if own and not module.startswith(f"cairn.{room}."):
+    if own and not f"{module}.".startswith((f"cairn.{room}.", *ALSO_TRACKED)):
         yield where, f"{target} is not tracked there: DVC would miss a change; move it to src/cairn/{room}/"
         return
     if module not in sys.modules:

@@ -18,6 +18,8 @@ from cairn.settings.expressions import names_in
 
 UNITS: dict[str | None, str] = {"unix": "s", "unix_ms": "ms", "unix_us": "us", "unix_ns": "ns"}
 ASKS_FOR_MISSING = re.compile(r"\b(isna|isnull|notna|notnull|fillna|where|mask|combine_first)\b")
+READ_FOLDER = "cairn.data.folder.read_folder"
+"""data.load._target_ of a table in several files; naming it here makes it code of the stage prepare."""
 
 
 def load(data: DataConfig) -> pd.DataFrame:

@@ -16,7 +16,7 @@ import pandas as pd
 from pandas.api import types
 
 from cairn.data.folder import KINDS, WRITTEN, files_in, kind_of, read_folder
-from cairn.data.load import in_plain_types
+from cairn.data.load import READ_FOLDER, in_plain_types
 from cairn.data.tables import read_raw
 from cairn.errors import UserError, did_you_mean
 
@@ -126,7 +126,6 @@ def _separator(lines: list[str]) -> str:
 
 
 READ_CSV = "pandas.read_csv"
-READ_FOLDER = "cairn.data.folder.read_folder"
 MOST_SHOWN = 8
 MARKS = frozenset(
     {"?", "-", "--", ".", "*", "#", "unknown", "missing", "none", "na", "n.a.", "nil", "no data"}
