@@ -107,7 +107,7 @@ def test_an_update_says_what_changed_since_the_last_commit(checkout, tmp_path):
         ("data/raw", "HEAD", "HEAD: data/raw: a folder; name a file in it"),
         ("data/raw/other.csv", "HEAD", "HEAD: data/raw/other.csv: no such file"),
         ("data/raw", "workspace", "data/raw: a folder; name a file in it"),
-        ("README.md", "HEAD", "give data.load a function, or one of .parquet"),
+        ("README.md", "HEAD", "set data.load, or use one of .parquet"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(made, monkeypatch, path, before, said):
