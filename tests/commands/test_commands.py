@@ -136,7 +136,7 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_2(line, said, capsys):
 
 def test_an_error_is_one_line_and_exit_code_1(capsys):
     assert main(["ablate", "--md", "--json"]) == 1
-    assert capsys.readouterr().err == "cairn ablate: --md and --json exclude each other\n"
+    assert capsys.readouterr().err == "cairn ablate: --md and --json cannot be combined\n"
 
 
 def test_version_names_version_and_checkout(capsys):

@@ -110,7 +110,7 @@ def test_a_relative_path_is_one_of_the_users_folder(folder, monkeypatch, capsys)
         (["wine.csv", "--target", "target", "--group", "vineyard"], "no column 'vineyard'"),
         (["wine.csv", "--target", "target", "--task", "regression"], "a regression needs numbers"),
         (["wine.csv", "--target", "dear = price > 1"], "no column 'price'"),
-        ([], "say where the table is: FILE, FOLDER, URL, or --sql with --connection"),
+        ([], "no table given: pass FILE, FOLDER or URL, or --sql with --connection"),
         (["wine.csv", "--sql", "wine"], "say where the table is"),
         (["wine.csv", "--connection", "DB"], "--connection and --order-by are for --sql"),
         (["wine.csv", "--file-column", "month"], "--file-column needs a folder"),

@@ -212,7 +212,7 @@ def test_a_search_stops_when_every_trial_fails(toy):
     assert done.stdout.splitlines()[0] == (
         "settings: conf/ + threads=1 model=logistic search.trials=6 search.startup=3"
         " model.params.max_iter=-5;"
-        " from params.yaml: threads=1 model=logistic (`python src/cairn compose --reset` drops this)"
+        " from params.yaml: threads=1 model=logistic (`python src/cairn compose --reset` drops these)"
     )
     assert "every trial fails; the last error: model 'logistic'" in done.stderr
     assert "max_iter" in done.stderr

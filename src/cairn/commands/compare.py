@@ -36,7 +36,7 @@ def main(
 ) -> None:
     """Compare revisions by their predictions for the same rows.
 
-    Prints every metric and the money with intervals; nothing is trained. A
+    Prints every metric and the saving, with intervals; trains nothing. A
     revision is a git branch, tag or commit, the name of a DVC experiment, or
     `workspace`.
 

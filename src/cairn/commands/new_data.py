@@ -72,7 +72,7 @@ def main(
       cairn new-data --sql loans --connection LOANS_DB --target paid
     """
     if (given is None) == (sql is None):
-        raise UserError("say where the table is: FILE, FOLDER, URL, or --sql with --connection")
+        raise UserError("no table given: pass FILE, FOLDER or URL, or --sql with --connection")
     if sql is None and (connection or order_by):
         raise UserError("--connection and --order-by are for --sql")
     from cairn.intake.draft.plan import make_plan
@@ -126,5 +126,5 @@ def _default_name(given: str | None, sql: str | None) -> str:
     else:
         own = Path(str(given)).resolve().name.partition(".")[0]
     if not own.strip():
-        raise UserError("--name is missing: a query, or a URL without a file name, does not give one")
+        raise UserError("--name is required for a query or a URL without a file name")
     return slug(own)

@@ -66,7 +66,7 @@ def show(sheet: "Sheet", *, md: bool, as_json: bool, html: Path | None) -> None:
 def stop_on_both(md: bool, as_json: bool) -> None:
     """Raise UserError if two forms are asked for at once."""
     if md and as_json:
-        raise UserError("--md and --json exclude each other")
+        raise UserError("--md and --json cannot be combined")
 
 
 def names(given: Iterable[str] | None) -> list[str]:

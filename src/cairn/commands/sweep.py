@@ -53,7 +53,7 @@ def main(
         work(Path(worker))
         return
     if not settings:
-        raise UserError("say what to vary: -S model=logistic,hist_gbdt -S 'seed=range(1,4)'")
+        raise UserError("nothing to vary; use -S, for example: -S model=logistic,hist_gbdt -S 'seed=range(1,4)'")
     from cairn.experiments.combinations import check_combinations, combinations, without_repeats
     from cairn.experiments.engines.start import crew_size
     from cairn.experiments.refs import commit_of, experiments_of

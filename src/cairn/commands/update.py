@@ -12,7 +12,7 @@ def main(
     name: str = Argument(
         ..., metavar="NAME", help="NAME of data/sql/NAME.yaml, or an imported file of data/raw"
     ),
-    no_diff: bool = Option(False, "--no-diff", help="Do not read both snapshots to compare them"),
+    no_diff: bool = Option(False, "--no-diff", help="Do not compare with the old snapshot"),
 ) -> None:
     """Take a new snapshot of a database table, a query or a DVC import.
 

@@ -109,7 +109,7 @@ def settings_line(overrides: Sequence[str], recorded: Sequence[str]) -> str:
         recorded: overrides of params.yaml, left by a run or by `dvc exp apply`.
     """
     applied = [each for each in recorded if each in overrides]
-    note = f"; from params.yaml: {' '.join(applied)} (`python src/cairn compose --reset` drops this)"
+    note = f"; from params.yaml: {' '.join(applied)} (`python src/cairn compose --reset` drops these)"
     return f"settings: {from_conf(overrides)}{note if applied else ''}"
 
 

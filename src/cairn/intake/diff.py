@@ -210,7 +210,7 @@ def bring(path: str, revision: str, folder: Path) -> Path:
             raise UserError(f"{revision}: {path}: {FOLDER if files.isdir(path) else NO_FILE}")
         files.get_file(path, str(target))
     except RevError as error:
-        raise UserError(f"{revision}: no branch, tag, commit or experiment of this name") from error
+        raise UserError(f"{revision}: no branch, tag, commit or experiment with this name") from error
     except (DvcException, OSError) as error:
         raise UserError(
             f"{revision}: {path} is in neither cache nor remote: never pushed, or garbage-collected"

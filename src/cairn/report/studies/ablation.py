@@ -25,7 +25,7 @@ def sheet_of(ablation: Ablation) -> Sheet:
     record = asdict(ablation) | {"verdicts": [text for text, _ in lines]}
     return Sheet(
         kind="Ablation",
-        title=f"{protocol.data}: the importance of each part of the features to {protocol.model}",
+        title=f"{protocol.data}: importance of each feature group for {protocol.model}",
         verdicts=lines,
         sections=[Section("", _table(ablation), figures=lambda: _figures(ablation))],
         notes=_notes(ablation),

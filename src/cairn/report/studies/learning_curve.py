@@ -54,7 +54,7 @@ def _table(curve: LearningCurve) -> Table:
     if curve.by == "recent":
         columns["since"] = [point.since or "" for point in points]
     columns[quantity_title(decides, currency)] = column([point.score for point in points])
-    named = {decides: "gain of all rows"}
+    named = {decides: "gain with all rows"}
     if decides != SAVING and SAVING in curve.last_doubling:
         named[SAVING] = f"and {quantity_title(SAVING, currency)}"
     for quantity, title in named.items():

@@ -92,13 +92,13 @@ def conclusion(study: Study, plan: Plan, confirmed: Confirmed | None) -> list[st
         where = ", the current values," if best.user_attrs.get(ORIGIN) == DEFAULT else ""
         return [
             f"trial {best.number}{where} is the best: {name} {best.value:.5g} on validation",
-            "one seed does not show what is chance: --top 3 runs the best as experiments under several seeds",
+            "one seed cannot show how much is chance: --top 3 runs the best as experiments under several seeds",
         ]
     winner = confirmed.contenders[confirmed.winner].name
     if confirmed.winner == 0:
         return ["keep the current values: no other is better on validation over the seeds"]
     if confirmed.on_validation is None or confirmed.on_test is None:
-        return [f"{winner} is the best on validation; one seed does not show what is chance (search.seeds)"]
+        return [f"{winner} is the best on validation; one seed cannot show how much is chance (search.seeds)"]
     return [
         f"{verdict(_outcome(confirmed.on_validation, plan), winner, 'the current values')}:"
         f" {_size(confirmed.on_validation, plan)} on validation, mean over {len(confirmed.seeds)} seeds",
@@ -147,7 +147,7 @@ def _trials_table(study: Study, plan: Plan, space: Space) -> Table:
 def boundary(dimension: Dimension, best: Sequence[FrozenTrial]) -> str:
     """Say whether the best point is on the boundary, and how many of the best few are there with it."""
     if isinstance(dimension.distribution, CategoricalDistribution):
-        return "a choice has no ends"
+        return "not applicable to a choice"
     ends = [at_end(dimension, trial.params[dimension.key]) for trial in best[:TOP]]
     first = ends[0]
     if first is None:

@@ -61,7 +61,7 @@ class History:
         if not commits:
             known = [*(one.name for one in self._experiments), *self._branches_and_tags(), WORKSPACE]
             raise UserError(
-                f"{name}: no branch, tag, commit or experiment of this name{did_you_mean(name, known)};"
+                f"{name}: no branch, tag, commit or experiment with this name{did_you_mean(name, known)};"
                 " `dvc exp list --all-commits` and `git branch --all` list them"
             )
         return Revision(name, commits.pop())
