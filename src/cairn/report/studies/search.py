@@ -20,11 +20,21 @@ from cairn.report.studies.search_figures import history_figure, slices_figure
 from cairn.report.studies.sheet import Section, Sheet, to_html
 from cairn.report.table import Table, aligned
 from cairn.studies.search.confirm import CONFIDENCE, Confirmed
-from cairn.studies.search.dimension import Dimension
-from cairn.studies.search.plan import Plan
-from cairn.studies.search.reading import TOP, at_end, importances, levels
-from cairn.studies.search.space import TUNABLE, Space
-from cairn.studies.search.study import DEFAULT, ERROR, ORIGIN, default_trial, failed, finished, ranked
+from cairn.studies.search.space import TUNABLE, Dimension, Space
+from cairn.studies.search.study import (
+    DEFAULT,
+    ERROR,
+    ORIGIN,
+    TOP,
+    Plan,
+    at_end,
+    default_trial,
+    failed,
+    finished,
+    importances,
+    levels,
+    ranked,
+)
 
 REPORTS = Path("reports/search")
 SHOWN = 5

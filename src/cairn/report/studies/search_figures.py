@@ -10,7 +10,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from cairn.report.plots.canvas import MODEL, OTHERS, TEXT, draw, legend
-from cairn.studies.search.dimension import Dimension
+from cairn.studies.search.space import Dimension
 from cairn.studies.search.study import DEFAULT, EXPLORED, FOLLOWED, ORIGIN, value
 
 COLUMNS = 3
