@@ -47,10 +47,10 @@ def measure(trials: int) -> list[dict[str, tuple[float, ...]]]:
     from cairn.data.parts import load_prepared
     from cairn.experiments.pool import write_plan
     from cairn.metrics.paired import greater_is_better
+    from cairn.studies.protocol import run_trial
     from cairn.studies.search import driver, worker
-    from cairn.studies.search.objective import value_of
     from cairn.studies.search.study import finished, open_study
-    from cairn.studies.trial import run_trial
+    from cairn.studies.search.worker import value_of
 
     words = [f"search.trials={trials}", "search.startup=3", "search.prune=0"]
     plan, space = driver.make_plan(words, name=NAME, storage=None)

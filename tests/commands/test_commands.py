@@ -17,7 +17,7 @@ from cairn.__main__ import main
 from cairn.commands import COMMANDS, GROUPS, Command, options
 from cairn.commands.app import command_of
 from cairn.errors import UserError
-from cairn.experiments.engines.start import ENGINES
+from cairn.experiments.engines import ENGINES
 
 CAIRN = Path(sys.executable).with_name("cairn")
 STAGES = {path.stem for path in (ROOT / "src/cairn/pipeline").glob("[a-z]*.py")}

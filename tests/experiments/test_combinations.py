@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cairn.errors import UserError
-from cairn.experiments.combinations import combinations
+from cairn.experiments.sweep import combinations
 
 PLAIN = st.one_of(
     st.integers(-99, 99).map(str),

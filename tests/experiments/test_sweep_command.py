@@ -4,7 +4,7 @@ import pytest
 
 from cairn.commands.app import run
 from cairn.errors import UserError
-from cairn.experiments.engines.start import crew_size
+from cairn.experiments.engines import crew_size
 from cairn.experiments.refs import git
 
 
@@ -43,7 +43,8 @@ def test_every_bad_combination_is_named_before_anything_runs(here):
 
 def test_combinations_that_mean_the_same_run_once(here, capsys):
     run("sweep", "--dry", "-S", "model=hist_gbdt,logistic", "-S", "seed=2013,7,7", "-S", "threads=2")
-    said = capsys.readouterr().out.splitlines()
+    settings, *said = capsys.readouterr().out.splitlines()
+    assert settings.startswith("settings: conf/ of commit ")
     assert said[:2] == [
         f"model={model} seed=7 threads=2: the same settings as model={model} seed=7 threads=2; runs once"
         for model in ("hist_gbdt", "logistic")
@@ -58,7 +59,7 @@ def test_combinations_that_mean_the_same_run_once(here, capsys):
 def test_names_follow_from_settings_and_commit_and_not_from_the_words(here, capsys):
     def names(*words):
         run("sweep", "--dry", *words)
-        return {line.split()[-1]: line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]}
+        return {line.split()[-1]: line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]}
 
     few = names("-S", "seed=1,2")
     more = names("-S", "model=hist_gbdt", "-S", "seed=range(0,3)")
@@ -70,9 +71,9 @@ def test_names_follow_from_settings_and_commit_and_not_from_the_words(here, caps
 def test_what_is_not_committed_is_listed_and_can_be_left_out(here, capsys):
     here.replace("conf/config.yaml", "seed: 2013", "seed: 1")
     (here.path / "conf/model/mine.yaml").write_text("{}")
-    first, second = refusal("--dry", "-S", "seed=1,2013")
-    assert first == "not committed: conf/config.yaml, conf/model/mine.yaml"
-    assert "--from HEAD" in second
+    (line,) = refusal("--dry", "-S", "seed=1,2013")
+    assert line.startswith("not committed: conf/config.yaml, conf/model/mine.yaml; ")
+    assert "--from HEAD" in line
     run("sweep", "--dry", "--from", "HEAD", "-S", "seed=1,2013")
     assert "runs once" not in capsys.readouterr().out
     (unknown,) = refusal("--dry", "--from", "HEAD", "-S", "model=mine")
@@ -87,7 +88,7 @@ def test_what_is_not_committed_is_listed_and_can_be_left_out(here, capsys):
         ((), "say what to vary"),
         (("-S", "seed=1,2", "--name", "a/b"), "--name a/b: use letters"),
         (("-S", "seed=1,2", "--workers", "0"), "--workers 0: at least 1"),
-        (("-S", "seed=1,2", "--on", "slurm"), "--on slurm: say how many --workers"),
+        (("-S", "seed=1,2", "--on", "slurm"), "--on slurm needs --workers N"),
     ],
 )
 def test_other_mistakes_are_one_line(here, words, said):
@@ -104,7 +105,7 @@ def test_too_many_threads_for_the_cores_are_said_and_not_changed(monkeypatch, ca
     assert capsys.readouterr().out == ""
     assert crew_size(3, "local", 2) == 3
     assert "3 workers of 2 threads on 4 cores" in capsys.readouterr().out
-    with pytest.raises(UserError, match="--on slurm: say how many --workers"):
+    with pytest.raises(UserError, match="--on slurm needs --workers N"):
         crew_size(None, "slurm", 2)
     with pytest.raises(UserError, match="--workers 0: at least 1"):
         crew_size(0, "local", 2)

@@ -25,8 +25,7 @@ from cairn.metrics.paired import (
 )
 from cairn.settings.data import DataConfig
 from cairn.settings.kpi import CostKpi
-from cairn.studies.compare.evidence import Evidence
-from cairn.studies.compare.history import Revision
+from cairn.studies.compare.evidence import Evidence, Revision
 
 PRICES = CostKpi(kind="cost", currency="USD", action=100.0, loss=1000.0, share_saved=0.4)
 

@@ -15,7 +15,7 @@ from repository import ROOT
 from cairn.commands.app import command_of
 from cairn.compose.conf import compose
 from cairn.compose.validate import read_config
-from cairn.experiments.combinations import combinations
+from cairn.experiments.sweep import combinations
 
 LANGUAGES = {*TYPED, "diff", "yaml", "python", "text"}
 STARTS = {"", "an empty folder", "a fresh clone"}

@@ -14,7 +14,7 @@ from servers import daemon, ended, free_ports, postgresql, wait_until
 from toys import done_by_workers, finished, search, sweep
 
 from cairn.errors import UserError
-from cairn.experiments.engines.start import start
+from cairn.experiments.engines import start
 
 pytestmark = pytest.mark.scale
 
@@ -123,7 +123,7 @@ def test_after_kill_9_of_the_driver_nothing_of_it_runs_on(tmp_path):
     running = ["sh", "-c", f"sleep 300 & echo $! > {child}; wait"]
     code = f"""
 from pathlib import Path
-from cairn.experiments.engines.start import start
+from cairn.experiments.engines import start
 start("ray", [{running}], folder=Path("{tmp_path}"), threads=1)
 input()
 """
@@ -138,7 +138,7 @@ def test_no_cluster_gives_one_line(tmp_path):
     code = """
 from pathlib import Path
 from cairn.errors import UserError
-from cairn.experiments.engines.start import start
+from cairn.experiments.engines import start
 try:
     start("ray", [["true"]], folder=Path("logs"), threads=1)
 except UserError as error:

@@ -12,8 +12,8 @@ from servers import daemon, ended, free_ports, postgresql, wait_until
 from toys import done_by_workers, finished, search, sweep
 
 from cairn.errors import UserError
-from cairn.experiments.engines import slurm as engine
-from cairn.experiments.engines.start import start
+from cairn.experiments import engines as engine
+from cairn.experiments.engines import start
 
 pytestmark = pytest.mark.scale
 

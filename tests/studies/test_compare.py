@@ -9,17 +9,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from cairn.report.comparison.page import to_html
-from cairn.report.comparison.tables import metric_table, to_markdown, to_record, to_text
-from cairn.report.comparison.words import verdict
 from checkouts import Checkout
 from omegaconf import OmegaConf
 from sklearn.metrics import log_loss
 
 from cairn.commands.app import run
-from cairn.data.tables import rounded, write_json, write_table
+from cairn.data.tables import write_json, write_table
 from cairn.errors import UserError
 from cairn.metrics.paired import Difference
+from cairn.report.numbers import to_ascii
+from cairn.report.studies.comparison import conclusion, metric_table, sheet_of
+from cairn.report.studies.sheet import to_html, to_markdown, to_text
 from cairn.studies.compare.comparison import compare
 
 STAGE = """\
@@ -161,7 +161,7 @@ def test_a_better_model_is_called_better_by_the_difference_that_scikit_learn_fin
     expected = log_loss(ROWS["late"], predicted(0.1)) - log_loss(ROWS["late"], predicted(0.8))
     assert found.difference == pytest.approx(expected, rel=1e-6)
     assert expected < 0
-    said = verdict(comparison, only(comparison))
+    said = conclusion(comparison, only(comparison))
     assert re.fullmatch(
         r"sound is better than noisy: log loss −0\.\d+ \[−0\.\d+, −0\.\d+\], saving [+−][\d,]+ USD"
         r" per 1,000 rows \[.*\]; worse in none of 2 slices\.",
@@ -176,7 +176,7 @@ def test_the_other_way_round_it_is_worse_by_as_much(toy):
     there, back = (only(compare(toy.path, names)) for names in (["noisy", "sound"], ["sound", "noisy"]))
     assert (there.outcome, back.outcome) == ("better", "worse")
     assert back.differences["log_loss"].low == pytest.approx(-there.differences["log_loss"].high)
-    assert verdict(compare(toy.path, ["sound", "noisy"]), back).startswith("noisy is worse than sound: ")
+    assert conclusion(compare(toy.path, ["sound", "noisy"]), back).startswith("noisy is worse than sound: ")
 
 
 def test_a_revision_has_many_names(toy):
@@ -198,13 +198,14 @@ def test_both_are_priced_by_the_reference_and_it_says_so(toy):
     comparison = compare(toy.path, ["noisy", "dearer"])
     same_prices = only(compare(toy.path, ["noisy", "sound"]))
     assert only(comparison).differences["saving"] == same_prices.differences["saving"]
-    assert "Priced by the kpi of A; that of dearer differs" in to_text(comparison).replace("\n   ", " ")
+    text = " ".join(to_text(sheet_of(comparison)).split())
+    assert "Savings use the kpi of A; dearer has other prices" in text
 
 
 def test_what_decides_can_be_the_saving(toy):
     comparison = compare(toy.path, ["noisy", "sound"], decides="saving", metrics=["brier"])
     assert list(only(comparison).differences) == ["saving", "brier"]
-    assert ": saving " in verdict(comparison, only(comparison))
+    assert ": saving " in conclusion(comparison, only(comparison))
 
 
 def test_the_order_of_the_rows_does_not_matter(toy):
@@ -282,12 +283,13 @@ def test_a_spoilt_file_in_the_cache_is_not_believed(toy, cache):
 
 def test_every_form_holds_the_same_numbers(toy):
     comparison = compare(toy.path, ["noisy", "sound", "dearer"])
-    text, markdown, page = to_text(comparison), to_markdown(comparison), to_html(comparison)
-    record = json.loads(json.dumps(rounded(to_record(comparison)), allow_nan=False))
+    sheet = sheet_of(comparison)
+    text, markdown, page = to_text(sheet), to_markdown(sheet), to_html(sheet)
+    record = json.loads(json.dumps(sheet.record, allow_nan=False))
     assert max(map(len, text.splitlines())) <= 100
     for row in metric_table(comparison, comparison.candidates[0], "B").rows:
         assert all(cell in page and cell.replace("<", "\\<") in markdown for cell in row if "<" not in cell)
-        assert all(cell.replace("−", "-") in text for cell in row)
+        assert all(to_ascii(cell) in text for cell in row)
     assert record["candidates"][0]["differences"]["log_loss"]["difference"] < 0
     assert [one["verdict"] in page for one in record["candidates"]] == [True, True]
     bars = {
@@ -297,15 +299,17 @@ def test_every_form_holds_the_same_numbers(toy):
     }
     assert bars == {8}
     assert not re.search(r'(src|href)="(?!data:)[^#]|url\((?!#)', page)
-    assert page == to_html(compare(toy.path, ["noisy", "sound", "dearer"]))
+    assert page == to_html(sheet_of(compare(toy.path, ["noisy", "sound", "dearer"])))
 
 
 def test_what_is_undefined_is_written_as_a_dash(toy):
     comparison = compare(toy.path, ["noisy", "sound"], metrics=[])
     nothing = Difference(*[float("nan")] * 8)
     candidate = replace(only(comparison), outcome="unclear", differences={"log_loss": nothing}, slices=[])
-    text = to_text(replace(comparison, candidates=[candidate]))
-    assert "B: Cannot tell sound from noisy: log loss - [-, -], p -." in text
+    text = to_text(sheet_of(replace(comparison, candidates=[candidate])))
+    assert "B: no evidence of a difference between sound and noisy: log loss - [-, -], p -." in " ".join(
+        text.split()
+    )
     assert "nan" not in text
 
 
@@ -328,7 +332,8 @@ def test_the_command_prints_one_form_writes_a_page_and_tells_ci(toy, tmp_path, m
     assert "noisy is worse than sound" in (tmp_path / "new/page.html").read_text(encoding="utf-8")
     run("compare", "noisy", "sound", "--md", "--part", "validation")
     said = capsys.readouterr().out
-    assert said.startswith("**sound is better than noisy") and "good for choosing, not for a claim" in said
+    assert "- B: sound is better than noisy" in said
+    assert "good for choosing, not for a claim" in said
     with pytest.raises(UserError, match=r"--html: .* cannot be written"):
         run("compare", "noisy", "sound", "--html", str(tmp_path))
 
@@ -347,7 +352,9 @@ def test_experiments_are_compared_in_a_fresh_clone_with_nothing_but_the_remote(t
     fresh.git("fetch", "--quiet", "origin", "refs/exps/*:refs/exps/*")
     words = ("python", "src/cairn", "compare", "main", "linear")
     said = fresh.run(*words)
-    assert re.search(r"^B: linear is worse than main|^B: Cannot tell linear from main", said, re.MULTILINE)
+    assert re.search(
+        r"^B: (linear is worse than main|no evidence of a difference between linear and main)", said, re.M
+    )
     assert 'model.name: "hist_gbdt" → "logistic"' in said
     assert fresh.git("status", "--porcelain") == ""
     record = json.loads(fresh.run(*words, "--json", "--metrics", "brier"))
@@ -368,15 +375,13 @@ def test_a_pull_request_is_checked_reproduced_and_compared(tiny, tmp_path):
     checkout.git("commit", "--quiet", "--all", "--message=fewer features")
     said = checkout.run(".ci/compare", "main", fails=True)
     assert "`dvc.lock` is out of step with code and settings" in said
-    assert re.search(
-        r"^\*\*(workspace is (better|worse) than main|Cannot tell workspace from main)", said, re.M
-    )
+    assert re.search(r"^- B: (workspace is (better|worse) than main|no evidence of a difference)", said, re.M)
     assert 'features.groups: null → ["schedule"]' in said
     assert checkout.git("diff", "--stat", "dvc.lock") != ""
     checkout.dvc("repro")
     checkout.git("commit", "--quiet", "--all", "--message=with its results")
     said = checkout.run(".ci/compare", "main")
     assert "out of step" not in said
-    assert re.search(r"^\*\*(HEAD is (better|worse) than main|Cannot tell HEAD from main)", said, re.M)
+    assert re.search(r"^- B: (HEAD is (better|worse) than main|no evidence of a difference)", said, re.M)
     assert checkout.git("status", "--porcelain") == ""
     assert "no revision nowhere" in checkout.run(".ci/compare", "nowhere", fails=True)

@@ -15,30 +15,33 @@ from optuna.trial import TrialState
 from sklearn.metrics import roc_auc_score
 from toy_search import QUICK, STRENGTH, begun, visits, worked
 
+from cairn.compose import params_file
 from cairn.compose.validate import read_config
 from cairn.data.parts import load_prepared
 from cairn.errors import UserError
 from cairn.experiments.pool import DRIVER, read_plan, write_plan
 from cairn.report.studies.search import table, write_report
+from cairn.studies import protocol
+from cairn.studies.protocol import run_trial
 from cairn.studies.search import driver
-from cairn.studies.search.plan import Plan, keys
 from cairn.studies.search.study import (
     DEFAULT,
     ERROR,
     EXPLORED,
     FOLLOWED,
     ORIGIN,
+    Plan,
     asking,
     default_trial,
     failed,
     finished,
+    keys,
     load,
     open_study,
     ranked,
     requeue_dead,
 )
 from cairn.studies.search.worker import begin, run, work
-from cairn.studies.trial import run_trial
 
 BOOSTED = ["model=hist_gbdt", "model.params.min_samples_leaf=20"]
 SINGLE = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -209,13 +212,33 @@ def test_a_failed_trial_records_why_and_the_search_continues(toy):
 
 def test_a_search_stops_when_every_trial_fails(toy):
     done = driver_process(toy, 1, *QUICK, "model.params.max_iter=-5", check=False)
-    assert done.stdout.splitlines()[0] == (
-        "settings: conf/ + threads=1 model=logistic search.trials=6 search.startup=3"
-        " model.params.max_iter=-5;"
-        " from params.yaml: threads=1 model=logistic (`python src/cairn compose --reset` drops these)"
-    )
     assert "every trial fails; the last error: model 'logistic'" in done.stderr
     assert "max_iter" in done.stderr
+
+
+class NoDvc:
+    """Stands in for `dvc repro split`."""
+
+    returncode = 0
+
+
+def test_a_study_accepts_every_override_and_keeps_those_that_the_prepared_data_need(toy, monkeypatch, capsys):
+    before = Path("params.yaml").read_bytes()
+    monkeypatch.setattr(protocol.subprocess, "run", lambda *_, **__: NoDvc)
+    assert protocol.prepare(["model=hist_gbdt"]).model.name == "hist_gbdt"
+    assert capsys.readouterr().err.splitlines() == [
+        "settings: conf/ + threads=1 model=hist_gbdt; from params.yaml: threads=1"
+        " (`python src/cairn compose --reset` drops this)",
+        "updating the prepared data: dvc repro split",
+    ]
+    assert Path("params.yaml").read_bytes() == before
+    assert protocol.prepare(["seed=5", "search.trials=3"]).seed == 5
+    first, second, _ = capsys.readouterr().err.splitlines()
+    assert first.startswith("settings: conf/ + threads=1 model=logistic seed=5 search.trials=3; from")
+    assert second.startswith("params.yaml now has these settings, because seed changed")
+    assert second.endswith("to go back: `python src/cairn compose --reset`")
+    assert params_file.recorded_in(Path("params.yaml")) == ["threads=1", "model=logistic", "seed=5"]
+    assert protocol.current_settings([]).values["seed"] == 5
 
 
 def test_bad_trials_are_stopped_early_and_win_nothing(toy):
@@ -304,7 +327,6 @@ def test_a_missing_storage_is_a_one_line_error(toy):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["split.gap=2D"], "split.gap"),
         (["train.device=auto,gpu"], "space: train.device=gpu"),
         (["search.objective=rocauc"], "did you mean roc_auc"),
         (["search.objective=saving"], "needs a cost model"),

@@ -14,8 +14,7 @@ from cairn.compose.overrides import derive
 from cairn.compose.validate import read_config
 from cairn.errors import UserError
 from cairn.settings.config import Config
-from cairn.studies.search.dimension import of_values
-from cairn.studies.search.space import read_space, split_words
+from cairn.studies.search.space import of_values, read_space, split_words
 
 CONF = ROOT / "conf"
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))

@@ -33,11 +33,9 @@ def main(
     from cairn.data.parts import load_prepared
     from cairn.report.studies.ablation import sheet_of
     from cairn.studies.ablation import ablate, groups_in_use, parts_of
-    from cairn.studies.protocol import current_config
-    from cairn.studies.trial import prepare_data
+    from cairn.studies.protocol import prepare
 
-    config = current_config(settings or [])
-    prepare_data()
+    config = prepare(settings or [])
     prepared = load_prepared(Path())
     used = groups_in_use(prepared.contract, config)
     ablation = ablate(

@@ -51,7 +51,7 @@ def main(
     stop_on_both(md, json)
     from cairn.report.studies.comparison import sheet_of
     from cairn.studies.compare.comparison import compare
-    from cairn.studies.compare.history import MissingOutputError
+    from cairn.studies.compare.evidence import MissingOutputError
 
     try:
         comparison = compare(

@@ -39,11 +39,9 @@ def main(
     from cairn.data.parts import load_prepared
     from cairn.report.studies.learning_curve import sheet_of
     from cairn.studies.learning_curve import learning_curve
-    from cairn.studies.protocol import current_config
-    from cairn.studies.trial import prepare_data
+    from cairn.studies.protocol import prepare
 
-    config = current_config(settings or [])
-    prepare_data()
+    config = prepare(settings or [])
     curve = learning_curve(
         config,
         load_prepared(Path()),

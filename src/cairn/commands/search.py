@@ -1,14 +1,11 @@
 """`cairn search`."""
 
 from importlib.util import find_spec
-from pathlib import Path
 
 from typer import Option
 
 from cairn.commands.options import Engine, Workers, names
 from cairn.errors import UserError
-
-CONF = Path("conf")
 
 
 def main(
@@ -59,28 +56,35 @@ def main(
         work(worker)
         return
     from cairn.compose.conf import compose
+    from cairn.compose.params_file import CONF
     from cairn.compose.presets import check_name, save_preset
-    from cairn.experiments.engines.start import crew_size
+    from cairn.experiments.engines import crew_size
     from cairn.report.studies.search import conclusion, table, write_report
+    from cairn.studies.protocol import prepare
     from cairn.studies.search import driver
     from cairn.studies.search.confirm import confirm, contenders
-    from cairn.studies.search.reading import check_scientific
-    from cairn.studies.search.study import ranked
-    from cairn.studies.trial import prepare_data
+    from cairn.studies.search.space import split_words
+    from cairn.studies.search.study import check_scientific, ranked
 
     if save_as:
         check_name(CONF, save_as)
-    prepare_data()
     shortcuts = {"trials": trials, "top": top, "seeds": seeds}
-    shortcut_words = [f"search.{key}={value}" for key, value in shortcuts.items() if value is not None]
-    plan, space = driver.make_plan([*(settings or []), *shortcut_words], name=name, storage=storage)
+    words = [*(settings or []), *(f"search.{key}={n}" for key, n in shortcuts.items() if n is not None)]
+    prepare(split_words(words)[0])
+    plan, space = driver.make_plan(words, name=name, storage=storage)
     keys = names(scientific)
     check_scientific(keys, space)
     crew = crew_size(workers, on, plan.base["threads"])
+    runs, count = plan.base["search"]["top"], plan.base["search"]["seeds"]
+    if runs:
+        print(
+            f"after {plan.trials} trials, the best {runs} and the current settings run as"
+            f" {(runs + 1) * count} full experiments ({count} seeds each); --top 0 runs none",
+            flush=True,
+        )
     study = driver.run(plan, space, workers=crew, engine=on)
     print("\n".join(table(study, plan, space)))
 
-    runs = plan.base["search"]["top"]
     few = contenders(study, plan, space, max(runs, 1))
     confirmed = confirm(plan, few, workers=crew, engine=on) if runs and len(few) > 1 else None
     print("\n".join(conclusion(study, plan, confirmed)))

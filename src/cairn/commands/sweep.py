@@ -53,17 +53,29 @@ def main(
         work(Path(worker))
         return
     if not settings:
-        raise UserError("nothing to vary; use -S, for example: -S model=logistic,hist_gbdt -S 'seed=range(1,4)'")
-    from cairn.experiments.combinations import check_combinations, combinations, without_repeats
-    from cairn.experiments.engines.start import crew_size
-    from cairn.experiments.refs import commit_of, experiments_of
-    from cairn.experiments.sweep import SWEEPS, job_of, run_sweep, starts_from
+        raise UserError(
+            "nothing to vary; use -S, for example -S model=logistic,hist_gbdt -S 'seed=range(1,4)'"
+        )
+    from cairn.experiments.engines import crew_size
+    from cairn.experiments.refs import commit_of, experiments_of, uncommitted
+    from cairn.experiments.sweep import (
+        SWEEPS,
+        check_combinations,
+        combinations,
+        job_of,
+        run_sweep,
+        starts_from,
+        without_repeats,
+    )
     from cairn.report.sweep import sweep_table
 
     root = Path.cwd()
     listed = combinations(settings)
-    if start is None:
-        _stop_on_changes(root)
+    if start is None and (changed := uncommitted(root)):
+        raise UserError(
+            f"not committed: {', '.join(changed)}; experiments start from a commit:"
+            " commit these files, or run without these changes: --from HEAD"
+        )
     revision = commit_of(root, start or "HEAD")
     print(starts_from(root, revision, listed))
     checked, dropped = without_repeats(check_combinations(root, revision, listed))
@@ -90,17 +102,6 @@ def main(
         gpus=gpus,
     )
     _report(root, outcomes, start or "HEAD")
-
-
-def _stop_on_changes(root: Path) -> None:
-    from cairn.experiments.refs import uncommitted
-
-    changed = uncommitted(root)
-    if changed:
-        raise UserError(
-            f"not committed: {', '.join(changed)}; experiments start from a commit:"
-            " commit these files, or run without these changes: --from HEAD"
-        )
 
 
 def _report(root: Path, outcomes: Sequence["Outcome"], baseline: str) -> None:

@@ -10,6 +10,7 @@ operating system's, so a killed process holds none: kill any process, and the sa
 
 import json
 import os
+import re
 import sys
 import time
 import uuid
@@ -68,21 +69,24 @@ class Progress:
 
 
 def write_plan(plan: Plan) -> None:
-    """Write plan.json; only this user can read it, as the URL of a storage may hold a password."""
+    """Write plan.json, for this user only: the URL of a storage may hold a password."""
     plan.folder.mkdir(parents=True, exist_ok=True)
     write_in_one_step(plan.folder / PLAN, json.dumps(asdict(plan), default=str, indent=1), mode=0o600)
 
 
 def read_plan(kind: type[AnyPlan], folder: Path) -> AnyPlan:
-    """Read plan.json.
-
-    Raises:
-        UserError: there is no such file.
-    """
+    """Read plan.json."""
     path = folder / PLAN
     if not path.exists():
         raise UserError(f"{path}: no such file; a driver writes it before it starts workers")
     return TypeAdapter(kind).validate_python(json.loads(path.read_text(encoding="utf-8")))
+
+
+def checked(name: str) -> str:
+    """Return the name of a pool if DVC, git and file systems accept it, else raise UserError."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise UserError(f"--name {name}: use letters, digits, _ and -")
+    return name
 
 
 def write_in_one_step(path: Path, text: str, mode: int = 0o666) -> None:
@@ -104,11 +108,7 @@ def is_held(lock: Path) -> bool:
 
 @contextmanager
 def driving(folder: Path, what: str) -> Generator[None]:
-    """Be the only driver of a pool; `what` it is, a sweep or a search, is for the message.
-
-    Raises:
-        UserError: another process is its driver.
-    """
+    """Be the only driver of a pool, or raise UserError; `what` is sweep or search, for the message."""
     folder.mkdir(parents=True, exist_ok=True)
     # A worker that checks whether its driver lives has this lock for an instant: hence the timeout.
     lock = FileLock(folder / DRIVER, timeout=3)
@@ -123,11 +123,7 @@ def driving(folder: Path, what: str) -> Generator[None]:
 
 
 def drive(plan: Plan, workers: Workers, progress: Iterator[Progress], *, total: int, unit: str) -> None:
-    """Show the progress until all jobs or all workers have ended; leave no worker behind.
-
-    Raises:
-        UserError: the user pressed Ctrl-C.
-    """
+    """Show the progress until all jobs or all workers have ended; leave no worker behind."""
     ended: set[int] = set()
     now = Progress(0)
     try:

@@ -16,18 +16,10 @@ INPUTS = ("conf", "src", "data", "dvc.yaml", "constraints.txt")
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment of DVC.
-
-    Attributes:
-        ref: its full name, refs/exps/AB/CDEF.../NAME.
-        sha: its commit.
-        baseline: the commit it started from.
-        message: of its commit.
-    """
+    """An experiment of DVC: refs/exps/AB/CDEF.../NAME, its commit and the message of that commit."""
 
     ref: str
     sha: str
-    baseline: str
     message: str
 
     @property
@@ -37,11 +29,7 @@ class Experiment:
 
 
 def git(root: Path, *words: str) -> str:
-    """Run git in a folder and return what it printed, without the last newline.
-
-    Raises:
-        UserError: git failed; the message is git's.
-    """
+    """Run git in a folder and return what it printed, without the last newline."""
     done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = done.stderr.strip() or f"exit {done.returncode}"
@@ -55,11 +43,7 @@ def uncommitted(root: Path) -> list[str]:
 
 
 def commit_of(root: Path, revision: str) -> str:
-    """Return the full hash of a revision's commit.
-
-    Raises:
-        UserError: there is no such revision.
-    """
+    """Return the full hash of a revision's commit, or raise UserError."""
     try:
         return git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     except UserError as error:
@@ -97,5 +81,5 @@ def _listed(root: Path, below: str) -> list[Experiment]:
         ref, sha, message = line.split("\0")
         parts = ref.split("/")
         if len(parts) == 5 and len(parts[2]) == 2:  # the others are DVC's own: its queue, its stashes
-            found.append(Experiment(ref, sha, parts[2] + parts[3], message))
+            found.append(Experiment(ref, sha, message))
     return found

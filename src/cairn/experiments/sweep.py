@@ -1,4 +1,6 @@
-"""A sweep: jobs that run as DVC experiments, side by side, in clones of the repository.
+"""A sweep: combinations of settings that run as DVC experiments, side by side, in clones of the repository.
+
+Combinations are listed from `-S model=a,b`, then composed and validated before any of them runs.
 
 FOLDER is .dvc/tmp/sweeps/NAME; see cairn.experiments.pool and cairn.experiments.clone, and
 
@@ -12,20 +14,29 @@ job and ends.
 """
 
 import hashlib
+import io
 import json
-import re
 import signal
+import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import tarfile
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
+from tqdm import tqdm
 
 import cairn
+from cairn.compose import params_file
+from cairn.compose.conf import compose
 from cairn.compose.overrides import key_of
 from cairn.compose.params_file import from_conf, recorded_in
+from cairn.compose.validate import Origin, read_config, traps
 from cairn.errors import UserError
 from cairn.experiments import pool
 from cairn.experiments.clone import (
@@ -39,16 +50,27 @@ from cairn.experiments.clone import (
     run_experiment,
     slot_for,
 )
-from cairn.experiments.combinations import Combination
-from cairn.experiments.engines.start import start
-from cairn.experiments.refs import commit_of, experiments_of, read_file
+from cairn.experiments.engines import start
+from cairn.experiments.refs import commit_of, experiments_of, git, read_file
 from cairn.metrics.scores import METRICS
+from cairn.settings.config import Config
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 SWEEPS = Path(".dvc/tmp/sweeps")
 VALIDATION = "metrics/validation.json"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 NOT_THE_CAUSE = ("ERROR: failed to reproduce", "Running stage ", "> ")
 """How lines of DVC begin that say which stage began or failed; the cause is what the stage printed."""
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Overrides of one value each, the config they compose to, and a digest of its values."""
+
+    overrides: tuple[str, ...]
+    config: Config
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -61,14 +83,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended.
-
-    Attributes:
-        job: as it was given.
-        sha: commit of its experiment; None if there is none.
-        error: why there is none, in one line.
-        log: what DVC and the stages printed; it may not exist.
-    """
+    """How a job ended: the commit of its experiment, or why there is none; its log may not exist."""
 
     job: Job
     sha: str | None
@@ -78,13 +93,7 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepPlan(pool.Plan):
-    """What the workers of a sweep run.
-
-    Attributes:
-        root: the repository that the experiments are pushed to, absolute.
-        revision: full hash of the commit that they start from.
-        jobs: in the order in which they begin.
-    """
+    """What the workers of a sweep run: jobs that start from a commit, whose results are pushed to root."""
 
     root: Path
     revision: str
@@ -109,18 +118,90 @@ class SweepPlan(pool.Plan):
         return [outcome.job for outcome in self.outcomes() if not (outcome.sha or outcome.error)]
 
 
+def combinations(overrides: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the Cartesian product of the values, the first one slowest, as `dvc exp run --queue -S` does.
+
+    Of two overrides of the same key the later one counts, as in Hydra.
+    """
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import ValueType
+    from hydra.errors import HydraException
+
+    wrong: list[str] = []
+    read: list[Override] = []
+    for text in overrides:
+        try:
+            override = OverridesParser.create().parse_override(text)
+        except HydraException:
+            wrong.append(f"-S {text}: cannot be read; put quotes around values other than words and numbers")
+            continue
+        if override.value_type is ValueType.INTERVAL_SWEEP:
+            wrong.append(f"-S {text}: a sweep needs a list of values, not an interval; see `cairn search`")
+        elif override.value_type is ValueType.GLOB_CHOICE_SWEEP:
+            wrong.append(f"-S {text}: a sweep needs a list of values, not a pattern: key=a,b")
+        read.append(override)
+    if wrong:
+        raise UserError("\n".join(wrong))
+    # Hydra's sweeper makes `~key=null` of `~key`, which deletes a key only where it holds null.
+    deletions = tuple(text for text, override in zip(overrides, read, strict=True) if _deletes(override))
+    others = [override for override in read if not _deletes(override)]
+    return [(*product, *deletions) for product in BasicSweeper.split_arguments(others, None)[0]]
+
+
+def check_combinations(root: Path, revision: str, listed: Sequence[tuple[str, ...]]) -> list[Combination]:
+    """Compose every combination with the conf/ of a commit, or raise UserError with a line for each error."""
+    wrong: list[str] = []
+    valid: list[Combination] = []
+    with _files_of(root, revision) as checkout:
+        conf = checkout / "conf"
+        wrong += traps(conf)
+        for overrides in tqdm(listed, desc="check", unit="combination", delay=1, disable=None, leave=False):
+            try:
+                composed = compose(conf, overrides)
+                config = read_config(composed.values, checkout, Origin(conf, composed, "-S {}").of)
+            except UserError as error:
+                wrong += [f"{message_of(overrides)}: {line}" for line in str(error).splitlines()]
+            else:
+                valid.append(Combination(overrides, config, params_file.digest(composed.values)))
+    if wrong:
+        raise UserError("\n".join(dict.fromkeys(wrong)))
+    return valid
+
+
+def without_repeats(listed: Sequence[Combination]) -> tuple[list[Combination], list[str]]:
+    """Return the combinations without those equal to an earlier one, and a line for each of these."""
+    first: dict[str, Combination] = {}
+    dropped = []
+    for combination in listed:
+        same = first.setdefault(combination.digest, combination)
+        if same is not combination:
+            repeat, before = message_of(combination.overrides), message_of(same.overrides)
+            dropped.append(f"{repeat}: the same settings as {before}; runs once")
+    return list(first.values()), dropped
+
+
+def _deletes(override: "Override") -> bool:
+    return override.is_delete() and "=" not in (override.input_line or "")
+
+
+@contextmanager
+def _files_of(root: Path, revision: str) -> Generator[Path]:
+    if not git(root, "ls-tree", revision, "conf"):
+        raise UserError(f"commit {revision[:10]} has no conf/")
+    packed = subprocess.run(["git", "archive", revision], cwd=root, capture_output=True, check=True)
+    with TemporaryDirectory() as folder, tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+        yield Path(folder)
+
+
 def job_of(combination: Combination, sweep: str, revision: str) -> Job:
     """Return the job of a combination; its name follows from the sweep, the commit and the settings.
 
     So the same command finds what it has run, and other overrides under the same name add to it.
-
-    Raises:
-        UserError: a name that DVC or a file system would not accept.
     """
-    if not NAME.fullmatch(sweep):
-        raise UserError(f"--name {sweep}: use letters, digits, _ and -")
     digest = hashlib.sha256(f"{revision} {combination.digest}".encode()).hexdigest()[:7]
-    return Job(f"{sweep}-{digest}", combination.overrides)
+    return Job(f"{pool.checked(sweep)}-{digest}", combination.overrides)
 
 
 def starts_from(root: Path, revision: str, listed: Sequence[tuple[str, ...]]) -> str:
@@ -138,11 +219,7 @@ def starts_from(root: Path, revision: str, listed: Sequence[tuple[str, ...]]) ->
 
 
 def refuse_other_settings(root: Path, jobs: Sequence[Job], revision: str) -> None:
-    """Stop if an experiment of a job's name exists with other settings.
-
-    Raises:
-        UserError: one line for each of them.
-    """
+    """Raise UserError if an experiment of a job's name exists with other settings."""
     existing = experiments_of(root, revision)
     taken = [
         f"experiment {job.name} exists with {existing[job.name].message}, not {message_of(job.overrides)};"
@@ -165,24 +242,11 @@ def run_sweep(
     threads: int = 1,
     gpus: int = 0,
 ) -> list[Outcome]:
-    """Run jobs as DVC experiments in worker clones; those whose experiment exists are not run again.
+    """Run jobs as DVC experiments in worker clones; return how each ended, in the order given.
 
-    Args:
-        root: the repository. Its workspace, branch, index and stash stay as they are; it gains a ref for
-            each experiment.
-        jobs: of different names.
-        name: of the sweep.
-        workers: how many run side by side.
-        engine: what starts them, see cairn.experiments.engines.
-        revision: the commit from which the experiments start.
-        threads: CPU cores of each worker.
-        gpus: GPUs of each worker.
-
-    Returns:
-        How each job ended, in the order given.
-
-    Raises:
-        UserError: another driver is running this sweep, or the engine cannot start.
+    Experiments start from the commit `revision`; those that exist are not run again. The repository's
+    workspace, branch, index and stash stay as they are; it gains a ref for each experiment. threads and gpus
+    are those of each worker.
     """
     root = root.resolve()
     plan = SweepPlan(
@@ -212,8 +276,7 @@ def run_sweep(
 def work(folder: Path) -> None:
     """Run those jobs of a sweep that no other worker runs, one after the other.
 
-    `python src/cairn sweep --worker FOLDER` is all that an engine has to start, on this machine or on another
-    that shares the file system.
+    `python src/cairn sweep --worker FOLDER` is all that an engine has to start.
     """
     signal.signal(signal.SIGTERM, _end)
     plan = pool.read_plan(SweepPlan, folder)
@@ -237,12 +300,11 @@ def best_of(scores: Mapping[str, Mapping[str, float]]) -> str:
         return first
     key = next(iter(scores[first]))
     metric = METRICS.get(key.removeprefix("val_"))
-    sign = 1 if metric is None or metric.greater_is_better else -1
+    sign = -1 if metric and not metric.greater_is_better else 1
     return max((name for name in scores if key in scores[name]), key=lambda name: sign * scores[name][key])
 
 
 def _progress(plan: SweepPlan, jobs: Sequence[Job]) -> Iterator[pool.Progress]:
-    """Look how far the jobs are, and report each of them once."""
     left = {job.name for job in jobs}
     failed = 0
     while True:
@@ -282,7 +344,6 @@ def _run(plan: SweepPlan, job: Job) -> bool:
 
 
 def _attempt(plan: SweepPlan, job: Job, slot: Slot) -> str | None:
-    """Run a job to its end and publish it; return in one line why it failed."""
     try:
         if not _finished_in(slot.clone, plan, job):
             if slot.clone.exists():

@@ -33,16 +33,13 @@ FULL: Left = frozenset()
 
 @dataclass(frozen=True)
 class Importance:
-    """The importance of one part.
+    """The importance of one part, a group or a column.
 
     Attributes:
-        part: a group or a column.
         columns: how many columns it has.
-        without: score of the model without it.
         differences: by quantity, the model with it compared with the model without it; `corrected` over all
             parts.
         alone: score of the model that has nothing else; None where that was not fitted.
-        verdict: keep or drop where the model with it is better or worse, else unclear.
     """
 
     part: str
@@ -58,10 +55,8 @@ class Ablation:
     """The importance of the parts of a model's features, the largest first.
 
     Attributes:
-        protocol: what the numbers rest on.
         noise: standard deviation of the deciding quantity between seeds; None for one seed.
         full: the model with everything, by quantity.
-        parts: what was left out.
     """
 
     protocol: Protocol
@@ -80,19 +75,9 @@ def ablate(
     alone: bool,
     decides: str | None = None,
 ) -> Ablation:
-    """Fit the model with and without each part, under several seeds.
+    """Fit the model with and without each part, and `alone`: with nothing else, under several seeds.
 
-    Args:
-        config: the whole config.
-        prepared: the rows.
-        groups: every feature in use, by group.
-        parts: what is left out, see parts_of.
-        seeds: config.seed and the ones after it.
-        alone: fit each part by itself, too.
-        decides: see protocol_of.
-
-    Raises:
-        UserError: see run_trial and protocol_of.
+    `groups` has every feature in use; see parts_of and protocol_of for the other arguments.
     """
     rows = evaluation_set(config, prepared)
     protocol = protocol_of(config, rows, seeds=seeds, decides=decides)
@@ -140,7 +125,6 @@ def ablate(
 
 
 def _without(config: Config, left: Left, seed: int) -> Config:
-    """Return the config with these columns left out, under another seed."""
     features = config.features.model_copy(update={"exclude": [*config.features.exclude, *sorted(left)]})
     return config.model_copy(update={"features": features, "seed": seed})
 
@@ -154,12 +138,7 @@ def groups_in_use(contract: Contract, config: Config) -> Parts:
 
 
 def parts_of(groups: Parts, asked: Sequence[str] | None, *, columns: bool) -> Parts:
-    """Return what is to be left out, part by part.
-
-    Args:
-        groups: every feature in use, by group.
-        asked: groups to look at; None: all.
-        columns: each column by itself rather than whole groups.
+    """Return what is left out, part by part: the groups asked for (None: all) or each of their columns.
 
     Raises:
         UserError: an unknown group, or one that is everything there is.

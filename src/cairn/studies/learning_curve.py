@@ -31,7 +31,6 @@ class Point:
     Attributes:
         rows: how many, on average over the seeds.
         since: for recent rows the day of the first one; else None.
-        score: on validation.
         to_full: by quantity, the model fitted on all rows compared with this one; empty for all rows.
     """
 
@@ -46,8 +45,6 @@ class LearningCurve:
     """Scores against training rows.
 
     Attributes:
-        protocol: what the numbers rest on.
-        by: which rows the smaller sets have.
         unit: what was drawn, or taken from the end: `days`, `groups of carrier`, `rows`.
         noise: standard deviation of the deciding quantity between seeds; None for one seed.
         points: the smallest first, all rows last.
@@ -70,16 +67,7 @@ def learning_curve(
 ) -> LearningCurve:
     """Fit the model on 1/2^(points - 1) of the training rows, twice as many, and so on up to all.
 
-    Args:
-        config: the whole config.
-        prepared: the rows.
-        by: see the top of this file.
-        points: how many sets, from 2.
-        seeds: config.seed and the ones after it; each also draws its own random sets.
-        decides: see protocol_of.
-
-    Raises:
-        UserError: recent without data.time, a set that lacks a class, or see run_trial and protocol_of.
+    Each seed also draws its own random sets. See protocol_of for `decides`.
     """
     rows = evaluation_set(config, prepared)
     protocol = protocol_of(config, rows, seeds=seeds, decides=decides)
@@ -124,9 +112,6 @@ def units(train: pd.DataFrame, config: Config, by: By) -> tuple[Rows, str]:
     """Return the code of what each row is taken together with, shape (n,), and what that is.
 
     Codes are in the order of time where there is one.
-
-    Raises:
-        UserError: recent without data.time.
     """
     data = config.data
     if by == "recent" and data.time is None:
@@ -143,11 +128,7 @@ def units(train: pd.DataFrame, config: Config, by: By) -> tuple[Rows, str]:
 def nested(codes: Rows, shares: Sequence[float], by: By, seed: int) -> list[Rows]:
     """Return the positions of the rows of each set, in the order of the table.
 
-    Args:
-        codes: unit of each row, see `units`.
-        shares: of the rows; a set takes whole units until it has as many.
-        by: the last units, or random ones.
-        seed: of the random order.
+    A set takes whole units (see `units`), the last or random ones, until it has its share of the rows.
     """
     count = int(codes.max()) + 1
     order = np.arange(count)[::-1] if by == "recent" else np.random.default_rng(seed).permutation(count)

@@ -1,30 +1,60 @@
-"""How a study of the current model is made: its config, the rows that judge, the seeds of every fit."""
+"""How a study of the current settings is made: its config, its rows, one training, the seeds of every fit.
 
+A trial runs the same functions in the same order as the stages train and calibrate, so the result is the same
+model. Validation rows judge it; nothing here can read the test part.
+"""
+
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from cairn.compose import params_file
-from cairn.compose.conf import compose
-from cairn.compose.overrides import differing, replaced
-from cairn.compose.params_file import CONF, PARAMS, settle
+from cairn.compose.conf import Composed, compose
+from cairn.compose.overrides import differing, key_of, replaced
+from cairn.compose.params_file import CONF, PARAMS, RESET, settings_line, settle
 from cairn.compose.validate import Origin, read_config
 from cairn.data.parts import Prepared
+from cairn.data.predictions import Floats
 from cairn.errors import UserError
 from cairn.metrics.evaluation import time_blocks
 from cairn.metrics.paired import EvaluationSet, Predictor, Scores, score_fits
 from cairn.models.build import stops_early
-from cairn.models.package import class_labels, target_values
+from cairn.models.calibration import finish
+from cairn.models.package import Package, class_labels, target_values
+from cairn.models.recipe import Recipe
+from cairn.progress import OnIteration
+from cairn.run_stage import use_threads
 from cairn.settings.config import Config
 from cairn.settings.evaluate import METRICS_OF
 from cairn.settings.kpi import CostKpi
 from cairn.settings.search import SAVING
-from cairn.studies.trial import SHARED, run_trial
+
+LOG_LINES = 5
+SHARED = ("data", "split", "seed", "threads")
+"""Sections that decide the prepared data, or are set before numpy loads; trials of a search share them."""
 
 Key = TypeVar("Key")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trained model, calibrated and with its threshold, and its predictions of the validation rows.
+
+    Attributes:
+        y: validation's target as metrics take it, shape (n,).
+        prediction: see Package.scores.
+    """
+
+    package: Package
+    y: NDArray[Any]
+    prediction: Floats
 
 
 @dataclass(frozen=True)
@@ -32,17 +62,12 @@ class Protocol:
     """What every number of a study rests on.
 
     Attributes:
-        data: name of the data.
-        model: name of the model.
         rows: of validation.
         units: blocks, or rows, that were drawn.
         block: span of time whose rows were drawn together, or None.
-        resamples: number of bootstrap draws.
-        confidence: of the intervals.
         decides: the quantity that verdicts are about.
         currency: of the saving; None where there is none.
-        first_seed: the seed of the config.
-        seeds: how many, that one and those after it.
+        seeds: how many: first_seed and those after it.
         stops_early: whether the validation rows also stopped training.
         calibrates: whether they also calibrated the probabilities.
     """
@@ -77,21 +102,67 @@ class Protocol:
         return range(self.first_seed, self.first_seed + self.seeds)
 
 
-def current_config(words: Sequence[str]) -> Config:
-    """Return the config that the next `dvc repro` would use, with the overrides of -S.
+def current_settings(overrides: Sequence[str]) -> Composed:
+    """Return what the next `dvc repro` would use, with the overrides of -S."""
+    base, _ = settle(CONF, params_file.read(PARAMS))
+    return _with(base, overrides)
+
+
+def _with(base: Composed, overrides: Sequence[str]) -> Composed:
+    return compose(CONF, replaced(base.overrides, overrides)) if overrides else base
+
+
+def prepare(overrides: Sequence[str]) -> Config:
+    """Print the settings of a study and update params.yaml and the prepared data to them.
+
+    Where -S changes a section that decides the prepared data, params.yaml is written with the overrides.
 
     Raises:
-        UserError: an override that does not compose, or that would change the prepared rows.
+        UserError: an override that does not compose, or `dvc repro split` failed.
     """
-    base, _ = settle(CONF, params_file.read(PARAMS))
-    composed = compose(CONF, replaced(base.overrides, words)) if words else base
-    changed = [key for key in differing(base.values, composed.values) if key.partition(".")[0] in SHARED]
+    base = current_settings([])
+    composed = _with(base, overrides)
+    config = read_config(composed.values, Path(), Origin(CONF, composed, "-S {}").of)
+    print(settings_line(composed.overrides, base.overrides), file=sys.stderr)
+    changed = {key.partition(".")[0] for key in differing(base.values, composed.values)} & {*SHARED}
     if changed:
-        raise UserError(
-            f"-S changes {', '.join(changed[:3])}, which the prepared rows depend on: first"
-            f" `python src/cairn compose {' '.join(words)}`, then the same command without -S"
+        # What a search fixes for itself decides no data.
+        kept = compose(CONF, [o for o in composed.overrides if key_of(o).partition(".")[0] != "search"])
+        values = {name: kept.values[name] for name in Config.model_fields}
+        params_file.write(PARAMS, params_file.text_of(values, kept.overrides))
+        print(
+            f"params.yaml now has these settings, because {', '.join(sorted(changed))} changed and the data "
+            f" have to be prepared again; to go back: `{RESET}`",
+            file=sys.stderr,
         )
-    return read_config(composed.values, Path(), Origin(CONF, composed, "-S {}").of)
+    if "threads" in changed:
+        use_threads(config.threads)  # of libraries that are not loaded yet
+        threadpool_limits(config.threads)
+    print("updating the prepared data: dvc repro split", file=sys.stderr, flush=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "repro", "split"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip().splitlines()[-LOG_LINES:]
+        raise UserError("\n".join(["`dvc repro split`, which prepares the data, failed:", *said]))
+    return config
+
+
+def run_trial(config: Config, prepared: Prepared, on_iteration: OnIteration | None = None) -> Trial:
+    """Fit on train, calibrate and choose the threshold on validation, predict validation."""
+    rows = prepared.validation
+    recipe = Recipe(
+        prepared.contract,
+        config.data,
+        config.features,
+        config.model,
+        config.train,
+        config.seed,
+        config.threads,
+    )
+    fitted = recipe.fit(prepared.train, rows, on_iteration=on_iteration)
+    package = finish(fitted, rows, config.calibration, config.kpi)
+    return Trial(package, package.encode(rows[config.data.target]), package.scores(rows))
 
 
 def evaluation_set(config: Config, prepared: Prepared) -> EvaluationSet:
@@ -110,17 +181,7 @@ def evaluation_set(config: Config, prepared: Prepared) -> EvaluationSet:
 
 
 def protocol_of(config: Config, rows: EvaluationSet, *, seeds: int, decides: str | None) -> Protocol:
-    """Return what a study of this config rests on.
-
-    Args:
-        config: the whole config.
-        rows: its evaluation set.
-        seeds: config.seed and the ones after it.
-        decides: a metric of the task or `saving`; None: evaluate.primary.
-
-    Raises:
-        UserError: no such metric for the task, or no prices to compute a saving from.
-    """
+    """Return what a study rests on; `decides` is a metric of the task, or saving; None: evaluate.primary."""
     known = [*METRICS_OF[rows.task], *([SAVING] if rows.costs else [])]
     decides = decides or config.evaluate.primary_of(rows.task)
     if decides not in known:
@@ -152,12 +213,7 @@ def fit_and_score(
 ) -> dict[Key, Scores]:
     """Fit every way under every seed, and score each as soon as it has all of them.
 
-    Args:
-        keys: what the ways of fitting are known by.
-        variant: returns the config and the rows of a way of fitting under a seed.
-        rows: the evaluation set.
-        protocol: names the quantities and the seeds.
-        progress: label of the progress bar.
+    `variant` returns the config and the rows of a way of fitting under a seed.
     """
     scores: dict[Key, Scores] = {}
     keys = list(keys)

@@ -86,7 +86,7 @@ def _slices(record: Evaluation) -> str:
     sentences = (
         f"{metric_name(rows[0].metric)} is worst in {named}." if worst else "",
         "" if record.is_baseline else _gains_by_slice(rows, record.best_baseline),
-        f"With {len(rows)} slices, about {chance} of the intervals are expected to miss the true value by chance.",
+        f"With {len(rows)} slices, expect about {chance} of the intervals to miss the true value by chance.",
         small,
     )
     return " ".join(filter(None, sentences))

@@ -187,7 +187,7 @@ def _notes(comparison: Comparison) -> list[str]:
     ]
     if comparison.other_prices:
         named = ", ".join(comparison.other_prices)
-        lines.append(f"Savings use the kpi of A; {named} has other prices, and its decisions are based on those.")
+        lines.append(f"Savings use the kpi of A; {named} has other prices, and its decisions use those.")
     if comparison.part == "validation":
         lines.append("Models were chosen on these rows: good for choosing, not for a claim.")
     return lines

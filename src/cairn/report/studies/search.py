@@ -22,19 +22,21 @@ from cairn.report.studies.difference import quantity_title, size, verdict
 from cairn.report.studies.sheet import Section, Sheet, to_html
 from cairn.report.table import Table, aligned
 from cairn.studies.search.confirm import CONFIDENCE, Confirmed
-from cairn.studies.search.dimension import Dimension
-from cairn.studies.search.plan import Plan
-from cairn.studies.search.reading import TOP, at_end, importances, levels
-from cairn.studies.search.space import TUNABLE, Space
+from cairn.studies.search.space import TUNABLE, Dimension, Space
 from cairn.studies.search.study import (
     DEFAULT,
     ERROR,
     EXPLORED,
     FOLLOWED,
     ORIGIN,
+    TOP,
+    Plan,
+    at_end,
     default_trial,
     failed,
     finished,
+    importances,
+    levels,
     ranked,
     value,
 )
@@ -92,7 +94,7 @@ def conclusion(study: Study, plan: Plan, confirmed: Confirmed | None) -> list[st
         where = ", the current values," if best.user_attrs.get(ORIGIN) == DEFAULT else ""
         return [
             f"trial {best.number}{where} is the best: {name} {best.value:.5g} on validation",
-            "one seed cannot show how much is chance: --top 3 runs the best as experiments under several seeds",
+            "one seed cannot show how much is chance: --top 3 runs the best under several seeds",
         ]
     winner = confirmed.contenders[confirmed.winner].name
     if confirmed.winner == 0:

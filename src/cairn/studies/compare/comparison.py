@@ -28,14 +28,13 @@ from cairn.settings.kpi import CostKpi
 from cairn.settings.search import SAVING
 from cairn.studies.compare.evidence import (
     Evidence,
+    History,
     Part,
     aligned,
     changed_settings,
-    other_prices,
     read_evidence,
     read_terms,
 )
-from cairn.studies.compare.history import History, Revision
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,6 @@ class Candidate:
     """One revision against the reference.
 
     Attributes:
-        name: as the user wrote it.
-        commit: its short hash.
-        model: name of its model.
         settings: what differs from the reference: key, the reference's value, its own.
         inputs: code, pins and data behind the result that differ, as dvc.lock recorded them.
         differences: by quantity, corrected.
@@ -65,24 +61,16 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Revisions compared on the same rows.
+    """Revisions compared on the same rows; commit and model are those of the reference.
 
     Attributes:
-        reference: name of the reference.
-        commit: its short hash.
-        model: name of its model.
-        part: validation or test.
-        target: the predicted column.
-        rows: how many.
         units: how many blocks, or rows, are drawn.
         block: length of a block of time; None where rows are drawn one by one.
         decides: the quantity that decides.
         confidence: of the intervals; what is left of 1 is the level of the tests.
         resamples: bootstrap draws.
-        seed: of the draws.
         currency: of the saving; None without one.
         other_prices: candidates with another cost model; all savings use that of the reference.
-        candidates: in the order asked.
     """
 
     reference: str
@@ -119,17 +107,8 @@ def compare(
 ) -> Comparison:
     """Compare revisions with the first of them.
 
-    Args:
-        root: of the checkout.
-        names: the reference and at least one other: git revisions, DVC experiments, or `workspace`.
-        part: of the table to judge on.
-        metrics: to report; None: every metric of the task, and the saving.
-        decides: the quantity that decides; None: evaluate.primary of the reference.
-        resamples: bootstrap draws; None: evaluate.resamples of the reference.
-        seed: of the draws; None: that of the reference.
-
-    Raises:
-        UserError: see `history`, `evidence` and `quantities`.
+    Names are those of git revisions, DVC experiments, or `workspace`. None stands for every metric of the
+    task and the saving, and for evaluate.primary, evaluate.resamples and seed of the reference.
     """
     history = History(root)
     revisions = [history.resolve(name) for name in names]
@@ -148,13 +127,13 @@ def compare(
         seed=terms.seed if seed is None else seed,
         confidence=terms.evaluate.confidence,
     )
-    ours, theirs = _predictor(reference), [_predictor(other) for other in others]
+    ours, *theirs = [Predictor(one.prediction, one.threshold) for one in (reference, *others)]
     found = _by_family(differences(rows, ours, theirs, asked), decides)
-    slices = _of_one_family(
-        slice_differences(
-            rows, ours, theirs, terms.slices, quantity=decides, min_rows=terms.evaluate.min_slice_rows
-        )
+    slices = slice_differences(
+        rows, ours, theirs, terms.slices, quantity=decides, min_rows=terms.evaluate.min_slice_rows
     )
+    tests = iter(corrected([one.difference for parts in slices for one in parts]))
+    slices = [[replace(one, difference=next(tests)) for one in parts] for parts in slices]
     return Comparison(
         reference=names[0],
         commit=reference.revision.short,
@@ -169,7 +148,11 @@ def compare(
         resamples=rows.resamples,
         seed=rows.seed,
         currency=costs.currency if costs and SAVING in asked else None,
-        other_prices=other_prices(reference, others) if SAVING in asked else [],
+        other_prices=[
+            other.revision.name
+            for other in others
+            if SAVING in asked and other.settings.get("kpi") != reference.settings.get("kpi")
+        ],
         candidates=[
             _candidate(history, reference, other, mine, parts, decides=decides, level=1 - rows.confidence)
             for other, mine, parts in zip(others, found, slices, strict=True)
@@ -203,21 +186,6 @@ def _by_family(found: Sequence[dict[str, Difference]], decides: str) -> list[dic
     return [{name: next(deciding if name == decides else others) for name in mine} for mine in found]
 
 
-def _of_one_family(slices: Sequence[Sequence[Slice]]) -> list[list[Slice]]:
-    """Correct the slices of all candidates."""
-    tests = iter(corrected([one.difference for parts in slices for one in parts]))
-    return [[replace(one, difference=next(tests)) for one in parts] for parts in slices]
-
-
-def _predictor(evidence: Evidence) -> Predictor:
-    return Predictor(evidence.prediction, evidence.threshold)
-
-
-def _changed_inputs(history: History, one: Revision, other: Revision) -> list[str]:
-    ours, theirs = history.inputs(one), history.inputs(other)
-    return sorted(path for path in {*ours, *theirs} if ours.get(path) != theirs.get(path))
-
-
 def _candidate(
     history: History,
     reference: Evidence,
@@ -228,13 +196,14 @@ def _candidate(
     decides: str,
     level: float,
 ) -> Candidate:
+    ours, theirs = history.inputs(reference.revision), history.inputs(other.revision)
     same = reference.threshold == other.threshold and np.array_equal(reference.prediction, other.prediction)
     return Candidate(
         name=other.revision.name,
         commit=other.revision.short,
         model=other.model,
         settings=changed_settings(reference, other),
-        inputs=_changed_inputs(history, reference.revision, other.revision),
+        inputs=sorted(path for path in {*ours, *theirs} if ours.get(path) != theirs.get(path)),
         differences=found,
         slices=[] if same else slices,
         outcome="same" if same else judged(found[decides], decides, level),

@@ -7,25 +7,21 @@ validation over the seeds; its score on test is read after that, for the winner 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from optuna.study import Study
 
 from cairn.compose.overrides import key_of
 from cairn.errors import UserError
-from cairn.experiments.refs import commit_of, experiments_of, git, read_file
+from cairn.experiments.refs import commit_of, experiments_of, read_file, uncommitted
 from cairn.experiments.sweep import Job, Outcome, refuse_other_settings, run_sweep
 from cairn.metrics.evaluation import MODEL, Evaluation
 from cairn.metrics.paired import Difference, greater_is_better, seed_difference
 from cairn.settings.search import SAVING
-from cairn.studies.search.plan import Plan
 from cairn.studies.search.space import Space
-from cairn.studies.search.study import ranked
+from cairn.studies.search.study import Plan, ranked
 
 CONFIDENCE = 0.95
-DECIDES = ("conf", "src", "data", "dvc.yaml", "constraints.txt")
-"""What experiments take from a commit and trials from the workspace."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +31,14 @@ class Contender:
     Attributes:
         name: of its experiments, less the seed.
         number: of its trial; None for the current values.
-        parameters: of its point.
         overrides: that turn conf/ into it.
-        experiments: by seed, the name of the experiment.
+        experiments: one name for each seed.
         validation: the objective on validation, one for each seed; empty before the experiments have run.
         test: the same on test.
     """
 
     name: str
     number: int | None
-    parameters: dict[str, Any]
     overrides: tuple[str, ...]
     experiments: tuple[str, ...] = ()
     validation: tuple[float, ...] = ()
@@ -74,12 +68,6 @@ class Confirmed:
 def confirm(plan: Plan, contenders: Sequence[Contender], *, workers: int, engine: str) -> Confirmed:
     """Run every contender under every seed, and choose by the mean on validation.
 
-    Args:
-        plan: of the search; the seeds are those that follow its own.
-        contenders: the current values first.
-        workers: see run_sweep.
-        engine: see run_sweep.
-
     Raises:
         UserError: what trials used is not committed, or experiments failed.
     """
@@ -93,7 +81,12 @@ def confirm(plan: Plan, contenders: Sequence[Contender], *, workers: int, engine
         for seed in seeds
     ]
     if not {job.name for job in jobs} <= experiments_of(root, revision).keys():
-        _stop_on_changes(root)
+        changed = uncommitted(root)
+        if changed:
+            raise UserError(
+                "the search is finished; its best trials become experiments, which start from a commit:"
+                f" commit {', '.join(changed)}, then run the same command again (--top 0: no experiments)"
+            )
     refuse_other_settings(root, jobs, revision)
     outcomes = run_sweep(
         root,
@@ -104,7 +97,11 @@ def confirm(plan: Plan, contenders: Sequence[Contender], *, workers: int, engine
         revision=revision,
         **plan.demand,
     )
-    _stop_on_failures(root, outcomes)
+    failed = [f"{o.job.name}: {o.error} ({o.log.relative_to(root)})" for o in outcomes if o.sha is None]
+    if failed:
+        raise UserError(
+            "\n".join(["experiments of the best trials failed; run the same command to try again", *failed])
+        )
     found = []
     for k, contender in enumerate(contenders):
         mine = outcomes[k * len(seeds) : (k + 1) * len(seeds)]
@@ -136,15 +133,13 @@ def chosen(contenders: Sequence[Contender], seeds: tuple[int, ...], *, greater: 
 def contenders(study: Study, plan: Plan, space: Space, top: int) -> list[Contender]:
     """Return the current values and, after them, the best few other trials."""
     others = [trial for trial in ranked(study) if trial.params != space.default]
-    different = {tuple(trial.params.items()): trial for trial in reversed(others)}
-    best = sorted(different.values(), key=others.index)[:top]
+    best = [t for k, t in enumerate(others) if all(t.params != o.params for o in others[:k])][:top]
     return [
-        Contender("default", None, space.default, job_overrides(plan, [])),
+        Contender("default", None, job_overrides(plan, [])),
         *(
             Contender(
                 f"trial{trial.number}",
                 trial.number,
-                trial.params,
                 job_overrides(plan, space.overrides(trial.params)),
             )
             for trial in best
@@ -155,24 +150,6 @@ def contenders(study: Study, plan: Plan, space: Space, top: int) -> list[Contend
 def job_overrides(plan: Plan, overrides: Sequence[str]) -> tuple[str, ...]:
     """Return the overrides that turn conf/ into a point, without those of the search itself."""
     return (*(word for word in plan.overrides if not key_of(word).startswith("search")), *overrides)
-
-
-def _stop_on_changes(root: Path) -> None:
-    changed = [line[3:] for line in git(root, "status", "--porcelain", "--", *DECIDES).splitlines()]
-    if changed:
-        raise UserError(
-            f"the search is finished; its best trials become experiments, which start from a commit: commit"
-            f" {', '.join(changed)}, then run the same command again (--top 0: no experiments)"
-        )
-
-
-def _stop_on_failures(root: Path, outcomes: Sequence[Outcome]) -> None:
-    failed = [outcome for outcome in outcomes if outcome.sha is None]
-    if failed:
-        lines = [f"{o.job.name}: {o.error} ({o.log.relative_to(root)})" for o in failed]
-        raise UserError(
-            "\n".join(["experiments of the best trials failed; run the same command to try again", *lines])
-        )
 
 
 def _scores(root: Path, outcome: Outcome, plan: Plan) -> tuple[float, float]:

@@ -12,52 +12,49 @@ from typing import Any
 
 from optuna.study import Study
 
-from cairn.compose import params_file
-from cairn.compose.conf import Composed, compose
-from cairn.compose.overrides import differing, replaced
-from cairn.compose.params_file import recorded_in, settings_line
+from cairn.compose.params_file import CONF
 from cairn.compose.validate import Origin, read_config
 from cairn.errors import UserError
 from cairn.experiments import pool
-from cairn.experiments.engines.start import start
-from cairn.studies.search.objective import objective_of
-from cairn.studies.search.plan import FOLDER, Plan, keys
+from cairn.experiments.engines import start
+from cairn.studies.protocol import current_settings
 from cairn.studies.search.space import Space, read_space, split_words
-from cairn.studies.search.study import ERROR, failed, finished, open_study, ranked, requeue_dead
+from cairn.studies.search.study import (
+    ERROR,
+    FOLDER,
+    Plan,
+    failed,
+    finished,
+    keys,
+    open_study,
+    packed,
+    ranked,
+    requeue_dead,
+)
 from cairn.studies.search.worker import MOST_ERRORS
-from cairn.studies.trial import SHARED
-
-CONF, PARAMS = Path("conf"), Path("params.yaml")
 
 
 def make_plan(words: Sequence[str], *, name: str | None, storage: str | None) -> tuple[Plan, Space]:
-    """Make the plan of a search from params.yaml and the words of `-S`.
+    """Make the plan of a search, and its space, from params.yaml and the words of `-S`.
 
-    Args:
-        words: each fixes or varies a value.
-        name: of the search; None: that of the model.
-        storage: see Plan.
-
-    Returns:
-        The plan and its space.
+    Each of the words fixes or varies a value. Without a name the search has that of the model.
 
     Raises:
         UserError: one line for each error in conf/ or the words.
     """
     fixed, varied = split_words(words)
-    base = _base(fixed)
+    base = current_settings(fixed)
     config = read_config(base.values, Path(), Origin(CONF, base, "-S {}").of)
     space = read_space(CONF, base, config.data.task, fixed=fixed, varied=varied)
     _check(space, base.values)
-    objective = objective_of(config)
+    objective = config.search.objective or config.evaluate.primary_of(config.data.task)
     minutes = config.search.timeout
     plan = Plan(
-        folder=FOLDER / _checked(name or config.model.name),
+        folder=FOLDER / pool.checked(name or config.model.name),
         storage=storage,
         base=base.values,
         overrides=list(base.overrides),
-        space=[(d.key, d.words) for d in space.dimensions],
-        groups={d.key: d.options for d in space.dimensions if d.key in base.choices},
+        space=packed(space),
         objective=objective,
         trials=config.search.trials,
         until=None if minutes is None else time() + 60 * minutes,
@@ -66,10 +63,7 @@ def make_plan(words: Sequence[str], *, name: str | None, storage: str | None) ->
 
 
 def run(plan: Plan, space: Space, *, workers: int, engine: str) -> Study:
-    """Run trials until the plan's number of them is finished.
-
-    Returns:
-        The study.
+    """Run trials until the plan's number of them is finished; return the study.
 
     Raises:
         UserError: another process runs this search, its study cannot be resumed, or its trials or workers
@@ -78,7 +72,6 @@ def run(plan: Plan, space: Space, *, workers: int, engine: str) -> Study:
     with pool.driving(plan.folder, "search"):
         study = open_study(plan, space)
         pool.write_plan(plan)
-        print(settings_line(plan.overrides, recorded_in(PARAMS)), flush=True)
         requeue_dead(study, plan.folder)
         missing = plan.trials - len(finished(study))
         if missing > 0:
@@ -119,21 +112,6 @@ def _stop_if_unfinished(plan: Plan, study: Study) -> None:
         )
 
 
-def _base(fixed: Sequence[str]) -> Composed:
-    """Return the current settings, changed by the fixed words."""
-    found = params_file.read(PARAMS)
-    if found is None or found.overrides is None:
-        raise UserError("params.yaml is out of date; run `dvc repro compose`")
-    base = compose(CONF, replaced(found.overrides, fixed))
-    changed = [key for key in differing(found.values, base.values) if key.partition(".")[0] in SHARED]
-    if changed:
-        raise UserError(
-            f"-S changes {', '.join(changed[:3])}, which the prepared data or the workers depend on: run"
-            f" `python src/cairn compose {' '.join(fixed)}` first, then search without these -S"
-        )
-    return base
-
-
 def _check(space: Space, base: dict[str, Any]) -> None:
     """Validate the whole config at the ends of every dimension, before any trial."""
     wrong = []
@@ -146,9 +124,3 @@ def _check(space: Space, base: dict[str, Any]) -> None:
                 wrong += str(error).splitlines()
     if wrong:
         raise UserError("\n".join(dict.fromkeys(wrong)))
-
-
-def _checked(name: str) -> str:
-    if not name.replace("_", "").replace("-", "").isalnum():
-        raise UserError(f"--name {name}: use letters, digits, _ and -")
-    return name

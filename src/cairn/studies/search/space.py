@@ -1,28 +1,92 @@
-"""The space of a search: `space` in the model's file, and what `-S` adds, replaces or fixes."""
+"""The space of a search: `space` in the model's file, and what `-S` adds, replaces or fixes.
 
+Hydra parses the values; each key becomes a dimension with one of Optuna's distributions.
+"""
+
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from cairn.compose.conf import Composed, compose, leaves, options, within
 from cairn.compose.overrides import differing, key_of, written
 from cairn.errors import UserError, did_you_mean
 from cairn.settings.data import Task
-from cairn.studies.search.dimension import Dimension, of_options, of_values, sweep
-from cairn.studies.trial import SHARED
+from cairn.studies.protocol import SHARED
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 TUNABLE = ("model", "features", "train", "calibration")
 """Sections that a trial in process can change."""
+WORDS = "interval(0.1, 1), tag(log, interval(0.001, 1)), range(10, 60, step=10) or choice(a, b)"
+TOLERANCE = 1e-9
+"""Of a step: how far from the grid a number may be and still count as on it."""
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A key, or a group of conf/, and what it may be.
+
+    Attributes:
+        key: dotted, such as model.params.learning_rate, or a group, such as features.
+        words: the values as written.
+        distribution: the same for Optuna; a choice is one of the texts in options.
+        default: the current value, as Optuna takes it.
+        options: of a choice, the value behind each text, of its own type; empty for numbers.
+    """
+
+    key: str
+    words: str
+    distribution: CategoricalDistribution | FloatDistribution | IntDistribution
+    default: Any
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """The parameters that show whether its values can work: every choice, or the two ends."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return self.distribution.choices
+        return self.distribution.low, self.distribution.high
+
+    def value(self, parameter: Any) -> Any:
+        """Return the value of the config for a parameter of Optuna."""
+        return self.options[parameter] if self.options else parameter
+
+    def at(self, share: float) -> Any:
+        """Return the parameter at this share, in [0, 1), of the way through the dimension."""
+        match self.distribution:
+            case CategoricalDistribution(choices=choices):
+                return choices[int(share * len(choices))]
+            case IntDistribution(low=low, high=high, step=step, log=False):
+                return low + step * int(share * ((high - low) // step + 1))
+            case IntDistribution(low=low, high=high):
+                ends = math.log(low - 0.5), math.log(high + 0.5)
+                return min(max(round(math.exp(ends[0] + share * (ends[1] - ends[0]))), low), high)
+            case FloatDistribution(low=low, high=high, log=True):
+                return min(max(low * math.exp(share * math.log(high / low)), low), high)
+            case FloatDistribution(low=low, high=high, step=float(step)):
+                return low + step * int(share * (round((high - low) / step) + 1))
+            case FloatDistribution(low=low, high=high):
+                return low + share * (high - low)
+
+    def position(self, parameter: Any) -> float:
+        """Return where a parameter is between the ends, 0 to 1, on the logarithm if tagged so."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            choices = self.distribution.choices
+            return choices.index(parameter) / max(len(choices) - 1, 1)
+        low, high = self.distribution.low, self.distribution.high
+        if self.distribution.log:
+            return math.log(parameter / low) / math.log(high / low)
+        return (parameter - low) / (high - low)
 
 
 @dataclass(frozen=True)
 class Space:
-    """The dimensions of a search.
-
-    Attributes:
-        dimensions: in the order written, those of the model first.
-    """
+    """The dimensions of a search, in the order written, those of the model first."""
 
     dimensions: tuple[Dimension, ...]
 
@@ -47,12 +111,7 @@ class Space:
         ]
 
     def quasi_random(self, count: int, seed: int) -> list[dict[str, Any]]:
-        """Return points that fill the space more evenly than random ones (Sobol 1967, scrambled: Owen 1998).
-
-        Args:
-            count: how many, from 0.
-            seed: of the scrambling.
-        """
+        """Return points that fill the space more evenly than random ones (Sobol, scrambled: Owen 1998)."""
         from scipy.stats import qmc
 
         sequence = qmc.Sobol(len(self.dimensions), scramble=True, rng=seed)
@@ -64,22 +123,15 @@ class Space:
 
 
 def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Separate the overrides that fix a value from those that vary one.
-
-    Raises:
-        UserError: one that Hydra's grammar does not parse.
-    """
+    """Separate the overrides that fix a value from those that vary one."""
     from hydra.core.override_parser.types import Glob, Sweep
 
     fixed, varied = [], []
     for word in words:
         key, equals, text = word.partition("=")
-        if word.startswith("~"):
-            fixed.append(word)
-            continue
-        if not equals:
+        if not equals and not word.startswith("~"):
             raise UserError(f"-S {word}: write KEY=VALUE, GROUP=OPTION or KEY=interval(0.1, 1)")
-        varies = isinstance(sweep(key.lstrip("+"), text), Sweep | Glob)
+        varies = equals and isinstance(_parsed(key.lstrip("+~"), text).value(), Sweep | Glob)
         (varied if varies else fixed).append(word)
     return fixed, varied
 
@@ -89,15 +141,8 @@ def read_space(
 ) -> Space:
     """Build the space.
 
-    Args:
-        conf: the folder of config.yaml.
-        base: the current values with the fixed overrides.
-        task: decides between model.classifier and model.regressor.
-        fixed: overrides that fix a value, which removes it from the space.
-        varied: overrides that vary one, which adds to the space or replaces a line of the model's file.
-
-    Raises:
-        UserError: one line for each problem, or nothing is left to vary.
+    An override that fixes a key removes it from the space; one that varies a key adds it, or replaces its
+    line in the model's file.
     """
     idle = "model.classifier" if task == "regression" else "model.regressor"
     file = f"conf/model/{base.choices.get('model')}.yaml: space"
@@ -153,11 +198,98 @@ def _dimension(conf: Path, base: Composed, key: str, words: str) -> Dimension:
     return of_values(key, words, keys[key])
 
 
+def _parsed(key: str, words: str) -> "Override":
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        return OverridesParser.create().parse_override(f"{key}={words}")
+    except HydraException as error:
+        raise UserError(f"{key}: cannot parse '{words}'; write {WORDS}") from error
+
+
+def of_values(key: str, words: str, current: Any) -> Dimension:
+    """Make the dimension of a key of the config.
+
+    The type of the current value decides: an interval around an integer is one of integers.
+
+    Raises:
+        UserError: not a sweep, values of another type than the current one, or it is not among them.
+    """
+    from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, RangeSweep
+
+    parsed = _parsed(key, words)
+    found = parsed.value()
+    if isinstance(found, ChoiceSweep):
+        if found.tags:
+            raise UserError(f"{key}: a choice takes no tag; write {WORDS}")
+        return _choice(key, words, [_parsed(key, x).value() for x in parsed.sweep_string_iterator()], current)
+    if not isinstance(found, IntervalSweep | RangeSweep):
+        raise UserError(f"{key}: '{words}' is a single value or cannot be varied; write {WORDS}")
+    if isinstance(current, bool) or not isinstance(current, int | float):
+        raise UserError(f"{key}: is {written(current)}, which is not a number; use choice(a, b)")
+    if found.tags - {"log"}:
+        raise UserError(f"{key}: tag {', '.join(sorted(found.tags - {'log'}))} is unknown; use tag log")
+    low, high, step = _grid(found)
+    log = "log" in found.tags
+    if not low < high:
+        raise UserError(f"{key}: {words} contains fewer than two numbers")
+    if log and (low <= 0 or step is not None):
+        raise UserError(f"{key}: {words}: a logarithm needs an interval above 0")
+    whole = isinstance(current, int)
+    if whole and any(number is not None and number != int(number) for number in (low, high, step)):
+        raise UserError(
+            f"{key}: is {current}, a whole number, so {words} should have whole ends (or write {current}.0)"
+        )
+    on_grid = step is None or abs((current - low) / step - round((current - low) / step)) < TOLERANCE
+    if not low <= current <= high or not on_grid:
+        raise _outside(key, words, str(current))
+    if whole:
+        distribution = IntDistribution(int(low), int(high), log=log, step=int(step or 1))
+    else:
+        distribution = FloatDistribution(float(low), float(high), log=log, step=step and float(step))
+    return Dimension(key, words, distribution, current)
+
+
+def _grid(found: Any) -> tuple[Any, Any, Any]:
+    """Return the ends, equal or reversed where there are fewer than two numbers, and the step of a range."""
+    from hydra.core.override_parser.types import IntervalSweep
+
+    if isinstance(found, IntervalSweep):
+        return found.start, found.end, None
+    # The stop is excluded.
+    steps = math.ceil((found.stop - found.start) / found.step - TOLERANCE) - 1 if found.step else 0
+    if steps < 1:
+        return found.start, found.start, None
+    return *sorted((found.start, found.start + steps * found.step)), abs(found.step)
+
+
+def _choice(key: str, words: str, values: Sequence[Any], current: Any) -> Dimension:
+    if isinstance(current, float):
+        values = [float(value) if type(value) is int else value for value in values]
+    for value in values:
+        if None not in (value, current) and type(value) is not type(current):
+            raise UserError(f"{key}: is {written(current)}, so {written(value)} has the wrong type")
+    options = {written(value): value for value in values}
+    if len(options) < 2:
+        raise UserError(f"{key}: '{words}' leaves nothing to choose; write at least two values")
+    default = written(current)
+    if default not in options:
+        raise _outside(key, words, default)
+    return Dimension(key, words, CategoricalDistribution(list(options)), default, options)
+
+
+def _outside(key: str, words: str, current: str) -> UserError:
+    return UserError(
+        f"{key}: is {current}, which is not in {words}; the first trial needs it, so widen the space"
+    )
+
+
 def _group(conf: Path, base: Composed, group: str, words: str) -> Dimension:
     """Make the dimension of a group; the current option must have no key overridden."""
     from hydra.core.override_parser.types import ChoiceSweep, Glob
 
-    found = sweep(group, words)
+    found = _parsed(group, words).value()
     known = options(conf, group)
     if isinstance(found, Glob):
         names = found.filter(known)
@@ -165,7 +297,7 @@ def _group(conf: Path, base: Composed, group: str, words: str) -> Dimension:
         names = [str(name) for name in found.list]
     else:
         raise UserError(f"{group}: is a config group; write choice({', '.join(known[:2])})")
-    made = of_options(group, words, names, base.choices[group])
+    made = _choice(group, words, names, base.choices[group])
     filled: dict[str, Any] = {}
     for label, name in made.options.items():
         other = compose(conf, [*(o for o in base.overrides if key_of(o) != group), f"{group}={name}"])

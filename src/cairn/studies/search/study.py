@@ -1,27 +1,116 @@
-"""The study of a search in Optuna's storage: opened, continued, and cleared of what a killed worker left."""
+"""A search: what driver and workers agree on, and its study in Optuna's storage.
+
+The study is opened, resumed, cleared of what a killed worker left, and read.
+"""
 
 import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import optuna
 from filelock import FileLock
+from optuna.distributions import CategoricalDistribution, distribution_to_json, json_to_distribution
+from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from cairn.errors import UserError
-from cairn.experiments.pool import is_held
+from cairn.data.parts import CONTRACT, PARTS
+from cairn.errors import UserError, did_you_mean
+from cairn.experiments import pool
+from cairn.imports import code_of
 from cairn.metrics.paired import greater_is_better
-from cairn.studies.search.plan import Plan
-from cairn.studies.search.space import Space
+from cairn.models.resume import resume_key
+from cairn.pins import PINS
+from cairn.studies.search.space import Dimension, Space
 
+FOLDER = Path(".dvc/tmp/search")
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 DEFAULT, EXPLORED, FOLLOWED = "current values", "quasi-random", "TPE"
 """Where the point of a trial came from."""
 KEY, PLACE, ORIGIN, WORKER, ERROR = "key", "place", "origin", "worker", "error"
 """Names of Optuna's user attributes."""
+EDGE = 0.05
+"""Share of a dimension that counts as its end."""
+TOP = 5
+FEWEST = 4
+"""Complete trials that an importance needs at least."""
+THIRDS = ("low third", "middle third", "high third")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(pool.Plan):
+    """A search: what it starts from, what it varies, and when it ends.
+
+    Attributes:
+        storage: an Optuna storage, or None for a journal in the search's folder.
+        base: the current sections, of which every trial changes a few values.
+        overrides: that make conf/ into base.
+        space: its dimensions; conf/ may be edited during the search.
+        objective: a metric, or `saving` in currency per 1,000 rows, of the validation rows.
+        key: hashes of code, data, settings and space: a study can be resumed only with the same.
+        trials: how many to finish.
+        until: seconds since 1970 after which no trial begins, or None.
+    """
+
+    storage: str | None
+    base: dict[str, Any]
+    overrides: list[str]
+    space: list[dict[str, Any]]
+    objective: str
+    trials: int
+    until: float | None
+    key: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Name of the search and its study."""
+        return self.folder.name
+
+    @property
+    def demand(self) -> dict[str, int]:
+        """Cores of a worker, and a GPU if the network is trained on one."""
+        return {"threads": self.base["threads"], "gpus": int(self.base["train"]["device"] == "cuda")}
+
+    def dimensions(self) -> Space:
+        """Return the space."""
+        return Space(tuple(_unpacked(**one) for one in self.space))
+
+
+def packed(space: Space) -> list[dict[str, Any]]:
+    """Return a space as plan.json holds it."""
+    return [asdict(d) | {"distribution": distribution_to_json(d.distribution)} for d in space.dimensions]
+
+
+def _unpacked(distribution: str, **others: Any) -> Dimension:
+    made: Any = json_to_distribution(distribution)
+    return Dimension(distribution=made, **others)
+
+
+def keys(base: Mapping[str, Any], space: Space, objective: str) -> dict[str, str]:
+    """Return the hashes that a study depends on: of code, prepared data, settings and space."""
+    judged = {"startup", "prune", "warmup"}
+    settings = {name: values for name, values in base.items() if name != "search"}
+    search = {name: value for name, value in base["search"].items() if name in judged}
+    return {
+        "code": resume_key([PINS], {"code": code_of("cairn.studies.search.worker")}),
+        "data": resume_key([CONTRACT, *PARTS.values()], {}),
+        "settings": resume_key([], {**settings, "search": search, "objective": objective}),
+        "space": resume_key([], {d.key: [d.words, d.options] for d in space.dimensions}),
+    }
+
+
+@dataclass(frozen=True)
+class Level:
+    """The trials that share a value, or a third of the range, of a scientific hyperparameter."""
+
+    name: str
+    trials: int
+    best: float
+    best_trial: int
 
 
 def open_study(plan: Plan, space: Space) -> Study:
@@ -111,7 +200,7 @@ def requeue_dead(study: Study, folder: Path) -> int:
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             worker = trial.user_attrs.get(WORKER)
             # A trial begins under the lock that is held here: one with no worker's name was cut short there.
-            if worker is not None and is_held(folder / worker):
+            if worker is not None and pool.is_held(folder / worker):
                 continue
             queued = trial.system_attrs.get("fixed_params", {}) | trial.params
             attributes = {ORIGIN: trial.user_attrs[ORIGIN]} if ORIGIN in trial.user_attrs else {}
@@ -120,6 +209,57 @@ def requeue_dead(study: Study, folder: Path) -> int:
             study.tell(trial.number, state=TrialState.FAIL)
             dead += 1
     return dead
+
+
+def check_scientific(names: Sequence[str], space: Space) -> None:
+    """Raise UserError if a scientific hyperparameter is not in the space."""
+    keys = [dimension.key for dimension in space.dimensions]
+    wrong = [name for name in names if name not in keys]
+    if wrong:
+        lines = [f"--scientific {name}: is not in the space{did_you_mean(name, keys)}" for name in wrong]
+        raise UserError("\n".join(lines))
+
+
+def at_end(dimension: Dimension, parameter: Any) -> str | None:
+    """Return the end, lower or upper, that a parameter is at; None inside and for a choice."""
+    if isinstance(dimension.distribution, CategoricalDistribution):
+        return None
+    position = dimension.position(parameter)
+    if EDGE < position < 1 - EDGE:
+        return None
+    return "lower" if position <= EDGE else "upper"
+
+
+def importances(study: Study, space: Space, seed: int) -> dict[str, float]:
+    """Return the share of the objective's variance over the space that each dimension explains by itself.
+
+    fANOVA (Hutter, Hoos & Leyton-Brown 2014), by Optuna on scikit-learn's forest; complete trials only. Empty
+    where there are too few, or all have one value.
+    """
+    complete = ranked(study)
+    if len(complete) < FEWEST or len({trial.value for trial in complete}) < 2:
+        return {}
+    evaluator = FanovaImportanceEvaluator(seed=seed)
+    return get_param_importances(study, evaluator=evaluator, params=[d.key for d in space.dimensions])
+
+
+def levels(dimension: Dimension, complete: Sequence[FrozenTrial], *, greater: bool) -> list[Level]:
+    """Compare the levels of a scientific hyperparameter, each at its best over the nuisance ones."""
+    groups: dict[str, list[FrozenTrial]] = {}
+    choices = isinstance(dimension.distribution, CategoricalDistribution)
+    for name in dimension.distribution.choices if choices else THIRDS:
+        groups[str(name)] = []
+    for trial in complete:
+        parameter = trial.params[dimension.key]
+        name = parameter if choices else THIRDS[min(int(3 * dimension.position(parameter)), 2)]
+        groups[str(name)].append(trial)
+    pick = max if greater else min
+    found = []
+    for name, trials in groups.items():
+        if trials:
+            best = pick(trials, key=value)
+            found.append(Level(name, len(trials), value(best), best.number))
+    return found
 
 
 def _place(folder: Path) -> str:

@@ -21,23 +21,26 @@ from cairn.compose.validate import read_config
 from cairn.data.parts import Prepared, load_prepared
 from cairn.errors import UserError
 from cairn.experiments import pool
-from cairn.metrics.paired import greater_is_better
-from cairn.studies.search.objective import value_of
-from cairn.studies.search.plan import FOLDER, Plan, keys
+from cairn.metrics.paired import Predictor, greater_is_better, values_of
+from cairn.settings.config import Config
+from cairn.settings.kpi import CostKpi
+from cairn.studies.protocol import Trial, run_trial
 from cairn.studies.search.space import Space
 from cairn.studies.search.study import (
     DONE,
     ERROR,
+    FOLDER,
     FOLLOWED,
     ORIGIN,
     WORKER,
+    Plan,
     asking,
     failed,
     finished,
+    keys,
     load,
     requeue_dead,
 )
-from cairn.studies.trial import run_trial
 
 MOST_ERRORS = 5
 """Number of failed trials, with none finished, after which a search stops: all of them will fail."""
@@ -141,6 +144,13 @@ def run(trial: optuna.Trial, study: Study, plan: Plan, space: Space, prepared: P
         print(f"trial {trial.number}: {value:.6g}", flush=True)
         study.tell(trial.number, value)
     return None
+
+
+def value_of(objective: str, trial: Trial, config: Config) -> float:
+    """Return the objective of a trial."""
+    predictor = Predictor(trial.prediction, trial.package.threshold)
+    costs = config.kpi if isinstance(config.kpi, CostKpi) else None
+    return values_of(config.data.task, trial.y, predictor, costs, [objective])[objective]
 
 
 def _same(study: Study, trial: optuna.Trial) -> FrozenTrial | None:
