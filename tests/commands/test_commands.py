@@ -18,6 +18,7 @@ from cairn.commands import COMMANDS, GROUPS, Command, options
 from cairn.commands.app import command_of
 from cairn.errors import UserError
 from cairn.experiments.engines import ENGINES
+from cairn.report.studies.sheet import Sheet
 
 CAIRN = Path(sys.executable).with_name("cairn")
 STAGES = {path.stem for path in (ROOT / "src/cairn/pipeline").glob("[a-z]*.py")}
@@ -157,11 +158,11 @@ def test_a_path_is_relative_to_the_users_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("PWD", str(tmp_path / "sub"))
     assert Path(options.from_root("x.csv")) == Path("sub/x.csv")
     assert options.from_root("data/raw/old.csv") == "data/raw/old.csv"
-    forms = options.Forms(str, str, str, str)
-    options.show("result", forms, md=False, as_json=False, html=Path("new/page.html"))
-    assert (tmp_path / "sub/new/page.html").read_text() == "result"
+    sheet = Sheet("study", "a title", [("better", "a verdict")], [], [])
+    options.show(sheet, md=False, as_json=False, html=Path("new/page.html"))
+    assert "a title" in (tmp_path / "sub/new/page.html").read_text(encoding="utf-8")
     with pytest.raises(UserError, match=r"--html: \. cannot be written"):
-        options.show("result", forms, md=False, as_json=False, html=Path())
+        options.show(sheet, md=False, as_json=False, html=Path())
 
 
 COMPLETED = {

@@ -293,7 +293,7 @@ def test_a_preset_needs_a_plain_name(conf, name):
 
 def test_a_preset_is_never_overwritten_and_never_half_true(tmp_path):
     conf = make_toy_conf(tmp_path)
-    with pytest.raises(UserError, match=r"experiment/tiny.yaml is there"):
+    with pytest.raises(UserError, match=r"experiment/tiny.yaml exists"):
         save_preset(conf, "tiny", compose(conf))
     with pytest.raises(UserError, match=r"a preset cannot express model.params.max_features"):
         save_preset(conf, "less", compose(conf, ["~model.params.max_features"]))

@@ -1,13 +1,10 @@
 """Whatever is wrong in conf/ is said in one line: which file, which key, what, and what would be right."""
 
-import statistics  # noqa: F401
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import sklearn.ensemble  # parameters are checked where the library is loaded
-import sklearn.linear_model  # noqa: F401
 from toy_conf import ROOT, edit, make_toy_conf
 
 from cairn.compose.conf import compose

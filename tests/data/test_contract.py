@@ -119,7 +119,7 @@ def test_a_column_known_afterwards_cannot_be_declared_a_feature(tmp_path):
         ("columns: {a: {kind: datetime, group: main}}", "a date cannot be a feature"),
         ("columns: {a: {kind: categorical, max: 2}}", "this one is categorical"),
         ("key: [b]\ncolumns: {a: {kind: numeric}}", "key names columns that are not declared: b"),
-        ("columns: [", "c.yaml: "),
+        ("columns: [", "c.yaml:1: not valid YAML"),
     ],
 )
 def test_a_contract_file_that_is_wrong_gives_a_line_that_names_file_and_key(tmp_path, text, message):

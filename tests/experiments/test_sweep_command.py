@@ -85,7 +85,7 @@ def test_what_is_not_committed_is_listed_and_can_be_left_out(here, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "say what to vary"),
+        ((), "nothing to vary"),
         (("-S", "seed=1,2", "--name", "a/b"), "--name a/b: use letters"),
         (("-S", "seed=1,2", "--workers", "0"), "--workers 0: at least 1"),
         (("-S", "seed=1,2", "--on", "slurm"), "--on slurm needs --workers N"),

@@ -73,7 +73,7 @@ def test_the_commands_of_doctor_repair_a_killed_run_and_nothing_is_lost(toy, min
     killed(toy, ["-S", "x=1"], lambda: toy.trained() == ["1"])
     (marks, marks_said), (head, head_said) = in_the_way(toy)
     assert (marks, head) == ("wrong", "wrong")
-    assert "if it was: git update-ref -d refs/exps/exec/EXEC_BASELINE; git update-ref" in marks_said
+    assert "if it was killed: git update-ref -d refs/exps/exec/EXEC_BASELINE; git update-ref" in marks_said
     assert head_said.endswith("so commits would be lost: git switch main")
     follow(toy, marks_said)
     follow(toy, head_said)

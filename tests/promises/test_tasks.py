@@ -13,6 +13,7 @@ from sklearn import datasets
 from cairn.compose.conf import compose
 from cairn.data.contract import violations
 from cairn.data.load import with_dates
+from cairn.data.prepare import usable_rows
 from cairn.data.tables import write_json, write_table
 from cairn.errors import UserError
 from cairn.features.select import choose_columns
@@ -289,10 +290,10 @@ def test_rows_that_are_left_out_need_not_keep_the_contract(tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"drop_where": {"odd": "age"}}, "data.drop_where.odd: 'age' is not true or false but float64"),
+        ({"drop_where": {"odd": "age"}}, "data.drop_where.odd: 'age' is float64; it must be true or false"),
         (
             {"task": "regression", "target": "kind"},
-            "data.task: regression, but kind holds str: it needs numbers",
+            "data.task: regression needs a numeric target, kind is str",
         ),
     ],
 )
@@ -317,7 +318,7 @@ def test_a_column_called_row_id_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = settings("regression", tmp_path)
     with pytest.raises(UserError, match="row_id: the table has a column of this name"):
-        prepare.clean(pd.read_parquet("table.parquet").assign(row_id=1), config.data)
+        usable_rows(pd.read_parquet("table.parquet").assign(row_id=1), config.data)
 
 
 def test_dates_of_a_csv_are_read_as_the_contract_says(tmp_path):

@@ -224,7 +224,7 @@ def test_the_order_of_the_rows_does_not_matter(toy):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["sound", "tunde"], r"tunde: no branch, .* experiment of this name, did you mean tuned\?"),
+        (["sound", "tunde"], r"tunde: no branch, .* experiment with this name, did you mean tuned\?"),
         (["sound", "twice"], r"twice: 2 revisions have this name: .*: refs/.*/twice, refs/.*/twice"),
         (["sound", "main"], r"main: 2 revisions have this name: .*: [0-9a-f]{7} in git, refs/exps/"),
         (["sound", "ancient"], r"ancient: has no metrics/evaluation.json: it is older than"),

@@ -228,7 +228,7 @@ def test_a_study_accepts_every_override_and_keeps_those_that_the_prepared_data_n
     assert protocol.prepare(["model=hist_gbdt"]).model.name == "hist_gbdt"
     assert capsys.readouterr().err.splitlines() == [
         "settings: conf/ + threads=1 model=hist_gbdt; from params.yaml: threads=1"
-        " (`python src/cairn compose --reset` drops this)",
+        " (`python src/cairn compose --reset` drops these)",
         "updating the prepared data: dvc repro split",
     ]
     assert Path("params.yaml").read_bytes() == before

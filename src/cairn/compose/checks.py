@@ -7,14 +7,14 @@ valid.
 import importlib.util
 import inspect
 import re
-import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from cairn.errors import did_you_mean
+from cairn.compose.signatures import parameters
+from cairn.errors import UserError, did_you_mean
 from cairn.settings.baseline import BaselineConfig, RateRule
 from cairn.settings.calibration import CalibrationConfig
 from cairn.settings.contract import Contract
@@ -165,10 +165,7 @@ def _target(
     given: Iterable[tuple[tuple[str, ...], dict[str, Any]]],
     skip: int = 0,
 ) -> Iterator[Problem]:
-    """The module of a `_target_` exists, DVC tracks its code, and what is loaded already takes these keys.
-
-    Importing scikit-learn or torch would cost every experiment seconds; where they are not loaded, the stage
-    that builds the object reports an unknown parameter.
+    """The module of a `_target_` exists, DVC tracks its code, and it takes these keys.
 
     Args:
         path: of the section with the key `_target_`.
@@ -189,19 +186,18 @@ def _target(
     if own and not f"{module}.".startswith((f"cairn.{room}.", *ALSO_TRACKED)):
         yield where, f"{target} is not tracked there: DVC would miss a change; move it to src/cairn/{room}/"
         return
-    if module not in sys.modules:
+    try:
+        takes = parameters(target)
+    except UserError as error:
+        yield where, str(error)
         return
-    made = getattr(sys.modules[module], name, None)
-    if not callable(made):
-        yield where, f"'{module}' has no '{name}'{did_you_mean(name, dir(sys.modules[module]))}"
+    if takes is None:
         return
-    takes = list(inspect.signature(made).parameters.values())[skip:]
-    names = [parameter.name for parameter in takes]
-    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes):
-        for place, keys in given:
-            for key in keys:
-                if key not in (*names, "_target_"):
-                    yield (*place, key), f"{name} has no such parameter{did_you_mean(key, names)}"
+    known = takes[skip:]
+    for place, keys in given:
+        for key in keys:
+            if key not in (*known, "_target_"):
+                yield (*place, key), f"{name} has no such parameter{did_you_mean(key, known)}"
 
 
 def _data_is_in_the_contract(data: DataConfig, contract: Contract) -> Iterator[Problem]:
