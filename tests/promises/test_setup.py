@@ -117,7 +117,9 @@ def test_ctrl_c_during_set_up_is_one_line(monkeypatch, capsys, tmp_path):
 def test_make_alone_lists_every_target_with_its_purpose():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = makefile.partition(".PHONY: ")[2].split()
-    said = subprocess.check_output(["make", "--no-print-directory"], cwd=ROOT, text=True)  # `make test` is above
+    said = subprocess.check_output(
+        ["make", "--no-print-directory"], cwd=ROOT, text=True
+    )  # `make test` is above
     assert [line.split()[:2] for line in said.splitlines()] == [["make", name] for name in targets]
     assert all(len(line.split()) > 2 for line in said.splitlines())
 

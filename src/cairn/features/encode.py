@@ -122,12 +122,13 @@ def _text(column: pd.Series) -> NDArray[np.object_]:
     values = column.astype(object).to_numpy()
     missing = column.isna().to_numpy()
     text = np.empty(len(values), dtype=object)
-    text[:] = [_word(value) for value in values]
+    text[:] = [word(value) for value in values]
     text[missing] = MISSING
     return text
 
 
-def _word(value: Any) -> str:
+def word(value: Any) -> str:
+    """Return the name of a category: 1, 1.0 and "1" are one."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)

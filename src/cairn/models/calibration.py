@@ -8,7 +8,7 @@ import pandas as pd
 
 from cairn.errors import UserError
 from cairn.metrics.decisions import decision_threshold
-from cairn.models.package import Package
+from cairn.models.package import Package, reference_rows
 from cairn.settings.calibration import CalibrationConfig
 from cairn.settings.kpi import KpiConfig
 
@@ -25,7 +25,7 @@ def finish(package: Package, rows: pd.DataFrame, calibration: CalibrationConfig,
         y = package.encode(rows[package.target])
         threshold = decision_threshold(y, package.scores(rows), kpi, probability=True)
     config = {**package.config, "calibration": calibration.model_dump(), "kpi": kpi.model_dump()}
-    return replace(package, threshold=threshold, config=config)
+    return replace(package, threshold=threshold, config=config, reference=reference_rows(package, rows))
 
 
 def calibrate(

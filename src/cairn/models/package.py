@@ -1,7 +1,8 @@
 """The saved form of a model: a folder that predicts without any other file of this repository.
 
-model.skops     encoder and estimator, not a pickle; equal models have equal bytes
-package.json    inputs (contract), outputs (task, classes, threshold), config and versions
+model.skops         encoder and estimator, not a pickle; equal models have equal bytes
+package.json        inputs (contract, raw columns), outputs (task, classes, threshold), config and versions
+reference.parquet   a few validation rows: an example, the background of explanations, and a self-test
 """
 
 import json
@@ -18,20 +19,24 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
+from cairn.data.load import derived, with_dates
 from cairn.data.predictions import Floats
+from cairn.data.tables import read_table, write_table
 from cairn.errors import UserError
 from cairn.settings.contract import Column, Contract
-from cairn.settings.data import Task
+from cairn.settings.data import DataConfig, Task
+from cairn.settings.expressions import names_in
 
 Label = str | int | bool
 NUMBERS = (bool, int, float, np.bool_, np.number)
-MODEL, RECORD = "model.skops", "package.json"
+MODEL, RECORD, REFERENCE = "model.skops", "package.json", "reference.parquet"
 FORMAT = 1
 
 TILE = 64
 """Rows are predicted in multiples of this number: BLAS then uses the same instructions for every row."""
-BLOCK = 1024 * TILE
-"""Rows encoded at a time: a large table needs little memory."""
+BLOCK = 16 * TILE
+"""Rows predicted at a time. Every tree reads all of them, so they have to stay in the processor's cache."""
+REFERENCE_ROWS = 256
 
 TRUSTED = frozenset(
     {
@@ -78,6 +83,10 @@ class Package:
         threshold: a binary decision is positive where the probability is above it.
         config: the sections of the config it was made with.
         versions: of the libraries that fitted it.
+        raw: the columns of the source that the inputs are computed from, and what data.derive computes on the
+            way; empty in a model saved by an older version.
+        types: by column of raw, what train held: number, text, true or false, moment (see cairn.data.load).
+        reference: up to REFERENCE_ROWS rows of validation with the columns of raw; None in an older model.
     """
 
     encoder: Any
@@ -89,6 +98,15 @@ class Package:
     threshold: float = 0.5
     config: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=library_versions)
+    raw: Contract = field(default_factory=lambda: Contract(columns={}))
+    types: dict[str, str] = field(default_factory=dict)
+    reference: pd.DataFrame | None = None
+
+    @property
+    def source_columns(self) -> list[str]:
+        """Names of the columns that a row has in the source, as far as the model needs them."""
+        derive = self.config.get("data", {}).get("derive", {})
+        return [name for name in self.raw.columns if derive.get(name) is None] or self.features
 
     @property
     def features(self) -> list[str]:
@@ -111,7 +129,8 @@ class Package:
     def scores(self, frame: pd.DataFrame) -> Floats:
         """Predict rows; the bits of a prediction do not depend on the other rows.
 
-        The frame has the columns of the contract in any order; other columns are ignored.
+        The frame has the inputs, or the columns of the source they are computed from, in any order; other
+        columns are ignored.
 
         Returns:
                 P(event), shape (n,), for binary; (n, k) for multiclass; values (n,) for regression.
@@ -119,6 +138,7 @@ class Package:
         Raises:
                 ValueError: see check_inputs.
         """
+        frame = self.with_derived(frame)
         check_inputs(frame, self.contract)
         inputs = frame[self.features]
         parts = [self._block(inputs.iloc[start : start + BLOCK]) for start in range(0, len(inputs), BLOCK)]
@@ -126,17 +146,38 @@ class Package:
             return np.concatenate(parts)
         return np.empty((0, len(self.classes)) if self.task == "multiclass" else 0)
 
-    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Predict rows as a table with the index of the frame.
+    def with_derived(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the frame with the inputs that data.derive computes, where it lacks them.
 
-        Returns:
-            binary: probability (of the event) and decision (bool); multiclass: probability_CLASS for each
-            class and prediction (the most probable label); regression: prediction.
+        Raises:
+            UserError: an expression that pandas cannot evaluate on the frame.
+        """
+        if all(name in frame.columns for name in self.features):
+            return frame
+        data = DataConfig.model_validate(self.config["data"])
+        needed = {
+            name: expression
+            for name, expression in data.derive.items()
+            if name in self.raw.columns and name not in frame.columns
+        }
+        dated = with_dates(frame, self.raw)
+        return derived(dated, data.model_copy(update={"derive": needed}), self.raw)
+
+    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Predict rows as a table with the index of the frame; see as_table.
 
         Raises:
             ValueError: as for scores.
         """
-        found = self.scores(frame)
+        return self.as_table(self.scores(frame), frame.index)
+
+    def as_table(self, found: Floats, index: pd.Index | None = None) -> pd.DataFrame:
+        """Return scores as a table of columns with names.
+
+        Returns:
+            binary: probability (of the event) and decision (bool); multiclass: probability_CLASS for each
+            class and prediction (the most probable label); regression: prediction.
+        """
         if self.task == "binary":
             columns = {"probability": found, "decision": found > self.threshold}
         elif self.task == "multiclass":
@@ -144,19 +185,30 @@ class Package:
             columns["prediction"] = pd.Series(self.classes).to_numpy()[found.argmax(axis=1)]
         else:
             columns = {"prediction": found}
-        return pd.DataFrame(columns, index=frame.index)
+        return pd.DataFrame(columns, index=index)
 
     def _block(self, inputs: pd.DataFrame) -> Floats:
-        rows = len(inputs)
-        padded = inputs.iloc[np.minimum(np.arange(-(-rows // TILE) * TILE), rows - 1)]
-        matrix = self.encoder.transform(padded)
+        matrix = self.encoder.transform(inputs.iloc[padded(len(inputs))])
         if isinstance(matrix, np.ndarray):
             matrix = np.ascontiguousarray(matrix)
+        return self.estimated(matrix)[: len(inputs)]
+
+    def estimated(self, matrix: Any) -> Floats:
+        """Return the scores for rows that are encoded already, a multiple of TILE; see scores."""
         if self.task == "regression":
-            return np.asarray(self.estimator.predict(matrix), dtype=np.float64)[:rows]
-        found = np.zeros((len(padded), len(self.classes)))
-        found[:, self.estimator.classes_] = self.estimator.predict_proba(matrix)
-        return found[:rows, 1] if self.task == "binary" else found[:rows]
+            return np.asarray(self.estimator.predict(matrix), dtype=np.float64)
+        return self.by_class(self.estimator.predict_proba(matrix), self.estimator.classes_)
+
+    def by_class(self, probabilities: Floats, codes: NDArray[Any]) -> Floats:
+        """Return P(event), shape (n,), of a binary task, or (n, k), from the columns of some classes."""
+        found = np.zeros((len(probabilities), len(self.classes)))
+        found[:, codes] = probabilities
+        return found[:, 1] if self.task == "binary" else found
+
+
+def padded(rows: int) -> NDArray[np.intp]:
+    """Return the positions of the rows, the last one repeated up to a multiple of TILE."""
+    return np.minimum(np.arange(-(-rows // TILE) * TILE), rows - 1)
 
 
 def check_inputs(frame: pd.DataFrame, contract: Contract) -> None:
@@ -193,6 +245,8 @@ def save(package: Package, folder: Path) -> None:
     fresh.mkdir(parents=True)
     (fresh / MODEL).write_bytes(content)
     (fresh / RECORD).write_text(text + "\n", encoding="utf-8", newline="\n")
+    if package.reference is not None:
+        write_table(package.reference, fresh / REFERENCE)
     if folder.exists():
         folder.replace(old)
     fresh.replace(folder)
@@ -227,9 +281,39 @@ def load(folder: Path, trust: Sequence[str] = ()) -> Package:
             f" if you know where the model comes from, trust them: load(..., trust={roots})"
         )
     model = read(folder / MODEL, trusted=needed)
-    inputs = record.pop("inputs")
+    inputs, raw = record.pop("inputs"), record.pop("raw", {})
     columns = {name: Column.model_validate(inputs[name]) for name in record.pop("features")}
-    return Package(**model, contract=Contract(columns=columns), **record)
+    sources = {name: Column.model_validate(raw[name]) for name in record.pop("raw_order", [])}
+    reference = read_table(folder / REFERENCE) if (folder / REFERENCE).exists() else None
+    return Package(
+        **model,
+        contract=Contract(columns=columns),
+        raw=Contract(columns=sources),
+        reference=reference,
+        **record,
+    )
+
+
+def raw_contract(contract: Contract, features: list[str], data: DataConfig) -> Contract:
+    """Return the columns that the features are computed from, themselves included, in the order of contract.
+
+    A column of data.derive stands for the columns that its expression reads.
+    """
+    needed, open_names = set[str](), list(features)
+    while open_names:
+        name = open_names.pop()
+        if name in needed or name not in contract.columns:
+            continue
+        needed.add(name)
+        if expression := data.derive.get(name):
+            open_names += names_in(expression) or []
+    return Contract(columns={name: column for name, column in contract.columns.items() if name in needed})
+
+
+def reference_rows(package: Package, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return up to REFERENCE_ROWS of the rows, evenly spaced, with the columns of the source."""
+    spaced = np.unique(np.linspace(0, len(rows) - 1, min(REFERENCE_ROWS, len(rows))).astype(int))
+    return rows.iloc[spaced][package.source_columns].reset_index(drop=True)
 
 
 def _record(package: Package) -> dict[str, Any]:
@@ -243,6 +327,9 @@ def _record(package: Package) -> dict[str, Any]:
         "threshold": package.threshold,
         "config": package.config,
         "versions": package.versions,
+        "raw": {name: column.model_dump() for name, column in package.raw.columns.items()},
+        "raw_order": list(package.raw.columns),
+        "types": package.types,
     }
 
 

@@ -10,11 +10,12 @@ from typing import Any
 import pandas as pd
 from numpy.typing import NDArray
 
+from cairn.data.load import type_of
 from cairn.errors import UserError
 from cairn.features.encode import build_encoder, categorical_positions
 from cairn.features.select import choose_columns, select_features
 from cairn.models.build import build_estimator, needs_probabilities, quiet, takes_sparse
-from cairn.models.package import Label, Package, class_labels, target_values
+from cairn.models.package import Label, Package, class_labels, raw_contract, target_values
 from cairn.progress import OnIteration, elapsed
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
@@ -88,7 +89,18 @@ class Recipe:
         with quiet():
             X = encoder.fit_transform(train[features])
         estimator = self._estimator(categorical=categorical_positions(encoder))
-        package = Package(encoder, estimator, inputs, task, target, classes, config=self.settings)
+        raw = raw_contract(self.contract, features, self.data)
+        package = Package(
+            encoder,
+            estimator,
+            inputs,
+            task,
+            target,
+            classes,
+            config=self.settings,
+            raw=raw,
+            types={name: type_of(train[name]) for name in raw.columns if name in train.columns},
+        )
         held_out = None
         if validation is not None and task != "regression":
             validation = validation[validation[target].isin(train[target].unique())]

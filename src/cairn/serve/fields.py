@@ -1,0 +1,166 @@
+"""Read one value of a raw row as the contract describes its column, and say what is wrong with it.
+
+A value that cannot be read counts as missing. One outside the contract, or a category that train did not
+have, is passed on as it is. What becomes of the row is decided by the caller.
+"""
+
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from cairn.data.load import as_dates
+from cairn.settings.contract import Column
+
+MARKERS = frozenset(
+    {"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A"}
+    | {"NA", "NULL", "NaN", "None", "n/a", "nan", "null"}
+)
+"""Texts that mean missing in a file of text, the ones pandas.read_csv takes by default."""
+LARGEST = sys.float_info.max
+WORDS = {"true": True, "false": False}
+
+Read = tuple[Any, str]
+"""A value (None if missing) and what is wrong with it (empty if nothing)."""
+
+
+class Violation(NamedTuple):
+    """What is wrong with one value: its row (from 0), its column, the reason, and the value as given."""
+
+    row: int
+    column: str
+    reason: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column of the source and how its values are read.
+
+    Args:
+        name: of the column.
+        column: its contract.
+        type: what train held, see cairn.data.load.type_of; decides whether a category is a number.
+        known: categories of train as words; None if every value is known.
+    """
+
+    name: str
+    column: Column
+    type: str = "text"
+    known: frozenset[str] | None = None
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The smallest and the largest number that needs no closer look; in a column of another kind none."""
+        if self.column.kind != "numeric":
+            return math.inf, -math.inf
+        low = -LARGEST if self.column.min is None else self.column.min
+        high = LARGEST if self.column.max is None else self.column.max
+        return low, high
+
+    def reader(self, *, text: bool = False) -> Callable[[Any], Read]:
+        """Return the function that reads a value.
+
+        Args:
+            text: whether numbers, booleans and missing values are written as text, as in a CSV file; if not,
+                a text where a number is needed is wrong.
+        """
+        made = {"numeric": _number, "boolean": _boolean, "datetime": _date, "categorical": _category}
+        read = made[self.column.kind](self)
+        nullable = self.column.nullable
+
+        def checked(value: Any) -> Read:
+            if value is None or _is_nan(value) or (text and isinstance(value, str) and value in MARKERS):
+                return None, "" if nullable else "missing"
+            return read(value)
+
+        def from_text(value: Any) -> Read:
+            return checked(_parsed(value) if isinstance(value, str) and value not in MARKERS else value)
+
+        as_text = self.column.kind == "datetime" or (
+            self.column.kind == "categorical" and self.type == "text"
+        )
+        return from_text if text and not as_text else checked
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _parsed(text: str) -> Any:
+    """Return the number or boolean that a text of a file stands for, or the text."""
+    stripped = text.strip()
+    if stripped.lower() in WORDS:
+        return WORDS[stripped.lower()]
+    if "_" in stripped:  # Python reads 1_000 as a number, a CSV file does not hold such
+        return text
+    try:
+        return int(stripped)
+    except ValueError:
+        pass
+    try:
+        return float(stripped)
+    except ValueError:
+        return text
+
+
+def _number(field: Field) -> Callable[[Any], Read]:
+    low, high = field.bounds
+
+    def read(value: Any) -> Read:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None, "is not a number"
+        try:
+            number = float(value)
+        except OverflowError:
+            return None, "is not finite"
+        if low <= number <= high:
+            return number, ""
+        if not math.isfinite(number):
+            return None, "is not finite"
+        return number, f"is below {low:g}" if number < low else f"is above {high:g}"
+
+    return read
+
+
+def _boolean(field: Field) -> Callable[[Any], Read]:
+    def read(value: Any) -> Read:
+        if isinstance(value, int | float) and value in (0, 1):
+            return bool(value), ""
+        return None, "is not true or false"
+
+    return read
+
+
+def _category(field: Field) -> Callable[[Any], Read]:
+    from cairn.features.encode import word
+
+    allowed = None if field.column.allowed is None else {word(value) for value in field.column.allowed}
+
+    def read(value: Any) -> Read:
+        if not isinstance(value, str | int | float):
+            return None, "is not a text or a number"
+        name = word(value)
+        if allowed is not None and name not in allowed:
+            return value, "is not an allowed value"
+        if field.known is not None and name not in field.known:
+            return value, "was not seen in training"
+        return value, ""
+
+    return read
+
+
+def _date(field: Field) -> Callable[[Any], Read]:
+    written = field.column.format
+
+    def read(value: Any) -> Read:
+        plain = isinstance(value, str | int | float | date) and not isinstance(value, bool)
+        if plain and (isinstance(value, date) or as_dates(pd.Series([value]), written) is not None):
+            return value, ""
+        return None, f"is not a date ({written or 'ISO 8601'})"
+
+    return read

@@ -1,0 +1,282 @@
+"""Predict raw rows: as they come from the source, without the target, one by one or as a table."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from sklearn.utils import get_tags
+
+from cairn.data.predictions import Floats
+from cairn.models.compiled import Compiled, Encoder, compile_model
+from cairn.models.package import Package
+from cairn.serve.fields import Field, Violation
+
+Policy = Literal["refuse", "flag", "ignore"]
+log = logging.getLogger("cairn.serve")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of some rows.
+
+    Attributes:
+        scores: see Package.scores; NaN where a row cannot be predicted.
+        violations: what is wrong with the rows, by row.
+        refused: shape (n,), whether the row has no prediction.
+    """
+
+    scores: Floats
+    violations: list[Violation]
+    refused: NDArray[np.bool_]
+
+
+class Predictor:
+    """A model that takes raw rows.
+
+    Under the policy `refuse` a row with a violation gets no prediction; under `flag` it is predicted and its
+    violations are reported; under `ignore` they are not. A row that the estimator cannot predict, because it
+    needs a number that is missing, never gets a prediction and is always reported.
+
+    Attributes:
+        package: the model.
+        fields: the columns it needs of a row, by name.
+        compiled: the model without pandas; None where it cannot be used, see `plain_because`.
+        plain_because: why rows go through pandas; empty if they do not.
+    """
+
+    def __init__(self, package: Package, policy: Policy = "flag") -> None:
+        """Compile the model, if its inputs are columns of the source and the bits are the same."""
+        self.package, self.policy = package, policy
+        encoder = Encoder(package.encoder, package.features)
+        contract = package.raw if package.raw.columns else package.contract
+        self.fields = {
+            name: Field(
+                name,
+                contract.columns[name],
+                package.types.get(name, "text"),
+                encoder.categories(name) or None if name in package.features else None,
+            )
+            for name in _in_order(package)
+        }
+        self.needed = self._needed_numbers()
+        self._read = {name: field.reader() for name, field in self.fields.items()}
+        self._quick = [(name, *field.bounds, self._read[name]) for name, field in self.fields.items()]
+        self._read_text = {name: field.reader(text=True) for name, field in self.fields.items()}
+        self.compiled: Compiled | None = None
+        self.plain_because = self._why_plain()
+        if not self.plain_because:
+            self.compiled = compile_model(package)
+            self.plain_because = self._difference(self.compiled)
+        if self.plain_because:
+            self.compiled = None
+            log.warning("rows go through pandas: %s", self.plain_because)
+
+    def rows(self, rows: Sequence[Mapping[str, Any]]) -> Predictions:
+        """Predict a few rows: by column a number, text, boolean or None.
+
+        A column that a row lacks is missing; columns that the model does not need are ignored.
+        """
+        violations: list[Violation] = []
+        clean = [self._clean(at, row, violations) for at, row in enumerate(rows)]
+        if self.compiled is None:
+            frame = pd.DataFrame(clean, columns=list(self.fields), dtype=object)
+            return self._predict_frame(frame, violations)
+        values = np.array([self.compiled.encoder.row(row) for row in clean], dtype=np.float64)
+        return self._predict_values(values.reshape(len(rows), -1), violations)
+
+    def _clean(self, at: int, row: Mapping[str, Any], violations: list[Violation]) -> list[Any]:
+        values = []
+        for name, low, high, read in self._quick:
+            value = row.get(name)
+            if not ((value.__class__ is float or value.__class__ is int) and low <= value <= high):
+                given = value
+                value, wrong = read(given)
+                if wrong:
+                    violations.append(Violation(at, name, wrong, given))
+            values.append(value)
+        return values
+
+    def table(self, table: pa.Table, *, text: bool = False) -> Predictions:
+        """Predict the rows of a table; a column that it lacks is a violation of every row.
+
+        Args:
+            table: the columns of the source in any order; others are ignored.
+            text: whether columns of text may hold numbers and missing values, as in a CSV file.
+        """
+        violations: list[Violation] = []
+        columns = {}
+        for name, field in self.fields.items():
+            if name in table.column_names:
+                columns[name], found = self._column(field, table[name].combine_chunks(), text)
+            else:
+                columns[name] = np.full(table.num_rows, None, dtype=object)
+                found = [
+                    Violation(at, name, "is not a column of the table", None) for at in range(table.num_rows)
+                ]
+            violations += found
+        violations.sort(key=lambda violation: violation.row)
+        if self.compiled is None:
+            frame = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+            return self._predict_frame(frame, violations)
+        encoder = self.compiled.encoder
+        values = np.empty((table.num_rows, len(encoder.features)))
+        for at, name in enumerate(encoder.features):
+            found = columns[name]
+            values[:, at] = found if found.dtype == np.float64 else encoder.column(name, found)
+        return self._predict_values(values, violations)
+
+    def _column(self, field: Field, values: pa.Array, text: bool) -> tuple[NDArray[Any], list[Violation]]:
+        """Return the values of a column, as float64 or as objects, and what is wrong with them."""
+        read = (self._read_text if text else self._read)[field.name]
+        if field.column.kind == "numeric" and not pa.types.is_boolean(values.type):
+            numbers = _as_numbers(values, text)
+            if numbers is not None:
+                doubtful = _doubtful(numbers, field)
+                found = [
+                    Violation(int(at), field.name, read(values[at].as_py())[1], values[at].as_py())
+                    for at in np.flatnonzero(doubtful)
+                ]
+                numbers[~np.isfinite(numbers)] = np.nan
+                return numbers, [violation for violation in found if violation.reason]
+        if pa.types.is_dictionary(values.type):
+            values = values.cast(values.type.value_type)
+        coded = values.dictionary_encode() if not pa.types.is_null(values.type) else None
+        if coded is None:
+            reads = [read(None)]
+            codes = np.zeros(len(values), dtype=np.int64)
+            words: list[Any] = [None]
+        else:
+            words = [*coded.dictionary.to_pylist(), None]
+            reads = [read(word) for word in words]
+            codes = coded.indices.fill_null(len(words) - 1).to_numpy(zero_copy_only=False)
+        clean = np.empty(len(reads), dtype=object)
+        clean[:] = [value for value, _ in reads]
+        wrong = np.array([bool(reason) for _, reason in reads])
+        found = [
+            Violation(int(at), field.name, reads[codes[at]][1], words[codes[at]])
+            for at in np.flatnonzero(wrong[codes])
+        ]
+        if self.compiled is not None and field.name in self.compiled.encoder.positions:
+            return self.compiled.encoder.column(field.name, clean)[codes], found
+        return clean[codes], found
+
+    def _predict_values(self, values: Floats, violations: list[Violation]) -> Predictions:
+        assert self.compiled is not None
+        missing = {}
+        for name in self.needed:
+            missing[name] = np.isnan(values[:, self.compiled.encoder.features.index(name)])
+        possible, violations = self._possible(len(values), missing, violations)
+        scores = self.compiled.scores(self.compiled.encoder.matrix(values[possible]))
+        return self._placed(scores, possible, violations)
+
+    def _predict_frame(self, frame: pd.DataFrame, violations: list[Violation]) -> Predictions:
+        prepared = self.package.with_derived(frame.infer_objects())
+        missing = {name: prepared[name].isna().to_numpy() for name in self.needed}
+        possible, violations = self._possible(len(frame), missing, violations)
+        scores = self.package.scores(prepared[possible])
+        return self._placed(scores, possible, violations)
+
+    def _possible(
+        self, rows: int, missing: Mapping[str, NDArray[np.bool_]], violations: list[Violation]
+    ) -> tuple[NDArray[np.bool_], list[Violation]]:
+        """Return which rows get a prediction, and the violations that are reported."""
+        possible = np.ones(rows, dtype=bool)
+        if self.policy == "refuse":
+            possible[[violation.row for violation in violations]] = False
+        reported = [] if self.policy == "ignore" else violations
+        for name, absent in missing.items():
+            possible &= ~absent
+            said = {violation.row for violation in reported if violation.column == name}
+            reported = reported + [
+                Violation(int(at), name, "is missing, and the model needs it", None)
+                for at in np.flatnonzero(absent)
+                if at not in said
+            ]
+        return possible, reported
+
+    def _placed(
+        self, scores: Floats, possible: NDArray[np.bool_], violations: list[Violation]
+    ) -> Predictions:
+        if possible.all():
+            return Predictions(scores, violations, ~possible)
+        found = np.full((len(possible), *scores.shape[1:]), np.nan)
+        found[possible] = scores
+        return Predictions(found, violations, ~possible)
+
+    def _needed_numbers(self) -> list[str]:
+        """Return the inputs without which the estimator fails: numbers that the encoder passes on as NaN."""
+        encoding = self.package.config.get("model", {}).get("encoding", {})
+        passed_on = encoding.get("numeric") == "passthrough"
+        if not passed_on or get_tags(self.package.estimator).input_tags.allow_nan:
+            return []
+        return [
+            name for name, column in self.package.contract.columns.items() if column.kind != "categorical"
+        ]
+
+    def _why_plain(self) -> str:
+        derived = [name for name in self.package.features if name not in self.fields]
+        if derived:
+            return f"{', '.join(derived)} is computed by data.derive"
+        return ""
+
+    def _difference(self, compiled: Compiled) -> str:
+        """Return what the compiled model predicts otherwise than the package; empty if nothing."""
+        rows = self.package.reference
+        if rows is None or rows.empty:
+            return "the model has no reference rows to check the compiled one with; run `dvc repro`"
+        ours = np.column_stack([compiled.encoder.column(n, _plain(rows[n])) for n in self.package.features])
+        try:
+            matrix = compiled.encoder.matrix(ours)
+            together = compiled.scores(matrix)
+            alone = np.concatenate([compiled.scores(matrix[at : at + 1]) for at in range(min(len(rows), 32))])
+        except (ValueError, TypeError, AttributeError) as error:
+            return f"the compiled model fails: {error}"
+        expected = self.package.scores(rows)
+        if np.array_equal(together, expected) and np.array_equal(alone, expected[: len(alone)]):
+            return ""
+        return f"the compiled model differs by up to {np.abs(together - expected).max():.3g}"
+
+
+def _as_numbers(values: pa.Array, text: bool) -> Floats | None:
+    """Return the column as float64, missing as NaN; None if a value is not a number."""
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        if not text:
+            return None
+    elif not (
+        pa.types.is_integer(values.type)
+        or pa.types.is_floating(values.type)
+        or pa.types.is_decimal(values.type)
+    ):
+        return None
+    try:
+        return np.array(
+            pc.cast(values, pa.float64(), safe=False).fill_null(np.nan).to_numpy(zero_copy_only=False)
+        )
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+
+
+def _doubtful(numbers: Floats, field: Field) -> NDArray[np.bool_]:
+    """Return where a number needs a closer look: missing, infinite or outside the bounds."""
+    doubtful = np.isinf(numbers) if field.column.nullable else ~np.isfinite(numbers)
+    if field.column.min is not None:
+        doubtful |= numbers < field.column.min
+    if field.column.max is not None:
+        doubtful |= numbers > field.column.max
+    return doubtful
+
+
+def _plain(values: pd.Series) -> list[Any]:
+    return values.astype(object).where(values.notna(), None).tolist()
+
+
+def _in_order(package: Package) -> list[str]:
+    """Return the columns that a row needs, in the order of the inputs where they are the inputs."""
+    same = set(package.features) == set(package.source_columns)
+    return package.features if same else package.source_columns

@@ -1,0 +1,212 @@
+"""Raw rows predicted as `evaluate` predicts them, and what is wrong with them said."""
+
+import math
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from synthetic import CONTRACT, MODELS, TARGETS, config, fit, recipe, rows
+
+from cairn.models.calibration import calibrate
+from cairn.models.package import reference_rows
+from cairn.serve.predictor import Predictor
+from cairn.settings.contract import Column, Contract
+
+RAW = ["load", "noise", "night", "línea", "stop"]
+
+
+@cache
+def package(name="hist_gbdt", task="binary", method="none"):
+    made = calibrate(fit(name, task), rows(600, seed=1), method)
+    return replace(made, reference=reference_rows(made, rows(600, seed=1)))
+
+
+def odd_rows():
+    """Rows with missing values and categories that train does not have."""
+    table = rows(200, seed=5)[RAW]
+    table.loc[::5, "stop"] = "s99"
+    table.loc[::9, "línea"] = None
+    return table
+
+
+def as_dicts(table):
+    records = table.astype(object).where(table.notna(), None).to_dict("records")
+    return [
+        {name: getattr(value, "item", lambda v=value: v)() for name, value in row.items()} for row in records
+    ]
+
+
+@pytest.mark.parametrize("task", TARGETS)
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_predicts_the_same_bits_one_by_one_and_as_a_table(name, task):
+    model, table = package(name, task), odd_rows()
+    expected = model.scores(table)
+    predictor = Predictor(model)
+    alone = np.concatenate([predictor.rows([row]).scores for row in as_dicts(table)[:40]])
+    np.testing.assert_array_equal(predictor.table(pa.Table.from_pandas(table)).scores, expected)
+    np.testing.assert_array_equal(predictor.rows(as_dicts(table)).scores, expected)
+    np.testing.assert_array_equal(alone, expected[:40])
+
+
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_a_calibrated_model_predicts_the_same_bits_from_its_trees(method, task):
+    model, table = package("hist_gbdt", task, method), odd_rows()
+    predictor = Predictor(model)
+    assert predictor.compiled is not None and predictor.compiled.trees is not None
+    alone = np.concatenate([predictor.rows([row]).scores for row in as_dicts(table)[:40]])
+    np.testing.assert_array_equal(alone, model.scores(table)[:40])
+    np.testing.assert_array_equal(predictor.table(pa.Table.from_pandas(table)).scores, model.scores(table))
+
+
+def test_a_compiled_model_that_differs_is_not_used(caplog):
+    model = package("hist_gbdt")
+    reference = model.reference.assign(load=model.reference["load"] + 1e6)
+    broken = replace(model, reference=reference)
+    broken.encoder.named_transformers_["numeric"]  # the fitted encoder is shared, so nothing else may change
+    predictor = Predictor(replace(broken, reference=None))
+    assert predictor.compiled is None
+    assert "reference rows" in predictor.plain_because and predictor.plain_because in caplog.text
+    np.testing.assert_array_equal(predictor.rows(as_dicts(odd_rows())).scores, model.scores(odd_rows()))
+
+
+GOOD = {"load": 0.5, "noise": 1, "night": True, "línea": "Ω", "stop": "s1"}
+WRONG = [
+    ("load", None, None),
+    ("load", "high", "is not a number"),
+    ("load", True, "is not a number"),
+    ("load", 10**400, "is not finite"),
+    ("load", math.inf, "is not finite"),
+    ("noise", None, "missing"),
+    ("night", 1, None),
+    ("night", 2, "is not true or false"),
+    ("night", "yes", "is not true or false"),
+    ("línea", None, None),
+    ("línea", 3, None),
+    ("línea", "ß", "was not seen in training"),
+    ("stop", ["s1"], "is not a text or a number"),
+]
+
+
+@pytest.mark.parametrize(("column", "value", "reason"), WRONG)
+@pytest.mark.parametrize("name", ["hist_gbdt", "mlp"])
+def test_what_is_wrong_with_a_value_is_said_and_the_row_predicted(name, column, value, reason):
+    found = Predictor(package(name)).rows([GOOD, GOOD | {column: value}])
+    said = [violation[:3] for violation in found.violations]
+    assert said == ([(1, column, reason)] if reason else [])
+    assert np.isfinite(found.scores).all() and not found.refused.any()
+
+
+def test_a_value_outside_the_bounds_is_said_and_used():
+    bounded = dict(CONTRACT.columns) | {
+        "noise": CONTRACT.columns["noise"].model_copy(update={"min": -1, "max": 1})
+    }
+    made = recipe(config("hist_gbdt"), Contract(columns=bounded), "late").fit(rows(), rows(600, seed=1))
+    made = replace(made, reference=reference_rows(made, rows(600, seed=1)))
+    found = Predictor(made).rows([GOOD | {"noise": -2.5}, GOOD | {"noise": 7}, GOOD])
+    assert [v[:3] for v in found.violations] == [(0, "noise", "is below -1"), (1, "noise", "is above 1")]
+    frame = pd.DataFrame([GOOD | {"noise": -2.5}, GOOD | {"noise": 7}, GOOD])
+    np.testing.assert_array_equal(found.scores, made.scores(frame))
+
+
+def test_each_policy_does_with_a_wrong_row_what_it_says():
+    given_rows = [GOOD, GOOD | {"load": "high"}]
+    flagged = Predictor(package(), "flag").rows(given_rows)
+    ignored = Predictor(package(), "ignore").rows(given_rows)
+    refused = Predictor(package(), "refuse").rows(given_rows)
+    assert [len(p.violations) for p in (flagged, ignored, refused)] == [1, 0, 1]
+    np.testing.assert_array_equal(flagged.scores, ignored.scores)
+    assert refused.refused.tolist() == [False, True]
+    assert refused.scores[0] == flagged.scores[0] and np.isnan(refused.scores[1])
+
+
+@pytest.mark.parametrize("policy", ["flag", "ignore"])
+def test_a_row_that_the_estimator_cannot_take_has_no_prediction(policy):
+    contract = Contract(
+        columns={"a": Column(kind="numeric", group="g"), "b": Column(kind="numeric", group="g")}
+    )
+    table = rows().rename(columns={"noise": "a"}).assign(b=1.0)
+    settings_of = config("logistic")
+    encoding = settings_of.encoding.model_copy(update={"numeric": "passthrough"})
+    made = recipe(settings_of.model_copy(update={"encoding": encoding}), contract, "late").fit(table)
+    made = replace(made, reference=reference_rows(made, table.head(50)))
+    found = Predictor(made, policy).rows([{"a": 1.0, "b": 1.0}, {"a": None, "b": 1.0}])
+    assert found.refused.tolist() == [False, True]
+    assert np.isnan(found.scores[1]) and [v.row for v in found.violations] == [1]
+
+
+def test_a_column_that_a_table_lacks_is_wrong_in_every_row():
+    table = pa.Table.from_pandas(odd_rows().head(3).drop(columns="noise"))
+    found = Predictor(package()).table(table)
+    assert [v.row for v in found.violations if v.column == "noise"] == [0, 1, 2]
+
+
+def test_inputs_that_are_derived_are_computed_from_the_raw_columns():
+    contract = Contract(
+        columns={
+            "when": Column(kind="datetime", format="%d.%m.%Y %H:%M"),
+            "load": Column(kind="numeric", nullable=True),
+            "hour": Column(kind="numeric", group="g"),
+            "heavy": Column(kind="numeric", group="g", nullable=True),
+        }
+    )
+    derive = {"hour": "when.dt.hour", "heavy": "(load > 0) * 1"}
+    moments = pd.date_range("2024-01-01", periods=1500, freq="47min")
+    table = rows()[["load", "late"]].assign(when=moments)
+    table = table.assign(hour=table["when"].dt.hour, heavy=(table["load"] > 0).astype(float))
+    table["heavy"] = table["heavy"].mask(table["load"].isna())
+    made = recipe(config("hist_gbdt"), contract, "late")
+    made = replace(made, data=made.data.model_copy(update={"derive": derive})).fit(table)
+    made = replace(made, reference=reference_rows(made, table))
+    assert made.source_columns == ["when", "load"] and made.features == ["hour", "heavy"]
+    expected = made.scores(table)
+    raw = table[["when", "load"]].assign(when=table["when"].dt.strftime("%d.%m.%Y %H:%M"))
+    np.testing.assert_array_equal(made.scores(raw), expected)
+    predictor = Predictor(made)
+    np.testing.assert_array_equal(predictor.table(pa.Table.from_pandas(raw)).scores, expected)
+    found = predictor.rows([*as_dicts(raw.head(3)), {"when": "2024-01-01", "load": 1.0}])
+    np.testing.assert_array_equal(found.scores[:3], expected[:3])
+    assert [v[:2] for v in found.violations] == [(3, "when")]
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-9, 9),
+    st.floats(),
+    st.sampled_from(["s1", "Ω", "3", "", "NA", "1e3"]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.fixed_dictionaries(dict.fromkeys(RAW, VALUES)), min_size=1, max_size=4))
+def test_rows_and_a_table_of_text_agree(drawn):
+    """A table of text, as in a CSV file, has the violations and the predictions of the values it stands for."""
+    predictor = Predictor(package())
+    text = [{name: None if v is None else str(v) for name, v in row.items()} for row in drawn]
+    table = pa.Table.from_pylist(text, schema=pa.schema([(name, pa.string()) for name in RAW]))
+    one_by_one = [predictor.table(table.slice(at, 1), text=True) for at in range(len(drawn))]
+    together = predictor.table(table, text=True)
+    np.testing.assert_array_equal(together.scores, np.concatenate([p.scores for p in one_by_one]))
+    assert [v[1:3] for v in together.violations] == [v[1:3] for p in one_by_one for v in p.violations]
+    direct = predictor.rows([{n: _stands_for(n, v) for n, v in row.items()} for row in text])
+    np.testing.assert_array_equal(direct.scores, together.scores)
+
+
+def _stands_for(name, text):
+    """Read a text of a CSV file by the rules of Python, for columns of numbers and of truth."""
+    if text is None or text in ("", "NA", "nan", "None"):
+        return None
+    if name in ("línea", "stop"):
+        return text
+    if text in ("True", "False"):
+        return text == "True"
+    try:
+        return float(text)
+    except ValueError:
+        return text
