@@ -2,6 +2,10 @@
 
 import os
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # a worker per core: more threads only wait
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
 from checkouts import seconds_of_tiny, snapshot, tiny  # noqa: F401 - fixtures
 from data_servers import bucket, postgresql, web  # noqa: F401 - fixtures
 from hypothesis import settings

@@ -253,12 +253,17 @@ class Compiled:
         return package.by_class(trees.estimator._loss.predict_proba(raw), estimator.classes_)
 
 
+def uncalibrated(estimator: Any) -> Any:
+    """Return the estimator below a calibration, see cairn.models.calibration; or the estimator itself."""
+    if isinstance(estimator, CalibratedClassifierCV):
+        return estimator.calibrated_classifiers_[0].estimator.estimator
+    return estimator
+
+
 def compile_model(package: Package) -> Compiled:
     """Return the model as arrays; it predicts the same bits as the package, see the module."""
     encoder = Encoder(package.encoder, package.features)
-    estimator = package.estimator
-    if isinstance(estimator, CalibratedClassifierCV):
-        estimator = getattr(estimator.calibrated_classifiers_[0].estimator, "estimator", None)
+    estimator = uncalibrated(package.estimator)
     if not isinstance(estimator, HistGradientBoostingClassifier | HistGradientBoostingRegressor):
         return Compiled(package, encoder, None)
     if estimator._preprocessor is not None:

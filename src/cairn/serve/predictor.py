@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils import get_tags
 
 from cairn.data.predictions import Floats
-from cairn.models.compiled import Compiled, Encoder, compile_model
+from cairn.models.compiled import Compiled, Encoder, compile_model, uncalibrated
 from cairn.models.package import Package
 from cairn.serve.fields import Field, Violation
 
@@ -213,7 +213,7 @@ class Predictor:
         """Return the inputs without which the estimator fails: numbers that the encoder passes on as NaN."""
         encoding = self.package.config.get("model", {}).get("encoding", {})
         passed_on = encoding.get("numeric") == "passthrough"
-        if not passed_on or get_tags(self.package.estimator).input_tags.allow_nan:
+        if not passed_on or get_tags(uncalibrated(self.package.estimator)).input_tags.allow_nan:
             return []
         return [
             name for name, column in self.package.contract.columns.items() if column.kind != "categorical"
