@@ -17,10 +17,10 @@ class Table:
     words: bool = False
 
     @property
-    def left(self) -> list[bool]:
-        """Whether each column is aligned to the left, as text is."""
+    def left(self) -> Sequence[int]:
+        """The positions of the columns that are aligned to the left, as text is."""
         last = len(self.header) - 1
-        return [self.words or column in (0, last) for column in range(last + 1)]
+        return range(last + 1) if self.words else (0, last)
 
 
 def aligned(table: Table) -> list[str]:
@@ -29,8 +29,8 @@ def aligned(table: Table) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
         "  ".join(
-            cell.ljust(width) if left else cell.rjust(width)
-            for cell, width, left in zip(line, widths, table.left, strict=True)
+            cell.ljust(width) if column in table.left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
     ]
@@ -38,7 +38,7 @@ def aligned(table: Table) -> list[str]:
 
 def piped(table: Table) -> list[str]:
     """Return the lines of a Markdown table."""
-    rule = ["---" if left else "---:" for left in table.left]
+    rule = ["---" if column in table.left else "---:" for column in range(len(table.header))]
     header, *rows = [f"| {' | '.join(map(escaped, row))} |" for row in (table.header, *table.rows)]
     return [header, f"| {' | '.join(rule)} |", *rows]
 
