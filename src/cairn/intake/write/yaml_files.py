@@ -2,10 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from cairn.compose.validate import TWO_READINGS
 from cairn.intake.draft.columns import Finding
@@ -39,13 +40,39 @@ QUESTION = {"binary": "which of two", "multiclass": "which of several", "regress
 
 def texts(plan: Plan, origin: str = TRACKED) -> dict[str, str]:
     """Return the text of both files by its path below conf/."""
-    name = plan.data.name
-    data = [*_head(plan), "", *_data(plan, origin), "", *_evaluate(plan)]
-    data += ["", *_baseline(plan)] if plan.defaults.rules else []
-    return {
-        f"contract/{name}.yaml": "\n".join(_contract(plan)) + "\n",
-        f"data/{name}.yaml": "\n".join(data) + "\n",
-    }
+    name, findings = plan.data.name, plan.findings
+    data = _filled(
+        "data.yaml.j2",
+        plan=plan,
+        data=plan.data,
+        defaults=plan.defaults,
+        origin=origin,
+        asks=QUESTION[plan.data.task],
+        features=sum(finding.column.group is not None for finding in findings.values()),
+        load_notes=LOAD,
+        derive_notes={column: findings[column].note for column in plan.data.derive},
+    )
+    contract = _filled(
+        "contract.yaml.j2",
+        name=name,
+        suspects=len(plan.named("suspect")),
+        key=plan.contract.key,
+        columns=[(column, _column(finding), _remark(finding)) for column, finding in findings.items()],
+    )
+    return {f"contract/{name}.yaml": contract, f"data/{name}.yaml": data}
+
+
+def _filled(template: str, **content: Any) -> str:
+    """Fill a template of this folder; its filter `yaml` is `written`."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"yaml": written, "comment": comment}
+    return environment.get_template(template).render(**content)
 
 
 def written(value: Any) -> str:
@@ -75,125 +102,12 @@ def comment(text: str) -> str:
     return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
 
 
-def _head(plan: Plan) -> Iterator[str]:
-    data, defaults = plan.data, plan.defaults
-    features = sum(finding.column.group is not None for finding in plan.findings.values())
-    yield "# @package _global_"
-    yield comment(
-        f"# {data.name}: {QUESTION[data.task]}, {data.target}? {features} features."
-        f" Select: dvc exp run -S data={data.name}"
-    )
-    yield "# Written by `cairn new-data` from what the table shows; yours to edit. Every line says why."
-    if plan.copies:
-        yield f"# {plan.copies:,} rows are exact copies of another row; copies land in the same part."
-    yield "defaults:"
-    yield _line(f"  - override /split: {defaults.split.value}", defaults.split.why)
-    yield _line(f"  - override /model: {defaults.model.value}", defaults.model.why)
-    yield _line("  - override /kpi: none", "no price on a decision; see conf/kpi/cost.yaml")
-    yield _line("  - _self_", "and the values below")
-
-
-def _data(plan: Plan, origin: str) -> Iterator[str]:
-    data, question = plan.data, plan.question
-    yield _line("data:", "the table and the target")
-    yield _line(f"  name: {data.name}", "name in reports")
-    yield _line(f"  source: {written(data.source)}", origin)
-    yield _line(f"  contract: {data.contract}", "kind and bounds of every column, and when it is known")
-    yield from _mapping("load", data.load, "how the file is read", "by its extension", LOAD)
-    yield _line(f"  task: {data.task}", question.why)
-    yield _line(f"  target: {written(data.target)}", "column to predict")
-    yield _line(
-        f"  positive: {written(data.positive)}",
-        question.why_positive or "value of the target that is the event (null: not a binary task)",
-    )
-    yield _line(
-        f"  time: {written(data.time)}",
-        "column that orders the rows in time" if data.time else "no column says when a row happened",
-    )
-    yield _line(
-        f"  group: {written(data.group)}",
-        "column whose rows stay together" if data.group else "no column whose rows must stay together",
-    )
-    notes = {name: plan.findings[name].note for name in data.derive}
-    yield from _mapping("derive", data.derive, "new columns, as pandas expressions", "no new columns", notes)
-    yield from _mapping(
-        "drop_where",
-        data.drop_where,
-        "reason: pandas expression; matching rows are dropped and counted",
-        "no row with a target is dropped",
-        plan.drop_why,
-    )
-    yield _line("  leakage:", "thresholds of the leak checks; a leak stops the run")
-    measure = "R2" if data.task == "regression" else "ROC-AUC"
-    yield _line(
-        f"    max_single_score: {data.leakage.max_single_score:g}",
-        f"{measure} of one column alone; the features here stay below",
-    )
-    yield _line(
-        f"    min_null_rows: {data.leakage.min_null_rows}",
-        "rows; columns with fewer missing values are not checked for a pattern in them",
-    )
-    yield _line(
-        f"    trusted: {written(data.leakage.trusted)}", "columns to use although they look like a leak"
-    )
-
-
-def _mapping(key: str, values: Any, said: str, without: str, notes: dict[str, str]) -> Iterator[str]:
-    if not values:
-        yield _line(f"  {key}: {{}}" if key != "load" else "  load: null", without)
-        return
-    yield _line(f"  {key}:", said)
-    for name, value in values.items():
-        yield _line(f"    {written(name)}: {written(value)}", notes[name])
-
-
-def _line(text: str, why: str) -> str:
-    return f"{text} # {comment(why)}"
-
-
-def _evaluate(plan: Plan) -> Iterator[str]:
-    yield _line("evaluate:", "values that differ from conf/evaluate/default.yaml")
-    for key in ("primary", "block", "slices", "min_slice_rows"):
-        default = getattr(plan.defaults, key)
-        yield _line(f"  {key}: {written(default.value)}", default.why)
-
-
-def _baseline(plan: Plan) -> Iterator[str]:
-    yield _line("baseline:", "values that differ from conf/baseline/default.yaml")
-    yield _line("  rules:", "put here what people use today")
-    for rule, default in plan.defaults.rules.items():
-        yield _line(f"    {rule}:", default.why)
-        yield _line("      kind: rate", "the target's mean on train for each value")
-        yield _line(f"      by: [{written(default.value)}]", "columns known before")
-        yield _line(
-            "      smoothing: 10.0",
-            "rows; a value with this many rows counts half, the overall mean the other half",
-        )
-
-
-def _contract(plan: Plan) -> Iterator[str]:
-    contract = plan.contract
-    suspects = len(plan.named("suspect"))
-    yield f"# What every column of {plan.data.name} holds, and when it is known. Inferred: correct it."
-    yield "#   group   makes the column a feature; features.groups chooses among them"
-    yield "#   known   before: known at the moment of prediction; after: never a feature"
-    yield "#   min, max, allowed   possible values; others stop the run, so relax what is too narrow"
-    if suspects:
-        yield f"# Columns that look like a leak ({suspects}) are known: after. To use one, give it a group"
-        yield f"# instead, and add it to data.leakage.trusted of conf/data/{plan.data.name}.yaml."
-    if contract.key:
-        yield _line(f"key: {written(contract.key)}", "identifies a row; unique")
-    yield "columns:"
-    for name, finding in plan.findings.items():
-        yield _line(f"  {written(name)}: {_column(finding)}", _remark(finding))
-
-
-def _column(finding: Finding) -> str:
+def _column(finding: Finding) -> dict[str, Any]:
     keys = finding.column.model_dump(exclude_defaults=True)
     # OmegaConf would resolve a column called ${x}.
     note = comment(finding.note).replace("${", "$ {")
     described = {"description": note} if finding.role in DESCRIBED else {}
-    return written({"kind": keys.pop("kind"), **keys, **described})
+    return {"kind": keys.pop("kind"), **keys, **described}
 
 
 def _remark(finding: Finding) -> str:
