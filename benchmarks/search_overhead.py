@@ -47,7 +47,7 @@ def measure(trials: int) -> list[dict[str, tuple[float, ...]]]:
     from cairn.data.parts import load_prepared
     from cairn.experiments.pool import write_plan
     from cairn.metrics.paired import greater_is_better
-    from cairn.studies.protocol import run_trial
+    from cairn.studies.protocol import evaluation_set, run_trial
     from cairn.studies.search import driver, worker
     from cairn.studies.search.study import finished, open_study
     from cairn.studies.search.worker import value_of
@@ -69,7 +69,7 @@ def measure(trials: int) -> list[dict[str, tuple[float, ...]]]:
         params = {d.key.rpartition(".")[2]: d.value(drawn[d.key]) for d in space.dimensions}
         model = config.model.model_copy(update={"params": config.model.params | params})
         changed = config.model_copy(update={"model": model})
-        return value_of(plan.objective, run_trial(changed, prepared), changed)
+        return value_of(plan.objective, run_trial(changed, prepared), evaluation_set(changed, prepared))
 
     if not all(d.key.startswith("model.params.") for d in space.dimensions):
         raise SystemExit("choose a model whose space is in params, such as hist_gbdt")
@@ -116,9 +116,9 @@ def apart(run_trial: Callable[..., Any]) -> tuple[list[float], Callable[..., Any
             reports[:] = added(reports, timed(lambda: on_iteration(iteration, loss)))
 
         before = clock()
-        trial = run_trial(config, prepared, told)
+        fitted = run_trial(config, prepared, told)
         training[:] = less(less(clock(), before), reports)
-        return trial
+        return fitted
 
     return training, trained
 

@@ -168,7 +168,7 @@ def test_a_wrong_description_is_named_by_file_and_key_without_its_secret(text, s
         read_source("x")
     assert said in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
-    assert all(line.startswith("data/sql/x.yaml: ") for line in str(caught.value).splitlines())
+    assert all(line.startswith("data/sql/x.yaml:") for line in str(caught.value).splitlines())
 
 
 @pytest.mark.parametrize(

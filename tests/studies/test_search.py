@@ -53,8 +53,10 @@ def test_a_search_starts_from_the_current_values_then_explores_then_follows_tpe(
     origins = [trial.user_attrs[ORIGIN] for trial in study.trials]
     assert origins == [DEFAULT, EXPLORED, EXPLORED, FOLLOWED, FOLLOWED, FOLLOWED]
     assert study.trials[0].params == space.default
-    alone = run_trial(read_config(plan.base, Path()), load_prepared(Path()))
-    assert study.trials[0].value == pytest.approx(roc_auc_score(alone.y, alone.prediction), abs=1e-6)
+    prepared = load_prepared(Path())
+    alone = run_trial(read_config(plan.base, Path()), prepared)
+    expected = roc_auc_score(prepared.validation["returned"], alone.prediction)
+    assert study.trials[0].value == pytest.approx(expected, abs=1e-6)
     assert default_trial(study).number == 0
     assert table(study, plan, space)[1 + [t.number for t in ranked(study)[:5]].index(0) + 1].endswith(
         "current values"

@@ -6,12 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from cairn.errors import UserError, did_you_mean
 from cairn.intake.sql.database import FOLDER, SOURCES, path_of, read_source, snapshot_of
 from cairn.intake.sql.snapshot import take_snapshot
+from cairn.settings.messages import read_yaml
 
 
 def update(name: str) -> tuple[Path, str]:
@@ -45,9 +45,7 @@ def imports() -> dict[str, Path]:
 
 
 def _origin(file: Path) -> str | None:
-    from omegaconf import OmegaConf
-
-    recorded: Any = OmegaConf.to_container(OmegaConf.load(file))
+    recorded = read_yaml(file)
     if not recorded.get("deps"):
         return None
     (dep,) = recorded["deps"]
@@ -84,8 +82,6 @@ def unfit_for_git() -> list[str]:
 
     Looked at are .dvc/config, every .dvc file, and data/sql. No secret is repeated in a line.
     """
-    from omegaconf import OmegaConf
-
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     done = subprocess.run(listed, capture_output=True, encoding="utf-8", check=False)
     found = []
@@ -93,8 +89,7 @@ def unfit_for_git() -> list[str]:
         if path == Path(".dvc/config"):
             found += [f"{path.as_posix()}: {line}" for line in _of_config(path.read_text(encoding="utf-8"))]
         elif path.suffix == ".dvc":
-            recorded: Any = OmegaConf.to_container(OmegaConf.load(path))
-            origins = [dep.get("path", "") for dep in recorded.get("deps", []) if "repo" not in dep]
+            origins = [dep.get("path", "") for dep in read_yaml(path).get("deps", []) if "repo" not in dep]
             unfit = filter(None, map(unfit_origin, origins))
             found += [f"{path.as_posix()}: its origin {why}" for why in unfit]
         elif path.parent == SOURCES and path.suffix == ".yaml":

@@ -9,9 +9,8 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -21,13 +20,12 @@ from cairn.compose.overrides import differing, key_of, replaced
 from cairn.compose.params_file import CONF, PARAMS, RESET, settings_line, settle
 from cairn.compose.validate import Origin, read_config
 from cairn.data.parts import Prepared
-from cairn.data.predictions import Floats
 from cairn.errors import UserError
 from cairn.metrics.evaluation import time_blocks
 from cairn.metrics.paired import EvaluationSet, Predictor, Scores, score_fits
 from cairn.models.build import stops_early
 from cairn.models.calibration import finish
-from cairn.models.package import Package, class_labels, target_values
+from cairn.models.package import class_labels, target_values
 from cairn.models.recipe import Recipe
 from cairn.progress import OnIteration
 from cairn.run_stage import use_threads
@@ -41,20 +39,6 @@ SHARED = ("data", "split", "seed", "threads")
 """Sections that decide the prepared data, or are set before numpy loads; trials of a search share them."""
 
 Key = TypeVar("Key")
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A trained model, calibrated and with its threshold, and its predictions of the validation rows.
-
-    Attributes:
-        y: validation's target as metrics take it, shape (n,).
-        prediction: see Package.scores.
-    """
-
-    package: Package
-    y: NDArray[Any]
-    prediction: Floats
 
 
 @dataclass(frozen=True)
@@ -148,7 +132,7 @@ def prepare(overrides: Sequence[str]) -> Config:
     return config
 
 
-def run_trial(config: Config, prepared: Prepared, on_iteration: OnIteration | None = None) -> Trial:
+def run_trial(config: Config, prepared: Prepared, on_iteration: OnIteration | None = None) -> Predictor:
     """Fit on train, calibrate and choose the threshold on validation, predict validation."""
     rows = prepared.validation
     recipe = Recipe(
@@ -162,7 +146,7 @@ def run_trial(config: Config, prepared: Prepared, on_iteration: OnIteration | No
     )
     fitted = recipe.fit(prepared.train, rows, on_iteration=on_iteration)
     package = finish(fitted, rows, config.calibration, config.kpi)
-    return Trial(package, package.encode(rows[config.data.target]), package.scores(rows))
+    return Predictor(package.scores(rows), package.threshold)
 
 
 def evaluation_set(config: Config, prepared: Prepared) -> EvaluationSet:
@@ -222,8 +206,7 @@ def fit_and_score(
         for key in keys:
             predictors = []
             for seed in protocol.numbers:
-                trial = run_trial(*variant(key, seed))
-                predictors.append(Predictor(trial.prediction, trial.package.threshold))
+                predictors.append(run_trial(*variant(key, seed)))
                 bar.update()
             scores[key] = score_fits(rows, [predictors], protocol.quantities)[0]
     return scores

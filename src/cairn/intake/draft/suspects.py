@@ -192,6 +192,8 @@ def accounts(
     sample: pd.DataFrame, features: list[str], contract: Contract, data: DataConfig
 ) -> dict[str, str]:
     """Name the numbers of which the target is a sum, if there are such: each needed, and together exact."""
+    from sklearn.linear_model import LinearRegression
+
     numbers = [n for n in features if contract.columns[n].kind == "numeric" and sample[n].notna().all()]
     X = sample[numbers].astype("float64")
     X = X[[n for n in numbers if np.isfinite(X[n]).all() and X[n].std() > 0]]
@@ -200,7 +202,8 @@ def accounts(
     ordered = sorted(parts, key=lambda n: abs(np.corrcoef(X[n], target)[0, 1]))
     for name in ordered[: max(0, len(parts) - 1)]:
         rest = [n for n in parts if n != name]
-        if _linear_fit(X[rest], target) >= ADDS_UP:
+        scaled = X[rest] / X[rest].std()
+        if LinearRegression().fit(scaled, target).score(scaled, target) >= ADDS_UP:
             parts = rest
     said = (
         f"the target is a sum of {' and '.join(parts)}"
@@ -226,13 +229,6 @@ def _adding_up(X: pd.DataFrame, y: np.ndarray) -> list[str]:
         if (left**2).sum() <= (1 - ADDS_UP) * ((y - y.mean()) ** 2).sum():
             return X.columns[chosen].tolist()
     return []
-
-
-def _linear_fit(X: pd.DataFrame, y: np.ndarray) -> float:
-    scaled = (X - X.mean()) / X.std()
-    design = np.column_stack([scaled.to_numpy(), np.ones(len(y))])
-    fitted = design @ np.linalg.lstsq(design, y, rcond=None)[0]
-    return 1 - float(((y - fitted) ** 2).sum() / ((y - y.mean()) ** 2).sum())
 
 
 def boosted_score(sample: pd.DataFrame, names: list[str], contract: Contract, data: DataConfig) -> float:

@@ -2,14 +2,16 @@
 
 import json
 import os
+import textwrap
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cairn.errors import UserError
+from cairn.settings.messages import lines, read_yaml
 from cairn.settings.section import Section
 
 if TYPE_CHECKING:
@@ -93,26 +95,14 @@ def read_source(name: str) -> SqlSource:
     Raises:
         UserError: no such file, not YAML, or one line per key that is wrong.
     """
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
-    from cairn.settings.messages import problems
-
     path = path_of(name)
     try:
-        values: Any = OmegaConf.to_container(OmegaConf.load(path))
+        values = read_yaml(path)
         return SqlSource.model_validate(values)
     except FileNotFoundError as error:
         raise UserError(f"{path.as_posix()} does not exist: it names the table or query of {name}") from error
     except ValidationError as error:
-        lines = [
-            f"{path.as_posix()}: {': '.join([*where, said])}"
-            for where, said in problems(error, SqlSource, values)
-        ]
-        raise UserError("\n".join(lines)) from error
-    except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
-        raise UserError(f"{path.as_posix()}: {' '.join(str(error).split())}") from error
+        raise lines(path.as_posix(), error, SqlSource, values) from error
 
 
 def text_of(name: str, source: SqlSource) -> str:
@@ -124,15 +114,13 @@ def text_of(name: str, source: SqlSource) -> str:
         "query": "one SELECT to snapshot",
         "order_by": "columns to sort by ([]: the primary key, else every column)",
     }
-    lines = [
-        f"# What `cairn update {name}` queries, and where; the result is {snapshot_of(name).as_posix()}."
-    ]
+    text = f"# What `cairn update {name}` queries, and where; the result is {snapshot_of(name).as_posix()}.\n"
     for key, value in source.model_dump(exclude_none=True).items():
         if key == "query":
-            lines += [f"query: | # {notes[key]}", *(f"  {line}".rstrip() for line in value.splitlines())]
+            text += f"query: | # {notes[key]}\n{textwrap.indent(value, '  ')}\n"
         else:
-            lines.append(f"{key}: {json.dumps(value, ensure_ascii=False)} # {notes[key]}")
-    return "\n".join(lines) + "\n"
+            text += f"{key}: {json.dumps(value, ensure_ascii=False)} # {notes[key]}\n"
+    return text
 
 
 def path_of(name: str) -> Path:

@@ -17,7 +17,7 @@ from cairn.data.tables import read_table
 from cairn.errors import UserError, did_you_mean
 from cairn.experiments.refs import Experiment, commit_of, every_experiment, git, read_file
 from cairn.metrics.evaluation import MODEL, Evaluated, time_blocks
-from cairn.models.package import label_codes
+from cairn.models.package import target_values
 from cairn.settings.data import Task
 from cairn.settings.evaluate import EvaluateConfig
 from cairn.settings.kpi import KpiConfig
@@ -199,11 +199,9 @@ class Evidence:
     def y(self) -> NDArray[Any]:
         """The target as metrics take it, shape (n,); of a binary task 1 is the event, as prepare wrote it."""
         target = self.table["target"]
-        if self.task == "regression":
-            return target.to_numpy(dtype=np.float64)
-        if self.task == "multiclass":
-            return label_codes(target.map(str), list(self.classes))
-        return target.to_numpy(dtype=np.int64)
+        if self.task == "binary":
+            return target.to_numpy(dtype=np.int64)
+        return target_values(target.map(str) if self.classes else target, self.task, [*self.classes])
 
     @property
     def prediction(self) -> NDArray[np.float64]:

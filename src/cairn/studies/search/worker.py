@@ -21,10 +21,8 @@ from cairn.compose.validate import read_config
 from cairn.data.parts import Prepared, load_prepared
 from cairn.errors import UserError
 from cairn.experiments import pool
-from cairn.metrics.paired import Predictor, greater_is_better, values_of
-from cairn.settings.config import Config
-from cairn.settings.kpi import CostKpi
-from cairn.studies.protocol import Trial, run_trial
+from cairn.metrics.paired import EvaluationSet, Predictor, greater_is_better, values_of
+from cairn.studies.protocol import evaluation_set, run_trial
 from cairn.studies.search.space import Space
 from cairn.studies.search.study import (
     DONE,
@@ -126,8 +124,8 @@ def run(trial: optuna.Trial, study: Study, plan: Plan, space: Space, prepared: P
         return None
     try:
         config = read_config(space.values(plan.base, trial.params), Path(), lambda _: "trial")
-        outcome = run_trial(config, prepared, _watch(trial, greater=greater_is_better(plan.objective)))
-        value = value_of(plan.objective, outcome, config)
+        fitted = run_trial(config, prepared, _watch(trial, greater=greater_is_better(plan.objective)))
+        value = value_of(plan.objective, fitted, evaluation_set(config, prepared))
         if not np.isfinite(value):
             raise UserError(f"{plan.objective} is {value}")
     except optuna.TrialPruned:
@@ -146,11 +144,9 @@ def run(trial: optuna.Trial, study: Study, plan: Plan, space: Space, prepared: P
     return None
 
 
-def value_of(objective: str, trial: Trial, config: Config) -> float:
-    """Return the objective of a trial."""
-    predictor = Predictor(trial.prediction, trial.package.threshold)
-    costs = config.kpi if isinstance(config.kpi, CostKpi) else None
-    return values_of(config.data.task, trial.y, predictor, costs, [objective])[objective]
+def value_of(objective: str, fitted: Predictor, rows: EvaluationSet) -> float:
+    """Return the objective of a trial on the validation rows."""
+    return values_of(rows.task, rows.y, fitted, rows.costs, [objective])[objective]
 
 
 def _same(study: Study, trial: optuna.Trial) -> FrozenTrial | None:
