@@ -138,8 +138,7 @@ def _column(name: str, old: pd.Series, new: pd.Series) -> ColumnChange:
     if before.empty or now.empty:
         pass
     elif kind == "number":
-        numbers = before.to_numpy(dtype="float64"), now.to_numpy(dtype="float64")
-        distance = kolmogorov_smirnov(*numbers)
+        distance = kolmogorov_smirnov(before.to_numpy(dtype="float64"), now.to_numpy(dtype="float64"))
         chance = kolmogorov_smirnov_p(distance, len(before), len(now))
         notes = _out_of_range(before, now)
         typical = f"{before.median():.6g}", f"{now.median():.6g}"

@@ -1,5 +1,6 @@
 """The limits of a model, as far as the numbers of its run show them."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from cairn.metrics.evaluation import MODEL, Evaluation, Score, SliceScore
@@ -114,13 +115,11 @@ def _gains_by_slice(rows: list[SliceScore], reference: str) -> str:
 def _weak_class(record: Evaluation) -> str:
     if record.task != "multiclass":
         return ""
-    actual: dict[str, int] = {}
-    right: dict[str, int] = {}
+    actual, right = Counter[str](), Counter[str]()
     for cell in record.confusion or []:
-        actual[cell.actual] = actual.get(cell.actual, 0) + cell.rows
-        if cell.actual == cell.predicted:
-            right[cell.actual] = cell.rows
-    recall = {name: right.get(name, 0) / rows for name, rows in actual.items() if rows}
+        actual[cell.actual] += cell.rows
+        right[cell.actual] += cell.rows if cell.actual == cell.predicted else 0
+    recall = {name: right[name] / rows for name, rows in actual.items() if rows}
     if not recall:
         return ""
     name = min(recall, key=lambda label: recall[label])

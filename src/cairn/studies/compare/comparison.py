@@ -15,7 +15,6 @@ import numpy as np
 from cairn.errors import UserError
 from cairn.metrics.paired import (
     Difference,
-    EvaluationSet,
     Predictor,
     Slice,
     corrected,
@@ -114,23 +113,14 @@ def compare(
     revisions = [history.resolve(name) for name in names]
     reference, *others = [read_evidence(history, revision, part) for revision in revisions]
     others = [aligned(reference, other, part) for other in others]
-    terms = read_terms(history, reference, part)
-    costs = terms.kpi if isinstance(terms.kpi, CostKpi) else None
-    decides = decides or terms.evaluate.primary_of(reference.task)
-    asked = _asked(reference, costs, metrics, decides)
-    rows = EvaluationSet(
-        task=reference.task,
-        y=reference.y,
-        blocks=terms.blocks,
-        costs=costs,
-        resamples=resamples or terms.evaluate.resamples,
-        seed=terms.seed if seed is None else seed,
-        confidence=terms.evaluate.confidence,
-    )
+    rows, evaluate, columns = read_terms(history, reference, part)
+    rows = replace(rows, resamples=resamples or rows.resamples, seed=rows.seed if seed is None else seed)
+    decides = decides or evaluate.primary_of(reference.task)
+    asked = _asked(reference, rows.costs, metrics, decides)
     ours, *theirs = [Predictor(one.prediction, one.threshold) for one in (reference, *others)]
     found = _by_family(differences(rows, ours, theirs, asked), decides)
     slices = slice_differences(
-        rows, ours, theirs, terms.slices, quantity=decides, min_rows=terms.evaluate.min_slice_rows
+        rows, ours, theirs, columns, quantity=decides, min_rows=evaluate.min_slice_rows
     )
     tests = iter(corrected([one.difference for parts in slices for one in parts]))
     slices = [[replace(one, difference=next(tests)) for one in parts] for parts in slices]
@@ -142,12 +132,12 @@ def compare(
         target=reference.target,
         rows=len(reference.table),
         units=rows.units,
-        block=terms.evaluate.block if terms.blocks is not None else None,
+        block=evaluate.block if rows.blocks is not None else None,
         decides=decides,
         confidence=rows.confidence,
         resamples=rows.resamples,
         seed=rows.seed,
-        currency=costs.currency if costs and SAVING in asked else None,
+        currency=rows.costs.currency if rows.costs and SAVING in asked else None,
         other_prices=[
             other.revision.name
             for other in others

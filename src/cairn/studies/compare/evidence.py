@@ -17,10 +17,11 @@ from cairn.data.tables import read_table
 from cairn.errors import UserError, did_you_mean
 from cairn.experiments.refs import Experiment, commit_of, every_experiment, git, read_file
 from cairn.metrics.evaluation import MODEL, Evaluated, time_blocks
+from cairn.metrics.paired import EvaluationSet
 from cairn.models.package import target_values
 from cairn.settings.data import Task
 from cairn.settings.evaluate import EvaluateConfig
-from cairn.settings.kpi import KpiConfig
+from cairn.settings.kpi import CostKpi, KpiConfig
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -209,22 +210,6 @@ class Evidence:
         return from_columns(self.table, MODEL, self.task, self.classes)
 
 
-@dataclass(frozen=True)
-class Terms:
-    """How results are compared, by the settings of the reference.
-
-    Attributes:
-        blocks: of time, a code per row, shape (n,); None where rows are drawn one by one.
-        slices: the columns to slice by, n rows.
-    """
-
-    evaluate: EvaluateConfig
-    kpi: KpiConfig
-    blocks: NDArray[np.int64] | None
-    slices: pd.DataFrame
-    seed: int
-
-
 def read_evidence(history: History, revision: Revision, part: Part) -> Evidence:
     """Read what a revision predicted for the rows of a part."""
     from omegaconf import OmegaConf
@@ -256,8 +241,10 @@ def read_evidence(history: History, revision: Revision, part: Part) -> Evidence:
     )
 
 
-def read_terms(history: History, reference: Evidence, part: Part) -> Terms:
-    """Read how the reference judges: its settings, and slices and blocks of the rows of a part."""
+def read_terms(
+    history: History, reference: Evidence, part: Part
+) -> tuple[EvaluationSet, EvaluateConfig, pd.DataFrame]:
+    """Read how the reference judges n rows of a part: the rows, its settings, the columns to slice by."""
     name, settings = reference.revision.name, reference.settings
     try:
         evaluate = TypeAdapter(EvaluateConfig).validate_python(settings.get("evaluate"))
@@ -275,8 +262,16 @@ def read_terms(history: History, reference: Evidence, part: Part) -> Terms:
         raise UserError(
             f"{name}: {PREDICTIONS} has other rows than {ROWS[part]}; run `dvc repro` in that revision"
         )
-    blocks = time_blocks(rows[time] if time else None, evaluate.block)
-    return Terms(evaluate, kpi, blocks, rows[evaluate.slices], settings["seed"])
+    judged = EvaluationSet(
+        task=reference.task,
+        y=reference.y,
+        blocks=time_blocks(rows[time] if time else None, evaluate.block),
+        costs=kpi if isinstance(kpi, CostKpi) else None,
+        resamples=evaluate.resamples,
+        seed=settings["seed"],
+        confidence=evaluate.confidence,
+    )
+    return judged, evaluate, rows[evaluate.slices]
 
 
 def aligned(reference: Evidence, other: Evidence, part: Part) -> Evidence:

@@ -5,7 +5,6 @@ Its whole state is in the study: after a kill the same command resumes the searc
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from time import time
 from typing import Any
@@ -49,7 +48,7 @@ def make_plan(words: Sequence[str], *, name: str | None, storage: str | None) ->
     _check(space, base.values)
     objective = config.search.objective or config.evaluate.primary_of(config.data.task)
     minutes = config.search.timeout
-    plan = Plan(
+    return Plan(
         folder=FOLDER / pool.checked(name or config.model.name),
         storage=storage,
         base=base.values,
@@ -58,8 +57,8 @@ def make_plan(words: Sequence[str], *, name: str | None, storage: str | None) ->
         objective=objective,
         trials=config.search.trials,
         until=None if minutes is None else time() + 60 * minutes,
-    )
-    return replace(plan, key=keys(base.values, space, objective)), space
+        key=keys(base.values, space, objective),
+    ), space
 
 
 def run(plan: Plan, space: Space, *, workers: int, engine: str) -> Study:

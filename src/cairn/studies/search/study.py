@@ -5,7 +5,7 @@ The study is opened, resumed, cleared of what a killed worker left, and read.
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ class Plan(pool.Plan):
     objective: str
     trials: int
     until: float | None
-    key: dict[str, str] = field(default_factory=dict)
+    key: dict[str, str]
 
     @property
     def name(self) -> str:
@@ -213,9 +213,8 @@ def requeue_dead(study: Study, folder: Path) -> int:
 
 def check_scientific(names: Sequence[str], space: Space) -> None:
     """Raise UserError if a scientific hyperparameter is not in the space."""
-    keys = [dimension.key for dimension in space.dimensions]
-    wrong = [name for name in names if name not in keys]
-    if wrong:
+    keys = list(space.default)
+    if wrong := [name for name in names if name not in keys]:
         lines = [f"--scientific {name}: is not in the space{did_you_mean(name, keys)}" for name in wrong]
         raise UserError("\n".join(lines))
 
@@ -245,21 +244,16 @@ def importances(study: Study, space: Space, seed: int) -> dict[str, float]:
 
 def levels(dimension: Dimension, complete: Sequence[FrozenTrial], *, greater: bool) -> list[Level]:
     """Compare the levels of a scientific hyperparameter, each at its best over the nuisance ones."""
-    groups: dict[str, list[FrozenTrial]] = {}
-    choices = isinstance(dimension.distribution, CategoricalDistribution)
-    for name in dimension.distribution.choices if choices else THIRDS:
-        groups[str(name)] = []
+    is_choice = isinstance(dimension.distribution, CategoricalDistribution)
+    groups: dict[str, list[FrozenTrial]] = {
+        str(name): [] for name in (dimension.distribution.choices if is_choice else THIRDS)
+    }
     for trial in complete:
         parameter = trial.params[dimension.key]
-        name = parameter if choices else THIRDS[min(int(3 * dimension.position(parameter)), 2)]
+        name = parameter if is_choice else THIRDS[min(int(3 * dimension.position(parameter)), 2)]
         groups[str(name)].append(trial)
-    pick = max if greater else min
-    found = []
-    for name, trials in groups.items():
-        if trials:
-            best = pick(trials, key=value)
-            found.append(Level(name, len(trials), value(best), best.number))
-    return found
+    best = {name: (max if greater else min)(trials, key=value) for name, trials in groups.items() if trials}
+    return [Level(name, len(groups[name]), value(trial), trial.number) for name, trial in best.items()]
 
 
 def _place(folder: Path) -> str:
