@@ -3,26 +3,16 @@
 import math
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+
+from cairn.metrics.bootstrap import Estimate
+from cairn.metrics.evaluation import Score
 
 MINUS, ABSENT = "−", "–"
 MOST_PLACES = 9
 
 
-class Interval(Protocol):
-    """A value with the ends of its interval; None or NaN where undefined."""
-
-    @property
-    def value(self) -> float | None:
-        """The point estimate."""
-
-    @property
-    def low(self) -> float | None:
-        """The lower end."""
-
-    @property
-    def high(self) -> float | None:
-        """The upper end."""
+Interval = Score | Estimate
+"""A value with the ends of its interval; None or NaN where undefined."""
 
 
 def number(value: float | None, digits: int) -> str:

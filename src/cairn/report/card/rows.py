@@ -1,18 +1,19 @@
 """The tables of the model card as rows of text, from metrics/evaluation.json."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from statistics import mean, stdev
 from typing import Any
 
 from cairn.metrics.evaluation import MODEL, Evaluation, Score
 from cairn.report.card.limits import worst_slices
-from cairn.report.card.words import Interval, Record, label, metric_name, tone
-from cairn.report.numbers import number, p_value, percent, places, span
+from cairn.report.card.words import Record, label, metric_name, tone
+from cairn.report.numbers import Interval, number, p_value, percent, places, span
 
 MARK_WIDTH = 140.0
 """Length of the axis that marks are drawn on, in units of the drawing."""
 
 Row = dict[str, Any]
+NO_GAIN: Row = {"gain": None, "mark": None, "p": ""}
 
 
 def cell(interval: Interval, digits: int) -> Row:
@@ -20,10 +21,11 @@ def cell(interval: Interval, digits: int) -> Row:
     return {"value": number(interval.value, digits), "span": span(interval, digits)}
 
 
-def axis(intervals: Iterable[Interval]) -> tuple[float, float]:
-    """Return the ends of an axis that contains every interval and 0."""
-    ends = [0.0, *(end for e in intervals for end in (e.low, e.high) if end is not None)]
-    return min(ends), max(ends)
+def gain_cells(gains: Sequence[Interval]) -> list[Row]:
+    """Return each gain as text, all with the same decimals, and its mark on one axis that contains 0."""
+    digits = places(gains)
+    ends = [0.0, *(end for gain in gains for end in (gain.low, gain.high) if end is not None)]
+    return [{"gain": cell(gain, digits), "mark": mark(gain, (min(ends), max(ends)))} for gain in gains]
 
 
 def mark(interval: Interval, ends: tuple[float, float]) -> Row | None:
@@ -47,27 +49,24 @@ def mark(interval: Interval, ends: tuple[float, float]) -> Row | None:
 
 def predictor_rows(record: Evaluation) -> list[Row]:
     """Return one row per predictor, best first: its primary score and the model's paired gain over it."""
-    metric, gains = record.primary, record.gains
-    scores = {name: found[metric] for name, found in record.scores.items()}
+    scores = {name: found[record.primary] for name, found in record.scores.items()}
     digits = places(scores.values())
-    gain_digits = places(gain[metric] for gain in gains.values())
-    ends = axis(gain[metric] for gain in gains.values())
-    rows = []
-    for name in _best_first(record):
-        row: Row = {
+    gains = {name: gain[record.primary] for name, gain in record.gains.items()}
+    shown = {
+        name: cells | {"p": p_value(gain.p)}
+        for (name, gain), cells in zip(gains.items(), gain_cells([*gains.values()]), strict=True)
+        if name not in record.same_as
+    }
+    return [
+        {
             "name": label(name, record),
             "key": name,
             "same": name in record.same_as,
             "score": cell(scores[name], digits),
-            "gain": None,
-            "mark": None,
-            "p": "",
+            **shown.get(name, NO_GAIN),
         }
-        if name != MODEL and not row["same"]:
-            gain = gains[name][metric]
-            row |= {"gain": cell(gain, gain_digits), "mark": mark(gain, ends), "p": p_value(gain.p)}
-        rows.append(row)
-    return rows
+        for name in _best_first(record)
+    ]
 
 
 def _best_first(record: Evaluation) -> list[str]:
@@ -112,36 +111,29 @@ def policy_rows(record: Evaluation) -> list[Row]:
     policies, savings = record.kpi.policies, record.kpi.savings_of_model
     on_validation = record.validation_kpi or {}
     digits = places(policy.saving for policy in policies.values())
-    gain_digits, ends = places(savings.values()), axis(savings.values())
-    rows = []
-    for name in sorted(policies, key=lambda policy: -(policies[policy].saving.value or 0.0)):
-        policy = policies[name]
-        row: Row = {
+    shown = dict(zip(savings, gain_cells([*savings.values()]), strict=True))
+    return [
+        {
             "name": label(name, record),
             "key": name,
             "saving": cell(policy.saving, digits),
             "roi": number(policy.roi.value, 2),
-            "gain": None,
-            "mark": None,
             "validation": number(on_validation[name]["saving"], digits) if on_validation else "",
             "share_of_oracle": percent(policy.share_of_oracle.value),
             "acted": percent(policy.acted.value),
             "precision": percent(policy.precision.value),
             "recall": percent(policy.recall.value),
+            **shown.get(name, NO_GAIN),
         }
-        if name in savings:
-            row |= {"gain": cell(savings[name], gain_digits), "mark": mark(savings[name], ends)}
-        rows.append(row)
-    return rows
+        for name, policy in sorted(policies.items(), key=lambda item: -(item[1].saving.value or 0.0))
+    ]
 
 
 def slice_rows(record: Evaluation) -> list[Row]:
     """Return one row per slice: the scores of model and reference, and the gain; the worst are marked."""
     slices = record.primary_slices
     worst = {(row.column, row.level) for row in worst_slices(record, slices)}
-    gains = [row.interval for row in slices]
     digits = places(Score(value=row.value) for row in slices)
-    gain_digits, ends = places(gains), axis(gains)
     rate = record.task == "binary"
     means = places(Score(value=row.mean) for row in slices)
     return [
@@ -153,11 +145,12 @@ def slice_rows(record: Evaluation) -> list[Row]:
             "mean": percent(row.mean) if rate else number(row.mean, means),
             "value": number(row.value, digits),
             "reference": number(row.reference, digits),
-            "gain": cell(gain, gain_digits),
-            "mark": mark(gain, ends),
             "worst": (row.column, row.level) in worst,
+            **gain,
         }
-        for row, before, gain in zip(slices, [None, *slices], gains, strict=False)
+        for row, before, gain in zip(
+            slices, [None, *slices], gain_cells([row.interval for row in slices]), strict=False
+        )
     ]
 
 

@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.evaluation import MODEL, Evaluation, Kpi, Score
-from cairn.report.numbers import estimate, listed, number, places, span, to_ascii
+from cairn.report.numbers import Interval, estimate, listed, number, places, span, to_ascii
 from cairn.report.page import seen_future
 
 Record = Mapping[str, Any]
-Interval = Score | Estimate
 
 NAMES = {
     "roc_auc": "ROC AUC",
