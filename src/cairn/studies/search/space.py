@@ -58,20 +58,18 @@ class Dimension:
 
     def at(self, share: float) -> Any:
         """Return the parameter at this share, in [0, 1), of the way through the dimension."""
-        match self.distribution:
-            case CategoricalDistribution(choices=choices):
-                return choices[int(share * len(choices))]
-            case IntDistribution(low=low, high=high, step=step, log=False):
-                return low + step * int(share * ((high - low) // step + 1))
-            case IntDistribution(low=low, high=high):
-                ends = math.log(low - 0.5), math.log(high + 0.5)
-                return min(max(round(math.exp(ends[0] + share * (ends[1] - ends[0]))), low), high)
-            case FloatDistribution(low=low, high=high, log=True):
-                return min(max(low * math.exp(share * math.log(high / low)), low), high)
-            case FloatDistribution(low=low, high=high, step=float(step)):
-                return low + step * int(share * (round((high - low) / step) + 1))
-            case FloatDistribution(low=low, high=high):
-                return low + share * (high - low)
+        found = self.distribution
+        if isinstance(found, CategoricalDistribution):
+            return found.choices[int(share * len(found.choices))]
+        low, high, step = found.low, found.high, found.step
+        if found.log:
+            half = 0.5 if step else 0.0  # a whole number stands for all that round to it
+            low, high = low - half, high + half
+            value = low * math.exp(share * math.log(high / low))
+            return min(max(round(value) if step else value, found.low), found.high)
+        return (
+            low + step * int(share * (round((high - low) / step) + 1)) if step else low + share * (high - low)
+        )
 
     def position(self, parameter: Any) -> float:
         """Return where a parameter is between the ends, 0 to 1, on the logarithm if tagged so."""

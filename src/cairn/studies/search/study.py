@@ -77,17 +77,14 @@ class Plan(pool.Plan):
 
     def dimensions(self) -> Space:
         """Return the space."""
-        return Space(tuple(_unpacked(**one) for one in self.space))
+        distributions: list[Any] = [json_to_distribution(one["distribution"]) for one in self.space]
+        dimensions = zip(self.space, distributions, strict=True)
+        return Space(tuple(Dimension(**one | {"distribution": made}) for one, made in dimensions))
 
 
 def packed(space: Space) -> list[dict[str, Any]]:
     """Return a space as plan.json holds it."""
     return [asdict(d) | {"distribution": distribution_to_json(d.distribution)} for d in space.dimensions]
-
-
-def _unpacked(distribution: str, **others: Any) -> Dimension:
-    made: Any = json_to_distribution(distribution)
-    return Dimension(distribution=made, **others)
 
 
 def keys(base: Mapping[str, Any], space: Space, objective: str) -> dict[str, str]:
@@ -266,19 +263,10 @@ def _place(folder: Path) -> str:
 
 def _enqueue_start(study: Study, plan: Plan, space: Space) -> None:
     """Queue the first points; after a kill in between the next driver queues the rest."""
-    settings = plan.base["search"]
-    count = min(settings["startup"], plan.trials)
-    queued = {_id(t.system_attrs.get("fixed_params", {})) for t in study.get_trials(deepcopy=False)}
-    points = [(DEFAULT, space.default)]
-    points += [(EXPLORED, point) for point in space.quasi_random(count - 1, plan.base["seed"])]
-    for origin, point in points:
-        if _id(point) not in queued:
-            study.enqueue_trial(point, user_attrs={ORIGIN: origin})
-            queued.add(_id(point))
-
-
-def _id(parameters: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
-    return tuple(sorted(parameters.items()))
+    count = min(plan.base["search"]["startup"], plan.trials)
+    study.enqueue_trial(space.default, user_attrs={ORIGIN: DEFAULT}, skip_if_exists=True)
+    for point in space.quasi_random(count - 1, plan.base["seed"]):
+        study.enqueue_trial(point, user_attrs={ORIGIN: EXPLORED}, skip_if_exists=True)
 
 
 def _storage(url: str | None, folder: Path) -> BaseStorage:

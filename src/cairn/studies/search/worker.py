@@ -15,7 +15,7 @@ from filelock import FileLock
 from optuna.pruners import NopPruner, PercentilePruner
 from optuna.samplers import TPESampler
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from cairn.compose.validate import read_config
 from cairn.data.parts import Prepared, load_prepared
@@ -116,7 +116,8 @@ def begin(study: Study, plan: Plan, space: Space, worker: str) -> optuna.Trial |
 
 def run(trial: optuna.Trial, study: Study, plan: Plan, space: Space, prepared: Prepared) -> str | None:
     """Train, score on validation and tell the study; return why the trial failed, or None."""
-    done = _same(study, trial)
+    # The result of the same parameters would be bit for bit the same.
+    done = next((other for other in finished(study) if other.params == trial.params), None)
     if done is not None:
         print(f"trial {trial.number}: the same parameters as trial {done.number}", flush=True)
         value = done.value if done.state == TrialState.COMPLETE else None
@@ -147,11 +148,6 @@ def run(trial: optuna.Trial, study: Study, plan: Plan, space: Space, prepared: P
 def value_of(objective: str, fitted: Predictor, rows: EvaluationSet) -> float:
     """Return the objective of a trial on the validation rows."""
     return values_of(rows.task, rows.y, fitted, rows.costs, [objective])[objective]
-
-
-def _same(study: Study, trial: optuna.Trial) -> FrozenTrial | None:
-    """Return a finished trial of the same parameters: its result would be bit for bit the same."""
-    return next((other for other in finished(study) if other.params == trial.params), None)
 
 
 def _watch(trial: optuna.Trial, *, greater: bool) -> Callable[[int, float], None]:
