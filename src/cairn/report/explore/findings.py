@@ -52,6 +52,11 @@ ADVICE = {
 
 Tone = Literal["worse", "unclear", "better"]
 TONES: tuple[Tone, ...] = ("worse", "unclear", "better")
+LEAKS: dict[str, tuple[Tone, str]] = {
+    "feature": ("worse", "Leak"),
+    "trusted": ("worse", "Trusted column"),
+    "not a feature": ("unclear", "Leak outside the features"),
+}
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def findings(
 ) -> list[Finding]:
     """Return all findings, problems first, then warnings, then what is fine; split is metrics/split.json."""
     every = [
-        *_time_order(split),
+        *([Finding("worse", "Time order", late)] if (late := seen_future(split)) else []),
         *_leaks(found, data),
         *_missing(found),
         *_duplicates(found),
@@ -93,18 +98,10 @@ def headline(every: Sequence[Finding]) -> tuple[Tone, str]:
     return tone, f"{_counted(problems, 'problem')} and {_counted(warnings, 'warning')}.".capitalize()
 
 
-def _time_order(split: Mapping[str, Any]) -> Iterator[Finding]:
-    if sentence := seen_future(split):
-        yield Finding("worse", "Time order", sentence)
-
-
 def _leaks(found: Study, data: DataConfig) -> Iterator[Finding]:
     flagged = [suspect for suspect in found.suspects if suspect.reason]
     for suspect in flagged:
-        subject = {"feature": "Leak", "trusted": "Trusted column"}.get(
-            suspect.role, "Leak outside the features"
-        )
-        tone: Tone = "worse" if suspect.role in ("feature", "trusted") else "unclear"
+        tone, subject = LEAKS[suspect.role]
         yield Finding(tone, subject, f"{suspect.column}: {suspect.reason}.")
     if found.suspects and not flagged:
         best, bound = found.suspects[0], short(data.leakage.max_single_score)
@@ -126,13 +123,9 @@ def _missing(found: Study) -> Iterator[Finding]:
     if constant:
         yield Finding("unclear", "Constant columns", f"Only one value in train: {listed(constant)}.")
     yield from _warning("Mostly missing", "More than half of the values are missing in train", mostly)
-    informative = {
-        gap.columns: gap.association
-        for gap in found.gaps
-        if gap.association is not None and abs(gap.association) > INFORMATIVE
-    }
-    strongest = sorted(informative, key=lambda columns: -abs(informative[columns]))
-    measured = {_gap(columns): number(informative[columns], 2) for columns in strongest}
+    informative = [gap for gap in found.gaps if abs(gap.association or 0.0) > INFORMATIVE]
+    strongest = sorted(informative, key=lambda gap: -abs(gap.association or 0.0))
+    measured = {_gap(gap.columns): number(gap.association, 2) for gap in strongest}
     yield from _warning("Informative gaps", "Missing values are associated with the target", measured)
     if not found.gaps:
         yield Finding("better", "Missing values", "No values are missing in train.")
@@ -223,9 +216,8 @@ def _size(found: Study) -> Iterator[Finding]:
     if rows < SMALL:
         yield Finding("unclear", "Few rows", f"Train has only {rows:,} rows.")
     if features > rows:
-        yield Finding(
-            "unclear", "More features than rows", f"Train has {features:,} features and {rows:,} rows."
-        )
+        fact = f"Train has {features:,} features and {rows:,} rows."
+        yield Finding("unclear", "More features than rows", fact)
 
 
 def _far(distances: Mapping[str, float]) -> dict[str, str]:

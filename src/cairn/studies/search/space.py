@@ -67,9 +67,9 @@ class Dimension:
             low, high = low - half, high + half
             value = low * math.exp(share * math.log(high / low))
             return min(max(round(value) if step else value, found.low), found.high)
-        return (
-            low + step * int(share * (round((high - low) / step) + 1)) if step else low + share * (high - low)
-        )
+        if step:
+            return low + step * int(share * (round((high - low) / step) + 1))
+        return low + share * (high - low)
 
     def position(self, parameter: Any) -> float:
         """Return where a parameter is between the ends, 0 to 1, on the logarithm if tagged so."""
