@@ -67,7 +67,7 @@ def run(name: str = "", *args: str) -> int:
         run_stage(name, args)
     else:
         hint = did_you_mean(name, [*COMMANDS, *stages])
-        print(f"cairn: no command or stage '{name}'{hint}; see `cairn --help`", file=sys.stderr)
+        print(f"cairn: no command or stage '{name}'{hint} (`cairn --help` lists them)", file=sys.stderr)
         return 2
     return 0
 

@@ -9,7 +9,7 @@ class UserError(Exception):
 
 
 def did_you_mean(name: object, names: Iterable[str]) -> str:
-    """Return `, did you mean X?` for the name most like the given one, or an empty string."""
+    """Return `; did you mean 'X'?` for the name most like the given one, or an empty string."""
     by_case = {known.lower(): known for known in names}
     near = difflib.get_close_matches(str(name).lower(), by_case, n=1, cutoff=0.5)
-    return f", did you mean {by_case[near[0]]}?" if near else ""
+    return f"; did you mean '{by_case[near[0]]}'?" if near else ""

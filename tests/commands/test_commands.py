@@ -117,15 +117,15 @@ def test_engines_are_those_there_are():
 
 
 WRONG = {
-    "compare A B --resampels 200": "cairn compare: no option --resampels, did you mean --resamples?",
-    "doctor --hel": "cairn doctor: no option --hel, did you mean --help?",
-    "compose --rest": "cairn compose: no option --rest, did you mean --reset?",
-    "compare A B --resamples 9": "cairn compare: --resamples: should be greater than or equal to 100",
+    "compare A B --resampels 200": "cairn compare: no option --resampels; did you mean '--resamples'?",
+    "doctor --hel": "cairn doctor: no option --hel; did you mean '--help'?",
+    "compose --rest": "cairn compose: no option --rest; did you mean '--reset'?",
+    "compare A B --resamples 9": "cairn compare: --resamples: must be at least 100, not '9'",
     "compare A B --part tset": "cairn compare: --part: 'tset' is not one of 'test', 'validation'",
     "compare A": "cairn compare: missing argument 'B...'",
     "new-data x.csv": "cairn new-data: missing option '--target'",
-    "sweep seed=1,2": "cairn sweep: got unexpected extra argument(s) (seed=1,2)",
-    "comprae": "cairn: no command or stage 'comprae', did you mean compare?; see `cairn --help`",
+    "sweep seed=1,2": "cairn sweep: unexpected argument: seed=1,2",
+    "comprae": "cairn: no command or stage 'comprae'; did you mean 'compare'? (`cairn --help` lists them)",
 }
 
 

@@ -33,20 +33,20 @@ def test_the_toy_itself_is_right(conf):
 
 WRONG = {
     # what sections say by themselves
-    "+model.parms=1": "model.parms: unknown key, did you mean params?",
-    "+train.devise=cpu": "train.devise: unknown key, did you mean device?",
-    "+data.leakage.min_nul_rows=1": "data.leakage.min_nul_rows: unknown key, did you mean min_null_rows?",
-    "+extra=1": "extra: unknown key, did you mean train?",
+    "+model.parms=1": "model.parms: unknown key; did you mean 'params'?",
+    "+train.devise=cpu": "train.devise: unknown key; did you mean 'device'?",
+    "+data.leakage.min_nul_rows=1": "data.leakage.min_nul_rows: unknown key; did you mean 'min_null_rows'?",
+    "+extra=1": "extra: unknown key; did you mean 'train'?",
     "~evaluate.slices": "evaluate.slices: missing",
     "~kpi.kind": "kpi.kind: missing",
-    "train.device=gpu": "train.device: should be 'auto', 'cpu' or 'cuda', not 'gpu', did you mean cpu?",
-    "train.early_stopping=1": "train.early_stopping: should be boolean, not 1",
-    "seed=-1": "seed: should be greater than or equal to 0, not -1",
-    "seed=true": "seed: should be integer, not True",
-    "split.validation=abc": "split.validation: should be number, not 'abc'",
-    "split.kind=tme": "split.kind: tme is not one of time, random, group, did you mean time?",
+    "train.device=gpu": "train.device: must be 'auto', 'cpu' or 'cuda', not 'gpu'; did you mean 'cpu'?",
+    "train.early_stopping=1": "train.early_stopping: must be true or false, not 1",
+    "seed=-1": "seed: must be at least 0, not -1",
+    "seed=true": "seed: must be an integer, not true",
+    "split.validation=abc": "split.validation: must be a number, not 'abc'",
+    "split.kind=tme": "split.kind: must be 'time', 'random' or 'group', not 'tme'; did you mean 'time'?",
     "split.validation=0.9": "split: validation 0.9 + test 0.15 leave no rows to train on",
-    "evaluate.slices=[ward,3]": "evaluate.slices.1: should be string, not 3",
+    "evaluate.slices=[ward,3]": "evaluate.slices.1: must be a string, not 3",
     "model.classifier={_target_:3}": (
         "model.classifier: needs the key _target_, the dotted name of an estimator class"
     ),
@@ -84,34 +84,34 @@ WRONG = {
         "model.classifier._target_: no module 'sklern' can be imported"
     ),
     "model.classifier._target_=sklearn.linear_model.LogisticRegresion": (
-        "model.classifier._target_: 'sklearn.linear_model' has no 'LogisticRegresion',"
-        " did you mean LogisticRegression?"
+        "model.classifier._target_: 'sklearn.linear_model' has no 'LogisticRegresion';"
+        " did you mean 'LogisticRegression'?"
     ),
     "+model.params.learning_rat=1": (
-        "model.params.learning_rat: HistGradientBoostingClassifier has no such parameter,"
-        " did you mean learning_rate?"
+        "model.params.learning_rat: HistGradientBoostingClassifier has no such parameter;"
+        " did you mean 'learning_rate'?"
     ),
     "+baseline.linear.classifier.c=1": (
-        "baseline.linear.classifier.c: LogisticRegression has no such parameter, did you mean C?"
+        "baseline.linear.classifier.c: LogisticRegression has no such parameter; did you mean 'C'?"
     ),
     "model.encoding.max_categories=256": (
         "model.encoding.max_categories: HistGradientBoostingClassifier takes 255 codes per column at most"
     ),
     "data.load={_target_:statistics.quantles}": (
-        "data.load._target_: 'statistics' has no 'quantles', did you mean quantiles?"
+        "data.load._target_: 'statistics' has no 'quantles'; did you mean 'quantiles'?"
     ),
     "data.load={_target_:statistics.quantiles,metod:x}": (
-        "data.load.metod: quantiles has no such parameter, did you mean method?"
+        "data.load.metod: quantiles has no such parameter; did you mean 'method'?"
     ),
     "data.contract=conf/contract/vists.yaml": (
-        "data.contract: no file conf/contract/vists.yaml, did you mean conf/contract/visits.yaml?"
+        "data.contract: no file conf/contract/vists.yaml; did you mean 'conf/contract/visits.yaml'?"
     ),
-    "data.target=returnd": "data.target: the contract has no column 'returnd', did you mean returned?",
+    "data.target=returnd": "data.target: the contract has no column 'returnd'; did you mean 'returned'?",
     "data.target=ward": "data.target: conf/contract/visits.yaml must declare 'ward' known: after",
-    "data.time=dya": "data.time: the contract has no column 'dya', did you mean day?",
+    "data.time=dya": "data.time: the contract has no column 'dya'; did you mean 'day'?",
     "data.group=bill": "data.group: 'bill' is known: after, which only the target may be",
     "+data.drop_where.old='abs(ag) > 3'": (
-        "data.drop_where.old: the contract has no column 'ag', did you mean age?"
+        "data.drop_where.old: the contract has no column 'ag'; did you mean 'age'?"
     ),
     "+data.drop_where.old='age > @limit'": (
         "data.drop_where.old: 'age > @limit' cannot be read as an expression"
@@ -123,38 +123,40 @@ WRONG = {
     "+data.derive.returned='bill > age'": None,
     "+data.derive.ward='bill > 3'": "data.derive.ward: 'bill' is known: after, so 'ward' must be too",
     "+data.derive.ward='nihgts > 3'": (
-        "data.derive.ward: the contract has no column 'nihgts', did you mean nights?"
+        "data.derive.ward: the contract has no column 'nihgts'; did you mean 'nights'?"
     ),
     "+data.derive.wrad='nights > 3'": (
-        "data.derive.wrad: the contract has no column 'wrad', did you mean ward?"
+        "data.derive.wrad: the contract has no column 'wrad'; did you mean 'ward'?"
     ),
     "+data.derive.ward='nights >'": "data.derive.ward: 'nights >' cannot be read as an expression",
-    "data.leakage.trusted=[aeg]": "data.leakage.trusted: the contract has no column 'aeg', did you mean age?",
-    "evaluate.slices=[wrad]": "evaluate.slices: the contract has no column 'wrad', did you mean ward?",
+    "data.leakage.trusted=[aeg]": (
+        "data.leakage.trusted: the contract has no column 'aeg'; did you mean 'age'?"
+    ),
+    "evaluate.slices=[wrad]": "evaluate.slices: the contract has no column 'wrad'; did you mean 'ward'?",
     "evaluate.slices=[bill]": ("evaluate.slices: 'bill' is known: after, which only the target may be"),
     "features.groups=[stya]": (
-        "features.groups: the contract has no group 'stya', did you mean stay? (groups: person, stay)"
+        "features.groups: the contract has no group 'stya'; did you mean 'stay'? (groups: person, stay)"
     ),
     "features.exclude=[day]": "features.exclude: the contract has no feature 'day'",
     "features.groups=[person] features.exclude=[age]": "features: no feature is left",
     "features.selection.kind=rekursive": (
-        "features.selection.kind: should be 'none', 'univariate' or 'recursive', not 'rekursive',"
-        " did you mean recursive?"
+        "features.selection.kind: must be 'none', 'univariate' or 'recursive', not 'rekursive';"
+        " did you mean 'recursive'?"
     ),
     "features.selection.kind=recursive features.selection.keep=4": (
         "features.selection.keep: 4, but there are only 3 columns"
     ),
     "+baseline.rules.w={kind:rate,by:[wrad],smoothing:1}": (
-        "baseline.rules.w.by: the contract has no column 'wrad', did you mean ward?"
+        "baseline.rules.w.by: the contract has no column 'wrad'; did you mean 'ward'?"
     ),
     "+baseline.rules.w={kind:column,column:bill}": (
         "baseline.rules.w.column: 'bill' is known: after, which only the target may be"
     ),
     "+baseline.rules.w={kind:rte,by:[ward]}": (
-        "baseline.rules.w.kind: rte is not one of rate, column, did you mean rate?"
+        "baseline.rules.w.kind: must be 'rate' or 'column', not 'rte'; did you mean 'rate'?"
     ),
     "+baseline.rules.w={kind:rate,by:[ward],smothing:1,smoothing:1}": (
-        "baseline.rules.w.smothing: unknown key, did you mean smoothing?"
+        "baseline.rules.w.smothing: unknown key; did you mean 'smoothing'?"
     ),
 }
 
@@ -167,15 +169,15 @@ def test_each_thing_that_is_wrong_has_its_line(conf, overrides, said):
 
 
 HYDRA = {
-    "model=mpl": "conf/model: no option 'mpl', did you mean mlp? (options: cnn, extra_trees, hist_gbdt,",
+    "model=mpl": "conf/model: no option 'mpl'; did you mean 'mlp'? (options: cnn, extra_trees, hist_gbdt,",
     "train.devise=cpu": (
-        "override train.devise=cpu: no key train.devise, did you mean train.device?"
+        "override train.devise=cpu: no key train.devise; did you mean 'train.device'?"
         " (+train.devise=... adds one)"
     ),
     "train=[": "override train=[: cannot be parsed; quote anything but plain words and numbers",
     "~train.nothing": "conf/: Could not delete from config. 'train.nothing' does not exist.",
     "seed=${sed}": "conf/: Interpolation key 'sed' not found",
-    "experiment=tniy": "conf/experiment: no option 'tniy', did you mean tiny? (options: ",
+    "experiment=tniy": "conf/experiment: no option 'tniy'; did you mean 'tiny'? (options: ",
     "seed=1,2": "Ambiguous value for argument 'seed=1,2'",
 }
 
@@ -216,7 +218,7 @@ def test_the_line_names_the_file_or_the_override_the_key_came_from(tmp_path, ove
 def test_a_value_of_config_yaml_itself_is_looked_for_there(tmp_path):
     conf = make_toy_conf(tmp_path)
     edit(conf / "config.yaml", "threads: 2", "threads: 0")
-    assert lines(conf) == ["conf/config.yaml: threads: should be greater than or equal to 1, not 0"]
+    assert lines(conf) == ["conf/config.yaml: threads: must be at least 1, not 0"]
 
 
 def test_a_broken_contract_is_told_by_its_own_file_and_key(tmp_path):
@@ -224,9 +226,9 @@ def test_a_broken_contract_is_told_by_its_own_file_and_key(tmp_path):
     contract = conf / "contract/visits.yaml"
     edit(contract, "bill: {kind: numeric, known: after}", "bill: {kind: numerc, knwon: after}")
     assert lines(conf) == [
-        "conf/contract/visits.yaml: columns.bill.kind: should be 'numeric', 'categorical', 'boolean' or"
-        " 'datetime', not 'numerc', did you mean numeric?",
-        "conf/contract/visits.yaml: columns.bill.knwon: unknown key, did you mean known?",
+        "conf/contract/visits.yaml: columns.bill.kind: must be 'numeric', 'categorical', 'boolean' or"
+        " 'datetime', not 'numerc'; did you mean 'numeric'?",
+        "conf/contract/visits.yaml: columns.bill.knwon: unknown key; did you mean 'known'?",
     ]
     contract.write_text("columns: [", encoding="utf-8")
     assert [line.split(": ")[:2] for line in lines(conf)] == [
@@ -274,8 +276,8 @@ def test_a_key_that_is_a_truth_value_to_some_readers_is_refused(tmp_path):
 def test_a_key_is_looked_for_in_the_option_that_is_chosen_beside_it(conf):
     (line,) = lines(conf, "model=extra_trees", "model.params.n_estimator=50")
     assert line.startswith(
-        "override model.params.n_estimator=50: no key model.params.n_estimator,"
-        " did you mean model.params.n_estimators?"
+        "override model.params.n_estimator=50: no key model.params.n_estimator;"
+        " did you mean 'model.params.n_estimators'?"
     )
 
 

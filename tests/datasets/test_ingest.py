@@ -122,7 +122,7 @@ def test_another_table_under_the_same_name_is_not_written(checkout, monkeypatch)
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("flight_2023", r"no data set 'flight_2023', did you mean flights_2023\? \(data sets: flights, "),
+        ("flight_2023", r"no data set 'flight_2023'; did you mean 'flights_2023'\? \(data sets: flights, "),
         ("weather", r"no data set 'weather' \(data sets: flights, flights_2023, digits, diabetes\)"),
     ],
 )

@@ -36,7 +36,7 @@ def test_every_bad_combination_is_named_before_anything_runs(here):
         "model=mlp seed=-1 +model.params.max_depth=3",
     ]
     (unknown,) = refusal("-S", "model=hist_gbtd,mlp")
-    assert unknown.startswith("model=hist_gbtd: conf/model: no option 'hist_gbtd', did you mean hist_gbdt?")
+    assert unknown.startswith("model=hist_gbtd: conf/model: no option 'hist_gbtd'; did you mean 'hist_gbdt'?")
     assert git(here.path, "for-each-ref", "refs/exps") == ""
     assert not (here.path / ".dvc/tmp/sweeps").exists()
 

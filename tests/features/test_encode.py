@@ -66,8 +66,8 @@ def test_the_target_is_never_a_feature_of_itself():
 @pytest.mark.parametrize(
     ("choice", "words"),
     [
-        ({"groups": ["plase"]}, "did you mean place"),
-        ({"exclude": ["sice"]}, "did you mean size"),
+        ({"groups": ["plase"]}, "did you mean 'place"),
+        ({"exclude": ["sice"]}, "did you mean 'size"),
         ({"groups": ["body"], "exclude": ["size"]}, "no column is left"),
     ],
 )

@@ -47,7 +47,7 @@ def test_rows_with_a_key_are_told_apart_by_it(old, new):
 def test_a_key_that_names_no_single_row_is_not_used():
     found = changes(table([(1, "a"), (1, "b")]), table([(1, "a"), (1, "c")]), key=["n"])
     assert (found.rows.key, found.rows.added, found.rows.removed) == ((), 1, 1)
-    with pytest.raises(UserError, match="key: wrd is not in both snapshots, did you mean word"):
+    with pytest.raises(UserError, match="key: wrd is not in both snapshots; did you mean 'word"):
         changes(table([]), table([]), key=["wrd"])
 
 

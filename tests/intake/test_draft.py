@@ -337,8 +337,8 @@ TOO_LITTLE = {
     "three events": (
         visits().assign(bought=["yes"] * 3 + ["no"] * 397), "bought", r"only 3 rows are yes; at least 10",
     ),
-    "a typo": (visits(), "bougth", r"no column 'bougth', did you mean bought\? \(columns: age, town,"),
-    "a typo in an expression": (visits(), "old = aeg > 50", r"no column 'aeg', did you mean age\?"),
+    "a typo": (visits(), "bougth", r"no column 'bougth'; did you mean 'bought'\? \(columns: age, town,"),
+    "a typo in an expression": (visits(), "old = aeg > 50", r"no column 'aeg'; did you mean 'age'\?"),
     "no expression": (visits(), "old = age >", r"is not an expression, such as"),
     "a name twice": (visits(), "age = noise > 1", r"the table has a column 'age' already"),
     "an id": (visits().assign(x=[f"n{i}" for i in range(ROWS)]), "x", r"almost every value is unique"),

@@ -111,7 +111,7 @@ def test_from_where_the_data_live_to_a_table_by_config_alone_and_an_update(origi
 
     said = new_data("--target", "payd", fails=True)
     assert len(said) == 1
-    assert "no column 'payd', did you mean paid?" in said[0]
+    assert "no column 'payd'; did you mean 'paid'?" in said[0]
     assert checkout.git("status", "--porcelain") == ""
     assert list(checkout.path.glob(".dvc/tmp/new-data*")) == []
     assert list(checkout.path.glob(".dvc/cache/**/*.*")) == []

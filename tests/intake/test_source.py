@@ -239,7 +239,7 @@ def test_a_file_that_cannot_be_read_gives_one_line_that_names_it(name, tmp_path)
 
 def test_a_missing_file_or_a_wrong_encoding_gives_the_fix(tmp_path):
     (tmp_path / "sales.csv").write_text("a,b\n1,2\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"no such file, did you mean sales\.csv\?"):
+    with pytest.raises(UserError, match=r"no such file; did you mean 'sales\.csv'\?"):
         opened(tmp_path / "sale.csv")
     with pytest.raises(UserError, match="not klingon text"):
         opened(tmp_path / "sales.csv", encoding="klingon")

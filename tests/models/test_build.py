@@ -38,8 +38,8 @@ def test_the_config_takes_precedence():
 @pytest.mark.parametrize(
     ("choice", "words"),
     [
-        ({"n_estimator": 3, "name": "extra_trees"}, "n_estimator of .*did you mean n_estimators"),
-        ({"classifier": "sklearn.linear_model.LogisticRegresion"}, "did you mean LogisticRegression"),
+        ({"n_estimator": 3, "name": "extra_trees"}, "n_estimator of .*did you mean 'n_estimators"),
+        ({"classifier": "sklearn.linear_model.LogisticRegresion"}, "did you mean 'LogisticRegression"),
         ({"classifier": "lightgum.LGBM"}, "no module 'lightgum'"),
         ({"classifier": "LogisticRegression"}, "no module"),
         ({"classifier": "sklearn.svm.LinearSVC"}, "no predict_proba"),

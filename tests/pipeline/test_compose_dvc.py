@@ -149,7 +149,7 @@ def test_a_run_is_saved_as_a_preset_dropped_and_had_again_by_name(scratch):
     ("override", "line"),
     [
         ("~model", "params.yaml: model: missing, a section cannot be left out (~model)"),
-        ("+train.devise=cpu", "-S +train.devise=cpu: train.devise: unknown key, did you mean device?"),
+        ("+train.devise=cpu", "-S +train.devise=cpu: train.devise: unknown key; did you mean 'device'?"),
     ],
 )
 def test_what_is_wrong_in_an_experiment_stops_it_in_one_line_before_anything_runs(scratch, override, line):

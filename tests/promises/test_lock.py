@@ -27,4 +27,4 @@ def test_the_cairn_command_runs_the_checkout_it_stands_in(snapshot):
     assert inside.run("cairn", "compose") == "this checkout = conf/\n"
     snapshot.git("checkout", "--quiet", ".")
     said = inside.run("cairn", "trian", fails=True)
-    assert said.startswith("cairn: no command or stage 'trian', did you mean train?")
+    assert said.startswith("cairn: no command or stage 'trian'; did you mean 'train'?")

@@ -50,13 +50,13 @@ def test_another_model_is_a_word_away_and_a_page_is_written(tiny):
     ("words", "told"),
     [
         (("ablate", "-S", "split.gap=2"), "split.gap"),
-        (("ablate", "-S", "model=mpl"), "conf/model: no option 'mpl', did you mean mlp?"),
+        (("ablate", "-S", "model=mpl"), "conf/model: no option 'mpl'; did you mean 'mlp'?"),
         (
             ("ablate", "--groups", "wether"),
-            "--groups wether: no group of features in use, did you mean weath",
+            "--groups wether: no group of features in use; did you mean 'weath",
         ),
         (("ablate", "--decide-by", "rmse"), "--decide-by rmse: a binary task has accuracy"),
-        (("learning-curve", "--points", "1"), "--points: should be greater than or equal to 2"),
+        (("learning-curve", "--points", "1"), "--points: must be at least 2"),
     ],
 )
 def test_what_is_wrong_is_one_line(tiny, words, told):

@@ -141,7 +141,7 @@ def test_a_regression_and_many_unclear_parts_speak_too():
     [
         ({"g": ["a", "b"]}, None, False, "g has all the features: without it none is left; --columns"),
         ({"g": ["a"]}, None, True, "a has all the features"),
-        ({"g": ["a"], "weather": ["b"]}, ["wether"], False, "--groups wether: .*did you mean weather"),
+        ({"g": ["a"], "weather": ["b"]}, ["wether"], False, "--groups wether: .*did you mean 'weather"),
     ],
 )
 def test_what_cannot_be_left_out_is_an_error(groups, asked, columns, words):

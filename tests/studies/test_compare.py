@@ -224,7 +224,7 @@ def test_the_order_of_the_rows_does_not_matter(toy):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["sound", "tunde"], r"tunde: no branch, .* experiment with this name, did you mean tuned\?"),
+        (["sound", "tunde"], r"tunde: no branch, .* experiment with this name; did you mean 'tuned'\?"),
         (["sound", "twice"], r"twice: 2 revisions have this name: .*: refs/.*/twice, refs/.*/twice"),
         (["sound", "main"], r"main: 2 revisions have this name: .*: [0-9a-f]{7} in git, refs/exps/"),
         (["sound", "ancient"], r"ancient: has no metrics/evaluation.json: it is older than"),
@@ -244,7 +244,7 @@ def test_what_cannot_be_compared_is_said_in_one_line(toy, names, message):
 
 
 def test_a_metric_that_is_not_there_gets_the_nearest_name(toy):
-    with pytest.raises(UserError, match="no metric 'rocauc' for binary, did you mean roc_auc"):
+    with pytest.raises(UserError, match="no metric 'rocauc' for binary; did you mean 'roc_auc"):
         compare(toy.path, ["noisy", "sound"], metrics=["rocauc"])
     with pytest.raises(UserError, match="no metric 'rmse' for binary"):
         compare(toy.path, ["noisy", "sound"], decides="rmse")

@@ -330,7 +330,7 @@ def test_a_missing_storage_is_a_one_line_error(toy):
     ("words", "message"),
     [
         (["train.device=auto,gpu"], "space: train.device=gpu"),
-        (["search.objective=rocauc"], "did you mean roc_auc"),
+        (["search.objective=rocauc"], "did you mean 'roc_auc"),
         (["search.objective=saving"], "needs a cost model"),
     ],
 )

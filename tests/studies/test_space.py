@@ -96,7 +96,7 @@ def test_words_become_the_distribution(words, current, wanted):
         ("split.gap=1D,2D", "cairn sweep"),
         ("threads=1,2", "cairn sweep"),
         ("kpi.action=50,100", "does not affect a trial"),
-        ("model.params.learning_rat=interval(0, 1)", "did you mean model.params.learning_rate"),
+        ("model.params.learning_rat=interval(0, 1)", "did you mean 'model.params.learning_rate"),
         (f"{RATE}=interval(0.1, 1)", "is 0.05, which is not in"),
         (f"{RATE}=choice(0.1, 1)", "is 0.05, which is not in"),
         (f"{RATE}=range(0.02, 0.1, step=0.02)", "is 0.05, which is not in"),
@@ -108,7 +108,7 @@ def test_words_become_the_distribution(words, current, wanted):
         (f"{RATE}=glob(*)", "cannot be varied"),
         ("model.params.max_leaf_nodes=interval(7.5, 90)", "whole ends"),
         ("model.encoding.numeric=interval(0, 1)", "use choice"),
-        ("features=all,schedul", "did you mean schedule"),
+        ("features=all,schedul", "did you mean 'schedule"),
         ("features=interval(0, 1)", "is a config group"),
     ],
 )

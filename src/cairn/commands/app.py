@@ -13,7 +13,7 @@ from cairn.commands import COMMANDS, Command
 from cairn.errors import did_you_mean
 
 TYPER_QUOTES = re.compile(r"\[default: \((.+?)\)(;.*)?\]")
-PYDANTIC_PREFIX = re.compile("^(Input|Value error,) ")
+TOO_MANY = re.compile(r"Got unexpected extra argument\(s\) \((.*)\)")
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
@@ -111,10 +111,17 @@ def _line(error: typer.TyperException, command: TyperCommand) -> str:
     if option and hasattr(error, "possibilities"):
         known = [name for param in command.params for name in param.opts if not getattr(param, "hidden", 0)]
         return f"no option {option}{did_you_mean(option, [*known, '--help'])}"
-    param, message = getattr(error, "param", None), error.format_message()
+    param = getattr(error, "param", None)
+    message = TOO_MANY.sub(r"unexpected argument: \1", error.format_message())
     if param is not None and getattr(error, "message", ""):
+        from pydantic import ValidationError
+
+        from cairn.settings.messages import problems
+
         hint = param.opts[-1] if param.param_type_name == "option" else _metavar(param)
-        message = f"{hint}: {PYDANTIC_PREFIX.sub('', error.message)}"
+        wrong = error.__cause__
+        said = problems(wrong, None, None)[0][1] if isinstance(wrong, ValidationError) else error.message
+        message = f"{hint}: {said}"
     elif message[:1].isupper():
         message = message[:1].lower() + message[1:]
     return message.rstrip(".")

@@ -1,5 +1,6 @@
 """Read YAML, and turn what is wrong into one line per key: where, what, and the nearest valid name."""
 
+import json
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -10,6 +11,28 @@ from pydantic_core import ErrorDetails
 from cairn.errors import UserError, did_you_mean
 
 Problem = tuple[tuple[str, ...], str]
+
+MUST = {
+    "int_type": "be an integer",
+    "int_parsing": "be an integer",
+    "float_type": "be a number",
+    "float_parsing": "be a number",
+    "finite_number": "be a finite number",
+    "bool_type": "be true or false",
+    "string_type": "be a string",
+    "list_type": "be a list",
+    "dict_type": "be a mapping (KEY: VALUE)",
+    "model_type": "be a mapping (KEY: VALUE)",
+    "model_attributes_type": "be a mapping (KEY: VALUE)",
+    "greater_than": "be greater than {gt:g}",
+    "greater_than_equal": "be at least {ge:g}",
+    "less_than": "be less than {lt:g}",
+    "less_than_equal": "be at most {le:g}",
+    "literal_error": "be {expected}",
+    "union_tag_invalid": "be {expected_tags}",
+    "too_short": "have {min_length} or more items",
+}
+"""What a value must do, by the type of pydantic's error, whose own sentence stands for every other type."""
 
 
 def read_yaml(path: Path, name: str = "", *, resolve: bool = False) -> Any:
@@ -60,11 +83,11 @@ def problems(error: ValidationError, hint: Any, value: Any) -> list[Problem]:
 
 
 def _joined(said: list[str]) -> str:
-    """Join what the members of a union say about a value: `should be A, not V` and `should be B, not V`."""
-    parts = [text.removeprefix("should be ").rpartition(", not ") for text in said]
+    """Join what the members of a union say about a value: `must be A, not V` and `must be B, not V`."""
+    parts = [text.removeprefix("must be ").rpartition(", not ") for text in said]
     if len(said) == 1 or not all(middle for _, middle, _ in parts):
         return "; ".join(dict.fromkeys(said))
-    return f"should be {' or '.join(dict.fromkeys(before for before, _, _ in parts))}, not {parts[0][2]}"
+    return f"must be {_either(list(dict.fromkeys(before for before, _, _ in parts)))}, not {parts[0][2]}"
 
 
 def _written_path(detail: ErrorDetails, value: Any) -> tuple[str, ...]:
@@ -82,23 +105,35 @@ def _written_path(detail: ErrorDetails, value: Any) -> tuple[str, ...]:
 
 
 def _said(detail: ErrorDetails, hint: Any, value: Any, path: tuple[str, ...]) -> str:
-    context = detail.get("ctx", {})
+    context, given = detail.get("ctx", {}), detail["input"]
+    near = ""
     match detail["type"]:
         case "extra_forbidden":
             return f"unknown key{did_you_mean(path[-1], names_at(hint, value, path[:-1]))}"
         case "missing" | "union_tag_not_found":
             return "missing"
-        case "union_tag_invalid":
-            tags = context["expected_tags"].replace("'", "").split(", ")
-            return f"{context['tag']} is not one of {', '.join(tags)}{did_you_mean(context['tag'], tags)}"
-        case "literal_error":
-            names = [name.strip("'") for name in context["expected"].replace(" or ", ", ").split(", ")]
-            given = detail["input"]
-            return f"should be {context['expected']}, not {given!r}{did_you_mean(given, names)}"
         case "value_error":
             return str(context["error"])
-    wanted = detail["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    return f"should be {wanted}, not {detail['input']!r}"
+        case "union_tag_invalid":
+            tags = [tag.strip("'") for tag in context["expected_tags"].split(", ")]
+            given, near = context["tag"], did_you_mean(context["tag"], tags)
+            context = {"expected_tags": _either([f"'{tag}'" for tag in tags])}
+        case "literal_error":
+            names = [name.strip("'") for name in context["expected"].replace(" or ", ", ").split(", ")]
+            near = did_you_mean(given, names)
+    own = MUST.get(detail["type"])
+    must = own.format(**context) if own else detail["msg"].removeprefix("Input should ")
+    return f"must {must}, not {_as_written(given)}{near}"
+
+
+def _either(names: list[str]) -> str:
+    """Return `A, B or C`."""
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _as_written(value: Any) -> str:
+    """Return a value as YAML has it, a string in single quotes."""
+    return repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def names_at(hint: Any, value: Any, path: tuple[str, ...]) -> list[str]:

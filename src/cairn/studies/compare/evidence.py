@@ -76,8 +76,8 @@ class History:
             branches = git(self.root, "for-each-ref", "--format=%(refname:short)", *kinds).splitlines()
             known = [*(one.name for one in self._experiments), *branches, WORKSPACE]
             raise UserError(
-                f"{name}: no branch, tag, commit or experiment with this name{did_you_mean(name, known)};"
-                " `dvc exp list --all-commits` and `git branch --all` list them"
+                f"{name}: no branch, tag, commit or experiment with this name{did_you_mean(name, known)}"
+                " (`dvc exp list --all-commits` and `git branch --all` list them)"
             )
         return Revision(name, commits.pop())
 

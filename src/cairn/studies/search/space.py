@@ -192,7 +192,9 @@ def _dimension(conf: Path, base: Composed, key: str, words: str) -> Dimension:
         return _group(conf, base, key, words)
     keys = {".".join(path): value for path, value in leaves(base.values).items()}
     if key not in keys:
-        raise UserError(f"{key}: no such key{did_you_mean(key, list(keys))}; give it a value in conf/ first")
+        raise UserError(
+            f"{key}: no such key{did_you_mean(key, list(keys))} (a new key needs a value in conf/ first)"
+        )
     return of_values(key, words, keys[key])
 
 
