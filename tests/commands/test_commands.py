@@ -124,6 +124,7 @@ WRONG = {
     "compare A B --part tset": "cairn compare: --part: 'tset' is not one of 'test', 'validation'",
     "compare A": "cairn compare: missing argument 'B...'",
     "new-data x.csv": "cairn new-data: missing option '--target'",
+    "sweep --workers 0": "cairn sweep: --workers: must be at least 1, not '0'",
     "sweep seed=1,2": "cairn sweep: unexpected argument: seed=1,2",
     "comprae": "cairn: no command or stage 'comprae'; did you mean 'compare'? (`cairn --help` lists them)",
 }

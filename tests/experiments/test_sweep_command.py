@@ -5,7 +5,7 @@ import pytest
 from cairn.commands.app import run
 from cairn.errors import UserError
 from cairn.experiments.engines import crew_size
-from cairn.experiments.refs import git
+from cairn.experiments.refs import git, uncommitted
 
 
 @pytest.fixture(scope="module")
@@ -82,12 +82,18 @@ def test_what_is_not_committed_is_listed_and_can_be_left_out(here, capsys):
     assert revision.startswith("no revision 'nowhere'")
 
 
+def test_a_lock_of_other_code_and_the_same_data_does_not_stop_a_sweep(here):
+    here.replace("data/dvc.lock", "path: code/ingest.txt", "path: code/other.txt")
+    assert uncommitted(here.path) == []
+    here.replace("data/dvc.lock", "path: data/raw/digits.csv", "path: data/raw/other.csv")
+    assert uncommitted(here.path) == ["data/dvc.lock"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         ((), "nothing to vary"),
         (("-S", "seed=1,2", "--name", "a/b"), "--name a/b: use letters"),
-        (("-S", "seed=1,2", "--workers", "0"), "--workers 0: at least 1"),
         (("-S", "seed=1,2", "--on", "slurm"), "--on slurm needs --workers N"),
     ],
 )
@@ -107,5 +113,3 @@ def test_too_many_threads_for_the_cores_are_said_and_not_changed(monkeypatch, ca
     assert "3 workers of 2 threads on 4 cores" in capsys.readouterr().out
     with pytest.raises(UserError, match="--on slurm needs --workers N"):
         crew_size(None, "slurm", 2)
-    with pytest.raises(UserError, match="--workers 0: at least 1"):
-        crew_size(0, "local", 2)

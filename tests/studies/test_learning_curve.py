@@ -9,7 +9,7 @@ from toy_study import config, prepared
 from cairn.errors import UserError
 from cairn.report.studies.learning_curve import sheet_of, verdict
 from cairn.report.studies.sheet import to_html, to_text
-from cairn.studies.learning_curve import check_classes, learning_curve, nested, units
+from cairn.studies.learning_curve import check_classes, learning_curve, nested, order_of, units
 
 SHARES = [1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0]
 
@@ -89,6 +89,6 @@ def test_the_same_again_gives_the_same_page():
 def test_what_cannot_be_drawn_is_told():
     rows = prepared().train
     with pytest.raises(UserError, match=r"recent needs data\.time"):
-        units(rows, config(), "recent")
+        order_of(config(), "recent")
     with pytest.raises(UserError, match="smallest set has 1 rows and none of y = "):
         check_classes(rows, np.array([0]), config().data)

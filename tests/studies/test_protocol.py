@@ -12,7 +12,7 @@ def protocol(decides):
 
 
 def test_what_decides_has_to_be_a_metric_of_the_task():
-    with pytest.raises(UserError, match="--decide-by rmse: a binary task has accuracy"):
+    with pytest.raises(UserError, match="--decide-by rmse: a binary task has no such metric"):
         protocol("rmse")
     with pytest.raises(UserError, match="--decide-by saving"):
         protocol("saving")

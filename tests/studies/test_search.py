@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from sklearn.metrics import roc_auc_score
 from toy_search import QUICK, STRENGTH, begun, visits, worked
 
+from cairn.commands.app import run as run_command
 from cairn.compose import params_file
 from cairn.compose.validate import read_config
 from cairn.data.parts import load_prepared
@@ -241,6 +242,23 @@ def test_a_study_accepts_every_override_and_keeps_those_that_the_prepared_data_n
     assert second.endswith("to go back: `python src/cairn compose --reset`")
     assert params_file.recorded_in(Path("params.yaml")) == ["threads=1", "model=logistic", "seed=5"]
     assert protocol.current_settings([]).values["seed"] == 5
+
+
+def test_a_study_checks_its_options_before_it_writes_or_computes_anything(toy, monkeypatch):
+    before = Path("params.yaml").read_bytes()
+    monkeypatch.setattr(protocol.subprocess, "run", lambda *_, **__: pytest.fail("it computes"))
+    for words, said in (
+        (("ablate", "-S", "seed=5", "--groups", "nothing"), "--groups nothing: "),
+        (("ablate", "-S", "seed=5", "--decide-by", "rmse"), "--decide-by rmse: "),
+        (("learning-curve", "-S", "seed=5", "--decide-by", "rmse"), "--decide-by rmse: "),
+        (("learning-curve", "-S", "seed=5", "--html", "."), "--html: . is a folder"),
+        (("search", "-S", "seed=5", "--scientific", "nothing"), "--scientific nothing: "),
+        (("search", "-S", "seed=5", "--on", "slurm"), "--on slurm needs --workers N"),
+    ):
+        with pytest.raises(UserError) as error:
+            run_command(*words)
+        assert str(error.value).startswith(said)
+    assert Path("params.yaml").read_bytes() == before
 
 
 def test_bad_trials_are_stopped_early_and_win_nothing(toy):

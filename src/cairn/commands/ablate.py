@@ -4,7 +4,7 @@ from pathlib import Path
 
 from typer import Option
 
-from cairn.commands.options import DecideBy, Html, Json, Markdown, Settings, names, show, stop_on_both
+from cairn.commands.options import DecideBy, Html, Json, Markdown, Settings, check_output, names, show
 
 
 def main(
@@ -29,20 +29,30 @@ def main(
       cairn ablate -S model=logistic --seeds 1      a fast model, quickly
       cairn ablate --columns --groups tail          each column of one group
     """
-    stop_on_both(md, json)
+    check_output(md, json, html)
     from cairn.data.parts import load_prepared
     from cairn.report.studies.ablation import sheet_of
-    from cairn.studies.ablation import ablate, groups_in_use, parts_of
-    from cairn.studies.protocol import prepare
+    from cairn.settings.config import Config
+    from cairn.settings.contract import Contract, read_contract
+    from cairn.studies.ablation import Parts, ablate, groups_in_use, parts_of
+    from cairn.studies.protocol import deciding, prepare
 
-    config = prepare(settings or [])
+    def parts(contract: Contract, config: Config) -> tuple[Parts, Parts]:
+        used = groups_in_use(contract, config)
+        return used, parts_of(used, names(groups) or None, columns=columns)
+
+    def check(config: Config) -> None:
+        deciding(config, decide_by)
+        parts(read_contract(Path(config.data.contract)), config)
+
+    config = prepare(settings or [], check)
     prepared = load_prepared(Path())
-    used = groups_in_use(prepared.contract, config)
+    used, chosen = parts(prepared.contract, config)
     ablation = ablate(
         config,
         prepared,
         used,
-        parts_of(used, names(groups) or None, columns=columns),
+        chosen,
         seeds=seeds,
         alone=not columns,
         decides=decide_by,

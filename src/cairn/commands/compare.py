@@ -6,7 +6,7 @@ from typing import Literal
 
 from typer import Argument, Option
 
-from cairn.commands.options import DecideBy, Html, Json, Markdown, names, show, stop_on_both
+from cairn.commands.options import DecideBy, Html, Json, Markdown, check_output, names, show
 
 WORSE, MISSING = 3, 4
 """Exit codes: a candidate is worse, with --fail-if-worse; predictions of a revision cannot be found."""
@@ -48,7 +48,7 @@ def main(
       cairn compare main one two three --decide-by saving   which one saves most?
       cairn compare main HEAD --md --fail-if-worse          for CI
     """
-    stop_on_both(md, json)
+    check_output(md, json, html)
     from cairn.report.studies.comparison import sheet_of
     from cairn.studies.compare.comparison import compare
     from cairn.studies.compare.evidence import MissingOutputError

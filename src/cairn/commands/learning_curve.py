@@ -5,7 +5,7 @@ from typing import Literal
 
 from typer import Option
 
-from cairn.commands.options import DecideBy, Html, Json, Markdown, Settings, show, stop_on_both
+from cairn.commands.options import DecideBy, Html, Json, Markdown, Settings, check_output, show
 
 
 def main(
@@ -35,17 +35,22 @@ def main(
       cairn learning-curve -S model=logistic --points 3 --seeds 1      a quick look
       cairn learning-curve --by random                         more of the same?
     """
-    stop_on_both(md, json)
+    check_output(md, json, html)
     from cairn.data.parts import load_prepared
     from cairn.report.studies.learning_curve import sheet_of
-    from cairn.studies.learning_curve import learning_curve
-    from cairn.studies.protocol import prepare
+    from cairn.settings.config import Config
+    from cairn.studies.learning_curve import learning_curve, order_of
+    from cairn.studies.protocol import deciding, prepare
 
-    config = prepare(settings or [])
+    def check(config: Config) -> None:
+        deciding(config, decide_by)
+        order_of(config, by)
+
+    config = prepare(settings or [], check)
     curve = learning_curve(
         config,
         load_prepared(Path()),
-        by=by or ("recent" if config.split.kind == "time" else "random"),
+        by=order_of(config, by),
         points=points,
         seeds=seeds,
         decides=decide_by,

@@ -32,7 +32,7 @@ DecideBy = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Number of parallel workers", show_default="cores // threads"),
+    typer.Option(metavar="N", min=1, help="Number of parallel workers", show_default="cores // threads"),
 ]
 Engine = Annotated[Literal["local", "slurm", "ray"], typer.Option(help="Where the workers run")]
 Markdown = Annotated[bool, typer.Option("--md", help="Print Markdown, for a pull request")]
@@ -63,10 +63,12 @@ def show(sheet: "Sheet", *, md: bool, as_json: bool, html: Path | None) -> None:
             raise UserError(f"--html: {html} cannot be written: {error.strerror}") from error
 
 
-def stop_on_both(md: bool, as_json: bool) -> None:
-    """Raise UserError if two forms are asked for at once."""
+def check_output(md: bool, as_json: bool, html: Path | None) -> None:
+    """Raise UserError if two forms are asked for at once, or the page would replace a folder."""
     if md and as_json:
         raise UserError("--md and --json cannot be combined")
+    if html and (_user_folder() / html).is_dir():
+        raise UserError(f"--html: {html} is a folder; name a file in it")
 
 
 def names(given: Iterable[str] | None) -> list[str]:

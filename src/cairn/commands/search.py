@@ -70,11 +70,11 @@ def main(
         check_name(CONF, save_as)
     shortcuts = {"trials": trials, "top": top, "seeds": seeds}
     words = [*(settings or []), *(f"search.{key}={n}" for key, n in shortcuts.items() if n is not None)]
-    prepare(split_words(words)[0])
     plan, space = driver.make_plan(words, name=name, storage=storage)
     keys = names(scientific)
     check_scientific(keys, space)
     crew = crew_size(workers, on, plan.base["threads"])
+    prepare(split_words(words)[0])
     runs, count = plan.base["search"]["top"], plan.base["search"]["seeds"]
     if runs:
         print(

@@ -57,6 +57,7 @@ def main(
             "nothing to vary; use -S, for example -S model=logistic,hist_gbdt -S 'seed=range(1,4)'"
         )
     from cairn.experiments.engines import crew_size
+    from cairn.experiments.pool import checked as checked_name
     from cairn.experiments.refs import commit_of, experiments_of, uncommitted
     from cairn.experiments.sweep import (
         SWEEPS,
@@ -70,6 +71,7 @@ def main(
     from cairn.report.sweep import sweep_table
 
     root = Path.cwd()
+    checked_name(name)
     listed = combinations(settings)
     if start is None and (changed := uncommitted(root)):
         raise UserError(

@@ -44,8 +44,6 @@ def crew_size(asked: int | None, engine: str, threads: int) -> int:
     cores = cpu_count()
     if asked is None and engine != "local":
         raise UserError(f"--on {engine} needs --workers N; each worker uses {threads} cores (threads)")
-    if asked is not None and asked < 1:
-        raise UserError(f"--workers {asked}: at least 1")
     workers = asked or max(1, cores // threads)
     if engine == "local" and workers * threads > cores:
         print(

@@ -6,12 +6,16 @@ Read from git and not from `dvc exp show`, which gives a failed or running exper
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from cairn.errors import UserError
 
 EXPERIMENTS = "refs/exps"
 INPUTS = ("conf", "src", "data", "dvc.yaml", "constraints.txt")
 """What an experiment takes from a commit; not what a run writes: params.yaml, dvc.lock, metrics, plots."""
+DATA_LOCK = "data/dvc.lock"
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,26 @@ def git(root: Path, *words: str) -> str:
 
 
 def uncommitted(root: Path) -> list[str]:
-    """Return the inputs of experiments that differ from HEAD."""
-    return [line[3:] for line in git(root, "status", "--porcelain", "--", *INPUTS).splitlines()]
+    """Return the inputs of experiments that differ from HEAD.
+
+    data/dvc.lock is one only where it names other data: a new version of the code that made the same data
+    changes nothing for an experiment.
+    """
+    changed = [line[3:] for line in git(root, "status", "--porcelain", "--", *INPUTS).splitlines()]
+    if DATA_LOCK in changed and (root / DATA_LOCK).exists():
+        new = _data_of((root / DATA_LOCK).read_bytes())
+        if new is not None and new == _data_of(read_file(root, "HEAD", DATA_LOCK) or b""):
+            changed.remove(DATA_LOCK)
+    return changed
+
+
+def _data_of(lock: bytes) -> dict[str, Any] | None:
+    """Return the outputs of each stage in a lock of DVC, or None if it cannot be read."""
+    try:
+        stages = yaml.safe_load(lock)["stages"]
+        return {name: stage["outs"] for name, stage in stages.items()}
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError):
+        return None
 
 
 def commit_of(root: Path, revision: str) -> str:

@@ -108,14 +108,23 @@ def learning_curve(
     )
 
 
+def order_of(config: Config, asked: By | None) -> By:
+    """Return what smaller sets are made of: by default recent for a split by time, else random.
+
+    Raises:
+        UserError: recent rows are asked for, but no column orders the rows.
+    """
+    if asked == "recent" and config.data.time is None:
+        raise UserError("--by recent needs data.time, the column to order rows by; use --by random")
+    return asked or ("recent" if config.split.kind == "time" else "random")
+
+
 def units(train: pd.DataFrame, config: Config, by: By) -> tuple[Rows, str]:
     """Return the code of what each row is taken together with, shape (n,), and what that is.
 
     Codes are in the order of time where there is one.
     """
     data = config.data
-    if by == "recent" and data.time is None:
-        raise UserError("--by recent needs data.time, the column to order rows by; use --by random")
     if by == "random" and data.group is not None:
         return pd.factorize(train[data.group])[0].astype(np.int64), f"groups of {data.group}"
     if data.time is None:

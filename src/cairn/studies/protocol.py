@@ -20,7 +20,7 @@ from cairn.compose.overrides import differing, key_of, replaced
 from cairn.compose.params_file import CONF, PARAMS, RESET, settings_line, settle
 from cairn.compose.validate import Origin, read_config
 from cairn.data.parts import Prepared
-from cairn.errors import UserError
+from cairn.errors import UserError, did_you_mean
 from cairn.metrics.evaluation import time_blocks
 from cairn.metrics.paired import EvaluationSet, Predictor, Scores, score_fits
 from cairn.models.build import stops_early
@@ -96,17 +96,23 @@ def _with(base: Composed, overrides: Sequence[str]) -> Composed:
     return compose(CONF, replaced(base.overrides, overrides)) if overrides else base
 
 
-def prepare(overrides: Sequence[str]) -> Config:
+def prepare(overrides: Sequence[str], check: Callable[[Config], object] = lambda _: None) -> Config:
     """Print the settings of a study and update params.yaml and the prepared data to them.
 
     Where -S changes a section that decides the prepared data, params.yaml is written with the overrides.
 
+    Args:
+        overrides: of -S.
+        check: raises UserError where the settings do not fit the other options; called before anything is
+            written or computed.
+
     Raises:
-        UserError: an override that does not compose, or `dvc repro split` failed.
+        UserError: an override that does not compose, what `check` raises, or `dvc repro split` failed.
     """
     base = current_settings([])
     composed = _with(base, overrides)
     config = read_config(composed.values, Path(), Origin(CONF, composed, "-S {}").of)
+    check(config)
     print(settings_line(composed.overrides, base.overrides), file=sys.stderr)
     changed = {key.partition(".")[0] for key in differing(base.values, composed.values)} & {*SHARED}
     if changed:
@@ -115,7 +121,7 @@ def prepare(overrides: Sequence[str]) -> Config:
         values = {name: kept.values[name] for name in Config.model_fields}
         params_file.write(PARAMS, params_file.text_of(values, kept.overrides))
         print(
-            f"params.yaml now has these settings, because {', '.join(sorted(changed))} changed and the data "
+            f"params.yaml now has these settings, because {', '.join(sorted(changed))} changed and the data"
             f" have to be prepared again; to go back: `{RESET}`",
             file=sys.stderr,
         )
@@ -164,12 +170,23 @@ def evaluation_set(config: Config, prepared: Prepared) -> EvaluationSet:
     )
 
 
-def protocol_of(config: Config, rows: EvaluationSet, *, seeds: int, decides: str | None) -> Protocol:
-    """Return what a study rests on; `decides` is a metric of the task, or saving; None: evaluate.primary."""
-    known = [*METRICS_OF[rows.task], *([SAVING] if rows.costs else [])]
-    decides = decides or config.evaluate.primary_of(rows.task)
+def deciding(config: Config, asked: str | None) -> str:
+    """Return the quantity that verdicts are about: a metric of the task, or saving; None: evaluate.primary.
+
+    Raises:
+        UserError: the task has no such metric, or saving without a cost model.
+    """
+    task = config.data.task
+    known = [*METRICS_OF[task], *([SAVING] if isinstance(config.kpi, CostKpi) else [])]
+    decides = asked or config.evaluate.primary_of(task)
     if decides not in known:
-        raise UserError(f"--decide-by {decides}: a {rows.task} task has {', '.join(known)}")
+        near = did_you_mean(decides, known)
+        raise UserError(f"--decide-by {decides}: a {task} task has no such metric{near} ({', '.join(known)})")
+    return decides
+
+
+def protocol_of(config: Config, rows: EvaluationSet, *, seeds: int, decides: str | None) -> Protocol:
+    """Return what a study rests on; see deciding for `decides`."""
     return Protocol(
         data=config.data.name,
         model=config.model.name,
@@ -178,7 +195,7 @@ def protocol_of(config: Config, rows: EvaluationSet, *, seeds: int, decides: str
         block=config.evaluate.block if rows.blocks is not None else None,
         resamples=rows.resamples,
         confidence=rows.confidence,
-        decides=decides,
+        decides=deciding(config, decides),
         currency=rows.costs.currency if rows.costs else None,
         first_seed=config.seed,
         seeds=seeds,
