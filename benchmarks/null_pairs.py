@@ -1,12 +1,12 @@
-"""How often does `cairn compare` see a difference where there is none, and how often one that is there?
+"""How often does `cairn compare` find a difference that does not exist, and how often one that does?
 
     python benchmarks/null_pairs.py            after `dvc repro evaluate`; about two minutes
 
-Pairs of models whose true difference is known are made from real test rows and two real models, the model
-and the linear baseline. Days are drawn with replacement, as a new season would bring other days; on each the
-candidate is given one model's predictions and the reference the other's. Where a fair coin decides which,
-both follow one distribution: they are equal in truth in every metric, and stay as correlated, and as
-clustered by days, as real models are. A coin with a bias makes a difference whose true size is known exactly.
+Pairs of models with a known true difference are made from real test rows and two real models: the model and
+the linear baseline. Days are drawn with replacement, as a new season would bring other days. On each day, the
+candidate gets the predictions of one model and the reference those of the other. If a fair coin decides which,
+both have the same distribution: their true metrics are equal, and they stay as correlated, and as clustered by
+day, as real models are. A biased coin makes a difference whose true size is known exactly.
 """
 
 import argparse
@@ -54,7 +54,7 @@ BIASES = (0.5, 1.0)
 
 @dataclass(frozen=True)
 class World:
-    """The days to draw from: rows of each, and what two models say of every row."""
+    """The days to draw from, as rows of each, and the predictions of two models for every row."""
 
     days: list[NDArray[np.int64]]
     y: NDArray[np.int64]
@@ -64,7 +64,7 @@ class World:
     def pair(
         self, rng: np.random.Generator, days: int, bias: float
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], Predictor, Predictor]:
-        """Draw days and deal the models: rows, their blocks, the reference, the candidate.
+        """Draw days and assign the models: return rows, their blocks, the reference, the candidate.
 
         On a day the candidate gets the second model with probability (1 + bias) / 2, the reference the other.
         """
@@ -73,12 +73,12 @@ class World:
         blocks = np.repeat(np.arange(days), [len(self.days[day]) for day in drawn])
         second = (rng.random(days) < (1 + bias) / 2)[blocks]
         first, other = (model[rows] for model in self.models)
-        dealt = np.where(second, first, other), np.where(second, other, first)
-        ours, theirs = (Predictor(prediction, PRICES.threshold) for prediction in dealt)
+        mixed = np.where(second, first, other), np.where(second, other, first)
+        ours, theirs = (Predictor(prediction, PRICES.threshold) for prediction in mixed)
         return rows, blocks, ours, theirs
 
     def truth(self, bias: float) -> dict[str, float]:
-        """The true differences: of the two mixtures that the days are drawn from, by scikit-learn."""
+        """Return the true differences between the two mixtures the days are drawn from, by scikit-learn."""
         y, both = np.tile(self.y, 2), np.concatenate(self.models)
         values = []
         for share in ((1 + bias) / 2, (1 - bias) / 2):
@@ -95,12 +95,12 @@ class World:
 
 
 def read_world(root: Path, every: int) -> World:
-    """Read the test rows, one of so many, and what the model and the linear baseline say of them."""
+    """Read every nth test row, and the predictions of the model and the linear baseline for it."""
     paths = [root / f"predictions/{name}.parquet" for name in ("model", "baseline")]
     rows = root / "data/splits/test.parquet"
     missing = [str(path) for path in (*paths, rows) if not path.exists()]
     if missing:
-        raise SystemExit(f"null_pairs: {', '.join(missing)}: not there; run `dvc repro evaluate`")
+        raise SystemExit(f"null_pairs: {', '.join(missing)} does not exist; run `dvc repro evaluate`")
     model, baseline = (read_table(path).query("part == 'test'").iloc[::every] for path in paths)
     test = read_table(rows, columns=["sched_dep_local", *SLICES]).iloc[::every].reset_index(drop=True)
     day = time_blocks(test["sched_dep_local"], "1D")
@@ -115,7 +115,7 @@ def read_world(root: Path, every: int) -> World:
 def questions(
     world: World, *, pairs: int, days: int, bias: float, resamples: int, seed: int
 ) -> Iterator[tuple[NDArray[np.int64], EvaluationSet, Predictor, Predictor]]:
-    """Draw so many pairs of models, each on days of its own."""
+    """Draw this many pairs of models, each on its own days."""
     rng = np.random.default_rng([seed, days, round(100 * bias)])
     for i in tqdm(range(pairs), desc=f"{days} days, bias {bias:g}", disable=None, leave=False):
         rows, blocks, ours, theirs = world.pair(rng, days, bias)
@@ -128,20 +128,20 @@ def questions(
 
 
 def rate(alarms: int, pairs: int) -> str:
-    """A share in percent with its exact 95 % interval (Clopper and Pearson 1934, Biometrika 26:404-413)."""
+    """Return a share in percent with its exact 95 % interval (Clopper and Pearson 1934, Biometrika 26:404-413)."""
     low, high = binomtest(alarms, pairs).proportion_ci(0.95, method="exact")
     return f"{100 * alarms / pairs:5.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def calls(difference: Difference, quantity: str) -> int:
-    """1 where the candidate is called better, -1 where worse, 0 where nobody can tell."""
+    """Return 1 if the candidate is called better, -1 if worse, 0 if there is no evidence of a difference."""
     if not difference.p < LEVEL:
         return 0
     return 1 if (difference.difference > 0) == greater_is_better(quantity) else -1
 
 
 def percentile_interval(question: EvaluationSet, ours: Predictor, theirs: Predictor) -> tuple[float, float]:
-    """The interval of the difference in log loss that Student's takes the place of."""
+    """Return the percentile interval of the difference in log loss, which Student's t replaces."""
     draws = bootstrap(
         "binary",
         question.y,
@@ -172,7 +172,7 @@ def false_alarms(world: World, *, pairs: int, days: int, resamples: int, seed: i
 
 
 def power(world: World, *, pairs: int, bias: float, resamples: int, seed: int) -> None:
-    """Print how often a known difference is found, and how often its direction is taken for the other."""
+    """Print how often a known difference is found, and how often with the wrong sign."""
     truth, days = world.truth(bias), len(world.days)
     verdicts: dict[str, list[int]] = {name: [] for name in QUANTITIES}
     for _, question, ours, theirs in questions(
@@ -192,22 +192,22 @@ def power(world: World, *, pairs: int, bias: float, resamples: int, seed: int) -
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--pairs", type=int, default=200, help="pairs of models for every line")
-    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap draws for every pair")
-    parser.add_argument("--every", type=int, default=8, help="take one row of so many")
+    parser.add_argument("--pairs", type=int, default=200, help="pairs of models per line")
+    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap draws per pair")
+    parser.add_argument("--every", type=int, default=8, help="use every Nth row")
     parser.add_argument("--seed", type=int, default=0)
-    words = parser.parse_args()
-    world = read_world(Path(__file__).resolve().parents[1], words.every)
-    common = {"pairs": words.pairs, "resamples": words.resamples, "seed": words.seed}
+    args = parser.parse_args()
+    world = read_world(Path(__file__).resolve().parents[1], args.every)
+    common = {"pairs": args.pairs, "resamples": args.resamples, "seed": args.seed}
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "pandas", "scikit-learn"))
     print(f"Python {platform.python_version()}, {libraries}, {platform.system()} {platform.machine()}")
-    print(f"{words.pairs} pairs, {words.resamples} draws, every {words.every}th row, seed {words.seed}\n")
+    print(f"{args.pairs} pairs, {args.resamples} draws, every {args.every}th row, seed {args.seed}\n")
     print("Equal models: nominal 5 %\n")
     print(f"days  {'':40}called different")
     false_alarms(world, days=len(world.days), **common)
     false_alarms(world, days=FEW_DAYS, **common)
     print("\nA true difference found\n")
-    print(f"days  {'':10}{'true difference':>16}    {'found':24}taken for its opposite")
+    print(f"days  {'':10}{'true difference':>16}    {'found':24}wrong sign")
     for bias in BIASES:
         power(world, bias=bias, **common)
 

@@ -82,7 +82,7 @@ def measure(trials: int) -> list[dict[str, tuple[float, ...]]]:
         bare.optimize(objective, n_trials=1)
 
     pairs = []
-    run_trial(config, prepared)  # what only the first training costs is nobody's
+    run_trial(config, prepared)  # the first training has costs of its own, which are not counted
     for number in range(trials):
         before = clock()
         begun = worker.begin(study, plan, space, "benchmark.lock")

@@ -1,18 +1,18 @@
-"""The pages a reader follows, and what they ask him to type, paste and apply.
+"""The pages a reader follows, and what they ask the reader to type, paste and apply.
 
-A block of code is told by its language and by a comment in HTML on the line before it, if there is one:
+The language of a block, and an HTML comment on the line before it, say what happens to it:
 
-    bash     commands; all must succeed, what they print is not shown and not compared
-    console  commands after `$ `, and below each what it prints, `…` standing for anything (doctest's words)
-    diff     a change, which must apply to the files as they are
-    others   are for reading
+    bash     commands; all must succeed; what they print is not compared
+    console  commands after `$ `, and below each what it prints, `…` matches anything (as in doctest)
+    diff     a change that must apply to the current files
+    others   not used
 
-    <!-- not run: REASON (tests/FILE.py) -->   the block is skipped, and this test stands in for it
-    <!-- not compared: REASON -->              the block is run, but what it prints is not held to the page
+    <!-- not run: REASON (tests/FILE.py) -->   the block is skipped; this test covers it
+    <!-- not compared: REASON -->              the block is run, but its output is not compared
     <!-- fails -->                             every command of the block must fail
     <!-- write -->                             the block is a file: its first comment of one word is the name
-    <!-- start: an empty folder -->            on top of a page: where it begins (or: a fresh clone); else in
-                                               a clone in which two months of flights have run
+    <!-- start: an empty folder -->            at the top of a page: where it begins (or: a fresh clone); else in
+                                               a clone in which two months of flights have been run
 """
 
 import re
@@ -33,7 +33,7 @@ COMMENT = re.compile(r"<!--\s*(.*?)\s*-->", re.DOTALL)
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block, the number of its first line, and the comment that stands before it."""
+    """A fenced block, the number of its first line, and the comment before it."""
 
     language: str
     text: str
@@ -41,7 +41,7 @@ class Block:
     comment: str
 
     def commands(self) -> list[tuple[str, str]]:
-        """Return what is typed, and below it what it must print; nothing where that is not compared."""
+        """Return each command and what it must print; an empty string if that is not compared."""
         if self.language == "bash":
             joined = self.text.replace("\\\n", "")
             return [(line, "") for line in joined.splitlines() if line.strip() and not line.startswith("#")]

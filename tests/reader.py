@@ -1,4 +1,4 @@
-"""Somebody who follows a page: types commands, writes files, applies changes, reads what is printed."""
+"""A reader who follows a page: types commands, writes files, applies changes, reads the output."""
 
 import doctest
 import re

@@ -264,9 +264,20 @@ def lock(root: Path) -> Iterator[Line]:
         yield Line("ok", "lock", "dvc.lock is up to date with code, settings and data")
     else:
         stages = [line.split("'")[1] for line in lines if line.startswith("Running stage '")]
-        yield Line(
-            "warn", "lock", f"dvc.lock is out of date ({', '.join(stages) or 'see dvc status'}): dvc repro"
-        )
+        behind = f"dvc.lock is out of date ({', '.join(stages) or 'see dvc status'})"
+        # A dry run does not reach the stages behind `code`, nor say that their data were never pulled.
+        absent_too = "" if _has_data(root) else ", its data are not here"
+        yield Line("warn", "lock", f"{behind}{absent_too}: dvc repro")
+
+
+def _has_data(root: Path) -> bool:
+    """Whether every input and output in dvc.lock exists, if there is a dvc.lock."""
+    from cairn.settings.messages import read_yaml
+
+    file = root / "dvc.lock"
+    stages = read_yaml(file)["stages"].values() if file.exists() else []
+    paths = [entry["path"] for stage in stages for key in ("deps", "outs") for entry in stage.get(key, [])]
+    return all((root / path).exists() for path in paths)
 
 
 def _first(items: list[str]) -> str:

@@ -270,4 +270,4 @@ def test_a_lock_that_is_behind_names_the_stages(checkout, root):
 def test_code_that_changed_where_no_data_are_yet_is_no_fault(checkout, root):
     program = root / "src/cairn/pipeline/prepare.py"
     program.write_text(program.read_text(encoding="utf-8") + "CHANGED = True\n", encoding="utf-8")
-    assert only(lock, root, "warn") == "dvc.lock is out of date (code): dvc repro"
+    assert only(lock, root, "warn") == "dvc.lock is out of date (code), its data are not here: dvc repro"

@@ -93,6 +93,8 @@ def test_findings_name_the_columns_and_the_numbers_problems_first(here):
     assert findings["Constant columns"].fact.endswith(": same.")
     assert f"gappy ({train['gappy'].isna().mean():.0%})" in findings["Mostly missing"].fact
     assert "of at least 0.98" in findings["Redundant features"].fact
+    for pair in found.alike[:4]:
+        assert f"{pair.first} with {pair.second} (1.000)" in findings["Redundant features"].fact
     assert any({pair.first, pair.second} == {"x", "copy"} for pair in found.alike)
     assert findings["Identifiers"].fact.endswith(": street (100%).")
     tones = [finding.tone for finding in findings.values()]
