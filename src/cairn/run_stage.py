@@ -95,7 +95,8 @@ def _positional(module: Any, stage: str, args: tuple[str, ...]) -> tuple[str, ..
     wanted = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     variable = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     if len(args) < len(wanted) or (len(args) > len(wanted) and not variable):
-        raise UserError(f"usage: cairn {' '.join([stage, *(name.upper() for name in wanted)])}")
+        usage = f"cairn {' '.join([stage, *(name.upper() for name in wanted)])}"
+        raise UserError(f"a stage takes no options; run it as `{usage}`")
     return args
 
 

@@ -244,9 +244,9 @@ def test_what_cannot_be_compared_is_said_in_one_line(toy, names, message):
 
 
 def test_a_metric_that_is_not_there_gets_the_nearest_name(toy):
-    with pytest.raises(UserError, match="no metric 'rocauc' for binary; did you mean 'roc_auc"):
+    with pytest.raises(UserError, match="a binary task has no metric 'rocauc'; did you mean 'roc_auc"):
         compare(toy.path, ["noisy", "sound"], metrics=["rocauc"])
-    with pytest.raises(UserError, match="no metric 'rmse' for binary"):
+    with pytest.raises(UserError, match="a binary task has no metric 'rmse'"):
         compare(toy.path, ["noisy", "sound"], decides="rmse")
 
 

@@ -181,7 +181,7 @@ def _new_levels(old: pd.Series, new: pd.Series) -> list[str]:
 
 WORKSPACE = "workspace"
 FOLDER = "a folder; name a file in it with --path"
-NO_FILE = "no such file; `dvc checkout` or `dvc repro` brings tracked files"
+NO_FILE = "no such file; if DVC tracks it, run `dvc checkout` or `dvc pull`"
 NAME_OF_KEY = b"cairn.key"
 """In the metadata of a snapshot's schema: the columns that name a row, separated by line ends."""
 
@@ -206,7 +206,7 @@ def bring(path: str, revision: str, folder: Path) -> Path:
         # DVCFileSystem takes an unknown revision for an empty one.
         files = DVCFileSystem(".", rev=resolve_rev(Repo(".").scm, revision))
         if not files.isfile(path):
-            raise UserError(f"{revision}: {path}: {FOLDER if files.isdir(path) else NO_FILE}")
+            raise UserError(f"{path} at {revision}: {FOLDER if files.isdir(path) else NO_FILE}")
         files.get_file(path, str(target))
     except RevError as error:
         raise UserError(f"{revision}: no branch, tag, commit or experiment with this name") from error

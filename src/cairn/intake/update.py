@@ -33,7 +33,7 @@ def update(name: str) -> tuple[Path, str]:
     file = imported.get(Path(name).name.removesuffix(".dvc"))
     if file is None:
         known = sorted({path.stem for path in SOURCES.glob("*.yaml")} | set(imported))
-        listed = f"sources: {', '.join(known)}" if known else f"create {path_of(name).as_posix()}"
+        listed = f"sources: {', '.join(known)}" if known else f"no file {path_of(name).as_posix()}"
         raise UserError(f"no source '{name}'{did_you_mean(name, known)} ({listed})")
     dvc("update", file.as_posix())
     return file.with_suffix(""), f"imported from {_origin(file)}"

@@ -177,7 +177,8 @@ def metric_names(task: Task, names: Iterable[str] | None = None) -> list[str]:
         return known
     for name in names:
         if name not in known:
-            raise ValueError(f"no metric '{name}' for {task}{did_you_mean(name, known)} ({', '.join(known)})")
+            near = did_you_mean(name, known)
+            raise ValueError(f"a {task} task has no metric '{name}'{near} (metrics: {', '.join(known)})")
     return list(names)
 
 

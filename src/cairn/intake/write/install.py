@@ -31,8 +31,12 @@ def free_name(name: str, root: Path) -> str:
     Raises:
         UserError: an invalid name, or one that is taken.
     """
-    if not NAME.fullmatch(name) or RESERVED.fullmatch(name):
-        raise UserError(f"--name {name}: a name is lower-case letters, digits and _, with a letter first")
+    if not NAME.fullmatch(name):
+        raise UserError(f"--name {name}: use lower-case letters, digits and _, with a letter first")
+    if RESERVED.fullmatch(name):
+        raise UserError(
+            f"the name '{name}' has a meaning of its own in YAML or conf/: choose another with --name"
+        )
     refuse_existing(name, root, f"conf/data/{name}.yaml", f"conf/contract/{name}.yaml")
     return name
 

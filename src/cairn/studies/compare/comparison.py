@@ -160,7 +160,7 @@ def _asked(
         if decides not in listed:
             quantities(reference.task, costs, [decides])
     except ValueError as error:
-        raise UserError(f"{error}; beside these: {SAVING}") from error
+        raise UserError(f"{error}; `{SAVING}` is possible too") from error
     if decides not in listed or (metrics is not None and SAVING in set(metrics) - set(listed)):
         raise UserError(
             f"no saving to compare: {reference.revision.name} has kpi=none, or its task is not binary;"
