@@ -131,7 +131,7 @@ def test_it_resumes_after_a_kill_to_the_same_bits(tmp_path):
 @pytest.mark.parametrize(
     ("params", "said"),
     [
-        ({"image_shape": [8, 8]}, r"image_shape \[8, 8\] takes 64 columns, one a pixel, and gets 48$"),
+        ({"image_shape": [8, 8]}, r"image_shape \[8, 8\] takes 64 columns, one per pixel, and gets 48$"),
         ({"image_shape": [48]}, r"image_shape is \[height, width\] in pixels, such as \[8, 8\], not \[48\]$"),
         ({"image_shape": [6.0, 8]}, r"not \[6\.0, 8\]$"),
         ({"image_shape": [-6, -8]}, r"not \[-6, -8\]$"),
@@ -181,4 +181,4 @@ def test_a_wrong_image_shape_stops_the_stage_in_one_line():
     X, y, _ = crosses(60)
     with pytest.raises(UserError) as error:
         as_the_stage_does(X, y, [8, 8])
-    assert str(error.value) == ("model 'cnn': image_shape [8, 8] takes 64 columns, one a pixel, and gets 48")
+    assert str(error.value) == ("model 'cnn': image_shape [8, 8] takes 64 columns, one per pixel, and gets 48")

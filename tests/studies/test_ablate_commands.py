@@ -53,7 +53,7 @@ def test_another_model_is_a_word_away_and_a_page_is_written(tiny):
         (("ablate", "-S", "model=mpl"), "conf/model: no option 'mpl'; did you mean 'mlp'?"),
         (
             ("ablate", "--groups", "wether"),
-            "--groups wether: no group of features in use; did you mean 'weath",
+            "--groups wether: not a feature group in use; did you mean 'weath",
         ),
         (("ablate", "--decide-by", "rmse"), "--decide-by rmse: a binary task has no such metric"),
         (("learning-curve", "--points", "1"), "--points: must be at least 2"),

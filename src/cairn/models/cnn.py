@@ -58,7 +58,7 @@ class _CNN(NetworkEstimator):
             raise ValueError(f"image_shape is [height, width] in pixels, such as [8, 8], not {shape}")
         if prod(shape) != X.shape[1]:
             raise ValueError(
-                f"image_shape {shape} takes {prod(shape)} columns, one a pixel, and gets {X.shape[1]}"
+                f"image_shape {shape} takes {prod(shape)} columns, one per pixel, and gets {X.shape[1]}"
             )
         if not self.channels:
             raise ValueError("channels names no convolution: such as [32, 64]")

@@ -146,7 +146,9 @@ def parts_of(groups: Parts, asked: Sequence[str] | None, *, columns: bool) -> Pa
     for name in asked or []:
         if name not in groups:
             near = did_you_mean(name, list(groups))
-            raise UserError(f"--groups {name}: no group of features in use{near} ({', '.join(groups)})")
+            raise UserError(
+                f"--groups {name}: not a feature group in use{near} (groups: {', '.join(groups)})"
+            )
     chosen = {name: names for name, names in groups.items() if asked is None or name in asked}
     if columns:
         chosen = {name: [name] for names in chosen.values() for name in names}

@@ -211,8 +211,10 @@ def requeue_dead(study: Study, folder: Path) -> int:
 def check_scientific(names: Sequence[str], space: Space) -> None:
     """Raise UserError if a scientific hyperparameter is not in the space."""
     keys = list(space.default)
-    if wrong := [name for name in names if name not in keys]:
-        lines = [f"--scientific {name}: is not in the space{did_you_mean(name, keys)}" for name in wrong]
+    wrong = [name for name in names if name not in keys]
+    if wrong:
+        known = f"(space: {', '.join(keys)})"
+        lines = [f"--scientific {name}: not in the space{did_you_mean(name, keys)} {known}" for name in wrong]
         raise UserError("\n".join(lines))
 
 
