@@ -107,6 +107,7 @@ def test_a_relative_path_is_one_of_the_users_folder(folder, monkeypatch, capsys)
         (["wine.csv", "--target", "targe"], "no column 'targe'; did you mean 'target'?"),
         (["wine.csv", "--target", "target", "--name", "flights"], "conf/data/flights.yaml exists"),
         (["wine.csv", "--target", "target", "--name", "My Wine"], "use lower-case letters"),
+        (["wine.csv", "--target", "target", "--name", "none"], "the name 'none' has a meaning"),
         (["wine.csv", "--target", "target", "--group", "vineyard"], "no column 'vineyard'"),
         (["wine.csv", "--target", "target", "--task", "regression"], "a regression needs numbers"),
         (["wine.csv", "--target", "dear = price > 1"], "no column 'price'"),

@@ -181,4 +181,6 @@ def test_a_wrong_image_shape_stops_the_stage_in_one_line():
     X, y, _ = crosses(60)
     with pytest.raises(UserError) as error:
         as_the_stage_does(X, y, [8, 8])
-    assert str(error.value) == ("model 'cnn': image_shape [8, 8] takes 64 columns, one per pixel, and gets 48")
+    assert str(error.value) == (
+        "model 'cnn': image_shape [8, 8] takes 64 columns, one per pixel, and gets 48"
+    )
