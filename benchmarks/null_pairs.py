@@ -3,10 +3,10 @@
     python benchmarks/null_pairs.py            after `dvc repro evaluate`; about two minutes
 
 Pairs of models with a known true difference are made from real test rows and two real models: the model and
-the linear baseline. Days are drawn with replacement, as a new season would bring other days. On each day, the
-candidate gets the predictions of one model and the reference those of the other. If a fair coin decides which,
-both have the same distribution: their true metrics are equal, and they stay as correlated, and as clustered by
-day, as real models are. A biased coin makes a difference whose true size is known exactly.
+the linear baseline. Days are drawn with replacement, as a new season would bring other days. On each day
+the candidate gets the predictions of one model and the reference those of the other. If a fair coin decides
+which, both have the same distribution: their true metrics are equal, and they stay as correlated, and as
+clustered by day, as real models are. A biased coin makes a difference whose true size is known exactly.
 """
 
 import argparse
@@ -128,7 +128,7 @@ def questions(
 
 
 def rate(alarms: int, pairs: int) -> str:
-    """Return a share in percent with its exact 95 % interval (Clopper and Pearson 1934, Biometrika 26:404-413)."""
+    """Return percent and its exact 95 % interval (Clopper and Pearson 1934, Biometrika 26:404-413)."""
     low, high = binomtest(alarms, pairs).proportion_ci(0.95, method="exact")
     return f"{100 * alarms / pairs:5.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 

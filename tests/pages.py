@@ -11,7 +11,7 @@ The language of a block, and an HTML comment on the line before it, say what hap
     <!-- not compared: REASON -->              the block is run, but its output is not compared
     <!-- fails -->                             every command of the block must fail
     <!-- write -->                             the block is a file: its first comment of one word is the name
-    <!-- start: an empty folder -->            at the top of a page: where it begins (or: a fresh clone); else in
+    <!-- start: an empty folder -->            top of a page: where it begins (or: a fresh clone); else in
                                                a clone in which two months of flights have been run
 """
 
