@@ -272,3 +272,14 @@ def test_stray_memory_between_the_fields_of_records_is_not_stored():
 
 if __name__ == "__main__":
     save_all(Path(sys.argv[1]))
+
+
+def test_loading_a_model_of_scikit_learn_does_not_import_torch(saved):
+    code = (
+        "import sys; from pathlib import Path; from cairn.models.package import load;"
+        f"load(Path({str(saved / 'hist_gbdt-none')!r})); assert 'torch' not in sys.modules;"
+        "import sklearn.externals.array_api_compat.torch"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    )

@@ -5,9 +5,11 @@ package.json        inputs (contract, raw columns), outputs (task, classes, thre
 reference.parquet   a few validation rows: an example, the background of explanations, and a self-test
 """
 
+import importlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -233,13 +235,11 @@ def save(package: Package, folder: Path) -> None:
     Raises:
         TypeError: the estimator has an attribute that skops cannot write.
     """
-    from skops.io import dumps
-
     from cairn.models.canonical import canonical
 
     model = {"encoder": package.encoder, "estimator": package.estimator}
     text = json.dumps(_record(package), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    content = canonical(dumps(model))
+    content = canonical(_skops().dumps(model))
     fresh, old = (folder.with_name(f".{folder.name}.{kind}-{os.getpid()}") for kind in ("new", "old"))
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -263,15 +263,13 @@ def load(folder: Path, trust: Sequence[str] = ()) -> Package:
     Raises:
         UserError: no package in the folder, one of another format, or types that are not trusted.
     """
-    from skops.io import get_untrusted_types
-    from skops.io import load as read
-
     if not (folder / MODEL).exists() or not (folder / RECORD).exists():
         raise UserError(f"{folder}: no saved model; run `dvc repro` or `dvc pull`")
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     if record.pop("format") != FORMAT:
         raise UserError(f"{folder}: saved by another version of cairn; run `dvc repro`")
-    needed = get_untrusted_types(file=folder / MODEL)
+    skops = _skops()
+    needed = skops.get_untrusted_types(file=folder / MODEL)
     trusted = tuple(f"{prefix}." for prefix in trust)
     strange = [name for name in needed if name not in TRUSTED and not f"{name}.".startswith(trusted)]
     if strange:
@@ -280,7 +278,7 @@ def load(folder: Path, trust: Sequence[str] = ()) -> Package:
             f"{folder}: has types that are not trusted: {', '.join(strange)};"
             f" if you know where the model comes from, trust them: load(..., trust={roots})"
         )
-    model = read(folder / MODEL, trusted=needed)
+    model = skops.load(folder / MODEL, trusted=needed)
     inputs, raw = record.pop("inputs"), record.pop("raw", {})
     columns = {name: Column.model_validate(inputs[name]) for name in record.pop("features")}
     sources = {name: Column.model_validate(raw[name]) for name in record.pop("raw_order", [])}
@@ -314,6 +312,24 @@ def reference_rows(package: Package, rows: pd.DataFrame) -> pd.DataFrame:
     """Return up to REFERENCE_ROWS of the rows, evenly spaced, with the columns of the source."""
     spaced = np.unique(np.linspace(0, len(rows) - 1, min(REFERENCE_ROWS, len(rows))).astype(int))
     return rows.iloc[spaced][package.source_columns].reset_index(drop=True)
+
+
+def _skops() -> Any:
+    """Import skops.io without torch.
+
+    skops lists scikit-learn's estimators, which imports every package of it, and one of them, a layer between
+    both libraries that holds no estimator, imports torch: 2 s of CPU where torch is not used.
+    """
+    layer = "sklearn.externals.array_api_compat.torch"
+    modules: dict[str, Any] = sys.modules
+    hidden = layer not in modules
+    if hidden:
+        modules[layer] = None  # its import fails, which the listing ignores
+    try:
+        return importlib.import_module("skops.io")
+    finally:
+        if hidden:
+            del modules[layer]
 
 
 def _record(package: Package) -> dict[str, Any]:
