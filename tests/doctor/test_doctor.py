@@ -38,13 +38,13 @@ def root(checkout):
 
 
 def said(check, root, state):
-    return [line.said for line in check(root) if line.state == state]
+    return [said for found, said in check(root) if found == state]
 
 
 def only(check, root, state):
-    (line,) = check(root)
-    assert line.state == state, line
-    return line.said
+    ((found, said),) = check(root)
+    assert found == state, said
+    return said
 
 
 def test_a_fresh_clone_has_nothing_wrong_and_stays_as_it_is(checkout):
@@ -119,8 +119,8 @@ def test_a_folder_with_nothing_in_it_is_examined_to_the_end(tmp_path):
 )
 def test_a_params_yaml_that_cannot_be_read_is_one_line(root, text):
     (root / "params.yaml").write_text(text, encoding="utf-8")
-    for line in [*settings(root), *torch(root)]:
-        assert "\n" not in line.said
+    for _, line in [*settings(root), *torch(root)]:
+        assert "\n" not in line
     assert said(settings, root, "wrong")
 
 

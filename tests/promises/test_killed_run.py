@@ -36,8 +36,8 @@ def killed(toy, words, when):
 
 def in_the_way(toy):
     """Return what doctor says about git, but for files that are not committed."""
-    said = [line for line in git_state(toy.root) if "differ from the last commit" not in line.said]
-    return [(line.state, line.said) for line in said if line.state != "ok"]
+    found = [(state, said) for state, said in git_state(toy.root) if state != "ok"]
+    return [(state, said) for state, said in found if "differ from the last commit" not in said]
 
 
 def follow(toy, said):

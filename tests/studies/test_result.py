@@ -11,7 +11,7 @@ from sklearn.metrics import log_loss
 from toy_search import STRENGTH, worked
 
 from cairn.compose.validate import read_config
-from cairn.metrics.kpi import policy_values, row_cost
+from cairn.metrics.kpi import policy_series, row_cost
 from cairn.metrics.paired import Predictor, judged, seed_difference, values_of
 from cairn.report.studies.search import boundary, write_report
 from cairn.settings.kpi import CostKpi
@@ -32,7 +32,7 @@ def test_the_objective_is_what_the_metrics_and_the_kpi_say(toy):
     acted = p > 0.25
     by_hand = (acted & (y == 1)).sum() * 1000 * 0.4 - acted.sum() * 100
     assert found["saving"] == pytest.approx(by_hand / 500 * 1000)
-    policies = policy_values(y, {"model": acted}, config.kpi)
+    policies = policy_series(y, {"model": acted}, config.kpi)
     assert policies["model"]["saving"] == pytest.approx(by_hand / 500 * 1000)
     assert row_cost(y, acted, config.kpi).sum() == pytest.approx(y.sum() * 1000 - by_hand)
 

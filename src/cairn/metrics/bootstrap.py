@@ -116,7 +116,7 @@ def bootstrap(
     for model, prediction in predictions.items():
         target, predicted = checked(task, y, prediction)
         threshold = thresholds[model] if thresholds else 0.5
-        models[model] = _Resampled(task, target, predicted, threshold=threshold, blocks=blocks, names=names)
+        models[model] = _Resampled(task, target, predicted, threshold, blocks, names)
     draws = {model: {name: np.empty(resampling.resamples) for name in names} for model in models}
     for where, counts in resampling.draws(len(np.asarray(y))):
         for model, resampled in models.items():
@@ -125,22 +125,20 @@ def bootstrap(
     return draws
 
 
+@dataclass
 class _Resampled:
     """One model's predictions, prepared once for the metrics of every chunk of draws."""
 
-    def __init__(
-        self,
-        task: Task,
-        y: NDArray[Any],
-        prediction: Floats,
-        *,
-        threshold: float,
-        blocks: Blocks,
-        names: list[str],
-    ) -> None:
-        self.task, self.y, self.prediction = task, y, prediction
-        self.threshold, self.blocks = threshold, blocks
-        self.sums = RowSums(task, y, prediction, threshold, blocks)
+    task: Task
+    y: NDArray[Any]
+    prediction: Floats
+    threshold: float
+    blocks: Blocks
+    names: list[str]
+
+    def __post_init__(self) -> None:
+        names = self.names
+        self.sums = RowSums(self.task, self.y, self.prediction, self.threshold, self.blocks)
         self.summed = [name for name in names if name in self.sums.values]
         self.ranked = [name for name in names if name in RANKED]
         self.other = [name for name in names if name not in self.sums.values and name not in RANKED]

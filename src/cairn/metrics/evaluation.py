@@ -18,7 +18,7 @@ from cairn.data.predictions import Floats
 from cairn.errors import UserError
 from cairn.metrics.bootstrap import Estimate, Resampling, bootstrap, bootstrap_sums, p_value
 from cairn.metrics.decisions import confusion, decide, decision_threshold
-from cairn.metrics.kpi import kpi_report, policy_values
+from cairn.metrics.kpi import ORACLE, policy_series
 from cairn.metrics.scores import METRICS, score
 from cairn.metrics.slices import slice_scores, small_levels
 from cairn.settings.baseline import ColumnRule, Rule
@@ -64,7 +64,7 @@ class Gain(Score):
 
 
 class Policy(_Record):
-    """A way to decide, in money; see `kpi.KpiReport` for the quantities."""
+    """A way to decide, in money; see `kpi.policy_series` for the quantities."""
 
     cost: Score
     spent: Score
@@ -225,10 +225,6 @@ class Predicted:
         return {name: p for name, p in self.predictions.items() if name != MODEL}
 
 
-def _score(found: Estimate) -> Score:
-    return Score.model_validate(found)
-
-
 def evaluate(
     validation: Predicted,
     test: Predicted,
@@ -252,8 +248,7 @@ def evaluate(
     blocks = time_blocks(test.rows[data.time] if data.time else None, settings.block)
     resampling = Resampling(settings.resamples, seed, blocks, settings.confidence)
     scores, gains = scores_with_intervals(task, test.y, test.predictions, cut, resampling)
-    suspicious = too_good(scores[MODEL], settings.ceiling)
-    if suspicious:
+    if suspicious := too_good(scores[MODEL], settings.ceiling):
         raise UserError("\n".join(suspicious))
     ours = test.predictions[MODEL]
     columns = test.rows[settings.slices]
@@ -288,7 +283,7 @@ def evaluate(
         scores=scores,
         gains=gains,
         mean_error=mean_error(test.y, ours, resampling) if task == "regression" else None,
-        kpi=money(test.y, test.predictions, cut, kpi, resampling),
+        kpi=money(test, cut, kpi, resampling),
         slices=slices.to_dict("records"),
         small_slices=small_levels(columns, settings.min_slice_rows),
         confusion=None if task == "regression" else _cells(task, test, threshold),
@@ -331,7 +326,7 @@ def scores_with_intervals(
     predictions: Mapping[str, Floats],
     cut: Mapping[str, float],
     resampling: Resampling,
-) -> tuple[dict[str, dict[str, Score]], dict[str, dict[str, Gain]]]:
+) -> tuple[dict[str, dict[str, Estimate]], dict[str, dict[str, Gain]]]:
     """Score every predictor, and the model's paired gain over every other, on the same resamples.
 
     Returns:
@@ -347,7 +342,7 @@ def scores_with_intervals(
         return Gain(**found._asdict(), p=p_value(drawn))
 
     scores = {
-        name: {m: _score(resampling.estimate(value, draws[name][m])) for m, value in found.items()}
+        name: {metric: resampling.estimate(value, draws[name][metric]) for metric, value in found.items()}
         for name, found in points.items()
     }
     gains = {
@@ -358,29 +353,35 @@ def scores_with_intervals(
     return scores, gains
 
 
-def mean_error(y: Floats, prediction: Floats, resampling: Resampling) -> Score:
+def mean_error(y: Floats, prediction: Floats, resampling: Resampling) -> Estimate:
     """Return by how much predictions of a number (n,) are too high (below 0: too low) on average."""
     error = prediction - y
     rows = np.column_stack([error, np.ones(len(y))])
     drawn = bootstrap_sums(rows, resampling)
-    return _score(resampling.estimate(error.mean(), drawn[:, 0] / drawn[:, 1]))
+    return resampling.estimate(error.mean(), drawn[:, 0] / drawn[:, 1])
 
 
 def money(
-    y: NDArray[Any],
-    predictions: Mapping[str, Floats],
-    cut: Mapping[str, float],
-    kpi: KpiConfig,
-    resampling: Resampling,
-) -> Kpi | None:
-    """Price every predictor's decisions, per 1,000 rows and with intervals; None without a cost model."""
+    test: Predicted, cut: Mapping[str, float], kpi: KpiConfig, resampling: Resampling
+) -> dict[str, Any] | None:
+    """Price every predictor's decisions, per 1,000 rows and with intervals; None without a cost model.
+
+    Returns:
+        The fields of `Kpi`.
+    """
     if not isinstance(kpi, CostKpi):
         return None
-    report = kpi_report(y, _decisions(predictions, cut), kpi, resampling)
-    savings = report.savings[MODEL]
-    return Kpi.model_validate(
-        {"currency": kpi.currency, "policies": report.policies, "savings_of_model": savings}
-    )
+    series = policy_series(test.y, _decisions(test, cut), kpi, resampling)
+
+    def estimated(values: Floats) -> Estimate:
+        return resampling.estimate(values[0], values[1:])
+
+    costs = {name: found["cost"] for name, found in series.items() if name not in {MODEL, ORACLE}}
+    return {
+        "currency": kpi.currency,
+        "policies": {name: {key: estimated(v) for key, v in found.items()} for name, found in series.items()},
+        "savings_of_model": {name: estimated(cost - series[MODEL]["cost"]) for name, cost in costs.items()},
+    }
 
 
 def _money_on_validation(
@@ -388,11 +389,12 @@ def _money_on_validation(
 ) -> dict[str, dict[str, float]] | None:
     if not isinstance(kpi, CostKpi):
         return None
-    return policy_values(validation.y, _decisions(validation.predictions, cut), kpi)
+    series = policy_series(validation.y, _decisions(validation, cut), kpi)
+    return {name: {key: float(v[0]) for key, v in found.items()} for name, found in series.items()}
 
 
-def _decisions(predictions: Mapping[str, Floats], cut: Mapping[str, float]) -> dict[str, NDArray[np.int64]]:
-    return {name: decide(prediction, cut[name]) for name, prediction in predictions.items()}
+def _decisions(part: Predicted, cut: Mapping[str, float]) -> dict[str, NDArray[np.int64]]:
+    return {name: decide(prediction, cut[name]) for name, prediction in part.predictions.items()}
 
 
 def _cells(task: Task, test: Predicted, threshold: float) -> list[dict[str, Any]]:
@@ -400,12 +402,12 @@ def _cells(task: Task, test: Predicted, threshold: float) -> list[dict[str, Any]
     return matrix.reset_index().melt("actual", value_name="rows").to_dict("records")
 
 
-def too_good(scores: Mapping[str, Score], ceiling: Mapping[str, float]) -> list[str]:
+def too_good(scores: Mapping[str, Estimate], ceiling: Mapping[str, float]) -> list[str]:
     """Name the metrics of the model that are better than evaluate.ceiling, which is a sign of a leak."""
     found = []
     for metric, bound in ceiling.items():
         value, sign = scores[metric].value, METRICS[metric].sign
-        if value is not None and sign * value > sign * bound:
+        if sign * value > sign * bound:
             found.append(
                 f"{metric} {value:.3f} on test is better than evaluate.ceiling.{metric} {bound:g}: look for a"
                 " leak, or raise the ceiling"
