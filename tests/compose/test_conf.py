@@ -15,8 +15,7 @@ from toy_conf import ROOT, edit, make_toy_conf
 from cairn.compose import params_file
 from cairn.compose.conf import compose, options
 from cairn.compose.overrides import derive, differing, key_overrides, written
-from cairn.compose.params_file import settle
-from cairn.compose.presets import save_preset
+from cairn.compose.params_file import save_preset, settle
 from cairn.errors import UserError
 
 words = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=12)

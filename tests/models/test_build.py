@@ -38,7 +38,7 @@ def test_the_config_takes_precedence():
 @pytest.mark.parametrize(
     ("choice", "words"),
     [
-        ({"n_estimator": 3, "name": "extra_trees"}, "n_estimator of .*did you mean 'n_estimators"),
+        ({"n_estimator": 3, "name": "extra_trees"}, "unexpected keyword argument 'n_estimator'"),
         ({"classifier": "sklearn.linear_model.LogisticRegresion"}, "did you mean 'LogisticRegression"),
         ({"classifier": "lightgum.LGBM"}, "no module 'lightgum'"),
         ({"classifier": "LogisticRegression"}, "no module"),

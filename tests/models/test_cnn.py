@@ -13,7 +13,7 @@ from sklearn.metrics import log_loss
 from synthetic import recipe
 
 from cairn.errors import UserError
-from cairn.models.cnn import CNNClassifier, CNNRegressor, Convolutions
+from cairn.models.cnn import CNNClassifier, CNNRegressor
 from cairn.models.package import load, save
 from cairn.settings.contract import Column, Contract
 from cairn.settings.model import Encoding, ModelConfig
@@ -76,14 +76,15 @@ def test_neighbours_matter_so_shuffled_columns_score_worse():
 
 
 def test_the_columns_are_the_image_row_by_row():
-    network = Convolutions(image_shape=SHAPE, channels=[1], hidden=2, dropout=0, outputs=1)
+    X, y, _ = crosses(10)
+    network = small(channels=[1], max_epochs=1).fit(X, y)._network()
     first = network.layers[0]
     with torch.no_grad():
         first.weight.zero_()
         first.weight[0, 0, 1, 2] = 1  # looks one pixel to the right
         first.bias.zero_()
     pixels = torch.arange(1.0, 49.0).view(1, -1)
-    moved = first(pixels.view(-1, 1, *network.image_shape))[0, 0]
+    moved = first(network.image(pixels))[0, 0]
     expected = torch.nn.functional.pad(pixels.view(SHAPE)[:, 1:], (0, 1))
     assert torch.equal(moved, expected)
 

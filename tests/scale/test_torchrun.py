@@ -14,7 +14,7 @@ import torch
 from servers import wait_until
 
 from cairn.models.cnn import CNNClassifier
-from cairn.models.distributed import started_group
+from cairn.models.loop import started_group
 from cairn.models.mlp import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.scale

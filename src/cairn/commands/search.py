@@ -56,8 +56,7 @@ def main(
         work(worker)
         return
     from cairn.compose.conf import compose
-    from cairn.compose.params_file import CONF
-    from cairn.compose.presets import check_name, save_preset
+    from cairn.compose.params_file import CONF, check_name, save_preset
     from cairn.experiments.engines import crew_size
     from cairn.report.studies.search import conclusion, table, write_report
     from cairn.studies.protocol import prepare

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -56,7 +57,9 @@ def compose(conf: Path, overrides: Sequence[str] = ()) -> Composed:
         values: Any = OmegaConf.to_container(sections, resolve=True)
     except (HydraException, OmegaConfBaseException, YAMLError, OSError, ValueError, RecursionError) as error:
         raise UserError(_in_one_line(error, conf, overrides)) from error
-    return Composed(tuple(overrides), sections_of(conf, choices, values), choices, _space(values))
+    space = at(values, (MODEL, SPACE))
+    space = space if isinstance(space, dict) else {}
+    return Composed(tuple(overrides), sections_of(conf, choices, values), choices, space)
 
 
 def sections_of(conf: Path, choices: Mapping[str, str | None], values: dict[str, Any]) -> dict[str, Any]:
@@ -91,14 +94,17 @@ def _extended(file: Path) -> Iterator[Path]:
             yield from _extended(base)
 
 
+def at(values: Any, path: Sequence[str]) -> Any:
+    """Return the value at a path of keys; None where there is none."""
+    for key in path:
+        values = values.get(key) if isinstance(values, dict) else None
+    return values
+
+
 def sets(file: Path, path: Sequence[str]) -> bool:
     """Whether a file sets a key, given by its path from the top of the file."""
-    value: Any = _load(file)
-    for key in path:
-        if not isinstance(value, dict) or key not in value:
-            return False
-        value = value[key]
-    return True
+    section = at(_load(file), path[:-1])
+    return isinstance(section, dict) and path[-1] in section
 
 
 def _load(file: Path) -> dict[str, Any]:
@@ -142,24 +148,12 @@ def _without_spaces(values: dict[str, Any], choices: Iterable[str]) -> dict[str,
     DVC writes this key into params.yaml when it composes; if it stayed there, an edit of the space would be
     an edit of the model, and train would rerun.
     """
+    values = deepcopy(values)
     for group in choices:
-        if group.partition("@")[0] == MODEL:
-            values = _without(values, (*place(group).split("."), SPACE))
+        section = at(values, place(group).split(".")) if group.partition("@")[0] == MODEL else None
+        if isinstance(section, dict):
+            section.pop(SPACE, None)
     return values
-
-
-def _without(values: Any, path: tuple[str, ...]) -> Any:
-    if not isinstance(values, dict) or path[0] not in values:
-        return values
-    if len(path) == 1:
-        return {key: value for key, value in values.items() if key != path[0]}
-    return values | {path[0]: _without(values[path[0]], path[1:])}
-
-
-def _space(values: dict[str, Any]) -> dict[str, Any]:
-    model = values.get(MODEL)
-    space = model.get(SPACE) if isinstance(model, dict) else None
-    return space if isinstance(space, dict) else {}
 
 
 def options(conf: Path, group: str) -> list[str]:

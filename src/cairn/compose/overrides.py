@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from cairn.compose.conf import EXPERIMENT, Composed, compose, leaves, options, place, sections_of
+from cairn.compose.conf import EXPERIMENT, Composed, at, compose, leaves, options, place, sections_of
 from cairn.errors import UserError
 
 KEY = re.compile(r"[\w$-]+", re.ASCII)
@@ -68,13 +68,7 @@ def _count(composed: Composed, group: str, wanted: dict[str, Any]) -> int:
     if group == EXPERIMENT:
         return sum(bool(differing(composed.values.get(name), wanted[name])) for name in wanted)
     path = tuple(place(group).split("."))
-    return len(differing(_at(composed.values, path), _at(wanted, path)))
-
-
-def _at(values: Any, path: tuple[str, ...]) -> Any:
-    for key in path:
-        values = values.get(key) if isinstance(values, dict) else None
-    return values
+    return len(differing(at(composed.values, path), at(wanted, path)))
 
 
 def replaced(overrides: Sequence[str], new: Sequence[str]) -> list[str]:

@@ -67,10 +67,9 @@ def chi_square_p(first: pd.Series, second: pd.Series) -> float:
 
 def kolmogorov_smirnov(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     """Return the largest difference between the cumulative distributions of two samples without NaN."""
-    first, second = np.sort(first), np.sort(second)
-    both = np.concatenate([first, second])
-    below = [np.searchsorted(part, both, side="right") / len(part) for part in (first, second)]
-    return float(np.abs(below[0] - below[1]).max())
+    from scipy.stats import ks_2samp
+
+    return float(ks_2samp(first, second, method="asymp").statistic)
 
 
 def kolmogorov_smirnov_p(distance: float, first: int, second: int) -> float:

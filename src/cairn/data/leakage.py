@@ -109,7 +109,10 @@ def single_score(sample: pd.DataFrame, name: str, contract: Contract, data: Data
     For several classes it is the mean over one-vs-rest. 0 where there are too few rows, or a class has one
     row only.
     """
-    from sklearn.model_selection import KFold, StratifiedKFold
+    from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import TargetEncoder
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     if len(sample) < FEWEST_ROWS:
         return 0.0
@@ -118,36 +121,19 @@ def single_score(sample: pd.DataFrame, name: str, contract: Contract, data: Data
     y = target.to_numpy(dtype=np.float64) if regression else pd.factorize(target, sort=True)[0]
     if not regression and np.bincount(y).min() < 2:
         return 0.0
-    categorical = bool(names_of_kind(contract, [name], "categorical"))
+    tree = DecisionTreeRegressor if regression else DecisionTreeClassifier
+    model: Any = tree(max_depth=5, min_samples_leaf=10, random_state=0)
+    if categorical := bool(names_of_kind(contract, [name], "categorical")):
+        # By default it would take whole numbers, such as prices, for thousands of classes.
+        kind = "continuous" if regression else data.task
+        model = make_pipeline(
+            TargetEncoder(target_type=kind, cv=KFold(5, shuffle=True, random_state=0)), model
+        )
     values = (_codes if categorical else _numbers)(sample[name])
     folds = (KFold if regression else StratifiedKFold)(2, shuffle=True, random_state=0)
-    scores = [_score(values, y, *rows, categorical=categorical, data=data) for rows in folds.split(values, y)]
+    scoring = "r2" if regression else "roc_auc" if data.task == "binary" else "roc_auc_ovr"
+    scores = cross_val_score(model, values, y, cv=folds, scoring=scoring, error_score="raise")
     return float(np.nan_to_num(scores).mean())
-
-
-def _score(
-    values: Values, y: Values, fit: Values, held_out: Values, *, categorical: bool, data: DataConfig
-) -> float:
-    """Fit on some rows of a column (n, 1) and score on the others."""
-    from sklearn.metrics import r2_score, roc_auc_score
-    from sklearn.model_selection import KFold
-    from sklearn.preprocessing import TargetEncoder
-    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
-
-    X, X_held_out = values[fit], values[held_out]
-    if categorical:
-        # By default it would take whole numbers, such as prices, for thousands of classes.
-        kind = "continuous" if data.task == "regression" else data.task
-        encoder = TargetEncoder(target_type=kind, cv=KFold(5, shuffle=True, random_state=0))
-        X, X_held_out = encoder.fit_transform(X, y[fit]), encoder.transform(X_held_out)
-    if data.task == "regression":
-        tree = DecisionTreeRegressor(max_depth=5, min_samples_leaf=10, random_state=0).fit(X, y[fit])
-        return float(r2_score(y[held_out], tree.predict(X_held_out)))
-    classes = DecisionTreeClassifier(max_depth=5, min_samples_leaf=10, random_state=0).fit(X, y[fit])
-    predicted = classes.predict_proba(X_held_out)
-    if data.task == "binary":
-        return float(roc_auc_score(y[held_out], predicted[:, 1]))
-    return float(roc_auc_score(y[held_out], predicted, multi_class="ovr"))
 
 
 def _codes(column: pd.Series) -> Values:

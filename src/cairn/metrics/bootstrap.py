@@ -14,7 +14,7 @@ from scipy import sparse
 
 from cairn.data.predictions import Floats
 from cairn.metrics.scores import METRICS, checked, metric_names
-from cairn.metrics.weighted import RANKED, Ranking, RowSums, block_sums, weighted_sums
+from cairn.metrics.weighted import RANKED, Ranking, block_sums, terms_of, weighted_sums
 from cairn.settings.data import Task
 
 Blocks = NDArray[np.int64] | None
@@ -137,11 +137,13 @@ class _Resampled:
     names: list[str]
 
     def __post_init__(self) -> None:
-        names = self.names
-        self.sums = RowSums(self.task, self.y, self.prediction, self.threshold, self.blocks)
-        self.summed = [name for name in names if name in self.sums.values]
-        self.ranked = [name for name in names if name in RANKED]
-        self.other = [name for name in names if name not in self.sums.values and name not in RANKED]
+        terms, formulas = terms_of(self.task, self.y, self.prediction, self.threshold)
+        self.sizes = {name: term.size for name, term in terms.items()}
+        matrix = sparse.hstack([term.matrix() for term in terms.values()], format="csr")
+        self.matrix = block_sums(matrix, self.blocks)
+        self.summed = {name: formulas[name] for name in self.names if name in formulas}
+        self.ranked = [name for name in self.names if name in RANKED]
+        self.other = [name for name in self.names if name not in self.summed and name not in RANKED]
         self.rankings = self._rankings() if self.ranked else []
 
     def _rankings(self) -> list[Ranking]:
@@ -151,8 +153,11 @@ class _Resampled:
 
     def scores(self, counts: NDArray[np.int32]) -> Draws:
         """The metrics under counts (blocks, draws)."""
-        sums = self.sums.weighted(counts) if self.summed else {}
-        draws = {name: self.sums.values[name](sums) for name in self.summed}
+        draws = {}
+        if self.summed:
+            ends = np.cumsum(list(self.sizes.values()))[:-1]
+            sums = dict(zip(self.sizes, np.split(weighted_sums(self.matrix, counts), ends), strict=True))
+            draws = {name: formula(sums) for name, formula in self.summed.items()}
         if self.ranked:
             areas = np.array([ranking.areas(counts) for ranking in self.rankings])
             # A class that a draw misses is left out of its mean; one with all rows leaves nothing.

@@ -1,7 +1,7 @@
 """Metrics of weighted rows for many weightings at once, on which the bootstrap is built.
 
 A bootstrap draw is a whole number of copies per block of rows. Most metrics are functions of sums
-over rows, so all draws together are one matrix product (`RowSums`); the two ranking metrics need the
+over rows (`Term`), so all draws together are one matrix product; the two ranking metrics need the
 rows in order once, and cumulative sums of the counts after that (`Ranking`).
 """
 
@@ -57,7 +57,7 @@ def class_terms(y: NDArray[np.int64], prediction: Floats, threshold: float) -> d
     }
 
 
-def value_terms(y: Floats, prediction: Floats, threshold: float) -> dict[str, Term]:
+def value_terms(y: Floats, prediction: Floats) -> dict[str, Term]:
     """The sums behind the metrics of predicted values; the target is centred first, for its variance."""
     error, centred, nonzero = prediction - y, y - y.mean(), y != 0
     return {
@@ -118,29 +118,13 @@ VALUE_VALUES: dict[str, Callable[[Sums], Floats]] = {
 RANKED = ("roc_auc", "pr_auc")
 
 
-class RowSums:
-    """The summable metrics of one model's predictions, ready to be weighted."""
-
-    def __init__(
-        self,
-        task: Task,
-        y: NDArray[Any],
-        prediction: Floats,
-        threshold: float,
-        blocks: NDArray[np.int64] | None,
-    ) -> None:
-        terms = (value_terms if task == "regression" else class_terms)(y, prediction, threshold)
-        self.values = VALUE_VALUES if task == "regression" else CLASS_VALUES
-        self.sizes = {name: term.size for name, term in terms.items()}
-        self.matrix = block_sums(
-            sparse.hstack([term.matrix() for term in terms.values()], format="csr"), blocks
-        )
-
-    def weighted(self, counts: NDArray[np.int32]) -> dict[str, Floats]:
-        """The sums under counts (blocks, draws), by term."""
-        sums = weighted_sums(self.matrix, counts)
-        edges = np.cumsum([0, *self.sizes.values()])
-        return {name: sums[edges[i] : edges[i + 1]] for i, name in enumerate(self.sizes)}
+def terms_of(
+    task: Task, y: NDArray[Any], prediction: Floats, threshold: float
+) -> tuple[dict[str, Term], dict[str, Callable[[Sums], Floats]]]:
+    """Return the sums that a task's metrics need, and the metrics as functions of them."""
+    if task == "regression":
+        return value_terms(y, prediction), VALUE_VALUES
+    return class_terms(y, prediction, threshold), CLASS_VALUES
 
 
 def block_sums(rows: sparse.csr_array, blocks: NDArray[np.int64] | None) -> sparse.csr_array:

@@ -40,14 +40,6 @@ def build_estimator(
         needs_probabilities(made, where, made.__name__)
     given = model.params | {key: value for key, value in block.items() if key != "_target_"}
     known = inspect.signature(made).parameters
-    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
-    for name in given:
-        if name not in known and not open_ended:
-            hint = did_you_mean(name, known) or f"; it has {', '.join(known)}"
-            key = f"{'params' if name in model.params else role}.{name}"
-            raise UserError(
-                f"params.yaml: {key} of model '{model.name}': {made.__name__} has no such parameter{hint}"
-            )
     ours = {"random_state": seed, "n_jobs": threads, "categorical_features": categorical or None}
     if device != "auto":
         ours["device"] = device

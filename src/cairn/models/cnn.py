@@ -1,5 +1,6 @@
 """A small convolutional network for tables whose columns are the pixels of a grey image."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,36 +13,6 @@ from cairn.data.predictions import Floats
 from cairn.models.network import NetworkClassifier, NetworkEstimator, NetworkRegressor, finite
 
 
-class Convolutions(nn.Module):
-    """Convolutions of 3 × 3 with ReLU, averaged over 2 × 2 after each but the first, then a linear layer.
-
-    A convolution has `channels` feature maps, and each after the first halves height and width.
-    """
-
-    def __init__(
-        self,
-        *,
-        image_shape: Sequence[int],
-        channels: Sequence[int],
-        hidden: int,
-        dropout: float,
-        outputs: int,
-    ) -> None:
-        super().__init__()
-        self.image_shape = tuple(image_shape)
-        layers: list[nn.Module] = []
-        for place, (maps, following) in enumerate(pairwise((1, *channels))):
-            layers += [nn.Conv2d(maps, following, 3, padding=1), nn.ReLU()]
-            layers += [nn.AvgPool2d(2, ceil_mode=True)] if place else []
-        width = channels[-1] * prod(-(-side // 2 ** (len(channels) - 1)) for side in image_shape)
-        layers += [nn.Flatten(), nn.Dropout(dropout), nn.Linear(width, hidden), nn.ReLU()]
-        self.layers = nn.Sequential(*layers, nn.Dropout(dropout), nn.Linear(hidden, outputs))
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Map pixels (n, height × width), row by row of the image, float32, to outputs (n, outputs)."""
-        return self.layers(pixels.view(-1, 1, *self.image_shape))
-
-
 @dataclass(kw_only=True, eq=False, repr=False)
 class _CNN(NetworkEstimator):
     image_shape: Sequence[int]
@@ -52,7 +23,7 @@ class _CNN(NetworkEstimator):
     batch_size: int = 64
     patience: int = 10
 
-    def _start(self, X: Floats) -> Convolutions:
+    def _start(self, X: Floats) -> nn.Module:
         shape = list(self.image_shape)
         if len(shape) != 2 or not all(isinstance(side, int) and side > 0 for side in shape):
             raise ValueError(f"image_shape is [height, width] in pixels, such as [8, 8], not {shape}")
@@ -67,14 +38,18 @@ class _CNN(NetworkEstimator):
         self.pixel_scale_ = float(X.std()) or 1.0
         return self._network()
 
-    def _network(self) -> Convolutions:
-        return Convolutions(
-            image_shape=self.image_shape,
-            channels=self.channels,
-            hidden=self.hidden,
-            dropout=self.dropout,
-            outputs=self.n_outputs_,
+    def _network(self) -> nn.Module:
+        layers: list[nn.Module] = []
+        for place, (maps, following) in enumerate(pairwise((1, *self.channels))):
+            layers += [nn.Conv2d(maps, following, 3, padding=1), nn.ReLU()]
+            layers += [nn.AvgPool2d(2, ceil_mode=True)] if place else []
+        width = self.channels[-1] * prod(
+            -(-side // 2 ** (len(self.channels) - 1)) for side in self.image_shape
         )
+        layers += [nn.Flatten(), nn.Dropout(self.dropout), nn.Linear(width, self.hidden), nn.ReLU()]
+        layers += [nn.Dropout(self.dropout), nn.Linear(self.hidden, self.n_outputs_)]
+        image = nn.Unflatten(1, (1, *self.image_shape))  # pixels come row by row
+        return nn.Sequential(OrderedDict(image=image, layers=nn.Sequential(*layers)))
 
     def _inputs(self, X: Floats, device: torch.device) -> tuple[Tensor]:
         return (torch.from_numpy(finite((X - self.pixel_mean_) / self.pixel_scale_)).to(device),)
@@ -83,12 +58,14 @@ class _CNN(NetworkEstimator):
 class CNNClassifier(_CNN, NetworkClassifier):
     """A network for two or more classes of images, fitted by log loss.
 
+    Convolutions of 3 × 3 with ReLU, averaged over 2 × 2 after each but the first, then a linear layer.
+
     Input is a float matrix of pixels: the columns are the image row by row, on any one scale (0 to 16,
     0 to 255), none missing. Predictions are computed on the CPU whatever the device of training.
 
     Args:
         image_shape: height and width in pixels; their product is the number of columns.
-        channels: feature maps of each 3 × 3 convolution; each after the first halves height and width.
+        channels: feature maps of each convolution; each after the first halves height and width.
         hidden: width of the linear layer before the outputs.
         dropout: share of the values before each linear layer that is set to 0 while training.
         learning_rate, schedule, …: of the training, see NetworkEstimator.

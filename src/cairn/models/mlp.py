@@ -15,28 +15,12 @@ from cairn.models.network import NetworkClassifier, NetworkEstimator, NetworkReg
 class Network(nn.Module):
     """Embeddings of the codes beside the numbers, then linear layers with ReLU and dropout.
 
-    One table of `rows` rows holds the embeddings of all columns, one after the other.
+    One table holds the embeddings of all columns, one after the other; None where there is no such column.
     """
 
-    def __init__(
-        self,
-        *,
-        numeric: int,
-        columns: int,
-        rows: int,
-        embedding: int,
-        hidden: Sequence[int],
-        dropout: float,
-        outputs: int,
-    ) -> None:
+    def __init__(self, embeddings: nn.Embedding | None, layers: nn.Sequential) -> None:
         super().__init__()
-        self.embeddings = nn.Embedding(rows, embedding) if columns else None
-        layers: list[nn.Module] = []
-        width = numeric + embedding * columns
-        for following in hidden:
-            layers += [nn.Linear(width, following), nn.ReLU(), nn.Dropout(dropout)]
-            width = following
-        self.layers = nn.Sequential(*layers, nn.Linear(width, outputs))
+        self.embeddings, self.layers = embeddings, layers
 
     def forward(self, numeric: Tensor, rows: Tensor) -> Tensor:
         """Map numbers (n, numeric) float32 and embedding rows (n, columns) int32 to outputs (n, outputs)."""
@@ -65,15 +49,14 @@ class _MLP(NetworkEstimator):
 
     def _network(self) -> Network:
         columns = len(self.n_codes_)
-        return Network(
-            numeric=self.n_features_in_ - columns,
-            columns=columns,
-            rows=int(self.n_codes_.sum()) + columns,
-            embedding=self.embedding,
-            hidden=self.hidden,
-            dropout=self.dropout,
-            outputs=self.n_outputs_,
-        )
+        rows = int(self.n_codes_.sum()) + columns
+        embeddings = nn.Embedding(rows, self.embedding) if columns else None
+        layers: list[nn.Module] = []
+        width = self.n_features_in_ - columns + self.embedding * columns
+        for following in self.hidden:
+            layers += [nn.Linear(width, following), nn.ReLU(), nn.Dropout(self.dropout)]
+            width = following
+        return Network(embeddings, nn.Sequential(*layers, nn.Linear(width, self.n_outputs_)))
 
     def _categorical(self) -> list[int]:
         return list(self.categorical_features) if self.categorical_features is not None else []

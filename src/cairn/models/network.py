@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cairn.data.predictions import Floats
-from cairn.models import distributed, loop
+from cairn.models import loop
 from cairn.progress import OnIteration
 
 FROM_PARAMETERS = [field.name for field in fields(loop.Settings) if field.name != "seed"]
@@ -97,7 +97,7 @@ class NetworkEstimator(BaseEstimator):
         validation = None
         if X_val is not None and y_val is not None:
             validation = self._table(_matrix(X_val, self.n_features_in_), np.asarray(y_val), device)
-        processes = distributed.started_group().size
+        processes = loop.started_group().size
         kind = device.type if processes == 1 else f"{device.type}-{processes}"
         state = loop.train(
             network.to(device),

@@ -17,21 +17,15 @@ KEPT_SECONDS = 7 * 24 * 3600
 def resume_key(paths: Iterable[Path], values: Mapping[str, Any]) -> str:
     """Hash everything that decides a run's result, in hexadecimal; only the same run resumes a snapshot.
 
-    The contents of files and folders of code and data and their names below the folder count, not their
-    location: a second checkout finds the snapshot of the first. Byte code is ignored.
+    A file's content and name count, not its folder: a second checkout finds the snapshot of the first.
 
     Raises:
-        FileNotFoundError: one of the paths does not exist.
+        FileNotFoundError: one of the files does not exist.
     """
     total = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
     for path in paths:
-        files = [path] if not path.is_dir() else sorted(p for p in path.rglob("*") if p.is_file())
-        for file in files:
-            if "__pycache__" in file.parts:
-                continue
-            with file.open("rb") as content:
-                digest = hashlib.file_digest(content, "sha256").hexdigest()
-            total.update(f"{file.relative_to(path.parent).as_posix()}:{digest}\n".encode())
+        with path.open("rb") as content:
+            total.update(f"{path.name}:{hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
     return total.hexdigest()
 
 

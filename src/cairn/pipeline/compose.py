@@ -14,8 +14,7 @@ from pathlib import Path
 from cairn.compose import params_file
 from cairn.compose.conf import compose
 from cairn.compose.overrides import replaced
-from cairn.compose.params_file import CONF, PARAMS, settle
-from cairn.compose.presets import save_preset
+from cairn.compose.params_file import CONF, PARAMS, save_preset, settle
 from cairn.compose.validate import Origin, read_config, stop_on_traps
 from cairn.settings.config import Config
 

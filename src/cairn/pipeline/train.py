@@ -14,7 +14,7 @@ from pathlib import Path
 from cairn.data.parts import CONTRACT, PARTS, load_prepared
 from cairn.imports import code_of_stage
 from cairn.models.build import training_curve
-from cairn.models.distributed import started_group
+from cairn.models.loop import started_group
 from cairn.models.package import save
 from cairn.models.recipe import Recipe
 from cairn.models.resume import resume_key, snapshot_folder
