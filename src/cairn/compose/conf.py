@@ -63,13 +63,7 @@ def compose(conf: Path, overrides: Sequence[str] = ()) -> Composed:
 
 
 def sections_of(conf: Path, choices: Mapping[str, str | None], values: dict[str, Any]) -> dict[str, Any]:
-    """Return what the stages read of what Hydra composed: no search space, no key of an option not chosen.
-
-    Args:
-        conf: the folder of config.yaml.
-        choices: the option of each config group.
-        values: as Hydra composed them, here or in `dvc exp run`.
-    """
+    """Return what the stages read of what Hydra composed: no search space, no key of an option not chosen."""
     return _without_spaces(_of_one_kind(values, settings_files(conf, choices)), choices)
 
 

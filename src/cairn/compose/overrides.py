@@ -18,12 +18,7 @@ def derive(conf: Path, wanted: dict[str, Any], leaving_out: Collection[str] = ()
     """Return conf/ composed to exactly the wanted values.
 
     For each group, in the order of the defaults list, choose the option nearest to the wanted values; then
-    add one override for each key that still differs.
-
-    Args:
-        conf: the folder of config.yaml.
-        wanted: every section.
-        leaving_out: groups that keep the option of the defaults list.
+    add one override for each key that still differs. The groups in leaving_out keep their default option.
 
     Raises:
         UserError: a section is missing, or no override can give a value.

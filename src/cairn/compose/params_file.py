@@ -51,11 +51,7 @@ def read(path: Path) -> Params | None:
 
 
 def parse(text: str, path: str) -> Params:
-    """Return the content of a text.
-
-    Args:
-        text: of a params.yaml.
-        path: its name in messages.
+    """Return the content of a text, called by its path in messages.
 
     Raises:
         UserError: see `read`.
@@ -106,11 +102,9 @@ def recorded_in(path: Path) -> list[str]:
 
 
 def settings_line(overrides: Sequence[str], recorded: Sequence[str]) -> str:
-    """Return the line by which a study of the current settings says where they come from.
+    """Return the line by which a study says where its settings come from.
 
-    Args:
-        overrides: of the settings that the study starts from.
-        recorded: overrides of params.yaml, left by a run or by `dvc exp apply`.
+    The overrides recorded in params.yaml were left by a run or by `dvc exp apply`.
     """
     applied = [each for each in recorded if each in overrides]
     note = f"; from params.yaml: {' '.join(applied)} (`python src/cairn compose --reset` drops these)"
@@ -139,11 +133,7 @@ def stop_if_dvc_read_another(before: dict[str, Any], now: dict[str, Any]) -> Non
 
 
 def settle(conf: Path, found: Params | None) -> tuple[Composed, str]:
-    """Decide between conf/ and params.yaml, whichever was edited.
-
-    Args:
-        conf: the folder of config.yaml.
-        found: the current params.yaml, or None to start from conf/ alone.
+    """Decide between conf/ and params.yaml, whichever was edited; conf/ where there is no params.yaml.
 
     Returns:
         What params.yaml is to hold, and how `Origin` names a key that an override set.

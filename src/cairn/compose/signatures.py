@@ -20,9 +20,6 @@ Definition = ast.ClassDef | ast.FunctionDef
 def parameters(target: str) -> list[str] | None:
     """Return the names of the parameters of a class's __init__ (less self) or of a function, in order.
 
-    Args:
-        target: dotted name, such as sklearn.linear_model.Ridge.
-
     Returns:
         The names; None if it takes any (**kwargs) or cannot be inspected.
 

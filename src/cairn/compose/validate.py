@@ -75,10 +75,7 @@ def _in_file(path: Path) -> Iterator[tuple[int, str]]:
 class Origin:
     """Where the keys of a composed config come from.
 
-    Attributes:
-        conf: the folder of config.yaml.
-        composed: what was composed from it.
-        overridden_in: text for a key that an override set: `{}` is replaced by the override.
+    overridden_in is the text for a key that an override set: `{}` is replaced by the override.
     """
 
     conf: Path
@@ -115,10 +112,7 @@ def read_config(
 ) -> Config:
     """Validate every section, the contract they name, and their combination.
 
-    Args:
-        values: the sections as mappings.
-        root: the folder that data.contract is relative to.
-        where: names the file or override that a key came from, for the messages.
+    data.contract is relative to root; for messages, where names the file or override that a key came from.
 
     Raises:
         UserError: one line per problem: `FILE: KEY: what`.

@@ -18,13 +18,7 @@ def distances(train: pd.DataFrame, other: pd.DataFrame, contract: Contract, seed
 
     Categories have the total variation distance, all else the Kolmogorov-Smirnov distance. Either is the
     share of rows by which some set of values, or some range from the lowest, is more common in one part than
-    in the other. Missing counts as a level, and as below every number.
-
-    Args:
-        train: rows with the features.
-        other: rows with the same columns.
-        contract: kinds; the columns with a group are the features.
-        seed: of the samples of 20,000 rows that are compared.
+    in the other. Missing counts as a level, and as below every number. Samples of 20,000 rows are compared.
     """
     first, second = (part.sample(min(SAMPLE, len(part)), random_state=seed) for part in (train, other))
     found = {}

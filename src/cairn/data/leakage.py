@@ -59,12 +59,7 @@ def judge(
 ) -> dict[str, tuple[float, list[str]]]:
     """Return by column what it alone reaches, ROC-AUC or R2, and every reason why it looks like a leak.
 
-    Args:
-        train: the training part, with the target; never another part.
-        names: the columns to look at.
-        contract: what they are.
-        data: target, task and the bounds.
-        seed: of the sample of 20,000 rows on which a column is scored.
+    names are the columns to look at; for the other arguments see `leaks`.
     """
     sample = train.sample(min(SAMPLE, len(train)), random_state=seed)
     judged = {}

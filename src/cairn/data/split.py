@@ -43,13 +43,7 @@ def split_table(
 ) -> Split:
     """Split the prepared table, prove that nothing crosses, look for leaks in train and measure drift.
 
-    Args:
-        table: the prepared table.
-        contract: what its columns are.
-        data: time, group, target and the bounds of a leak.
-        split: by time, at random, or by whole groups.
-        seed: of the split and of the samples of rows that are looked at.
-        search_leaks: False where every column was judged before; it takes 0.1 s per column.
+    search_leaks is False where every column was judged before; it takes 0.1 s per column.
 
     Raises:
         UserError: see `assign_parts` and `proof`; a class that train lacks; a feature that looks like a leak.
@@ -82,12 +76,7 @@ def assign_parts(
 ) -> pd.Series:
     """Return the part of each row: "train", "validation", "test", or "" where it belongs to none.
 
-    Args:
-        table: the prepared table, n rows.
-        split: by time, at random, or by whole groups.
-        data: which columns are the time, the group and the target.
-        contract: the key columns, which do not count when rows are called copies of each other.
-        seed: of the random splits; a time split ignores it.
+    The key columns of the contract do not count when rows are called copies of each other.
 
     Raises:
         UserError: no time or group column where one is needed, or a part that stays empty.

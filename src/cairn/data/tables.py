@@ -65,17 +65,16 @@ def read_json(path: Path) -> Any:
 
 def write_json(record: Any, path: Path, digits: int = DIGITS) -> None:
     """Write a record with floats rounded to significant digits, NaN as null, and a line end for git."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(rounded(record, digits), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(text, encoding="utf-8", newline="\n")
-    unfinished.replace(path)
+    text = json.dumps(rounded(record, digits), indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(f"{text}\n", path)
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write a file of text, the same bytes on every system."""
+    """Write a file of text, the same bytes on every system, replacing an old one in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="\n")
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(text, encoding="utf-8", newline="\n")
+    unfinished.replace(path)
 
 
 def rounded(value: Any, digits: int = DIGITS) -> Any:

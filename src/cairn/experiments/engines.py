@@ -32,12 +32,9 @@ FILE_SYSTEM_SECONDS = 15.0
 
 
 def crew_size(asked: int | None, engine: str, threads: int) -> int:
-    """Return how many workers to start; print a warning if they need more cores than this machine has.
+    """Return how many workers to start: as many as asked, or as there are cores for the threads of each.
 
-    Args:
-        asked: how many, or None: as many as there are cores for their threads.
-        engine: one of ENGINES.
-        threads: of each worker.
+    Prints a warning if they need more cores than this machine has.
     """
     from joblib import cpu_count
 

@@ -47,9 +47,7 @@ class Workers(Protocol):
 class Plan:
     """What the driver and the workers of a pool agree on; a sweep and a search add their own fields.
 
-    Attributes:
-        folder: of the pool.
-        driver: differs for each driver: workers of a killed one end when another takes over.
+    driver differs for each driver: workers of a killed one end when another takes over.
     """
 
     folder: Path

@@ -74,9 +74,7 @@ def _quantile_bins(prediction: Floats, bins: int) -> Floats:
 def calibration_table(y: ArrayLike, prediction: ArrayLike) -> pd.DataFrame:
     """Return predicted and observed rates in at most 10 quantile bins; ties may leave fewer.
 
-    Args:
-        y: 0 or 1, shape (n,).
-        prediction: P(positive), shape (n,).
+    y is 0 or 1, shape (n,); prediction is P(positive), shape (n,).
 
     Returns:
         Columns rows, predicted (mean), observed (rate), low, high (95% Wilson interval of the rate, rows

@@ -27,11 +27,11 @@ def canonical(content: bytes) -> bytes:
     and compression (which differs between versions of zlib) are fixed.
     """
     with ZipFile(io.BytesIO(content)) as source:
-        schema = json.loads(source.read(SCHEMA))
+        schema = source.read(SCHEMA)
         kept = {name: _without_gaps(source.read(name)) for name in source.namelist() if name != SCHEMA}
     names = {name: f"{hashlib.sha256(kept[name]).hexdigest()[:32]}{Path(name).suffix}" for name in kept}
-    tree = _number(_renamed(schema, names), {})
-    text = json.dumps(tree, separators=(",", ":"), ensure_ascii=False).encode()
+    tree = json.loads(schema, object_hook=lambda node: _renamed(node, names))
+    text = json.dumps(_number(tree, {}), separators=(",", ":"), ensure_ascii=False).encode()
     entries = {names[name]: kept[name] for name in kept}
     buffer = io.BytesIO()
     with ZipFile(buffer, "w") as target:
@@ -58,22 +58,16 @@ def _without_gaps(content: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _renamed(node: Any, files: dict[str, str]) -> Any:
-    """Return the tree with new names of files, no ids on numbers and text, and sets in a fixed order."""
-    if isinstance(node, list):
-        return [_renamed(item, files) for item in node]
-    if not isinstance(node, dict):
-        return node
+def _renamed(node: dict[str, Any], files: dict[str, str]) -> dict[str, Any]:
+    """Give a node's file its new name; remove the id of numbers and text, and put sets in a fixed order."""
     loader = node.get("__loader__")
     if loader == "JsonNode":
-        return {key: value for key, value in node.items() if key != "__id__"}
-    fresh: dict[str, Any] = {
-        key: files[value] if key == "file" and loader else _renamed(value, files)
-        for key, value in node.items()
-    }
+        node.pop("__id__", None)
+    elif loader and "file" in node:
+        node["file"] = files[node["file"]]
     if loader == "SetNode":  # by text: the order of the hashes differs between processes
-        fresh["content"].sort(key=lambda item: json.dumps(_number(item, {})))
-    return fresh
+        node["content"].sort(key=lambda item: json.dumps(_number(item, {})))
+    return node
 
 
 def _number(node: Any, ids: dict[int, int]) -> Any:

@@ -11,7 +11,7 @@ size and result are those of one process, except for the order in which numbers 
 import atexit
 import math
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor, distributed, nn
+from torch.utils.data import TensorDataset
 from tqdm import tqdm
 
 from cairn.progress import OnIteration
@@ -122,21 +123,6 @@ def connect(device: torch.device) -> Group:
 
 
 @dataclass(frozen=True)
-class Table:
-    """Rows on one device: inputs (each with rows first, passed to the network in order) and targets."""
-
-    inputs: tuple[Tensor, ...]
-    target: Tensor
-
-    def __len__(self) -> int:
-        return len(self.target)
-
-    def rows(self, index: Tensor | slice) -> "Table":
-        """Return the rows at these positions."""
-        return Table(tuple(values[index] for values in self.inputs), self.target[index])
-
-
-@dataclass(frozen=True)
 class Settings:
     """How a network is trained; the names are those of the estimators' parameters."""
 
@@ -172,8 +158,8 @@ class _Run:
     group: Group
     network: nn.Module
     loss: Loss
-    table: Table
-    validation: Table | None
+    table: TensorDataset
+    validation: TensorDataset | None
     settings: Settings
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
@@ -181,7 +167,7 @@ class _Run:
 
     @property
     def device(self) -> torch.device:
-        return self.table.target.device
+        return self.table.tensors[-1].device
 
     @property
     def finished(self) -> bool:
@@ -195,14 +181,15 @@ def train(
     network: nn.Module,
     loss: Loss,
     *,
-    table: Table,
-    validation: Table | None,
+    table: TensorDataset,
+    validation: TensorDataset | None,
     settings: Settings,
     snapshot: Path | None = None,
     on_iteration: OnIteration | None = None,
 ) -> State:
     """Train with AdamW (Loshchilov & Hutter 2019) and leave the network with its best weights.
 
+    A table holds what the network is called with, in order, and the target, all on the device of training.
     With validation rows the best weights are those of the epoch with the lowest validation loss, and training
     stops when `patience` epochs in a row are no better; without them all epochs count and the last is best.
     Processes that torchrun has started share the work.
@@ -212,8 +199,9 @@ def train(
     Raises:
         FloatingPointError: the training loss is NaN or infinite.
     """
-    group = connect(table.target.device)
-    with _repeatable(settings.seed, table.target.device):
+    device = table.tensors[-1].device
+    group = connect(device)
+    with _repeatable(settings.seed, device):
         optimizer = torch.optim.AdamW(
             network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
@@ -223,7 +211,7 @@ def train(
             network,
             loss,
             table,
-            None if validation is None else validation.rows(group.own),
+            None if validation is None else TensorDataset(*validation[group.own]),
             settings,
             optimizer,
             generator,
@@ -249,14 +237,11 @@ def train(
 
 
 @torch.inference_mode()
-def outputs(network: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
+def outputs(network: nn.Module, inputs: Sequence[Tensor]) -> Tensor:
     """Apply the network to all rows without dropout, in batches; shape (n, outputs), float32."""
     network.eval()
-    count = len(inputs[0])
-    parts = [
-        network(*(values[start : start + EVALUATION_ROWS] for values in inputs))
-        for start in range(0, max(count, 1), EVALUATION_ROWS)
-    ]
+    batches = zip(*(values.split(EVALUATION_ROWS) for values in inputs), strict=True)
+    parts = [network(*batch) for batch in batches]
     return torch.cat(parts).float()
 
 
@@ -286,12 +271,12 @@ def _learn(run: _Run) -> None:
     total = torch.zeros((), dtype=torch.float64, device=device)
     for step in range(steps):
         batch = order[step * settings.batch_size : (step + 1) * settings.batch_size]
-        own = run.table.rows(batch[run.group.own])
+        own = run.table[batch[run.group.own]]
         share = (run.state.epochs * steps + step) / (settings.max_epochs * steps)
         for group in run.optimizer.param_groups:
             group["lr"] = settings.learning_rate * _rate(settings.schedule, share)
         # Stays on the device: reading the number at every step would make the GPU wait for it.
-        total += _step(run, own, len(own) / len(batch)) * len(own)
+        total += _step(run, own, len(own[-1]) / len(batch)) * len(own[-1])
     mean = run.group.total(total) / rows
     if not math.isfinite(mean):
         raise FloatingPointError(
@@ -301,15 +286,16 @@ def _learn(run: _Run) -> None:
     run.state.train.append(mean)
 
 
-def _step(run: _Run, batch: Table, weight: float) -> Tensor:
+def _step(run: _Run, batch: tuple[Tensor, ...], weight: float) -> Tensor:
     """Take one step of the optimizer on this process's share of the rows; return the loss before it.
 
     The loss is 0 without rows. weight is the share's size: the shares' gradients add up to that of the mean.
     """
+    *inputs, target = batch
     mixed = run.settings.precision == "bfloat16" and run.device.type == "cuda"
     with torch.autocast(run.device.type, torch.bfloat16, enabled=mixed):
-        output = run.network(*batch.inputs)
-    value = run.loss(output.float(), batch.target) if len(batch) else output.sum()
+        output = run.network(*inputs)
+    value = run.loss(output.float(), target) if len(target) else output.sum()
     run.optimizer.zero_grad(set_to_none=True)
     (value * weight).backward()
     run.group.sum_gradients(run.network)
@@ -326,8 +312,8 @@ def _judge(run: _Run) -> None:
     """Record the validation loss, and keep the weights if they are the best so far."""
     state = run.state
     if run.validation is not None:
-        found = outputs(run.network, run.validation.inputs)
-        value = run.loss(found, run.validation.target)
+        *inputs, target = run.validation.tensors
+        value = run.loss(outputs(run.network, inputs), target)
         state.validation.append(run.group.mean(value, len(run.validation)))
     if run.validation is None or state.validation[-1] == min(state.validation):
         state.best_epoch = state.epochs

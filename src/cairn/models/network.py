@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, check_random_state
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.data import TensorDataset
 
 from cairn.data.predictions import Floats
 from cairn.models import loop
@@ -116,8 +117,8 @@ class NetworkEstimator(BaseEstimator):
         self.validation_score_ = -np.array(state.validation) * unit
         return self
 
-    def _table(self, X: Floats, y: NDArray[Any], device: torch.device) -> loop.Table:
-        return loop.Table(self._inputs(X, device), self._target(y).to(device))
+    def _table(self, X: Floats, y: NDArray[Any], device: torch.device) -> TensorDataset:
+        return TensorDataset(*self._inputs(X, device), self._target(y).to(device))
 
     def _outputs(self, X: ArrayLike) -> Floats:
         """Return the outputs, shape (n, outputs): on the CPU, so that every machine gives the same."""
