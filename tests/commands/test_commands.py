@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from repository import ROOT
@@ -17,7 +16,6 @@ from cairn.__main__ import main
 from cairn.commands import COMMANDS, GROUPS, Command, options
 from cairn.commands.app import command_of
 from cairn.errors import UserError
-from cairn.experiments.engines import ENGINES
 from cairn.report.studies.sheet import Sheet
 
 CAIRN = Path(sys.executable).with_name("cairn")
@@ -110,10 +108,6 @@ def test_every_option_is_in_the_docs(name, capsys):
 def test_internal_flags_are_hidden_and_work(name, flag, capsys):
     assert flag not in re.findall(r"--[\w-]+", help_of(name, capsys))
     assert command_of(name).make_context(name, [flag, "x"]).params["worker"] == "x"
-
-
-def test_engines_are_those_there_are():
-    assert get_args(get_args(options.Engine)[0]) == ENGINES
 
 
 WRONG = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from cairn.errors import UserError, did_you_mean
-from cairn.settings.messages import not_yaml
+from cairn.settings.messages import not_yaml, read_yaml
 
 EXPERIMENT = "experiment"
 DATA = "data"
@@ -102,9 +102,7 @@ def sets(file: Path, path: Sequence[str]) -> bool:
 
 
 def _load(file: Path) -> dict[str, Any]:
-    from omegaconf import OmegaConf
-
-    values: Any = OmegaConf.to_container(OmegaConf.load(file))
+    values = read_yaml(file)
     return values if isinstance(values, dict) else {}
 
 

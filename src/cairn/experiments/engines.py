@@ -20,10 +20,9 @@ from contextlib import redirect_stderr, suppress
 from pathlib import Path
 from typing import Any
 
-from cairn.errors import UserError, did_you_mean
+from cairn.errors import UserError
 from cairn.experiments.pool import Workers
 
-ENGINES = ("local", "slurm", "ray")
 GRACE_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
 CANCEL_SECONDS = 10.0
@@ -59,7 +58,7 @@ def start(
     the driver, workers on this machine and on SLURM keep running; Ray ends them.
 
     Args:
-        engine: one of ENGINES.
+        engine: local, slurm or ray.
         commands: programs with their arguments. On a cluster the current folder and the programs must lie on
             a file system that all nodes share.
         folder: made if missing; takes the output of worker k as `worker-k.log`, appended to what is there.
@@ -72,9 +71,7 @@ def start(
         return LocalWorkers(commands, logs)
     if engine == "slurm":
         return SlurmWorkers(commands, logs, threads, gpus)
-    if engine == "ray":
-        return RayWorkers(commands, logs, threads, gpus)
-    raise UserError(f"no engine '{engine}'{did_you_mean(engine, ENGINES)} ({', '.join(ENGINES)})")
+    return RayWorkers(commands, logs, threads, gpus)
 
 
 class LocalWorkers:

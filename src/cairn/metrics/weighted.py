@@ -173,8 +173,11 @@ class Ranking:
 
         NaN for a draw that has only one class.
         """
-        weights = counts[self.positive_codes]
-        positives, negatives = _cumulative(weights), _cumulative(counts[self.negative_codes])
+        weights, others = counts[self.positive_codes], counts[self.negative_codes]
+        positives, negatives = (
+            np.cumulative_sum(rows, axis=0, dtype=np.int32, include_initial=True)
+            for rows in (weights, others)
+        )
         all_positive, all_negative = positives[-1].astype(np.float64), negatives[-1].astype(np.float64)
         below = negatives[self.negatives_below]
         wins = (weights * (below + negatives[self.negatives_to_tie]).astype(np.float64)).sum(axis=0) / 2
@@ -185,10 +188,3 @@ class Ranking:
         pr_auc = ratio((weights * precision).sum(axis=0), all_positive, np.nan)
         pr_auc[all_negative == 0] = np.nan
         return roc_auc, pr_auc
-
-
-def _cumulative(weights: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Running totals down the rows after a first row of zeros; whole numbers, so no digit is lost."""
-    total = np.zeros((len(weights) + 1, weights.shape[1]), dtype=np.int32)
-    np.cumsum(weights, axis=0, out=total[1:])
-    return total
