@@ -94,11 +94,3 @@ def test_the_interval_of_a_saving_is_paired():
     paired, alone = series["b"]["cost"] - series["a"]["cost"], series["a"]["cost"]
     assert interval(paired[1:])[0] <= paired[0] <= interval(paired[1:])[1]
     assert np.ptp(interval(paired[1:])) < 0.3 * np.ptp(interval(alone[1:]))
-
-
-@pytest.mark.parametrize(
-    ("decided", "says"), [({"oracle": [1, 0]}, "cannot be called 'oracle'"), ({"a": [1]}, "decides on")]
-)
-def test_impossible_policies_are_refused(decided, says):
-    with pytest.raises(ValueError, match=says):
-        series_of([0, 1], decided)

@@ -42,50 +42,20 @@ def policy_series(
         `share_of_oracle` (of the saving with perfect foresight), `roi` (saving per unit spent), the share
         `acted` on, `precision` and `recall`. Each has shape (1 + resamples,): the value of all rows, then
         that of each resample, if any; NaN where undefined (roi if nothing is spent).
-
-    Raises:
-        ValueError: a policy has the name of one of these three, or another number of rows than y.
     """
-    names, rows = _policy_rows(y, decisions)
+    event = np.asarray(y, dtype=np.float64)
+    policies = {NOTHING: np.zeros_like(event), ALWAYS: np.ones_like(event), **decisions, ORACLE: event}
+    acts = np.column_stack([np.asarray(policy, dtype=np.float64) for policy in policies.values()])
+    # Per policy only two sums matter: how often it acted, and how often it did so on an event.
+    rows = np.column_stack([np.ones_like(event), event, acts, acts * event[:, None]])
     sums = rows.sum(axis=0, keepdims=True)
     if resampling is not None:
         sums = np.concatenate([sums, bootstrap_sums(rows, resampling)])
-    n, events = sums[:, 0], sums[:, 1]
-    values = {
-        name: _quantities(n, events, acted=sums[:, 2 + 2 * i], caught=sums[:, 3 + 2 * i], costs=costs)
-        for i, name in enumerate(names)
-    }
-    for quantities in values.values():
-        quantities["share_of_oracle"] = ratio(quantities["saving"], values[ORACLE]["saving"], np.nan)
-    return values
-
-
-def _policy_rows(y: ArrayLike, decisions: Mapping[str, ArrayLike]) -> tuple[list[str], Floats]:
-    """Return the names of the policies and the columns whose sums decide.
-
-    Per policy only two sums matter: how often it acted, and how often it did so on an event.
-    """
-    event = np.asarray(y, dtype=np.float64)
-    policies = {name: np.asarray(acts, dtype=np.float64) for name, acts in decisions.items()}
-    for name, acts in policies.items():
-        if name in {NOTHING, ALWAYS, ORACLE}:
-            raise ValueError(f"a policy cannot be called '{name}', which the report adds itself")
-        if acts.shape != event.shape:
-            raise ValueError(f"policy '{name}' decides on {acts.shape} rows, the target has {event.shape}")
-    policies = {NOTHING: np.zeros_like(event), ALWAYS: np.ones_like(event)} | policies | {ORACLE: event}
-    columns = [np.ones_like(event), event]
-    for acts in policies.values():
-        columns += [acts, acts * event]
-    return list(policies), np.stack(columns, axis=1)
-
-
-def _quantities(
-    n: Floats, events: Floats, *, acted: Floats, caught: Floats, costs: CostKpi
-) -> dict[str, Floats]:
+    n, events, acted, caught = np.split(sums.T, [1, 2, 2 + len(policies)])
     spent = acted * costs.action
     saving = caught * costs.loss * costs.share_saved - spent
     scale = PER_ROWS / n
-    return {
+    quantities = {
         "cost": (events * costs.loss - saving) * scale,
         "spent": spent * scale,
         "saving": saving * scale,
@@ -93,4 +63,6 @@ def _quantities(
         "acted": acted / n,
         "precision": ratio(caught, acted, np.nan),
         "recall": ratio(caught, events, np.nan),
+        "share_of_oracle": ratio(saving * scale, saving[-1] * scale, np.nan),
     }
+    return {name: {key: v[i] for key, v in quantities.items()} for i, name in enumerate(policies)}

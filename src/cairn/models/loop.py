@@ -155,15 +155,19 @@ class State:
 class _Run:
     """One training in progress; validation holds only this process's share of the rows."""
 
-    group: Group
     network: nn.Module
     loss: Loss
     table: TensorDataset
     validation: TensorDataset | None
     settings: Settings
-    optimizer: torch.optim.Optimizer
-    generator: torch.Generator
+    group: Group
     state: State = field(default_factory=State)
+
+    def __post_init__(self) -> None:
+        rate, decay = self.settings.learning_rate, self.settings.weight_decay
+        weights = self.network.parameters()
+        self.optimizer = torch.optim.AdamW(weights, rate, weight_decay=decay, fused=True)
+        self.generator = torch.Generator().manual_seed(self.settings.seed)
 
     @property
     def device(self) -> torch.device:
@@ -202,20 +206,8 @@ def train(
     device = table.tensors[-1].device
     group = connect(device)
     with _repeatable(settings.seed, device):
-        optimizer = torch.optim.AdamW(
-            network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-        )
-        generator = torch.Generator().manual_seed(settings.seed)
-        run = _Run(
-            group,
-            network,
-            loss,
-            table,
-            None if validation is None else TensorDataset(*validation[group.own]),
-            settings,
-            optimizer,
-            generator,
-        )
+        own = None if validation is None else TensorDataset(*validation[group.own])
+        run = _Run(network, loss, table, own, settings, group)
         _restore(run, snapshot)
         hidden = None if group.rank == 0 else True  # None: hidden unless stderr is a terminal
         done = run.state.epochs
