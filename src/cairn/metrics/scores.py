@@ -26,16 +26,16 @@ class Metric:
 
     Attributes:
         functions: by task, a function of (y, prediction, threshold), see `score` for their shapes.
-        greater_is_better: False for losses and errors.
         needs: which aspect of the prediction it uses: the decision at a threshold, the order of the
             rows, the probabilities, or the predicted value.
         meaning: one line for the model card.
+        greater_is_better: False for losses and errors.
     """
 
     functions: Mapping[Task, Score]
-    greater_is_better: bool
     needs: Needs
     meaning: str
+    greater_is_better: bool = True
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -48,7 +48,6 @@ class Metric:
         return 1 if self.greater_is_better else -1
 
 
-HIGHER, LOWER = True, False
 _AUC, _AP = formulas.ranked("binary_auroc"), formulas.ranked("binary_average_precision")
 
 METRICS: dict[str, Metric] = {
@@ -57,7 +56,6 @@ METRICS: dict[str, Metric] = {
             "binary": formulas.decided("binary_accuracy"),
             "multiclass": formulas.of_classes("multiclass_accuracy", average="micro"),
         },
-        HIGHER,
         "decision",
         "share of rows classified correctly",
     ),
@@ -66,7 +64,6 @@ METRICS: dict[str, Metric] = {
             "binary": formulas.decided("binary_precision"),
             "multiclass": formulas.of_classes("multiclass_precision", average="macro"),
         },
-        HIGHER,
         "decision",
         "share of positive predictions that are correct (multiclass: mean over classes)",
     ),
@@ -75,7 +72,6 @@ METRICS: dict[str, Metric] = {
             "binary": formulas.decided("binary_recall"),
             "multiclass": formulas.of_classes("multiclass_recall", average="macro"),
         },
-        HIGHER,
         "decision",
         "share of positive rows that are predicted positive (multiclass: mean over classes)",
     ),
@@ -84,82 +80,76 @@ METRICS: dict[str, Metric] = {
             "binary": formulas.decided("binary_f1_score"),
             "multiclass": formulas.of_classes("multiclass_f1_score", average="macro"),
         },
-        HIGHER,
         "decision",
         "harmonic mean of precision and recall (multiclass: mean over classes)",
     ),
     "balanced_accuracy": Metric(
         dict.fromkeys(("binary", "multiclass"), formulas.from_cells(decisions.balanced_accuracy)),
-        HIGHER,
         "decision",
         "mean recall over the classes that occur",
     ),
     "mcc": Metric(
         dict.fromkeys(("binary", "multiclass"), formulas.from_cells(decisions.mcc)),
-        HIGHER,
         "decision",
         "Matthews correlation of predicted and actual class; 0 if either is constant",
     ),
     "roc_auc": Metric(
         {"binary": _AUC, "multiclass": formulas.one_vs_rest(_AUC)},
-        HIGHER,
         "ranking",
         "probability that a positive row ranks above a negative one (multiclass: one-vs-rest mean)",
     ),
     "pr_auc": Metric(
         {"binary": _AP, "multiclass": formulas.one_vs_rest(_AP)},
-        HIGHER,
         "ranking",
         "average precision: area under the precision-recall steps (multiclass: one-vs-rest mean)",
     ),
     "log_loss": Metric(
         dict.fromkeys(("binary", "multiclass"), formulas.mean_of(formulas.row_log_loss)),
-        LOWER,
         "probability",
         "mean negative log-likelihood of the actual class, in nats",
+        greater_is_better=False,
     ),
     "brier": Metric(
         dict.fromkeys(("binary", "multiclass"), formulas.mean_of(formulas.row_brier)),
-        LOWER,
         "probability",
         "mean squared error of the probabilities (multiclass: summed over classes, 0 to 2)",
+        greater_is_better=False,
     ),
     "ece": Metric(
         {
             "binary": formulas.calibration_error,
             "multiclass": formulas.of_classes("multiclass_calibration_error", n_bins=formulas.ECE_BINS),
         },
-        LOWER,
         "probability",
         f"mean |probability - observed rate| in {formulas.ECE_BINS} equal-width bins (multiclass: top class)",
+        greater_is_better=False,
     ),
     "rmse": Metric(
         {"regression": formulas.of_values("mean_squared_error", squared=False)},
-        LOWER,
         "value",
         "root mean squared error, in the unit of the target",
+        greater_is_better=False,
     ),
     "mae": Metric(
         {"regression": formulas.of_values("mean_absolute_error")},
-        LOWER,
         "value",
         "mean absolute error, in the unit of the target",
+        greater_is_better=False,
     ),
     "median_ae": Metric(
         {"regression": lambda y, prediction, threshold: float(np.median(np.abs(y - prediction)))},
-        LOWER,
         "value",
         "median absolute error, in the unit of the target",
+        greater_is_better=False,
     ),
     "mape": Metric(
         {"regression": formulas.mape},
-        LOWER,
         "value",
         "mean absolute error as a share of the target, without the rows whose target is 0",
+        greater_is_better=False,
     ),
     "r2": Metric(
         {"regression": formulas.r2},
-        HIGHER,
         "value",
         "share of the variance of the target that is explained; undefined if it is constant",
     ),
