@@ -63,17 +63,9 @@ def test_the_target_is_never_a_feature_of_itself():
     assert "city" not in choose(target="city")
 
 
-@pytest.mark.parametrize(
-    ("choice", "words"),
-    [
-        ({"groups": ["plase"]}, "did you mean 'place"),
-        ({"exclude": ["sice"]}, "did you mean 'size"),
-        ({"groups": ["body"], "exclude": ["size"]}, "no column is left"),
-    ],
-)
-def test_a_choice_without_features_gives_one_line(choice, words):
-    with pytest.raises(UserError, match=words) as error:
-        choose(**choice)
+def test_a_choice_without_features_gives_one_line():
+    with pytest.raises(UserError, match="no column is left") as error:
+        choose(groups=["body"], exclude=["size"])
     assert "\n" not in str(error.value)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cairn.data.predictions import Floats
-from cairn.errors import UserError, did_you_mean
+from cairn.errors import UserError
 from cairn.features.encode import build_encoder, categorical_positions
 from cairn.settings.contract import Contract
 from cairn.settings.data import Task
@@ -32,22 +32,13 @@ def select_features(contract: Contract, target: str, features: FeaturesConfig) -
     A column is a feature if it has a group, is known before, is not the target, and is not excluded.
 
     Raises:
-        UserError: an unknown group or column, or no feature left.
+        UserError: no feature left.
     """
-    groups = {column.group for column in contract.columns.values() if column.group is not None}
-    for name in features.groups or []:
-        if name not in groups:
-            hint = did_you_mean(name, groups) or f" (groups: {', '.join(sorted(groups)) or 'none'})"
-            raise UserError(f"features.groups: no column of the contract has group '{name}'{hint}")
-    for name in features.exclude:
-        if name not in contract.columns:
-            hint = did_you_mean(name, contract.columns) or f" (columns: {', '.join(contract.columns)})"
-            raise UserError(f"features.exclude: no column '{name}' in the contract{hint}")
-    wanted = groups if features.groups is None else set(features.groups)
     chosen = [
         name
         for name, column in contract.columns.items()
-        if column.group in wanted
+        if column.group is not None
+        and (features.groups is None or column.group in features.groups)
         and column.known == "before"
         and name != target
         and name not in features.exclude
