@@ -80,11 +80,6 @@ def test_the_table_has_every_baseline_of_every_part(task, columns):
     np.testing.assert_array_equal(found, linear.scores(parts["test"]))
 
 
-def test_an_unknown_column_gives_a_line_that_names_the_rule():
-    with pytest.raises(UserError, match=r"baseline\.rules\.r: no column nowhere"):
-        rate(["nowhere"], 0, TRAIN)
-
-
 def test_a_column_outside_0_to_1_is_refused_for_a_binary_target():
     rule = ColumnRule(kind="column", column="s", missing=None)
     table = pd.DataFrame({"s": [0.5, 3.0]})

@@ -50,12 +50,8 @@ def predict_rule(
     outcome is the target of train as columns, shape (n, k), see `one_hot`.
 
     Raises:
-        UserError: a column that is not in the table, or that cannot be the prediction.
+        UserError: a column that cannot be the prediction.
     """
-    columns = rule.by if isinstance(rule, RateRule) else [rule.column]
-    absent = [column for column in columns if column not in table.columns]
-    if absent:
-        raise UserError(f"baseline.rules.{name}: no column {', '.join(absent)} in the prepared table")
     if isinstance(rule, RateRule):
         return _rates(rule, train, outcome, table)
     return _column(name, rule, task, outcome, table)

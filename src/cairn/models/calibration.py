@@ -37,17 +37,13 @@ def calibrate(
     scikit-learn's CalibratedClassifierCV around a FrozenEstimator. The model was not fitted on these rows.
 
     Raises:
-        UserError: a regression, or a class with too few rows.
+        UserError: a class with too few rows.
     """
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
 
     if method == "none":
         return package
-    if package.task == "regression":
-        raise UserError(
-            f"calibration.method: {method}, but a regression has no probabilities; set calibration=none"
-        )
     y = package.encode(rows[package.target])
     few = np.flatnonzero(np.bincount(y, minlength=len(package.classes)) < 2)
     if len(few):
