@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import inspect
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from cairn.errors import UserError, did_you_mean
@@ -41,21 +42,15 @@ def parameters(target: str) -> list[str] | None:
 
 
 def _file(module: str) -> Path | None:
-    """Return the source file of a module; finding a top-level name does not run its code."""
-    top, *rest = module.split(".")
-    try:
-        spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError):
-        return None
-    if spec is None or spec.origin is None:
-        return None
-    path = Path(spec.origin)
-    for part in rest:
-        folder = path.parent / part
-        path = folder / "__init__.py" if (folder / "__init__.py").is_file() else folder.with_suffix(".py")
-        if not path.is_file():
+    """Return the source file of a module; no code of the packages above it is run."""
+    name, folders, origin = "", None, None
+    for part in module.split("."):
+        name = f"{name}.{part}" if name else part
+        spec = PathFinder.find_spec(name, folders)
+        if spec is None:
             return None
-    return path if path.suffix == ".py" else None
+        folders, origin = list(spec.submodule_search_locations or ()), spec.origin
+    return Path(origin) if origin and origin.endswith(".py") else None
 
 
 def _definition(module: str, name: str) -> tuple[str, Definition] | None:
