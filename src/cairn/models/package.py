@@ -333,7 +333,12 @@ def _skops() -> Any:
 
 
 def _record(package: Package) -> dict[str, Any]:
-    return {
+    raw = {
+        "raw": {name: column.model_dump() for name, column in package.raw.columns.items()},
+        "raw_order": list(package.raw.columns),
+        "types": package.types,
+    }
+    return (raw if package.raw.columns else {}) | {
         "format": FORMAT,
         "features": package.features,
         "inputs": {name: column.model_dump() for name, column in package.contract.columns.items()},
@@ -343,9 +348,6 @@ def _record(package: Package) -> dict[str, Any]:
         "threshold": package.threshold,
         "config": package.config,
         "versions": package.versions,
-        "raw": {name: column.model_dump() for name, column in package.raw.columns.items()},
-        "raw_order": list(package.raw.columns),
-        "types": package.types,
     }
 
 
