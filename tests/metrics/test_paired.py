@@ -11,6 +11,7 @@ from scipy import stats
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from cairn.data.prepare import encode_target
+from cairn.experiments.history import Revision
 from cairn.metrics.paired import (
     Difference,
     EvaluationSet,
@@ -25,7 +26,7 @@ from cairn.metrics.paired import (
 )
 from cairn.settings.data import DataConfig
 from cairn.settings.kpi import CostKpi
-from cairn.studies.compare.evidence import Evidence, Revision
+from cairn.studies.compare.evidence import Evidence
 
 PRICES = CostKpi(kind="cost", currency="USD", action=100.0, loss=1000.0, share_saved=0.4)
 

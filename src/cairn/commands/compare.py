@@ -49,9 +49,9 @@ def main(
       cairn compare main HEAD --md --fail-if-worse          for CI
     """
     check_output(md, json, html)
+    from cairn.experiments.history import MissingOutputError
     from cairn.report.studies.comparison import sheet_of
     from cairn.studies.compare.comparison import compare
-    from cairn.studies.compare.evidence import MissingOutputError
 
     try:
         comparison = compare(

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from cairn.errors import UserError
+from cairn.experiments.history import History
 from cairn.metrics.paired import (
     Difference,
     Predictor,
@@ -27,7 +28,6 @@ from cairn.settings.kpi import CostKpi
 from cairn.settings.search import SAVING
 from cairn.studies.compare.evidence import (
     Evidence,
-    History,
     Part,
     aligned,
     changed_settings,

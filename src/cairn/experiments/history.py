@@ -1,0 +1,188 @@
+"""The revisions of a checkout, by any name git or DVC knows, and the outputs that DVC tracks in them."""
+
+import hashlib
+import json
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cairn.errors import UserError, did_you_mean
+from cairn.experiments.refs import Experiment, commit_of, every_experiment, git, read_file
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+
+WORKSPACE = "workspace"
+MODEL, PREDICTIONS, SETTINGS = "models/model", "predictions/model.parquet", "params.yaml"
+
+
+class MissingOutputError(UserError):
+    """An output of a revision is neither in the cache nor on the remote."""
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A state of the repository; commit is its full hash, None for the files of the workspace."""
+
+    name: str
+    commit: str | None
+
+    @property
+    def short(self) -> str:
+        """The first digits of the commit, as git shows them; `as it is` for the workspace."""
+        return self.commit[:7] if self.commit else "as it is"
+
+
+class History:
+    """Reads revisions of one checkout; changes nothing but DVC's cache, into which it fetches."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def resolve(self, name: str) -> Revision:
+        """Find a git revision, a DVC experiment or the workspace by its name."""
+        if name == WORKSPACE:
+            return Revision(name, None)
+        found = [one for one in self._experiments if one.name == name]
+        try:
+            by_git = commit_of(self.root, name)
+        except UserError:
+            by_git = None
+        commits = {*(one.sha for one in found), *([by_git] if by_git else [])}
+        if len(commits) > 1:
+            others = [f"{by_git[:7]} in git"] if by_git else []
+            listed = ", ".join([*others, *(one.ref for one in found)])
+            raise UserError(f"{name}: {len(commits)} revisions have this name: write one in full: {listed}")
+        if not commits:
+            kinds = ("refs/heads", "refs/tags", "refs/remotes")
+            branches = git(self.root, "for-each-ref", "--format=%(refname:short)", *kinds).splitlines()
+            known = [*(one.name for one in self._experiments), *branches, WORKSPACE]
+            raise UserError(
+                f"{name}: no branch, tag, commit or experiment with this name{did_you_mean(name, known)}"
+                " (`dvc exp list --all-commits` and `git branch --all` list them)"
+            )
+        return Revision(name, commits.pop())
+
+    def text(self, revision: Revision, path: str) -> str | None:
+        """Return a file that git holds, or None where the revision does not have it."""
+        if revision.commit:
+            content = read_file(self.root, revision.commit, f"./{path}")
+            return None if content is None else content.decode("utf-8")
+        file = self.root / path
+        return file.read_text(encoding="utf-8") if file.exists() else None
+
+    def tracked(self, revision: Revision, path: str) -> Path:
+        """Return the path of an output that DVC tracks, in the workspace or in the cache.
+
+        An output that is not in the cache is fetched from the default remote.
+
+        Raises:
+            MissingOutputError: the revision has no such output, or neither cache nor remote has it.
+            UserError: the file in the cache is corrupt, or there is none in the workspace.
+        """
+        if revision.commit is None:
+            file = self.root / path
+            if not file.exists():
+                raise UserError(f"{path}: not in the workspace; run `dvc checkout` or `dvc repro`")
+            return file
+        return self._cached(revision, path, self._digest(revision, path))
+
+    def tracked_folder(self, revision: Revision, path: str) -> Path:
+        """Return a folder with the files of an output that is one; see `tracked`.
+
+        That of a commit is a copy below .dvc/tmp/outputs, named by its content.
+        """
+        if revision.commit is None:
+            return self.tracked(revision, path)
+        digest = self._digest(revision, path)
+        name = digest.removesuffix(".dir")
+        if name == digest:
+            raise UserError(f"{revision.name}: {path} is a file, not a folder")
+        copy = self.root / ".dvc/tmp/outputs" / name
+        if copy.exists():
+            return copy
+        fresh = copy.with_name(f"{name}.{os.getpid()}")
+        for entry in json.loads(self._cached(revision, path, digest).read_bytes()):
+            file = fresh / entry["relpath"]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self._cached(revision, f"{path}/{entry['relpath']}", entry["md5"]), file)
+        with suppress(OSError):  # another process has made the same copy
+            fresh.rename(copy)
+        shutil.rmtree(fresh, ignore_errors=True)
+        return copy
+
+    def _cached(self, revision: Revision, path: str, digest: str) -> Path:
+        cached = Path(self._dvc.cache.local.oid_to_path(digest))
+        if not cached.exists():
+            self._fetch(revision, path, digest, cached)
+        found = hashlib.md5(cached.read_bytes(), usedforsecurity=False).hexdigest()
+        if found != digest.removesuffix(".dir"):
+            raise UserError(
+                f"{revision.name}: {path}: its file in DVC's cache has changed since it was stored;"
+                f" delete .../{cached.parent.name}/{cached.name} there and run the command again"
+            )
+        return cached
+
+    def inputs(self, revision: Revision) -> dict[str, str]:
+        """Return the hash of every source file, pin and table that the stages read, as dvc.lock recorded it.
+
+        Outputs of other stages are left out, and so is conf/, which the settings cover.
+        """
+        stages = self._lock(revision)
+        written = {out["path"] for stage in stages for out in stage.get("outs", [])}
+        read = {dep["path"]: dep["md5"] for stage in stages for dep in stage.get("deps", [])}
+        return {path: digest for path, digest in read.items() if path not in {*written, "conf"}}
+
+    def _lock(self, revision: Revision) -> list[dict[str, Any]]:
+        from omegaconf import OmegaConf
+
+        lock: Any = OmegaConf.to_container(OmegaConf.create(self.text(revision, "dvc.lock") or ""))
+        return list(lock.get("stages", {}).values())
+
+    def _digest(self, revision: Revision, path: str) -> str:
+        for stage in self._lock(revision):
+            for out in stage.get("outs", []):
+                if out["path"] == path:
+                    return out["md5"]
+        raise MissingOutputError(
+            f"{revision.name}: its dvc.lock has no {path}: it was never computed there;"
+            " `dvc repro` in that revision and commit, or name another one"
+        )
+
+    def _fetch(self, revision: Revision, path: str, digest: str, cached: Path) -> None:
+        from dvc.exceptions import DvcException
+        from dvc_data.hashfile.hash_info import HashInfo
+
+        why = ""
+        try:
+            self._dvc.cloud.pull([HashInfo("md5", digest)])
+        except (DvcException, OSError) as error:
+            why = f" ({' '.join(str(error).split())})"
+        # DVC ignores what the remote does not have.
+        if cached.exists():
+            return
+        cure = f"`git checkout {revision.name}`, `dvc repro`, `dvc push`"
+        if any(revision.name in (one.name, one.ref) for one in self._experiments):
+            cure = f"`dvc exp apply {revision.name}`, `dvc repro`, `dvc push`"
+        raise MissingOutputError(
+            f"{revision.name}: {path} is neither in the cache nor on the remote{why};"
+            f" `dvc push` it where it was computed, or compute it again: {cure}"
+        )
+
+    @cached_property
+    def _dvc(self) -> "Repo":
+        import logging
+
+        from dvc.repo import Repo
+
+        # DVC warns about missing files over several lines; the error below is one.
+        logging.getLogger("dvc").setLevel(logging.ERROR)
+        return Repo(str(self.root))
+
+    @cached_property
+    def _experiments(self) -> list[Experiment]:
+        return every_experiment(self.root)
