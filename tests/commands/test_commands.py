@@ -28,6 +28,7 @@ DOCUMENTED_IN = {
     "doctor": "how-to/messages",
     "compose": "../README",
     "ingest": "examples",
+    "predict": "how-to/deploy",
 }
 HIDDEN = {"sweep": "--worker", "search": "--worker"}
 

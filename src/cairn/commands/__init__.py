@@ -33,6 +33,9 @@ GROUPS = {
         "ablate": Command("Measure what each feature group, or each column, contributes"),
         "learning-curve": Command("Estimate whether more data would help"),
     },
+    "Deploy": {
+        "predict": Command("Predict the rows of a file, a folder or a query"),
+    },
     "Settings & checkout": {
         "compose": Command("Write params.yaml from conf/ and overrides", checks_pins=False),
         "doctor": Command("Check this checkout and this machine", checks_pins=False),

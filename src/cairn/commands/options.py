@@ -35,6 +35,14 @@ Workers = Annotated[
     typer.Option(metavar="N", min=1, help="Number of parallel workers", show_default="cores // threads"),
 ]
 Engine = Annotated[Literal["local", "slurm", "ray"], typer.Option(help="Where the workers run")]
+Policy = Annotated[
+    Literal["refuse", "flag", "ignore"],
+    typer.Option(help="For rows that break the contract: no prediction, predict and report, or predict"),
+]
+Trust = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME,NAME", help="Libraries or classes that the model may also use"),
+]
 Markdown = Annotated[bool, typer.Option("--md", help="Print Markdown, for a pull request")]
 Json = Annotated[bool, typer.Option("--json", help="Print all numbers as JSON")]
 Html = Annotated[
@@ -55,7 +63,7 @@ def show(sheet: "Sheet", *, md: bool, as_json: bool, html: Path | None) -> None:
     else:
         print(to_markdown(sheet) if md else to_text(sheet))
     if html:
-        path = _user_folder() / html
+        path = user_folder() / html
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(to_html(sheet), encoding="utf-8", newline="\n")
@@ -67,7 +75,7 @@ def check_output(md: bool, as_json: bool, html: Path | None) -> None:
     """Raise UserError if two forms are asked for at once, or the page would replace a folder."""
     if md and as_json:
         raise UserError("--md and --json cannot be combined")
-    if html and (_user_folder() / html).is_dir():
+    if html and (user_folder() / html).is_dir():
         raise UserError(f"--html: {html} is a folder; name a file in it")
 
 
@@ -81,11 +89,12 @@ def from_root(path: str) -> str:
 
     A path that is not there is returned unchanged, so a path relative to the root works in every folder.
     """
-    full = _user_folder() / path
+    full = user_folder() / path
     if not full.exists():
         return path
     return str(full.relative_to(Path.cwd()) if full.is_relative_to(Path.cwd()) else full)
 
 
-def _user_folder() -> Path:
+def user_folder() -> Path:
+    """Return the folder the user is in; commands run in the root of the checkout."""
     return Path(os.environ.get("PWD", ""))

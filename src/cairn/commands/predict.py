@@ -1,0 +1,179 @@
+"""`cairn predict`."""
+
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from typer import Argument, Option
+
+from cairn.commands.options import Policy, Trust, names, user_folder
+from cairn.errors import UserError
+
+if TYPE_CHECKING:
+    from cairn.models.package import Package
+    from cairn.serve.batch import Summary
+    from cairn.serve.sources import Source
+    from cairn.settings.kpi import CostKpi
+
+REFUSED = 3
+"""Exit code: with --policy refuse, some rows got no prediction."""
+
+
+def main(
+    given: str | None = Argument(
+        None,
+        metavar="[FILE|FOLDER|-]",
+        help="Rows as they come from the source: .csv, .tsv, .jsonl, .parquet or .feather; a folder that"
+        " data.load reads; - for standard input",
+    ),
+    *,
+    output: str | None = Option(
+        None, "-o", "--output", metavar="FILE|-", help="Predictions: .parquet, .csv, .jsonl, or - for stdout"
+    ),
+    model: str = Option(
+        "models/model", metavar="DIR|REV|TAG", help="Model: a folder, or a revision of this repository"
+    ),
+    policy: Policy = "flag",
+    keep: list[str] | None = Option(
+        None, metavar="COLUMN,COLUMN", help="Columns of the input to copy to the output"
+    ),
+    violations: str | None = Option(
+        None,
+        metavar="FILE",
+        help="List of what breaks the contract, as CSV",
+        show_default="OUTPUT with .violations.csv",
+    ),
+    form: Literal["csv", "tsv", "jsonl", "parquet", "feather"] | None = Option(
+        None, "--format", help="Format of the input", show_default="by its name"
+    ),
+    output_format: Literal["csv", "jsonl", "parquet"] | None = Option(
+        None, help="Format of the output", show_default="by its name; csv for stdout"
+    ),
+    sql: str | None = Option(None, metavar="SELECT", help="Instead of a file: a query, or a table"),
+    connection: str | None = Option(
+        None,
+        metavar="NAME|URL",
+        help="For --sql: environment variable or DVC setting that holds the URL, or the URL",
+    ),
+    to_table: str | None = Option(None, metavar="NAME", help="Instead of -o: a new table of a database"),
+    to_connection: str | None = Option(
+        None, metavar="NAME|URL", help="For --to-table", show_default="--connection"
+    ),
+    trust: Trust = None,
+) -> None:
+    """Predict the rows of a file, a folder or a query.
+
+    Reads rows as they come from the source, in blocks, and writes one
+    prediction per row: row_id (its position), the probability and the
+    decision, or the prediction, and the expected saving. The output appears
+    when it is complete.
+
+    Exit codes: 1 error, 2 usage, 3 some rows were refused (--policy refuse).
+
+    Examples:
+      cairn predict new.csv -o predictions.parquet
+      cairn predict new.jsonl -o late.csv --keep id --model v1
+      cairn predict - --format csv -o - < new.csv > late.csv
+      cairn predict --sql loans --connection LOANS_DB --to-table scores
+    """
+    if (given is None) == (sql is None):
+        raise UserError("no input given: pass FILE, FOLDER or -, or --sql with --connection")
+    if (output is None) == (to_table is None):
+        raise UserError("no output given: pass -o FILE, or --to-table with a connection")
+    from cairn.progress import elapsed
+    from cairn.serve.batch import predict_source, prices, write_all
+    from cairn.serve.model import named_model
+    from cairn.serve.predictor import Predictor
+
+    folder = user_folder()
+    with elapsed("loading the model"):
+        found = folder if (folder / model).exists() else Path.cwd()
+        predictor = Predictor(named_model(model, found, names(trust)), policy)
+    target = None if output in (None, "-") else folder / str(output)
+    listing = folder / violations if violations else _beside(target)
+    sink = _sink(target, output_format, to_table, to_connection or connection)
+    with ExitStack() as stack:
+        if sql is not None:
+            opened = _query(sql, connection)
+        else:
+            path = None if given == "-" else folder / str(given)
+            opened = _file(path, form, predictor.package, names(trust))
+        source = stack.enter_context(opened)
+        blocks = predict_source(predictor, source, names(keep))
+        _say_if_stopped(target)
+        summary = write_all(blocks, source, sink, listing, stack.close)
+    text = _said(summary, prices(predictor.package), to_table or str(output), listing)
+    print(text, file=sys.stderr if output == "-" else sys.stdout)
+    if policy == "refuse" and summary.refused:
+        raise SystemExit(REFUSED)
+
+
+def _query(sql: str, connection: str | None) -> "AbstractContextManager[Source]":
+    from cairn.data.database import url_given
+    from cairn.serve.sources import open_query
+
+    if connection is None:
+        raise UserError("--sql needs --connection: a name, or a URL such as sqlite:///data/a.db")
+    return open_query(url_given(connection), sql)
+
+
+def _file(
+    path: Path | None, form: Any, package: "Package", trust: list[str]
+) -> "AbstractContextManager[Source]":
+    from cairn.serve.sources import open_file, open_loader
+
+    if path is not None and path.is_dir():
+        return open_loader(path, package, trust)
+    return open_file(path, form, package)
+
+
+def _sink(
+    target: Path | None, form: Any, table: str | None, connection: str | None
+) -> "Callable[[Any], AbstractContextManager[Any]]":
+    from cairn.serve.sinks import file_sink, format_of, stdout_sink, table_sink
+
+    if table is not None:
+        from cairn.data.database import url_given
+
+        if connection is None:
+            raise UserError("--to-table needs --to-connection: a name, or a URL such as sqlite:///data/a.db")
+        url = url_given(connection)
+        return lambda schema: table_sink(url, table, schema)
+    if target is None:
+        return lambda schema: stdout_sink(schema, form or "csv")
+    kind = form or format_of(target)
+    return lambda schema: file_sink(target, schema, kind)
+
+
+def _said(summary: "Summary", costs: "CostKpi | None", output: str, listing: Path | None) -> str:
+    from cairn.report.numbers import short, to_ascii
+    from cairn.report.predict import violations_text
+
+    lines = [f"{output}: {summary.rows:,} rows"]
+    if summary.refused:
+        lines[0] += f", {summary.refused:,} of them without a prediction"
+    if costs is not None:
+        saving = to_ascii(short(summary.saving or 0.0))
+        lines.append(f"act on {summary.acted:,} rows; expected saving {saving} {costs.currency}")
+    if summary.violations:
+        lines.append(f"rows that break the contract or have unseen categories: {summary.violated:,}")
+        lines.append(violations_text(summary.violations))
+        lines += [f"listed in {listing.name}"] if listing else []
+    return "\n".join(lines)
+
+
+def _beside(target: Path | None) -> Path | None:
+    return target.with_name(f"{target.name}.violations.csv") if target else None
+
+
+def _say_if_stopped(target: Path | None) -> None:
+    from cairn.serve.sinks import unfinished_of
+
+    if target is not None and unfinished_of(target).exists():
+        print(
+            f"cairn predict: {target.name}: an earlier run was stopped before its end; starting again from"
+            " the first row",
+            file=sys.stderr,
+        )

@@ -1,0 +1,189 @@
+"""Predict the rows of a source into a sink, in bounded memory, and count what is wrong with them."""
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from tqdm import tqdm
+
+from cairn.errors import UserError, did_you_mean
+from cairn.metrics.kpi import row_saving
+from cairn.models.package import Package
+from cairn.serve.fields import Violation
+from cairn.serve.predictor import Predictions, Predictor
+from cairn.serve.sinks import Write, replacing
+from cairn.serve.sources import Block, Source, as_text
+from cairn.settings.kpi import CostKpi
+
+ROW, SAVING = "row_id", "expected_saving"
+
+
+@dataclass
+class Summary:
+    """What was predicted.
+
+    Attributes:
+        rows: of the source.
+        refused: rows without a prediction.
+        violated: rows with a violation.
+        violations: how many, by column and reason.
+        acted: rows with a positive decision; stays 0 where the task is not binary.
+        saving: expected, of all rows; None without prices.
+    """
+
+    rows: int = 0
+    refused: int = 0
+    violated: int = 0
+    violations: Counter[tuple[str, str]] = field(default_factory=Counter)
+    acted: int = 0
+    saving: float | None = None
+
+    def add(self, table: pa.Table, found: Predictions) -> None:
+        """Count a block."""
+        self.rows += table.num_rows
+        self.refused += int(found.refused.sum())
+        self.violated += len({violation.row for violation in found.violations})
+        self.violations.update((violation.column, violation.reason) for violation in found.violations)
+        if "decision" in table.column_names:
+            self.acted += int(table["decision"].fill_null(False).to_numpy().sum())
+        if SAVING in table.column_names:
+            self.saving = (self.saving or 0.0) + float(np.nansum(table[SAVING].to_numpy()))
+
+
+def prices(package: Package) -> CostKpi | None:
+    """Return the cost model of a binary model; None if it has none."""
+    given = package.config.get("kpi") or {}
+    return CostKpi.model_validate(given) if given.get("kind") == "cost" and package.task == "binary" else None
+
+
+def needed_columns(predictor: Predictor, source: Source, keep: Sequence[str]) -> list[str]:
+    """Return the columns that the model needs and the source has.
+
+    Raises:
+        UserError: none of them, all rows would be refused, no such column to keep, or one called like a
+            column of the output.
+    """
+    taken = [name for name in keep if name in (ROW, *output_columns(predictor.package))]
+    if taken:
+        raise UserError(f"--keep: {taken[0]} is also a column of the predictions")
+    if source.columns is None:
+        return list(predictor.fields)
+    unknown = [name for name in keep if name not in source.columns]
+    if unknown:
+        raise UserError(
+            f"--keep: {source.name} has no column {unknown[0]}{did_you_mean(unknown[0], source.columns)}"
+        )
+    there = [name for name in predictor.fields if name in source.columns]
+    missing = [name for name in predictor.fields if name not in source.columns]
+    if missing and (not there or predictor.policy == "refuse"):
+        shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+        hint = did_you_mean(missing[0], source.columns)
+        raise UserError(f"{source.name}: no column {shown}, which the model needs{hint}")
+    return there
+
+
+def output_columns(package: Package) -> dict[str, pa.DataType]:
+    """Return the columns of the predictions, with their types."""
+    empty = package.as_table(np.empty((0, len(package.classes)) if package.task == "multiclass" else 0))
+    types = {str(name): pa.Array.from_pandas(values).type for name, values in empty.items()}
+    if "prediction" in types and package.task == "multiclass":
+        types["prediction"] = pa.array(package.classes).type
+    return types | ({SAVING: pa.float64()} if prices(package) else {})
+
+
+def predict_source(
+    predictor: Predictor, source: Source, keep: Sequence[str], first_row: int = 0
+) -> Iterator[tuple[pa.Table, Predictions]]:
+    """Yield the kept columns, the row's number and its prediction, and what is wrong, block by block.
+
+    The number of a row is its position in the source, from first_row; a row that is refused has nulls.
+    """
+    inputs = needed_columns(predictor, source, keep)
+    done = first_row
+    for block in source.blocks(inputs, keep):
+        found = _predicted(predictor, block, source.text)
+        rows = len(found.refused)
+        columns = {name: block.kept[name] for name in keep}
+        columns[ROW] = pa.array(np.arange(done, done + rows))
+        yield pa.table(columns | _outputs(predictor.package, found)), found
+        done += rows
+
+
+def write_all(
+    blocks: Iterator[tuple[pa.Table, Predictions]],
+    source: Source,
+    open_sink: Callable[[pa.Schema], AbstractContextManager[Write]],
+    listing: Path | None,
+    close: Callable[[], object] = lambda: None,
+) -> Summary:
+    """Write every block, list the violations, and show how far it is.
+
+    Args:
+        blocks: see predict_source.
+        source: where they come from.
+        open_sink: opens where they go, given the columns.
+        listing: file of the violations; None for none. Without violations an old one is removed.
+        close: closes the source, before the sink is complete.
+
+    Raises:
+        UserError: the source cannot be read to its end, or the sink not written; there is no output then.
+    """
+    summary = Summary()
+    first = next(blocks)
+    bar = tqdm(total=source.rows, desc="predict", unit=" rows", unit_scale=True, disable=None, leave=False)
+    with open_sink(first[0].schema) as write, _listing(listing) as add, bar:
+        for table, found in chain([first], blocks):
+            write(table)
+            add(found.violations, summary.rows)
+            summary.add(table, found)
+            share = source.share()
+            if source.rows is None and share:
+                bar.total = round(summary.rows / share)
+            bar.update(table.num_rows)
+        close()
+    return summary
+
+
+@contextmanager
+def _listing(target: Path | None) -> Generator[Callable[[list[Violation], int], None]]:
+    """Write violations to a file of CSV: row, column, reason, value."""
+    with ExitStack() as stack:
+        writers: list[Any] = []
+
+        def add(violations: list[Violation], first_row: int) -> None:
+            if target is None or not violations:
+                return
+            if not writers:
+                unfinished = stack.enter_context(replacing(target))
+                file = stack.enter_context(unfinished.open("w", encoding="utf-8", newline=""))
+                writers.append(csv.writer(file, lineterminator="\n"))
+                writers[0].writerow([ROW, "column", "reason", "value"])
+            for row, column, reason, value in violations:
+                writers[0].writerow([first_row + row, column, reason, as_text(value)])
+
+        yield add
+    if target is not None and not writers:
+        target.unlink(missing_ok=True)
+
+
+def _predicted(predictor: Predictor, block: Block, text: bool) -> Predictions:
+    if isinstance(block.rows, pa.Table):
+        return predictor.table(block.rows, text=text)
+    return predictor.rows(block.rows)
+
+
+def _outputs(package: Package, found: Predictions) -> dict[str, pa.Array]:
+    """Return the columns of the predictions, null where a row was refused."""
+    types = output_columns(package)
+    table = package.as_table(found.scores)
+    values: dict[str, Any] = {str(name): column.to_numpy() for name, column in table.items()}
+    if costs := prices(package):
+        values[SAVING] = row_saving(values["probability"], values["decision"], costs)
+    return {name: pa.array(values[name], kind, mask=found.refused) for name, kind in types.items()}
