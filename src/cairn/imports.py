@@ -25,7 +25,14 @@ def code_of_stage(stage: str) -> str:
 
 
 def code_of(*modules: str) -> str:
-    """Return a line `SHA256  PATH` for every file that the modules reach by import, sorted by path.
+    """Return a line `SHA256  PATH` for every file that the modules reach by import, sorted by path."""
+    return "".join(
+        f"{_scan(path)[1]}  {path.relative_to(SRC.parent).as_posix()}\n" for path in files_of(*modules)
+    )
+
+
+def files_of(*modules: str) -> list[Path]:
+    """Return every file that the modules reach by import, sorted; files without code are left out.
 
     A string that holds the dotted name of a module counts as an import of it. A module that resolves a
     `_target_` reaches all of the package in which targets are. Templates belong to the modules beside them.
@@ -37,9 +44,7 @@ def code_of(*modules: str) -> str:
         if path not in reached:
             reached.add(path)
             waiting += [*_scan(path)[0], *_templates(path.parent)]
-    return "".join(
-        f"{_scan(path)[1]}  {path.relative_to(SRC.parent).as_posix()}\n" for path in sorted(reached)
-    )
+    return sorted(reached)
 
 
 @cache

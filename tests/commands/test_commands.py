@@ -29,6 +29,7 @@ DOCUMENTED_IN = {
     "compose": "../README",
     "ingest": "examples",
     "predict": "how-to/deploy",
+    "export": "how-to/deploy",
 }
 HIDDEN = {"sweep": "--worker", "search": "--worker"}
 

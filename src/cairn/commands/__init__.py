@@ -1,6 +1,7 @@
 """The table of commands: what `cairn --help` prints, without importing any of them."""
 
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -35,20 +36,27 @@ GROUPS = {
     },
     "Deploy": {
         "predict": Command("Predict the rows of a file, a folder or a query"),
+        "export": Command("Write a model into a folder that predicts and serves by itself"),
     },
     "Settings & checkout": {
         "compose": Command("Write params.yaml from conf/ and overrides", checks_pins=False),
         "doctor": Command("Check this checkout and this machine", checks_pins=False),
     },
 }
-COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
+COMMANDS = {
+    name: command
+    for group in GROUPS.values()
+    for name, command in group.items()
+    if (Path(__file__).parent / f"{name.replace('-', '_')}.py").exists()  # an exported model has some of them
+}
 
 
 def overview(stages: list[str]) -> str:
     """Return the help of `cairn` itself."""
     lines = ["Usage: cairn COMMAND [ARGS]...", "       cairn STAGE", ""]
     for title, group in GROUPS.items():
-        lines += [f"{title}:", *(f"  {name:<16}{command.summary}" for name, command in group.items()), ""]
+        found = [f"  {name:<16}{command.summary}" for name, command in group.items() if name in COMMANDS]
+        lines += [f"{title}:", *found, ""] if found else []
     lines += [
         "Options:",
         "  -h, --help            Show this help; `cairn COMMAND --help` shows that of a command",
@@ -56,7 +64,7 @@ def overview(stages: list[str]) -> str:
         "  --install-completion  Install completion for the current shell",
         "  --show-completion     Print the completion script of the current shell",
         "",
-        _dim(f"Stages of dvc.yaml, run by `dvc repro`: {' '.join(stages)}"),
+        *([_dim(f"Stages of dvc.yaml, run by `dvc repro`: {' '.join(stages)}")] if stages else []),
     ]
     return "\n".join(lines)
 

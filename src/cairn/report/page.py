@@ -68,14 +68,15 @@ def column_rows(
             "name": name,
             "part": roles.get(name, "not used"),
             "missing": missing.get(name),
-            "holds": _holds(column),
+            "holds": holds(column),
             "column": column,
         }
         for name, column in contract.columns.items()
     ]
 
 
-def _holds(column: Column) -> str:
+def holds(column: Column) -> str:
+    """Return what a column may hold: its allowed values, or its bounds."""
     if column.allowed is not None:
         return ", ".join(map(str, column.allowed))
     if column.min is None and column.max is None:

@@ -1,6 +1,7 @@
 """A model by name: a folder, or a revision of the checkout, fetched from the cache or the remote."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,34 @@ def checkout(folder: Path) -> Path | None:
     return next((one for one in (folder, *folder.parents) if (one / "dvc.yaml").exists()), None)
 
 
-def named_model(name: str, folder: Path, trust: Sequence[str] = ()) -> Package:
-    """Load the model in a folder, or that of a revision of the checkout.
+@dataclass(frozen=True)
+class Found:
+    """Where a model is.
+
+    Attributes:
+        folder: it was saved in.
+        trust: types to accept when it is loaded.
+        history: of the checkout it belongs to; None for a folder of its own.
+        revision: it was made in; None for a folder of its own.
+    """
+
+    folder: Path
+    trust: Sequence[str]
+    history: History | None = None
+    revision: Revision | None = None
+
+    @property
+    def commit(self) -> str:
+        """The commit of its revision; empty for one of the workspace or a folder of its own."""
+        return (self.revision.commit or "") if self.revision else ""
+
+    def text(self, path: str) -> str | None:
+        """Return a file that git holds beside the model, or None if there is none."""
+        return self.history.text(self.revision, path) if self.history and self.revision else None
+
+
+def find_model(name: str, folder: Path, trust: Sequence[str] = ()) -> Found:
+    """Find the model in a folder or, if there is no such folder, that of a revision of the checkout.
 
     Args:
         name: a folder with a saved model, or a git revision, a tag, a DVC experiment or `workspace`.
@@ -25,21 +52,33 @@ def named_model(name: str, folder: Path, trust: Sequence[str] = ()) -> Package:
             checkout, the classes that its params.yaml names are accepted too.
 
     Raises:
-        UserError: no such folder or revision, or its model cannot be fetched or read.
+        UserError: no such folder or revision, or its model cannot be fetched.
     """
     root = checkout(folder)
     path = folder / name
     if (path / RECORD).exists():
-        own = root is not None and path.resolve() == (root / MODEL).resolve()
-        named = _named(History(root), Revision(WORKSPACE, None)) if root and own else []
-        return load(path, (*trust, *named))
+        if root is None or path.resolve() != (root / MODEL).resolve():
+            return Found(path, trust)
+        history, revision = History(root), Revision(WORKSPACE, None)
+        return Found(path, (*trust, *_named(history, revision)), history, revision)
     if path.exists():
         raise UserError(f"{name}: no saved model in this folder; run `dvc repro` or `dvc pull`")
     if root is None:
         raise UserError(f"{name}: no such folder, and no checkout here that could have such a revision")
     history = History(root)
     revision = history.resolve(name)
-    return load(history.tracked_folder(revision, MODEL), (*trust, *_named(history, revision)))
+    saved = history.tracked_folder(revision, MODEL)
+    return Found(saved, (*trust, *_named(history, revision)), history, revision)
+
+
+def named_model(name: str, folder: Path, trust: Sequence[str] = ()) -> Package:
+    """Load the model that `find_model` finds.
+
+    Raises:
+        UserError: no such folder or revision, or its model cannot be fetched or read.
+    """
+    found = find_model(name, folder, trust)
+    return load(found.folder, found.trust)
 
 
 def _named(history: History, revision: Revision) -> list[str]:

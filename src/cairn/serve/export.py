@@ -1,0 +1,108 @@
+"""Write a model into a folder that serves and predicts by itself: no clone, no git, no DVC.
+
+The folder has the shape of a checkout, so the same commands run in it: src/ with the modules that they reach,
+models/model, and constraints.txt with the exact version of every library.
+"""
+
+import shutil
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from cairn.errors import UserError
+from cairn.imports import SRC, files_of
+from cairn.models.compiled import uncalibrated
+from cairn.models.package import Package
+from cairn.report.deploy import dockerfile
+
+ENTRIES = ("cairn.__main__", "cairn.commands.serve", "cairn.commands.predict")
+OTHER_TASKS = ("hydra-core", "matplotlib", "pandera", "torch", "torchmetrics")
+"""Dependencies of the pipeline that a prediction does not need; torch only for a network."""
+EXTRAS = ("serve",)
+
+
+def export(package: Package, saved: Path, target: Path, card: str) -> list[Path]:
+    """Write the folder; it appears as a whole or not at all.
+
+    Args:
+        package: the model.
+        saved: the folder it was loaded from.
+        target: folder to make.
+        card: text of README.md.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UserError: the target exists, or a library is not installed.
+    """
+    if target.exists():
+        raise UserError(f"{target}: exists already; name another folder, or remove it")
+    pins = pinned(requirements(package))
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        for file in files_of(*ENTRIES):
+            _copy(file, unfinished / file.relative_to(SRC.parent))
+        for folder in {
+            parent for path in (unfinished / "src/cairn").rglob("*.py") for parent in path.parents
+        }:
+            if folder.is_relative_to(unfinished / "src/cairn"):
+                (folder / "__init__.py").touch()
+        _copy(SRC.parent / "pyproject.toml", unfinished / "pyproject.toml")
+        shutil.copytree(saved, unfinished / "models/model")
+        (unfinished / "constraints.txt").write_text("\n".join(pins) + "\n", encoding="utf-8")
+        (unfinished / "Dockerfile").write_text(dockerfile(), encoding="utf-8")
+        (unfinished / "README.md").write_text(card, encoding="utf-8")
+        unfinished.replace(target)
+    except OSError as error:
+        raise UserError(f"{target}: cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return sorted(path for path in target.rglob("*") if path.is_file())
+
+
+def requirements(package: Package) -> list[str]:
+    """Return the libraries that a service of the model imports."""
+    import tomllib
+
+    project = tomllib.loads((SRC.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [line for name in EXTRAS for line in project["optional-dependencies"].get(name, [])]
+    names = [Requirement(line).name for line in (*project["dependencies"], *extras, "typer")]
+    module = type(uncalibrated(package.estimator)).__module__
+    network = ["torch"] if module.startswith(("cairn.models", "torch")) else []
+    others = [] if module.startswith(("sklearn", "cairn")) else [module.partition(".")[0]]
+    return [*(name for name in names if name not in OTHER_TASKS), *network, *others]
+
+
+def pinned(names: Iterable[str]) -> list[str]:
+    """Return `NAME==VERSION` for the libraries and all they require, as they are installed here.
+
+    Raises:
+        UserError: one of them is not installed.
+    """
+    waiting, found = list(names), dict[str, str]()
+    while waiting:
+        wanted = Requirement(waiting.pop())
+        name = canonicalize_name(wanted.name)
+        try:
+            installed = distribution(name)
+        except PackageNotFoundError as error:
+            raise UserError(f"{wanted.name} is not installed: run `python bootstrap.py`") from error
+        if name not in found:
+            found[name] = f"{name}=={installed.version.partition('+')[0]}"
+        for line in installed.requires or []:
+            needs = Requirement(line)
+            extras = wanted.extras or {""}
+            applies = needs.marker is None or any(needs.marker.evaluate({"extra": each}) for each in extras)
+            if applies and canonicalize_name(needs.name) not in found:
+                waiting.append(line.partition(";")[0])
+    return sorted(found.values())
+
+
+def _copy(file: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, target)
