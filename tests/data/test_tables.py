@@ -70,3 +70,12 @@ def test_a_source_that_cannot_be_read_gives_one_line(tmp_path, name, content, me
     with pytest.raises(UserError, match=message) as error:
         read_raw(path)
     assert "\n" not in str(error.value).strip()
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_numbers_of_text_are_read_as_python_reads_them(tmp_path, kind):
+    rng = np.random.default_rng(0)
+    values = [repr(float(x)) for x in rng.normal(size=2000) * 10.0 ** rng.integers(-30, 30, 2000)]
+    lines = [f'{{"x":{value}}}' if kind == "jsonl" else value for value in values]
+    (tmp_path / f"a.{kind}").write_text("\n".join(["x"] * (kind == "csv") + lines))
+    assert read_raw(tmp_path / f"a.{kind}")["x"].tolist() == [float(value) for value in values]

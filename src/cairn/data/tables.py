@@ -23,7 +23,7 @@ def read_raw(source: Path) -> pd.DataFrame:
         ".feather": pd.read_feather,
         ".csv": lambda path: pd.read_csv(path, low_memory=False),
         ".tsv": lambda path: pd.read_csv(path, sep="\t", low_memory=False),
-        ".jsonl": lambda path: pd.read_json(path, lines=True),
+        ".jsonl": lambda path: pd.read_json(path, lines=True, precise_float=True),
     }
     if not source.exists():
         raise UserError(f"data.source: {source} does not exist; `dvc pull` or `dvc repro` gets tracked data")
