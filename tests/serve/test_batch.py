@@ -5,6 +5,10 @@ import inspect
 import io
 import json
 import os
+import signal
+import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 
@@ -15,7 +19,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from repository import ROOT, SRC
 from synthetic import fit, rows
+from toy_repository import until
 
 from cairn.commands import predict
 from cairn.errors import UserError
@@ -32,6 +38,12 @@ def package(name="hist_gbdt", task="binary") -> Package:
     kpi = PRICES if task == "binary" else {"kind": "none"}
     reference = reference_rows(made, rows(600, seed=1))
     return replace(made, reference=reference, threshold=0.25, config=made.config | {"kpi": kpi})
+
+
+def save_with_load(folder, load):
+    """Save the model as one that was trained on a source read with this data.load."""
+    data = package().config["data"] | {"load": load, "source": "data/raw/rows.csv"}
+    save(replace(package(), config=package().config | {"data": data}), folder / "model")
 
 
 def table(count=500):
@@ -173,6 +185,7 @@ BAD = {
     "after lines in quotes": (HEADER + '0.5,1,True,Ω,"a\nb"\n' + "1,2\n", ["line 4", "2 fields"]),
     "not UTF-8": ((HEADER + GOOD).encode() + b"0.5,1,True,\xff,s1\n", ["line 3", "utf-8"]),
     "nothing": ("", ["empty"]),
+    "a quote in the first line": ('load,"noise\n' + "x" * 200_000, ["line 1"]),
     "another table": ("a,b\n1,2\n", ["load", "which the model needs"]),
 }
 
@@ -248,3 +261,151 @@ def test_columns_are_called_as_pandas_calls_them(names):
         return
     records = delimited.Records("x", io.BytesIO(text.encode()), delimited.Dialect())
     assert records.columns == list(pd.read_csv(io.StringIO(text), index_col=False))
+
+
+def test_the_options_of_data_load_are_followed(user):
+    load = {"_target_": "pandas.read_csv", "sep": ";", "decimal": ",", "thousands": ".", "encoding": "cp1252",
+            "na_values": {"noise": ["?"]}, "low_memory": False}  # fmt: skip
+    made = table(80).assign(load=lambda t: t["load"] * 1e4, line=lambda t: t.pop("línea"))
+    made["línea"] = made.pop("line").replace("北", "ß")
+    model = package()
+    save(
+        replace(model, config=model.config | {"data": model.config["data"] | {"load": load}}), user / "model"
+    )
+    written = made.astype({"noise": object}).assign(load=[f"{x:,.3f}".translate({44: ".", 46: ","})
+                                                          for x in made["load"]])  # fmt: skip
+    written["load"] = written["load"].where(made["load"].notna(), "")
+    written.loc[4, "noise"] = "?"
+    written["noise"] = written["noise"].astype("str").str.replace(".", ",")
+    written = written.replace({"línea": {"Ω": "ü"}})
+    written.to_csv(user / "in.csv", index=False, sep=";", encoding="cp1252")
+    run("in.csv", output="out.parquet", keep=["id"])
+    read = pd.read_csv(user / "in.csv", **{k: v for k, v in load.items() if k != "_target_"})
+    check(pd.read_parquet(user / "out.parquet"), read.assign(id=made["id"]))
+    assert "noise,missing," in (user / "out.parquet.violations.csv").read_text()
+
+
+def test_options_that_need_the_whole_file_read_it_whole(user):
+    load = {"_target_": "pandas.read_csv", "skipfooter": 1, "engine": "python"}
+    model = package()
+    save(
+        replace(model, config=model.config | {"data": model.config["data"] | {"load": load}}), user / "model"
+    )
+    made = table(40)
+    made.to_csv(user / "in.csv", index=False)
+    with (user / "in.csv").open("a", encoding="utf-8") as file:
+        file.write("total,,,,,,\n")
+    run("in.csv", output="out.parquet")
+    np.testing.assert_array_equal(
+        pd.read_parquet(user / "out.parquet")["probability"], package().scores(made)
+    )
+
+
+def test_a_folder_is_read_by_the_loader(user):
+    made = table(100)
+    (user / "rows").mkdir()
+    made.iloc[:60].to_csv(user / "rows/a.csv", index=False)
+    made.iloc[60:].to_csv(user / "rows/b.csv", index=False)
+    with pytest.raises(UserError, match="name a file"):
+        run("rows", output="out.parquet")
+    save_with_load(user, {"_target_": "cairn.data.folder.read_folder", "kind": ".csv"})
+    run("rows", output="out.parquet", keep=["id"])
+    check(pd.read_parquet(user / "out.parquet").assign(id=made["id"]), made)
+
+
+def test_code_that_a_model_names_runs_only_if_it_is_trusted(user):
+    (user / "rows.csv").write_text("x")
+    save_with_load(user, {"_target_": "os.remove"})
+    with pytest.raises(UserError, match="--trust os"):
+        run("rows.csv", output="out.parquet")
+    assert (user / "rows.csv").exists()
+    save_with_load(user, {"_target_": "csv.absent"})
+    with pytest.raises(UserError, match="no attribute 'absent'"):
+        run("rows.csv", output="out.parquet", trust=["csv"])
+
+
+def stored(user, made, name="rows.db"):
+    connection = sqlite3.connect(user / name)
+    made.to_sql("flights", connection, index=False)
+    connection.close()
+    return f"sqlite:///{user / name}"
+
+
+def test_a_query_is_predicted_into_a_table(user, monkeypatch):
+    monkeypatch.setattr(sources, "ROWS", 64)
+    made = table(300)
+    monkeypatch.setenv("ROWS_DB", stored(user, made))
+    target = f"sqlite:///{user / 'out.db'}"
+    query = {"sql": "SELECT * FROM flights ORDER BY id;", "connection": "ROWS_DB", "keep": ["id"]}
+    run(None, **query, to_table="late", to_connection=target)
+    with sqlite3.connect(user / "out.db") as connection:
+        found = pd.read_sql("SELECT * FROM late", connection)
+    check(found.astype({"decision": bool}), made)
+    with pytest.raises(UserError, match="table late exists"):
+        run(None, **query, to_table="late", to_connection=target)
+    run(None, sql="flights", connection="ROWS_DB", to_table="late")
+    run(None, **query, output="out.parquet")
+    check(pd.read_parquet(user / "out.parquet"), made)
+
+
+def test_a_table_is_written_as_a_whole_or_not_at_all(user, monkeypatch):
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 3000)
+    table(300).to_csv(user / "in.csv", index=False)
+    with (user / "in.csv").open("a", encoding="utf-8") as file:
+        file.write("1,2\n")
+    with pytest.raises(UserError, match="line 302"):
+        run("in.csv", to_table="late", to_connection=f"sqlite:///{user / 'out.db'}")
+    with sqlite3.connect(user / "out.db") as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
+
+
+DECIMAL = st.decimals(-(10**12), 10**12, places=9, allow_nan=False)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.one_of(st.none(), DECIMAL), max_size=8))
+def test_exact_decimals_are_rounded_as_python_rounds_them(drawn):
+    table = pa.table({"x": pa.array(drawn, pa.decimal128(38, 9))})
+    assert sources._plain(table)["x"].to_pylist() == [None if x is None else float(x) for x in drawn]
+
+
+def test_standard_input_to_standard_output(user):
+    made = table(50)
+    made.to_csv(user / "in.csv", index=False)
+    options = ["--format", "csv", "-o", "-", "--keep", "id", "--model", "model"]
+    with (user / "in.csv").open() as file:
+        done = subprocess.run(
+            [sys.executable, str(SRC / "cairn"), "predict", "-", *options],
+            cwd=user, stdin=file, capture_output=True, text=True, encoding="utf-8", check=True,
+        )  # fmt: skip
+    check(pd.read_csv(io.StringIO(done.stdout), dtype={"id": "str"}), made)
+    assert "50 rows" in done.stderr
+
+
+def test_a_killed_run_leaves_nothing_and_the_next_one_says_that_it_starts_again(user, capsys):
+    made = table(50)
+    made.to_csv(user / "in.csv", index=False)
+    text = (user / "in.csv").read_text(encoding="utf-8")
+    header, _, body = text.partition("\n")
+    code = (
+        "import sys; from cairn.serve import delimited; delimited.BLOCK_BYTES = delimited.CHUNK_BYTES = 2000;"
+        "from cairn.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    where = ["-o", str(user / "out.csv"), "--model", str(user / "model")]
+    first = subprocess.Popen(
+        [sys.executable, "-c", code, "predict", "-", "--format", "csv", *where],
+        cwd=ROOT, stdin=subprocess.PIPE, text=True, encoding="utf-8",
+    )  # fmt: skip
+    assert first.stdin is not None
+    first.stdin.write(header + "\n" + body * 20)
+    first.stdin.flush()
+    until((user / ".out.csv.unfinished").exists)
+    with pytest.raises(UserError, match="another `cairn predict` is writing it"):
+        run("in.csv", output="out.csv")
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    assert not (user / "out.csv").exists()
+    run("in.csv", output="out.csv", keep=["id"])
+    assert "starting again from the first row" in capsys.readouterr().err
+    check(READ["out.csv"](user / "out.csv"), made)
+    assert not list(user.glob(".*"))

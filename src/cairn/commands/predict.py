@@ -122,9 +122,9 @@ def _query(sql: str, connection: str | None) -> "AbstractContextManager[Source]"
 def _file(
     path: Path | None, form: Any, package: "Package", trust: list[str]
 ) -> "AbstractContextManager[Source]":
-    from cairn.serve.sources import open_file, open_loader
+    from cairn.serve.sources import needs_loader, open_file, open_loader
 
-    if path is not None and path.is_dir():
+    if path is not None and needs_loader(path, form, package):
         return open_loader(path, package, trust)
     return open_file(path, form, package)
 

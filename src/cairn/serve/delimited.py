@@ -21,7 +21,6 @@ from cairn.serve.fields import MARKERS
 
 BLOCK_BYTES = 4 << 20
 """Bytes parsed at a time; a record has to be shorter."""
-HEAD_CHARACTERS = 1 << 20
 CHUNK_BYTES = 1 << 20
 END = "\0end\0"
 UNREAD = {"_target_", "low_memory", "dtype", "float_precision"}
@@ -132,16 +131,28 @@ class Records:
     def _names(self) -> list[str]:
         if self._dialect.names is not None and self._dialect.header is None:
             return list(self._dialect.names)
-        head = self._text.read_text(HEAD_CHARACTERS)
-        lines = io.StringIO(head, newline="")
-        reader = csv.reader(iter(lines.readline, ""), delimiter=self._dialect.sep)
-        first = next((row for row in reader if row), [])
-        end = lines.tell()
-        self._text.put_back(head[end:])
-        if not first or self._dialect.names is not None:
-            return list(self._dialect.names or [])
-        named = pd.read_csv(io.StringIO(head[:end]), sep=self._dialect.sep, nrows=0, index_col=False)
+        try:
+            record = self._first_record()
+            if not record or self._dialect.names is not None:
+                return list(self._dialect.names or [])
+            named = pd.read_csv(io.StringIO(record), sep=self._dialect.sep, nrows=0, index_col=False)
+        except (csv.Error, ValueError) as error:
+            raise UserError(f"{self.name}: line 1 has no names of columns: {error}") from error
         return [str(name) for name in named.columns]
+
+    def _first_record(self) -> str:
+        """Take the first record and its end from the text."""
+        head, end, first = "", 0, []
+        while (text := self._text.more()) and len(head) < BLOCK_BYTES:
+            head += text
+            lines = io.StringIO(head, newline="")
+            reader = csv.reader(iter(lines.readline, ""), delimiter=self._dialect.sep)
+            first = next((row for row in reader if row), [])
+            end = lines.tell()
+            if end < len(head):
+                break
+        self._text.put_back(head[end:])
+        return head[:end] if first else ""
 
     def _missing_as_null(self, name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
         missing = pc.call_function(
@@ -177,20 +188,14 @@ class _Text:
 
     def __init__(self, name: str, handle: BinaryIO, encoding: str) -> None:
         self.end = ""
-        self._name, self._handle, self._encoding = name, handle, encoding
+        self._name, self._encoding = name, encoding
+        self._read: Callable[[int], bytes] = getattr(handle, "read1", handle.read)
         # A mark of the byte order is not a part of the first name.
         plain = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
         self._decoder = getincrementaldecoder("utf-8-sig" if plain else encoding)()
         self._lines = 1
         self._ready = b""
         self._ended = False
-
-    def read_text(self, characters: int) -> str:
-        """Return the next characters, fewer only at the end."""
-        found = [self._more()]
-        while sum(map(len, found)) < characters and found[-1]:
-            found.append(self._more())
-        return "".join(found)
 
     def put_back(self, text: str) -> None:
         """Read this text next."""
@@ -199,7 +204,7 @@ class _Text:
     def read(self, size: int) -> bytes:
         """Return the next bytes of UTF-8, at most so many; none at the end."""
         while len(self._ready) < size and not self._ended:
-            text = self._more()
+            text = self.more()
             self._ended = not text
             self._ready += (text or self.end).encode()
         found, self._ready = self._ready[:size], self._ready[size:]
@@ -208,13 +213,13 @@ class _Text:
     def lines(self) -> Iterator[str]:
         """Yield every line with its end."""
         rest = ""
-        while text := self._more():
+        while text := self.more():
             *whole, rest = (rest + text).split("\n")
             yield from (f"{line}\n" for line in whole)
         if rest:
             yield rest
 
-    def _more(self) -> str:
+    def more(self) -> str:
         """Return some text, none at the end.
 
         Raises:
@@ -222,7 +227,7 @@ class _Text:
         """
         text = ""
         while not text:
-            chunk = self._handle.read(CHUNK_BYTES)
+            chunk = self._read(CHUNK_BYTES)
             try:
                 text = self._decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:

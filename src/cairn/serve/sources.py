@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Format = Literal["csv", "tsv", "jsonl", "parquet", "feather"]
 OUR_LOADERS = ("cairn.datasets.", "cairn.data.folder.", "pandas.read_")
+READ_CSV = "pandas.read_csv"
 ROWS = 16_384
 """Rows of a block, where the source lets us choose."""
 Dicts = list[dict[str, Any]]
@@ -108,6 +109,21 @@ def open_file(path: Path | None, kind: Format | None, package: Package) -> Gener
                 yield Block(_with_points(rows, dialect, numbers), rest)
 
         yield Source(name, records.columns, True, blocks, share=share)
+
+
+def needs_loader(path: Path, kind: Format | None, package: Package) -> bool:
+    """Return whether only the function that data.load names can read a folder or a file.
+
+    That is so for a folder, and for a file like the one the model was trained on that a function of the
+    user's own reads, or pandas with options for which all of the file has to be there.
+    """
+    if path.is_dir():
+        return True
+    data = package.config.get("data", {})
+    load, source = data.get("load"), Path(data.get("source", ""))
+    if not load or kind or path.suffix.lower() != source.suffix.lower():
+        return False
+    return load["_target_"] != READ_CSV or dialect_of({"sep": ",", **load}) is None
 
 
 @contextmanager
@@ -225,7 +241,7 @@ def _numbers(package: Package) -> frozenset[str]:
 
 
 def _dialect(kind: Format, load: Mapping[str, Any]) -> Dialect:
-    options = load if load.get("_target_") == "pandas.read_csv" else {}
+    options = load if load.get("_target_") == READ_CSV else {}
     found = dialect_of({"sep": "\t" if kind == "tsv" else ","} | dict(options))
     if found is None:
         raise UserError(f"data.load: a file cannot be read in blocks with {', '.join(map(str, options))}")

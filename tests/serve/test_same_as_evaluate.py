@@ -1,0 +1,93 @@
+"""A file predicted from its raw rows gives the bits that the stages compute from the same file."""
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from synthetic import config, recipe
+
+from cairn.data.load import load
+from cairn.data.prepare import prepare_table
+from cairn.models.package import reference_rows
+from cairn.serve.batch import predict_source
+from cairn.serve.predictor import Predictor
+from cairn.serve.sources import open_file
+from cairn.settings.contract import Column, Contract
+from cairn.settings.data import DataConfig
+
+COLUMNS = {
+    "when": Column(kind="datetime", format="%d.%m.%Y %H:%M"),
+    "amount": Column(kind="numeric", group="g", nullable=True),
+    "code": Column(kind="categorical", group="g", nullable=True),
+    "flag": Column(kind="boolean", group="g", nullable=True),
+    "after": Column(kind="numeric", known="after", nullable=True),
+    "half": Column(kind="numeric", group="g", nullable=True),
+    "large": Column(kind="boolean", group="g", nullable=True),
+    "hour": Column(kind="numeric", group="g"),
+    "y": Column(kind="numeric"),
+}
+DERIVE = {"half": "amount / 3", "large": "half > 1", "hour": "when.dt.hour + when.dt.day * 24"}
+CODES = [["a", "b", "A", "ä,\n"], ["1", "2", "03"], ["1", "2.0", "x"], ["1.0", "2.5", "1"]]
+FLAGS = [["True", "False"], ["TRUE", "false"]]
+ODD = ["0.1", "1e-7", " 2.5", "+3", "1E3", "0.30000000000000004", "-0.0", "12345678901234567890"]
+MISSING = ["", "NA", "null", "NaN"]
+
+
+def written(rng: np.random.Generator, rows: int) -> pd.DataFrame:
+    """A table as text: any way to write its numbers, with or without missing values, by column."""
+
+    def column(values, missing):
+        absent = rng.random(rows) < 0.2 * missing
+        return np.where(absent, rng.choice(MISSING, rows), values)
+
+    def numbers():
+        values = [repr(float(x)) for x in rng.normal(size=rows) * 10.0 ** rng.integers(-9, 9, rows)]
+        values = [str(x) for x in rng.integers(-9, 9, rows)] if rng.random() < 0.3 else values
+        return np.where(rng.random(rows) < 0.1 * rng.integers(0, 2), rng.choice(ODD, rows), values)
+
+    moments = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 500_000, rows), unit="min")
+    return pd.DataFrame(
+        {
+            "when": moments.strftime("%d.%m.%Y %H:%M"),
+            "code": column(rng.choice(CODES[rng.integers(len(CODES))], rows), rng.integers(0, 2)),
+            "amount": column(numbers(), rng.integers(0, 2)),
+            "flag": rng.choice(FLAGS[rng.integers(len(FLAGS))], rows),
+            "after": column(numbers(), 1),
+            "y": rng.integers(0, 7, rows).astype(str),
+        }
+    )
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from(["csv", "parquet", "jsonl"]),
+    st.sampled_from(["hist_gbdt", "logistic"]),
+)
+def test_a_file_is_predicted_to_the_bits_of_the_stages(seed, kind, model):
+    table = written(np.random.default_rng(seed), 60)
+    with TemporaryDirectory() as folder:
+        source = Path(folder) / f"in.{kind}"
+        table.to_csv(source.with_suffix(".csv"), index=False)
+        typed = pd.read_csv(source.with_suffix(".csv"))
+        if kind == "parquet":
+            typed.to_parquet(source)
+        elif kind == "jsonl":
+            typed.to_json(source, orient="records", lines=True)
+        data = DataConfig(
+            name="mine", source=str(source), contract="c", task="regression", target="y", derive=DERIVE
+        )
+        prepared = prepare_table(load(data), Contract(columns=COLUMNS), data)
+        small = config(model, max_iter=3) if model == "hist_gbdt" else config(model)
+        made = recipe(small, prepared.contract, "y", "regression")
+        made = replace(made, data=data).fit(prepared.table)
+        made = replace(made, reference=reference_rows(made, prepared.table))
+        expected = pd.Series(made.scores(prepared.table), prepared.table["row_id"])
+        with open_file(source, None, made) as opened:
+            blocks = [found for found, _ in predict_source(Predictor(made), opened, [])]
+    found = pd.concat([block.to_pandas() for block in blocks]).set_index("row_id")["prediction"]
+    np.testing.assert_array_equal(found[expected.index], expected)
