@@ -30,6 +30,7 @@ DOCUMENTED_IN = {
     "ingest": "examples",
     "predict": "how-to/deploy",
     "export": "how-to/deploy",
+    "serve": "how-to/deploy",
 }
 HIDDEN = {"sweep": "--worker", "search": "--worker"}
 

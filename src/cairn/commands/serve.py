@@ -1,0 +1,59 @@
+"""`cairn serve`."""
+
+from typing import Literal
+
+from typer import Option
+
+from cairn.commands.options import from_root
+
+
+def main(
+    *,
+    model: str = Option(
+        "models/model",
+        metavar="DIR|REV|TAG",
+        help="Folder of a saved model, or a branch, tag, commit or experiment",
+    ),
+    host: str = Option("127.0.0.1", help="Address to listen at; 0.0.0.0 for all of the machine's"),
+    port: int = Option(8000, min=0, max=65535, help="Port to listen at; 0 for any free one"),
+    workers: int = Option(1, metavar="N", min=1, max=256, help="Number of processes"),
+    policy: Literal["refuse", "flag", "ignore"] = Option(
+        "flag",
+        help="What becomes of a value outside the contract: the request is refused, the value is reported, or"
+        " nothing is said",
+    ),
+    log: str | None = Option(
+        None, metavar="FOLDER", help="Keep inputs and predictions as Parquet files in this folder"
+    ),
+    api_key_env: str | None = Option(
+        None, metavar="NAME", help="Environment variable with the key that requests must have"
+    ),
+    max_rows: int = Option(1000, metavar="N", min=1, help="Most rows of one request"),
+    max_bytes: int = Option(4_000_000, metavar="N", min=1, help="Longest body of one request"),
+) -> None:
+    """Answer HTTP requests with predictions.
+
+    A row is sent as it comes from the source. /docs describes its columns, / is
+    a form to try it. SIGHUP loads the model again while requests go on; SIGTERM
+    and Ctrl-C finish the requests in progress.
+
+    Examples:
+      cairn serve                                     models/model on port 8000
+      cairn serve --model main --workers 4            the model of a branch
+      cairn serve --api-key-env KEY --log predictions/log
+    """
+    try:
+        from cairn.serve.server import serve
+    except ModuleNotFoundError as error:
+        from cairn.errors import UserError
+
+        raise UserError(
+            f"cairn serve needs the `serve` extra ({error.name} is missing): uv pip install -e .[serve]"
+        ) from error
+    from cairn.serve.body import Limits
+    from cairn.serve.service import Options
+
+    options = Options(
+        from_root(model), policy, Limits(max_rows, max_bytes), log and from_root(log), api_key_env
+    )
+    serve(options, host, port, workers)

@@ -1,0 +1,181 @@
+"""The HTTP service: one application that predicts rows, describes itself, and says how it is."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from cairn.errors import UserError
+from cairn.serve.body import Limits, RequestError, as_json, rows_of
+from cairn.serve.envelope import DISCONNECTED, Envelope
+from cairn.serve.schema import operation, schemas
+from cairn.serve.served_model import ServedModel
+from cairn.serve.service import Answered, Options, Service
+
+TITLE = "cairn"
+
+
+def create_app(options: Options, stop: Callable[[], None] = lambda: None) -> FastAPI:
+    """Return the application; its model is loaded when it starts.
+
+    Raises:
+        UserError: the environment variable of the API key is not set.
+    """
+    service = Service(options, stop)
+    app = FastAPI(title=TITLE, lifespan=_lifespan, redoc_url=None)
+    app.state.service = service
+    app.add_middleware(Envelope, telemetry=service.telemetry, key=_key(options.api_key_env))
+    app.add_exception_handler(RequestError, _bad_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(ClientDisconnect, _disconnected)
+    app.openapi = lambda: _openapi(app)
+    _routes(app, service)
+    return app
+
+
+def _key(name: str | None) -> str | None:
+    if name is None:
+        return None
+    if not os.environ.get(name):
+        raise UserError(f"--api-key-env: the environment variable {name} is not set, or empty")
+    return os.environ[name].strip()
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    service: Service = app.state.service
+    loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+
+    def load() -> None:
+        task = loop.create_task(service.load())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    if hasattr(signal, "SIGHUP") and threading.current_thread() is threading.main_thread():
+        loop.add_signal_handler(signal.SIGHUP, load)
+    load()
+    yield
+
+
+def _routes(app: FastAPI, service: Service) -> None:
+    limits = service.options.limits
+
+    @app.post("/predict", summary="Predict one row or many", tags=["predict"])
+    async def predict(request: Request) -> Response:
+        model = _model(service)
+        rows = rows_of(await read_body(request, limits), model.fields.keys(), limits)
+        answered = await service.predict(model, rows, request.state.request_id)
+        request.state.fields = {"rows": len(rows), "version": model.version}
+        return _json(answer(model, rows, answered))
+
+    @app.get("/model", summary="The model and how it was made", tags=["about"])
+    async def about() -> Response:
+        return _json(_model(service).about())
+
+    @app.get("/example", summary="A row that works", tags=["predict"])
+    async def example() -> Response:
+        return _json(_model(service).example)
+
+    @app.get("/health", summary="Whether the process answers", tags=["state"])
+    async def health() -> Response:
+        return _json({"status": "alive"})
+
+    @app.get(
+        "/ready", summary="Whether a model is loaded and has predicted its reference rows", tags=["state"]
+    )
+    async def ready() -> Response:
+        return _json({"status": "ready", "version": _model(service).version})
+
+    @app.get("/metrics", summary="Metrics for Prometheus", tags=["state"])
+    async def metrics() -> Response:
+        return Response(service.telemetry.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _model(service: Service) -> ServedModel:
+    if service.model is None:
+        raise RequestError(503, "no model is loaded yet")
+    return service.model
+
+
+async def read_body(request: Request, limits: Limits) -> bytes:
+    """Return the body of a request.
+
+    Raises:
+        RequestError: 408, it does not arrive in time; 413, it is too long; 415, it is compressed.
+    """
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise RequestError(415, "Content-Encoding: a compressed body is not supported")
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(limits.seconds):
+            async for part in request.stream():
+                parts.append(part)
+                size += len(part)
+                if size > limits.bytes:
+                    raise RequestError(413, f"the body is longer than {limits.bytes:,} bytes (--max-bytes)")
+    except TimeoutError:
+        raise RequestError(408, f"the body did not arrive in {limits.seconds:g} seconds") from None
+    return b"".join(parts)
+
+
+def answer(model: ServedModel, rows: Sequence[Mapping[str, Any]], answered: Answered) -> dict[str, Any]:
+    """Return the body of the response to /predict."""
+    columns = answered.columns
+    predictions: list[dict[str, Any]] = [
+        dict(zip(columns, values, strict=True)) | {"violations": []}
+        for values in zip(*columns.values(), strict=True)
+    ]
+    for violation in answered.violations:
+        predictions[violation.row]["violations"].append(as_json(violation))
+    known = model.fields.keys()
+    return {
+        "model": model.name,
+        "version": model.version,
+        "predictions": predictions,
+        "ignored_columns": sorted({name for row in rows for name in row.keys() - known})[:100],
+    }
+
+
+def _json(content: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(content), status, media_type="application/json")
+
+
+async def _bad_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestError)
+    return _json(error.body(), error.status)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    response = _json({"error": str(error.detail).lower()}, error.status_code)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _disconnected(request: Request, error: Exception) -> Response:
+    return _json({"error": "the client went away"}, DISCONNECTED)
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """Return the schema of the current model."""
+    model: ServedModel | None = app.state.service.model
+    found = get_openapi(title=TITLE, version="1", routes=app.routes)
+    if model is None:
+        return found
+    found["info"] = {
+        "title": model.name,
+        "version": model.version,
+        "description": f"Predicts `{model.package.target}`. The columns of a row are described under *Row*.",
+    }
+    found["paths"]["/predict"]["post"] |= operation(model)
+    found.setdefault("components", {}).setdefault("schemas", {}).update(schemas(model))
+    return found

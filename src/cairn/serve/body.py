@@ -1,0 +1,102 @@
+"""Requests of the service: bytes of JSON to rows, and what is wrong with them as a status and one line."""
+
+from collections.abc import KeysView, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from cairn.serve.fields import Violation
+
+MOST_SHOWN = 100
+"""Violations in an error, and characters of a value that is shown."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The largest request.
+
+    Args:
+        rows: rows of one request.
+        bytes: length of its body.
+        seconds: time that the body may take to arrive.
+    """
+
+    rows: int = 1000
+    bytes: int = 4_000_000
+    seconds: float = 30.0
+
+
+class RequestError(Exception):
+    """A request without an answer: a status of HTTP, one line, and the values that are wrong."""
+
+    def __init__(self, status: int, message: str, violations: list[Violation] | None = None) -> None:
+        """Keep what the response says."""
+        super().__init__(message)
+        self.status, self.message, self.violations = status, message, violations or []
+
+    def body(self) -> dict[str, Any]:
+        """Return the body of the response."""
+        found: dict[str, Any] = {"error": self.message}
+        if self.violations:
+            found["violations"] = [
+                {"row": violation.row} | as_json(violation) for violation in self.violations[:MOST_SHOWN]
+            ]
+            found["violation_count"] = len(self.violations)
+        return found
+
+
+def as_json(violation: Violation) -> dict[str, Any]:
+    """Return a violation without its row; a long value is cut."""
+    return {"column": violation.column, "reason": violation.reason, "value": _shown(violation.value)}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, list | dict):
+        value = orjson.dumps(value).decode()
+    return value[:MOST_SHOWN] if isinstance(value, str) else value
+
+
+def decoded(body: bytes) -> Any:
+    """Return what JSON of UTF-8 stands for.
+
+    Raises:
+        RequestError: 400, it is not JSON; NaN and numbers beyond a float are not.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise RequestError(400, f"the body is not JSON: {error}") from None
+
+
+def rows_of(body: bytes, columns: KeysView[str], limits: Limits) -> list[Mapping[str, Any]]:
+    """Return the rows of a request: an object of columns, or an object with a list of such as `rows`.
+
+    Raises:
+        RequestError: 400, not JSON; 413, too many rows; 422, of another shape.
+    """
+    given = decoded(body)
+    if not isinstance(given, dict):
+        raise RequestError(422, 'the body is neither an object of columns nor {"rows": [...]}')
+    rows = given.get("rows")
+    if not isinstance(rows, list):
+        rows = [given]
+    elif len(given) > 1:
+        extra = ", ".join(str(name)[:MOST_SHOWN] for name in list(given)[:4] if name != "rows")
+        raise RequestError(422, f"nothing may stand beside rows, here is: {extra}")
+    if not rows:
+        raise RequestError(422, "rows: is empty")
+    if len(rows) > limits.rows:
+        raise RequestError(413, f"rows: {len(rows):,} rows, at most {limits.rows:,} are allowed (--max-rows)")
+    for at, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise RequestError(422, f"rows: row {at} is not an object of columns")
+        if columns.isdisjoint(row):
+            raise RequestError(422, f"row {at} has no column of the model; it has {_some(columns)}")
+    return rows
+
+
+def _some(columns: KeysView[str]) -> str:
+    first = list(columns)[:4]
+    more = len(columns) - len(first)
+    return ", ".join(first) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,112 @@
+"""The state of a running service: its model, swapped as one reference, its limits and its counters."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cairn.errors import UserError
+from cairn.serve.body import Limits, RequestError
+from cairn.serve.fields import Violation
+from cairn.serve.outcomes import outcomes
+from cairn.serve.predictor import Policy
+from cairn.serve.served_model import ServedModel, load_model
+from cairn.serve.telemetry import Telemetry
+
+AT_ONCE = 8
+"""Rows up to which a compiled model is asked in the loop of events; more go to a thread."""
+log = logging.getLogger("cairn.serve")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user of `cairn serve` decides.
+
+    Args:
+        model: a folder or a revision, read again at each reload.
+        policy: what becomes of a row with a violation.
+        limits: the largest request.
+        log: folder of the prediction log; None for none.
+        api_key_env: environment variable that holds the API key; None for no key.
+    """
+
+    model: str
+    policy: Policy = "flag"
+    limits: Limits = field(default_factory=Limits)
+    log: str | None = None
+    api_key_env: str | None = None
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The columns of the predictions, see outcomes, as lists; and what is wrong with the rows."""
+
+    columns: dict[str, list[Any]]
+    violations: list[Violation]
+
+
+class Service:
+    """The model of a service and how it is replaced.
+
+    A request takes the model once, so that its response never mixes two.
+
+    Attributes:
+        model: the current model; None until the first is loaded.
+        failure: why the first model could not be loaded; empty if it was.
+    """
+
+    def __init__(self, options: Options, stop: Callable[[], None] = lambda: None) -> None:
+        """Take the options; `stop` ends the server when the first model cannot be loaded."""
+        self.options, self._stop = options, stop
+        self.telemetry = Telemetry()
+        self.model: ServedModel | None = None
+        self.failure = ""
+        self._loading = asyncio.Lock()
+
+    async def predict(
+        self, model: ServedModel, rows: Sequence[Mapping[str, Any]], request_id: str
+    ) -> Answered:
+        """Predict rows, count them and log them.
+
+        Raises:
+            RequestError: 422, a row that the policy refuses, or that the model cannot predict.
+        """
+        self.telemetry.rows.inc(len(rows))
+        if len(rows) <= AT_ONCE and model.predictor.compiled is not None:
+            found = model.predictor.rows(rows)
+        else:
+            found = await asyncio.to_thread(model.predictor.rows, rows)
+        names = [violation.column for violation in found.violations]
+        if found.refused.any():
+            self.telemetry.count([], names)
+            first = next(violation for violation in found.violations if found.refused[violation.row])
+            raise RequestError(422, f"row {first.row}: {first.column} {first.reason}", found.violations)
+        table = outcomes(model.package, found.scores, model.costs)
+        columns = {name: values.tolist() for name, values in table.items()}
+        decided = columns.get("decision") or columns["prediction"]
+        self.telemetry.count(["number"] * len(rows) if model.package.task == "regression" else decided, names)
+        return Answered(columns, found.violations)
+
+    async def load(self) -> None:
+        """Load the model in a thread, then replace the current one, which stays if that fails."""
+        async with self._loading:
+            try:
+                model = await asyncio.to_thread(load_model, self.options.model, self.options.policy)
+            except Exception as error:
+                self._say_failed(error)
+                return
+            self.model = model
+        self.telemetry.reloads.labels("loaded").inc()
+        said = {"model": model.name, "version": model.version, "revision": model.revision}
+        log.info("model loaded", extra={"fields": said})
+
+    def _say_failed(self, error: Exception) -> None:
+        self.telemetry.reloads.labels("failed").inc()
+        expected = isinstance(error, UserError)
+        message = str(error) if expected else f"{type(error).__name__}: {error}"
+        fields: dict[str, Any] = {"error": message, "current": self.model and self.model.version}
+        log.error("model not loaded", extra={"fields": fields}, exc_info=None if expected else error)
+        if self.model is None:
+            self.failure = message
+            self._stop()

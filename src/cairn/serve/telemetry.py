@@ -1,0 +1,76 @@
+"""What an operator sees of the service: metrics for Prometheus, and lines of JSON as its log."""
+
+import json
+import logging
+import os
+import sys
+from collections import Counter as Count
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
+"""Names the folder through which several workers add up their metrics; prometheus-client reads it."""
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+
+
+class Telemetry:
+    """The metrics of one process."""
+
+    def __init__(self) -> None:
+        """Make a registry of its own, so that nothing else of the process is in it."""
+        registry = CollectorRegistry()
+        self._shown = CollectorRegistry() if os.environ.get(SHARED) else registry
+        if self._shown is not registry:
+            MultiProcessCollector(self._shown)
+        self.latency = Histogram(
+            "cairn_request_seconds",
+            "Time from a request to its response",
+            ["path", "status"],
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self.rows = Counter("cairn_rows", "Rows that were asked about", registry=registry)
+        self.predictions = Counter("cairn_predictions", "Rows predicted", ["outcome"], registry=registry)
+        self.violations = Counter(
+            "cairn_violations", "Values outside the contract", ["column"], registry=registry
+        )
+        self.reloads = Counter("cairn_reloads", "Models loaded", ["result"], registry=registry)
+        self.logged = Counter("cairn_log_rows", "Rows of the prediction log", ["result"], registry=registry)
+
+    def count(self, outcomes: Iterable[Any], columns: Iterable[str]) -> None:
+        """Count predictions by what was predicted, and violations by column."""
+        for outcome, times in Count(outcomes).items():
+            self.predictions.labels(str(outcome).lower()).inc(times)
+        for column, times in Count(columns).items():
+            self.violations.labels(column).inc(times)
+
+    def text(self) -> bytes:
+        """Return the metrics of all workers in the text format of Prometheus."""
+        return generate_latest(self._shown)
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, and what the caller gave as `extra["fields"]`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line; a traceback is one of its fields."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        } | getattr(record, "fields", {})
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def log_json_lines() -> None:
+    """Write what is logged to the standard error, as JSON."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
