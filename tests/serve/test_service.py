@@ -8,11 +8,8 @@ import pytest
 from running import GOOD, PRICES, Client, examples, in_thread, package, saved
 from synthetic import TARGETS
 
-from cairn.errors import UserError
 from cairn.serve import service
-from cairn.serve.app import create_app
 from cairn.serve.body import Limits
-from cairn.serve.service import Options
 
 
 @pytest.fixture(scope="module")
@@ -150,9 +147,3 @@ def test_before_the_model_is_loaded_the_service_is_alive_and_not_ready(model, mo
         found = [client.get("/health").status, client.get("/ready").status, client.predict(GOOD).status]
         wait.set()
     assert found == [200, 503, 503]
-
-
-def test_a_key_that_is_not_in_the_environment_is_an_error(monkeypatch):
-    monkeypatch.delenv("CAIRN_TEST_KEY", raising=False)
-    with pytest.raises(UserError, match="CAIRN_TEST_KEY"):
-        create_app(Options("x", api_key_env="CAIRN_TEST_KEY"))
