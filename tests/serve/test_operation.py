@@ -5,7 +5,7 @@ import json
 import logging
 
 import pytest
-from running import GOOD, in_thread, saved
+from http_service import GOOD, in_thread, saved
 
 from cairn.serve.telemetry import JsonLines
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from running import GOOD, Process, package, saved
+from http_service import GOOD, Process, package, saved
 
 from cairn.__main__ import main
 from cairn.models.package import save

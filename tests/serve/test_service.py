@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from running import GOOD, PRICES, Client, examples, in_thread, package, saved
+from http_service import GOOD, PRICES, Client, examples, in_thread, package, saved
 from synthetic import TARGETS
 
 from cairn.serve import service

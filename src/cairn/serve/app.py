@@ -8,15 +8,15 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any
 
-import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from cairn.errors import UserError
-from cairn.serve.body import Limits, RequestError, as_json, rows_of
+from cairn.serve.body import RequestError, as_json, as_response, read_body, rows_of
 from cairn.serve.envelope import DISCONNECTED, Envelope
+from cairn.serve.inference import protocol
 from cairn.serve.schema import operation, schemas
 from cairn.serve.served_model import ServedModel
 from cairn.serve.service import Answered, Options, Service
@@ -39,6 +39,7 @@ def create_app(options: Options, stop: Callable[[], None] = lambda: None) -> Fas
     app.add_exception_handler(ClientDisconnect, _disconnected)
     app.openapi = lambda: _openapi(app)
     _routes(app, service)
+    app.include_router(protocol(service))
     return app
 
 
@@ -71,60 +72,33 @@ def _routes(app: FastAPI, service: Service) -> None:
 
     @app.post("/predict", summary="Predict one row or many", tags=["predict"])
     async def predict(request: Request) -> Response:
-        model = _model(service)
+        model = service.current()
         rows = rows_of(await read_body(request, limits), model.fields.keys(), limits)
         answered = await service.predict(model, rows, request.state.request_id)
         request.state.fields = {"rows": len(rows), "version": model.version}
-        return _json(answer(model, rows, answered))
+        return as_response(answer(model, rows, answered))
 
     @app.get("/model", summary="The model and how it was made", tags=["about"])
     async def about() -> Response:
-        return _json(_model(service).about())
+        return as_response(service.current().about())
 
     @app.get("/example", summary="A row that works", tags=["predict"])
     async def example() -> Response:
-        return _json(_model(service).example)
+        return as_response(service.current().example)
 
     @app.get("/health", summary="Whether the process answers", tags=["state"])
     async def health() -> Response:
-        return _json({"status": "alive"})
+        return as_response({"status": "alive"})
 
     @app.get(
         "/ready", summary="Whether a model is loaded and has predicted its reference rows", tags=["state"]
     )
     async def ready() -> Response:
-        return _json({"status": "ready", "version": _model(service).version})
+        return as_response({"status": "ready", "version": service.current().version})
 
     @app.get("/metrics", summary="Metrics for Prometheus", tags=["state"])
     async def metrics() -> Response:
         return Response(service.telemetry.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-def _model(service: Service) -> ServedModel:
-    if service.model is None:
-        raise RequestError(503, "no model is loaded yet")
-    return service.model
-
-
-async def read_body(request: Request, limits: Limits) -> bytes:
-    """Return the body of a request.
-
-    Raises:
-        RequestError: 408, it does not arrive in time; 413, it is too long; 415, it is compressed.
-    """
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise RequestError(415, "Content-Encoding: a compressed body is not supported")
-    parts, size = [], 0
-    try:
-        async with asyncio.timeout(limits.seconds):
-            async for part in request.stream():
-                parts.append(part)
-                size += len(part)
-                if size > limits.bytes:
-                    raise RequestError(413, f"the body is longer than {limits.bytes:,} bytes (--max-bytes)")
-    except TimeoutError:
-        raise RequestError(408, f"the body did not arrive in {limits.seconds:g} seconds") from None
-    return b"".join(parts)
 
 
 def answer(model: ServedModel, rows: Sequence[Mapping[str, Any]], answered: Answered) -> dict[str, Any]:
@@ -145,24 +119,20 @@ def answer(model: ServedModel, rows: Sequence[Mapping[str, Any]], answered: Answ
     }
 
 
-def _json(content: Any, status: int = 200) -> Response:
-    return Response(orjson.dumps(content), status, media_type="application/json")
-
-
 async def _bad_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
-    return _json(error.body(), error.status)
+    return as_response(error.body(), error.status)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    response = _json({"error": str(error.detail).lower()}, error.status_code)
+    response = as_response({"error": str(error.detail).lower()}, error.status_code)
     response.headers.update(error.headers or {})
     return response
 
 
 async def _disconnected(request: Request, error: Exception) -> Response:
-    return _json({"error": "the client went away"}, DISCONNECTED)
+    return as_response({"error": "the client went away"}, DISCONNECTED)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

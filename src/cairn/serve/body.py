@@ -1,10 +1,13 @@
-"""Requests of the service: bytes of JSON to rows, and what is wrong with them as a status and one line."""
+"""Bodies of requests and responses: JSON to rows, and what is wrong as a status and one line."""
 
+import asyncio
 from collections.abc import KeysView, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from starlette.requests import Request
+from starlette.responses import Response
 
 from cairn.serve.fields import Violation
 
@@ -57,6 +60,27 @@ def _shown(value: Any) -> Any:
     return value[:MOST_SHOWN] if isinstance(value, str) else value
 
 
+async def read_body(request: Request, limits: Limits) -> bytes:
+    """Return the body of a request.
+
+    Raises:
+        RequestError: 408, it does not arrive in time; 413, it is too long; 415, it is compressed.
+    """
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise RequestError(415, "Content-Encoding: a compressed body is not supported")
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(limits.seconds):
+            async for part in request.stream():
+                parts.append(part)
+                size += len(part)
+                if size > limits.bytes:
+                    raise RequestError(413, f"the body is longer than {limits.bytes:,} bytes (--max-bytes)")
+    except TimeoutError:
+        raise RequestError(408, f"the body did not arrive in {limits.seconds:g} seconds") from None
+    return b"".join(parts)
+
+
 def decoded(body: bytes) -> Any:
     """Return what JSON of UTF-8 stands for.
 
@@ -100,3 +124,8 @@ def _some(columns: KeysView[str]) -> str:
     first = list(columns)[:4]
     more = len(columns) - len(first)
     return ", ".join(first) + (f" and {more} more" if more > 0 else "")
+
+
+def as_response(content: Any, status: int = 200) -> Response:
+    """Return a response of JSON; a float that is not a number becomes null."""
+    return Response(orjson.dumps(content), status, media_type="application/json")

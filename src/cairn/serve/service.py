@@ -64,6 +64,16 @@ class Service:
         self.failure = ""
         self._loading = asyncio.Lock()
 
+    def current(self) -> ServedModel:
+        """Return the model.
+
+        Raises:
+            RequestError: 503, none is loaded yet.
+        """
+        if self.model is None:
+            raise RequestError(503, "no model is loaded yet")
+        return self.model
+
     async def predict(
         self, model: ServedModel, rows: Sequence[Mapping[str, Any]], request_id: str
     ) -> Answered:
