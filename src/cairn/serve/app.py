@@ -65,6 +65,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         loop.add_signal_handler(signal.SIGHUP, load)
     load()
     yield
+    await service.close()
 
 
 def _routes(app: FastAPI, service: Service) -> None:

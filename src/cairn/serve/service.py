@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from cairn.errors import UserError
 from cairn.serve.body import Limits, RequestError
 from cairn.serve.fields import Violation
 from cairn.serve.outcomes import outcomes
+from cairn.serve.prediction_log import Entry, PredictionLog
 from cairn.serve.predictor import Policy
 from cairn.serve.served_model import ServedModel, load_model
 from cairn.serve.telemetry import Telemetry
@@ -53,6 +56,7 @@ class Service:
 
     Attributes:
         model: the current model; None until the first is loaded.
+        log: the log of predictions; None if the user wants none.
         failure: why the first model could not be loaded; empty if it was.
     """
 
@@ -62,6 +66,7 @@ class Service:
         self.telemetry = Telemetry()
         self.model: ServedModel | None = None
         self.failure = ""
+        self.log = PredictionLog(Path(options.log), self.telemetry.logged) if options.log else None
         self._loading = asyncio.Lock()
 
     def current(self) -> ServedModel:
@@ -96,7 +101,14 @@ class Service:
         columns = {name: values.tolist() for name, values in table.items()}
         decided = columns.get("decision") or columns["prediction"]
         self.telemetry.count(["number"] * len(rows) if model.package.task == "regression" else decided, names)
+        if self.log is not None:
+            self.log.add(Entry(model, time.time(), request_id, rows, columns, found.violations))
         return Answered(columns, found.violations)
+
+    async def close(self) -> None:
+        """Write the rest of the prediction log."""
+        if self.log is not None:
+            await asyncio.to_thread(self.log.close)
 
     async def load(self) -> None:
         """Load the model in a thread, then replace the current one, which stays if that fails."""
