@@ -4,55 +4,20 @@ Needs the Debian package chromium.
 """
 
 import re
-import shutil
-import subprocess
 
 import pytest
+from chromium import FRAME, LAPTOP, PHONE, WIDTHS, browse
 from explore_inputs import PAGE, look, table
 from matplotlib.image import imread
 
 pytestmark = pytest.mark.scale
 
-LAPTOP, PHONE = (1280, 900), (390, 844)
-OF_A_PAGE = 101845102
-"""How Chromium's log marks requests of a page (blink_resource_loader), unlike its own for updates."""
-WIDTHS = (
-    "<script>parent.postMessage(`${document.documentElement.scrollWidth} of ${innerWidth}`, '*')</script>"
-)
 BROKEN = """<script>
 const named = [...document.querySelectorAll(".limits dt")];
 const lines = (part) => { const whole = document.createRange(); whole.selectNodeContents(part);
   return new Set([...whole.getClientRects()].map((box) => box.top)).size; };
 document.title = `${named.length} names, ${named.filter((part) => lines(part) > 1).length} broken`;
 </script>"""
-FRAME = """<script>addEventListener("message", (sent) => { document.title = sent.data; })</script>
-<iframe src="page.html" width="%d" height="%d" style="border: 0"></iframe>"""
-
-
-def browse(page, folder, size, *options):
-    """Open a page in headless Chromium; return its output and the addresses that the page requested."""
-    program = shutil.which("chromium")
-    assert program, "this test needs Chromium: apt-get install chromium"
-    log = folder / "net.json"
-    command = [
-        program,
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--hide-scrollbars",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--host-resolver-rules=MAP * ~NOTFOUND",
-        "--enable-logging=stderr",
-        f"--user-data-dir={folder / 'profile'}",
-        f"--log-net-log={log}",
-        f"--window-size={size[0]},{size[1]}",
-        *options,
-        page.resolve().as_uri(),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    asked = re.findall(rf'"traffic_annotation":{OF_A_PAGE},"url":"((?!file:)[^"]+)"', log.read_text("utf-8"))
-    return done, asked
 
 
 @pytest.fixture(scope="module", params=["binary", "multiclass", "regression"])
@@ -69,7 +34,7 @@ def page(request, tmp_path_factory):
 def test_the_page_is_shown_without_a_console_message_or_a_request(page, tmp_path, size, scheme):
     shot = tmp_path / "shot.png"
     dark = ["--force-dark-mode"] if scheme == "dark" else []
-    done, asked = browse(page, tmp_path, size, f"--screenshot={shot}", *dark)
+    done, asked = browse(page.as_uri(), tmp_path, size, f"--screenshot={shot}", *dark)
     assert "CONSOLE" not in done.stderr, done.stderr
     assert asked == []
     pixels = imread(shot)
@@ -85,7 +50,9 @@ def test_nothing_overflows_the_page_at_either_width(page, tmp_path, size):
     copy.write_text(page.read_text(encoding="utf-8").replace("</body>", f"{WIDTHS}</body>"), encoding="utf-8")
     # A window of the browser is 500 wide at least; a frame in it may be as narrow as a phone.
     (tmp_path / "frame.html").write_text(FRAME % size, encoding="utf-8")
-    done, _ = browse(tmp_path / "frame.html", tmp_path, LAPTOP, "--dump-dom", "--virtual-time-budget=3000")
+    done, _ = browse(
+        (tmp_path / "frame.html").as_uri(), tmp_path, LAPTOP, "--dump-dom", "--virtual-time-budget=3000"
+    )
     wide, inner = map(int, re.search(r"<title>(\d+) of (\d+)</title>", done.stdout).groups())
     assert wide <= inner == size[0]
 
@@ -97,7 +64,7 @@ def test_the_name_of_a_column_is_not_broken_across_lines(tmp_path, monkeypatch):
     html = look(table("binary").assign(**dict.fromkeys(names, 1.0)), "binary", columns=after)
     copy = tmp_path / "page.html"
     copy.write_text(html.replace("</body>", f"{BROKEN}</body>"), encoding="utf-8")
-    done, _ = browse(copy, tmp_path, LAPTOP, "--dump-dom")
+    done, _ = browse(copy.as_uri(), tmp_path, LAPTOP, "--dump-dom")
     assert re.search(r"<title>(.*?)</title>", done.stdout)[1] == "2 names, 0 broken"
 
 
@@ -106,6 +73,6 @@ def test_the_checks_detect_a_console_message_and_a_request(tmp_path):
     bad.write_text(
         "<script>console.error('wrong')</script><img src='http://127.0.0.1:9/x.png'>", encoding="utf-8"
     )
-    done, asked = browse(bad, tmp_path, LAPTOP, f"--screenshot={tmp_path / 'shot.png'}")
+    done, asked = browse(bad.as_uri(), tmp_path, LAPTOP, f"--screenshot={tmp_path / 'shot.png'}")
     assert "CONSOLE" in done.stderr
     assert "http://127.0.0.1:9/x.png" in asked

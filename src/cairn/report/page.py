@@ -68,15 +68,15 @@ def column_rows(
             "name": name,
             "part": roles.get(name, "not used"),
             "missing": missing.get(name),
-            "holds": holds(column),
+            "holds": bounds(column),
             "column": column,
         }
         for name, column in contract.columns.items()
     ]
 
 
-def holds(column: Column) -> str:
-    """Return what a column may hold: its allowed values, or its bounds."""
+def bounds(column: Column) -> str:
+    """Say which values the contract of a column allows; nothing if any."""
     if column.allowed is not None:
         return ", ".join(map(str, column.allowed))
     if column.min is None and column.max is None:

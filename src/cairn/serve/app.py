@@ -10,10 +10,13 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from cairn.errors import UserError
+from cairn.features.encode import MISSING
+from cairn.report.service.page import Field, form_page
 from cairn.serve.body import RequestError, as_json, as_response, read_body, rows_of
 from cairn.serve.envelope import DISCONNECTED, Envelope
 from cairn.serve.inference import protocol
@@ -79,6 +82,10 @@ def _routes(app: FastAPI, service: Service) -> None:
         request.state.fields = {"rows": len(rows), "version": model.version}
         return as_response(answer(model, rows, answered))
 
+    @app.get("/", include_in_schema=False)
+    async def page() -> Response:
+        return HTMLResponse(_page(service.current()))
+
     @app.get("/model", summary="The model and how it was made", tags=["about"])
     async def about() -> Response:
         return as_response(service.current().about())
@@ -134,6 +141,22 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _disconnected(request: Request, error: Exception) -> Response:
     return as_response({"error": "the client went away"}, DISCONNECTED)
+
+
+def _page(model: ServedModel) -> str:
+    """Return the form of the model, its columns by group."""
+    fields = [
+        Field(
+            name,
+            field.column,
+            field.type != "text",
+            sorted((field.known or set()) - {MISSING}),
+            model.example[name],
+        )
+        for name, field in model.fields.items()
+    ]
+    groups = list(dict.fromkeys(field.column.group for field in fields))
+    return form_page(model.about(), sorted(fields, key=lambda field: groups.index(field.column.group)))
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from cairn.models.compiled import uncalibrated
 from cairn.models.package import Package
 from cairn.report.card.words import metric_name
 from cairn.report.numbers import estimate, number, places, span
-from cairn.report.page import holds, render
+from cairn.report.page import bounds, render
 
 TEMPLATE = Path(__file__).with_name("card.md.j2")
 
@@ -34,7 +34,7 @@ def markdown_card(package: Package, record: Evaluation | None, revision: str = "
         block=record.block if record else None,
         baseline=record.best_baseline if record else "",
         inputs=[
-            {"name": name, "column": package.raw.columns[name], "holds": holds(package.raw.columns[name])}
+            {"name": name, "column": package.raw.columns[name], "holds": bounds(package.raw.columns[name])}
             for name in package.source_columns
         ],
         output=turns if package.task != "regression" else f"`prediction`: {package.target}",

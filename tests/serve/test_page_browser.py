@@ -1,0 +1,110 @@
+"""Chromium fills in the page of the service, on a laptop and a phone, light and dark."""
+
+import html
+import json
+import re
+
+import pytest
+from chromium import FRAME, LAPTOP, PHONE, WIDTHS, browse
+from http_service import in_thread, saved
+from matplotlib.image import imread
+from starlette.responses import HTMLResponse
+from synthetic import TARGETS
+
+pytestmark = pytest.mark.scale
+TIME = "--virtual-time-budget=4000"
+CHANGE = """<script>setTimeout(() => {
+const field = document.getElementsByName(%s)[0]; field.value = %s;
+field.dispatchEvent(new Event("change", { bubbles: true }));
+}, 500)</script>"""
+
+
+@pytest.fixture(scope="module", params=TARGETS)
+def service(request, tmp_path_factory):
+    folder = saved(tmp_path_factory.mktemp(request.param), "hist_gbdt", request.param)
+    with in_thread(folder) as (client, app):
+        yield client, app, request.param
+
+
+def serve(app, path, text):
+    """Let the service answer a path with some HTML, which is then of its own origin."""
+
+    async def page(_):
+        return HTMLResponse(text)
+
+    app.router.routes = [route for route in app.router.routes if getattr(route, "path", "") != path]
+    app.add_route(path, page)
+    return path
+
+
+def with_script(client, script):
+    return client.get("/").content.decode().replace("</body>", f"{script}</body>")
+
+
+def seen(client, path, folder, *options, size=LAPTOP):
+    done, asked = browse(f"http://127.0.0.1:{client.port}{path}", folder, size, "--dump-dom", TIME, *options)
+    assert "CONSOLE" not in done.stderr, done.stderr
+    assert {address.split("/")[2] for address in asked} == {f"127.0.0.1:{client.port}"}
+    return done.stdout
+
+
+def element(dom, name):
+    return html.unescape(re.search(rf'id="{name}"[^>]*>(.*?)</(?:h2|p|ul)>', dom, re.DOTALL)[1])
+
+
+def test_the_page_shows_what_the_service_predicts_for_the_example(service, tmp_path):
+    client, _, task = service
+    (said,) = client.predict(client.get("/example").content).json["predictions"]
+    dom = seen(client, "/", tmp_path)
+    if task == "binary":
+        assert element(dom, "headline") == f"Probability of late: {100 * said['probability']:.1f}%"
+        assert ("yes" if said["decision"] else "no") in element(dom, "detail")
+        assert f"{said['expected_saving']:.2f} USD" in element(dom, "detail")
+    elif task == "multiclass":
+        assert element(dom, "headline") == f"Prediction {said['prediction']}"
+        assert f"{said['prediction']} {100 * said['probability_' + said['prediction']]:.1f}%" in element(
+            dom, "shares"
+        )
+    else:
+        shown = float(element(dom, "headline").removeprefix("Prediction ").replace(",", ""))
+        assert shown == pytest.approx(said["prediction"], abs=1e-3)
+    assert element(dom, "wrong") == ""
+
+
+def test_a_changed_field_is_predicted_again_and_what_is_wrong_is_said(service, tmp_path):
+    client, app, _ = service
+    script = CHANGE % (json.dumps("load"), json.dumps("<b>high</b>"))
+    dom = seen(client, serve(app, "/changed", with_script(client, script)), tmp_path)
+    assert "load is not a number" in element(dom, "wrong")
+    assert len(re.findall('<input[^>]+aria-invalid="true"', dom)) == 1
+    (said,) = client.predict(client.get("/example").json | {"load": "high"}).json["predictions"]
+    if "probability" in said:
+        assert element(dom, "headline") == f"Probability of late: {100 * said['probability']:.1f}%"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
+def test_the_page_follows_the_scheme_of_the_system(service, tmp_path, size, scheme):
+    client, _, _ = service
+    shot = tmp_path / "shot.png"
+    dark = ["--force-dark-mode"] if scheme == "dark" else []
+    seen(client, "/", tmp_path, f"--screenshot={shot}", *dark, size=size)
+    pixels = imread(shot)
+    paper = pixels[2, 2, :3].mean()
+    assert paper < 0.2 if scheme == "dark" else paper > 0.9
+    assert pixels.std() > 0.05
+
+
+@pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
+def test_nothing_overflows_the_page_at_either_width(service, tmp_path, size):
+    client, app, _ = service
+    serve(
+        app,
+        "/page.html",
+        with_script(client, f"<script>setTimeout(() => {{ {WIDTHS[8:-9]} }}, 800)</script>"),
+    )
+    serve(app, "/frame", FRAME % size)
+    wide, inner = map(
+        int, re.search(r"<title>(\d+) of (\d+)</title>", seen(client, "/frame", tmp_path)).groups()
+    )
+    assert wide <= inner == size[0]
