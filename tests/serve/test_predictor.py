@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingClassifier
 from synthetic import CONTRACT, MODELS, TARGETS, config, fit, recipe, rows
 
+from cairn.data.load import as_dates
 from cairn.models.calibration import calibrate
 from cairn.models.package import reference_rows
+from cairn.serve.fields import Field
 from cairn.serve.predictor import Predictor
 from cairn.settings.contract import Column, Contract
 
@@ -189,6 +191,18 @@ def test_inputs_that_are_derived_are_computed_from_the_raw_columns():
     found = predictor.rows([*as_dicts(raw.head(3)), {"when": "2024-01-01", "load": 1.0}])
     np.testing.assert_array_equal(found.scores[:3], expected[:3])
     assert [v[:2] for v in found.violations] == [(3, "when")]
+
+
+@pytest.mark.parametrize("written", ["unix", "unix_ms", "%d.%m.%Y", None])
+def test_a_date_of_another_form_is_wrong_and_does_not_change_how_the_others_are_read(written):
+    column = Column(kind="datetime", format=written)
+    right = {"unix": 1704067200, "unix_ms": "1704067200000", "%d.%m.%Y": "01.01.2024", None: "2024-01-01"}
+    read = Field("when", column).reader()
+    value, wrong = read(right[written])
+    assert wrong == "" and as_dates(pd.Series([value]), written)[0] == pd.Timestamp("2024-01-01")
+    other = "01/02/2024" if written is None else "2024-01-01T00:00:00+09:00"
+    for value in (other, "x", True, [], math.inf):
+        assert read(value)[0] is None and "is not a date" in read(value)[1], value
 
 
 VALUES = st.one_of(

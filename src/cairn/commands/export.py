@@ -36,7 +36,7 @@ def main(
     package = load(found.folder, found.trust)
     record = found.text("metrics/evaluation.json")
     evaluation = Evaluation.model_validate_json(record) if record else None
-    card = markdown_card(package, evaluation, found.commit)
+    card = markdown_card(package, evaluation, found.commit or "")
     files = export(package, found.folder, here / folder, card)
     size = sum(path.stat().st_size for path in files) / 1e6
     print(f"{folder}: {len(files)} files, {size:.1f} MB")

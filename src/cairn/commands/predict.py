@@ -83,8 +83,9 @@ def main(
     if (output is None) == (to_table is None):
         raise UserError("no output given: pass -o FILE, or --to-table with a connection")
     from cairn.progress import elapsed
-    from cairn.serve.batch import predict_source, prices, write_all
+    from cairn.serve.batch import predict_source, write_all
     from cairn.serve.model import named_model
+    from cairn.serve.outcomes import prices
     from cairn.serve.predictor import Predictor
 
     folder = user_folder()

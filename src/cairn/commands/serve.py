@@ -1,10 +1,8 @@
 """`cairn serve`."""
 
-from typing import Literal
-
 from typer import Option
 
-from cairn.commands.options import from_root
+from cairn.commands.options import Policy, Trust, from_root, names
 
 
 def main(
@@ -17,11 +15,8 @@ def main(
     host: str = Option("127.0.0.1", help="Address to listen at; 0.0.0.0 for all of the machine's"),
     port: int = Option(8000, min=0, max=65535, help="Port to listen at; 0 for any free one"),
     workers: int = Option(1, metavar="N", min=1, max=256, help="Number of processes"),
-    policy: Literal["refuse", "flag", "ignore"] = Option(
-        "flag",
-        help="What becomes of a value outside the contract: the request is refused, the value is reported, or"
-        " nothing is said",
-    ),
+    policy: Policy = "flag",
+    trust: Trust = None,
     log: str | None = Option(
         None, metavar="FOLDER", help="Keep inputs and predictions as Parquet files in this folder"
     ),
@@ -53,7 +48,6 @@ def main(
     from cairn.serve.body import Limits
     from cairn.serve.service import Options
 
-    options = Options(
-        from_root(model), policy, Limits(max_rows, max_bytes), log and from_root(log), api_key_env
-    )
+    limits, folder = Limits(max_rows, max_bytes), log and from_root(log)
+    options = Options(from_root(model), policy, limits, folder, api_key_env, tuple(names(trust)))
     serve(options, host, port, workers)

@@ -14,15 +14,14 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from cairn.errors import UserError, did_you_mean
-from cairn.metrics.kpi import row_saving
 from cairn.models.package import Package
 from cairn.serve.fields import Violation
+from cairn.serve.outcomes import SAVING, outcomes, output_columns, prices
 from cairn.serve.predictor import Predictions, Predictor
 from cairn.serve.sinks import Write, replacing
 from cairn.serve.sources import Block, Source, as_text
-from cairn.settings.kpi import CostKpi
 
-ROW, SAVING = "row_id", "expected_saving"
+ROW = "row_id"
 
 
 @dataclass
@@ -57,12 +56,6 @@ class Summary:
             self.saving = (self.saving or 0.0) + float(np.nansum(table[SAVING].to_numpy()))
 
 
-def prices(package: Package) -> CostKpi | None:
-    """Return the cost model of a binary model; None if it has none."""
-    given = package.config.get("kpi") or {}
-    return CostKpi.model_validate(given) if given.get("kind") == "cost" and package.task == "binary" else None
-
-
 def needed_columns(predictor: Predictor, source: Source, keep: Sequence[str]) -> list[str]:
     """Return the columns that the model needs and the source has.
 
@@ -87,15 +80,6 @@ def needed_columns(predictor: Predictor, source: Source, keep: Sequence[str]) ->
         hint = did_you_mean(missing[0], source.columns)
         raise UserError(f"{source.name}: no column {shown}, which the model needs{hint}")
     return there
-
-
-def output_columns(package: Package) -> dict[str, pa.DataType]:
-    """Return the columns of the predictions, with their types."""
-    empty = package.as_table(np.empty((0, len(package.classes)) if package.task == "multiclass" else 0))
-    types = {str(name): pa.Array.from_pandas(values).type for name, values in empty.items()}
-    if "prediction" in types and package.task == "multiclass":
-        types["prediction"] = pa.array(package.classes).type
-    return types | ({SAVING: pa.float64()} if prices(package) else {})
 
 
 def predict_source(
@@ -182,8 +166,5 @@ def _predicted(predictor: Predictor, block: Block, text: bool) -> Predictions:
 def _outputs(package: Package, found: Predictions) -> dict[str, pa.Array]:
     """Return the columns of the predictions, null where a row was refused."""
     types = output_columns(package)
-    table = package.as_table(found.scores)
-    values: dict[str, Any] = {str(name): column.to_numpy() for name, column in table.items()}
-    if costs := prices(package):
-        values[SAVING] = row_saving(values["probability"], values["decision"], costs)
+    values = outcomes(package, found.scores, prices(package))
     return {name: pa.array(values[name], kind, mask=found.refused) for name, kind in types.items()}

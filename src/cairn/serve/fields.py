@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from cairn.data.load import as_dates
+from cairn.data.load import UNITS, as_dates
 from cairn.settings.contract import Column
 
 MARKERS = frozenset(
@@ -156,11 +156,16 @@ def _category(field: Field) -> Callable[[Any], Read]:
 
 def _date(field: Field) -> Callable[[Any], Read]:
     written = field.column.format
+    wrong = f"is not a date ({written or 'ISO 8601'})"
 
     def read(value: Any) -> Read:
+        if written in UNITS and isinstance(value, str):
+            value = _parsed(value)  # pandas would read another text as ISO 8601
+            if isinstance(value, str):
+                return None, wrong
         plain = isinstance(value, str | int | float | date) and not isinstance(value, bool)
         if plain and (isinstance(value, date) or as_dates(pd.Series([value]), written) is not None):
             return value, ""
-        return None, f"is not a date ({written or 'ISO 8601'})"
+        return None, wrong
 
     return read

@@ -9,10 +9,12 @@ from importlib.metadata import version as library_version
 from typing import Any
 
 import orjson
+import pyarrow as pa
 from fastapi import APIRouter, Request, Response
 
 from cairn.serve.body import Limits, RequestError, as_json, as_response, decoded, read_body
 from cairn.serve.fields import Field
+from cairn.serve.outcomes import output_columns
 from cairn.serve.served_model import ServedModel
 from cairn.serve.service import Answered, Service
 
@@ -22,8 +24,8 @@ NUMBERS = frozenset(f"{kind}{size}" for kind in ("INT", "UINT") for size in (8, 
     "FP64",
 }
 TYPES = NUMBERS | {"BOOL", "BYTES"}
+OF_ARROW = {pa.float64(): "FP64", pa.bool_(): "BOOL", pa.int64(): "INT64", pa.string(): "BYTES"}
 KINDS = {"numeric": "FP64", "boolean": "BOOL", "categorical": "BYTES", "datetime": "BYTES"}
-OUTPUTS = {"decision": "BOOL", "prediction": "FP64"}
 MESSAGES = "violations"
 """An output: by row, a JSON list of what is wrong with it."""
 DEEPEST = 8
@@ -101,15 +103,7 @@ def metadata(model: ServedModel) -> dict[str, Any]:
 
 def output_types(model: ServedModel) -> dict[str, str]:
     """Return the data type of each output, by name."""
-    package = model.package
-    if package.task == "binary":
-        names = ["probability", "decision"] + ["expected_saving"] * (model.costs is not None)
-        types = {name: OUTPUTS.get(name, "FP64") for name in names}
-    elif package.task == "multiclass":
-        types = dict.fromkeys((f"probability_{name}" for name in package.class_names), "FP64")
-        types |= {"prediction": "BYTES"}
-    else:
-        types = {"prediction": "FP64"}
+    types = {name: OF_ARROW[kind] for name, kind in output_columns(model.package).items()}
     return types | {MESSAGES: "BYTES"}
 
 

@@ -33,9 +33,9 @@ class Found:
     revision: Revision | None = None
 
     @property
-    def commit(self) -> str:
-        """The commit of its revision; empty for one of the workspace or a folder of its own."""
-        return (self.revision.commit or "") if self.revision else ""
+    def commit(self) -> str | None:
+        """The commit of its revision; None for the workspace and for a folder of its own."""
+        return self.revision.commit if self.revision else None
 
     def text(self, path: str) -> str | None:
         """Return a file that git holds beside the model, or None if there is none."""

@@ -3,23 +3,33 @@
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 
 from cairn.data.predictions import Floats
 from cairn.metrics.decisions import decide
 from cairn.metrics.kpi import row_saving
 from cairn.models.package import Package
-from cairn.settings.kpi import CostKpi, KpiConfig
+from cairn.settings.kpi import CostKpi
+
+SAVING = "expected_saving"
 
 
-def costs_of(package: Package) -> CostKpi | None:
-    """Return the prices of a binary decision; None where the model has none."""
-    kpi = package.config.get("kpi")
-    if package.task != "binary" or kpi is None:
-        return None
-    prices: KpiConfig = TypeAdapter(KpiConfig).validate_python(kpi)
-    return prices if isinstance(prices, CostKpi) else None
+def prices(package: Package) -> CostKpi | None:
+    """Return the cost model of a binary model; None if it has none."""
+    given = package.config.get("kpi") or {}
+    return CostKpi.model_validate(given) if given.get("kind") == "cost" and package.task == "binary" else None
+
+
+def output_columns(package: Package) -> dict[str, pa.DataType]:
+    """Return the columns of the predictions, with their types; see outcomes."""
+    if package.task == "binary":
+        types = {"probability": pa.float64(), "decision": pa.bool_()}
+        return types | ({SAVING: pa.float64()} if prices(package) else {})
+    if package.task == "regression":
+        return {"prediction": pa.float64()}
+    each = dict.fromkeys((f"probability_{name}" for name in package.class_names), pa.float64())
+    return each | {"prediction": pa.array(package.classes).type}
 
 
 def outcomes(package: Package, scores: Floats, costs: CostKpi | None) -> dict[str, NDArray[Any]]:
@@ -38,4 +48,4 @@ def outcomes(package: Package, scores: Floats, costs: CostKpi | None) -> dict[st
         return each | {"prediction": labels[decide(scores)]}
     acts = decide(scores, package.threshold).astype(bool)
     found: dict[str, NDArray[Any]] = {"probability": scores, "decision": acts}
-    return found if costs is None else found | {"expected_saving": row_saving(scores, acts, costs)}
+    return found if costs is None else found | {SAVING: row_saving(scores, acts, costs)}

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from prometheus_client import Counter
 
 from cairn.serve.fields import Field, Violation
+from cairn.serve.outcomes import output_columns
 from cairn.serve.served_model import ServedModel
 
 ROWS, SECONDS, WAITING = 50_000, 60.0, 100_000
@@ -130,21 +131,10 @@ def schema_of(model: ServedModel) -> pa.Schema:
             ("model_version", pa.string()),
             ("row", pa.int32()),
             ("inputs", inputs),
-            ("outputs", _outputs(model)),
+            ("outputs", pa.struct(list(output_columns(model.package).items()))),
             ("violations", pa.list_(VIOLATION)),
         ]
     )
-
-
-def _outputs(model: ServedModel) -> pa.StructType:
-    package = model.package
-    if package.task == "binary":
-        saving = [("expected_saving", pa.float64())] if model.costs is not None else []
-        return pa.struct([("probability", pa.float64()), ("decision", pa.bool_()), *saving])
-    if package.task == "multiclass":
-        each = [(f"probability_{name}", pa.float64()) for name in package.class_names]
-        return pa.struct([*each, ("prediction", pa.string())])
-    return pa.struct([("prediction", pa.float64())])
 
 
 def as_table(entries: Sequence[Entry]) -> pa.Table:
@@ -158,15 +148,11 @@ def as_table(entries: Sequence[Entry]) -> pa.Table:
 
 
 def _lines(entry: Entry, fields: Mapping[str, Field]) -> list[dict[str, Any]]:
-    package = entry.model.package
     said: list[list[dict[str, str | None]]] = [[] for _ in entry.rows]
     for violation in entry.violations:
         said[violation.row].append(
             {"column": violation.column, "reason": violation.reason, "value": _text(violation.value)}
         )
-    outputs = dict(entry.columns)
-    if package.task == "multiclass":
-        outputs["prediction"] = [str(label) for label in outputs["prediction"]]
     same = {
         "time": datetime.fromtimestamp(entry.time, UTC),
         "request_id": entry.request_id,
@@ -178,7 +164,7 @@ def _lines(entry: Entry, fields: Mapping[str, Field]) -> list[dict[str, Any]]:
         | {
             "row": at,
             "inputs": {name: _typed(row.get(name), field.column.kind) for name, field in fields.items()},
-            "outputs": {name: values[at] for name, values in outputs.items()},
+            "outputs": {name: values[at] for name, values in entry.columns.items()},
             "violations": said[at],
         }
         for at, row in enumerate(entry.rows)

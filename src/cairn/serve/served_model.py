@@ -14,9 +14,9 @@ from cairn.errors import UserError
 from cairn.features.encode import MISSING
 from cairn.models.package import MODEL, RECORD, Package, load
 from cairn.serve.fields import Field
-from cairn.serve.outcomes import costs_of
+from cairn.serve.model import find_model
+from cairn.serve.outcomes import prices
 from cairn.serve.predictor import Policy, Predictor
-from cairn.serve.source import find_model
 from cairn.settings.kpi import CostKpi
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -84,14 +84,14 @@ def load_model(source: str, policy: Policy, trust: Sequence[str] = ()) -> Served
     Raises:
         UserError: no such model, or it predicts its own rows otherwise than when it was saved.
     """
-    found = find_model(source)
-    package = load(found.folder, trust)
+    found = find_model(source, Path(), trust)
+    package = load(found.folder, found.trust)
     predictor = Predictor(package, policy)
     rows = plain_rows(package.reference, predictor.fields) if package.reference is not None else []
     _stop_on_difference(predictor, rows, found.folder)
     rows = rows or [{name: _typical(field) for name, field in predictor.fields.items()}]
     fullest = min(rows, key=lambda row: sum(value is None for value in row.values()))
-    return ServedModel(predictor, version_of(found.folder), found.revision, costs_of(package), fullest)
+    return ServedModel(predictor, version_of(found.folder), found.commit, prices(package), fullest)
 
 
 def version_of(folder: Path) -> str:

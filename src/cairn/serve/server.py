@@ -90,7 +90,7 @@ class _Workers(Multiprocess):
 
 def _serve_with_workers(options: Options, listening: socket.socket, workers: int) -> None:
     load_model(
-        options.model, options.policy
+        options.model, options.policy, options.trust
     )  # a model that cannot be loaded would restart every worker for ever
     with tempfile.TemporaryDirectory(prefix="cairn-metrics-") as shared:
         os.environ |= {SETTINGS: json.dumps(asdict(options)), SHARED: shared}
@@ -102,6 +102,6 @@ def worker() -> FastAPI:
     """Return the application of one worker."""
     log_json_lines()
     options = json.loads(os.environ[SETTINGS])
-    options["limits"] = Limits(**options["limits"])
+    options |= {"limits": Limits(**options["limits"]), "trust": tuple(options["trust"])}
     # A worker without a model ends, and is started again.
     return create_app(Options(**options), stop=lambda: signal.raise_signal(signal.SIGTERM))

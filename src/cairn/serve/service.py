@@ -32,6 +32,7 @@ class Options:
         limits: the largest request.
         log: folder of the prediction log; None for none.
         api_key_env: environment variable that holds the API key; None for no key.
+        trust: further types that the model may have, see cairn.models.package.load.
     """
 
     model: str
@@ -39,6 +40,7 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     log: str | None = None
     api_key_env: str | None = None
+    trust: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,10 @@ class Service:
         if len(rows) <= AT_ONCE and model.predictor.compiled is not None:
             found = model.predictor.rows(rows)
         else:
-            found = await asyncio.to_thread(model.predictor.rows, rows)
+            try:
+                found = await asyncio.to_thread(model.predictor.rows, rows)
+            except UserError as error:  # an expression of data.derive that these values have no result for
+                raise RequestError(422, " ".join(str(error).split())) from error
         names = [violation.column for violation in found.violations]
         if found.refused.any():
             self.telemetry.count([], names)
@@ -114,7 +119,8 @@ class Service:
         """Load the model in a thread, then replace the current one, which stays if that fails."""
         async with self._loading:
             try:
-                model = await asyncio.to_thread(load_model, self.options.model, self.options.policy)
+                options = self.options
+                model = await asyncio.to_thread(load_model, options.model, options.policy, options.trust)
             except Exception as error:
                 self._say_failed(error)
                 return
