@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
@@ -214,6 +215,10 @@ class _Scored(ClassifierMixin, BaseEstimator):
         return found[:, 0] if found.shape[1] == 1 else found
 
 
+def _plain(values: pd.Series) -> list[Any]:
+    return values.astype(object).where(values.notna(), None).tolist()
+
+
 @dataclass(frozen=True)
 class Compiled:
     """A model as arrays: `encoder.row` or `column`, then `encoder.matrix`, then `scores`.
@@ -227,6 +232,13 @@ class Compiled:
     package: Package
     encoder: Encoder
     trees: Trees | None
+
+    def matrix(self, frame: pd.DataFrame) -> Floats:
+        """Return the matrix of rows that have the inputs, shape (n, width)."""
+        names = self.encoder.features
+        return self.encoder.matrix(
+            np.column_stack([self.encoder.column(name, _plain(frame[name])) for name in names])
+        )
 
     def scores(self, matrix: Floats) -> Floats:
         """Return what Package.scores does, from the encoder's matrix, shape (n, width)."""

@@ -230,9 +230,8 @@ class Predictor:
         rows = self.package.reference
         if rows is None or rows.empty:
             return "the model has no reference rows to check the compiled one with; run `dvc repro`"
-        ours = np.column_stack([compiled.encoder.column(n, _plain(rows[n])) for n in self.package.features])
         try:
-            matrix = compiled.encoder.matrix(ours)
+            matrix = compiled.matrix(rows)
             together = compiled.scores(matrix)
             alone = np.concatenate([compiled.scores(matrix[at : at + 1]) for at in range(min(len(rows), 32))])
         except (ValueError, TypeError, AttributeError) as error:
@@ -270,10 +269,6 @@ def _doubtful(numbers: Floats, field: Field) -> NDArray[np.bool_]:
     if field.column.max is not None:
         doubtful |= numbers > field.column.max
     return doubtful
-
-
-def _plain(values: pd.Series) -> list[Any]:
-    return values.astype(object).where(values.notna(), None).tolist()
 
 
 def _in_order(package: Package) -> list[str]:
