@@ -18,8 +18,9 @@ from cairn.data.tables import write_json, write_table
 from cairn.errors import UserError
 from cairn.features.select import choose_columns
 from cairn.metrics.evaluation import Evaluation
+from cairn.metrics.importance import Explanation
 from cairn.models.package import load
-from cairn.pipeline import baseline, calibrate, cross_validate, evaluate, prepare, split, train
+from cairn.pipeline import baseline, calibrate, cross_validate, evaluate, explain, prepare, split, train
 from cairn.settings.config import Config
 from cairn.settings.contract import Contract
 
@@ -103,6 +104,17 @@ def test_every_model_runs_through_every_stage_and_beats_the_prior(task, model, t
     if task == "regression":
         test = predictions[predictions["part"] == "test"]
         assert record.mean_error.value == pytest.approx((test["model"] - test["target"]).mean(), 1e-5)
+
+
+def test_a_model_is_explained_on_validation(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(settings("multiclass", tmp_path, "model=logistic"), prepare, split, train, calibrate, explain)
+    found = Explanation.model_validate_json(Path("metrics/explain.json").read_text())
+    rows = len(pd.read_parquet("data/splits/validation.parquet"))
+    assert (found.rows, found.validation_rows, found.metric) == (rows, rows, "log_loss")
+    assert [group.name for group in found.groups] == ["main"]
+    assert {each.name for each in found.columns} == {*datasets.load_wine().feature_names, "kind"}
+    assert [each.name for each in found.dependence] == [each.name for each in found.columns[:4]]
 
 
 def test_the_event_is_called_by_its_name_and_never_by_its_code(tmp_path, monkeypatch, capsys):

@@ -45,11 +45,13 @@ Number = Annotated[float | None, BeforeValidator(_known)]
 """A float; None where it is undefined, which is NaN while it is computed and null in JSON."""
 
 
-class _Record(BaseModel):
+class Frozen(BaseModel):
+    """A record that is read through attributes and never changed."""
+
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
-class Score(_Record):
+class Score(Frozen):
     """A value and its confidence interval."""
 
     value: Number
@@ -63,7 +65,7 @@ class Gain(Score):
     p: Number = None
 
 
-class Policy(_Record):
+class Policy(Frozen):
     """A way to decide, in money; see `kpi.policy_series` for the quantities."""
 
     cost: Score
@@ -76,7 +78,7 @@ class Policy(_Record):
     share_of_oracle: Score
 
 
-class Kpi(_Record):
+class Kpi(Frozen):
     """Every policy in money per 1,000 test rows, and by policy how much less the model costs."""
 
     currency: str
@@ -84,7 +86,7 @@ class Kpi(_Record):
     savings_of_model: dict[str, Score]
 
 
-class SliceScore(_Record):
+class SliceScore(Frozen):
     """One metric of the model and of the best baseline in one slice; see `slices.slice_scores`."""
 
     column: str
@@ -109,14 +111,14 @@ class SliceScore(_Record):
         return f"{self.column} = {self.level}"
 
 
-class SmallLevels(_Record):
+class SmallLevels(Frozen):
     """How many levels of a column are too small to be scored, and how many rows they have together."""
 
     levels: int
     rows: int
 
 
-class Cell(_Record):
+class Cell(Frozen):
     """One cell of the confusion matrix."""
 
     actual: str
@@ -124,7 +126,7 @@ class Cell(_Record):
     rows: int
 
 
-class Evaluated(_Record):
+class Evaluated(Frozen):
     """What was evaluated: the part of an evaluation that every version has written."""
 
     task: Task

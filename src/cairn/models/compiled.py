@@ -83,6 +83,12 @@ class Encoder:
         words = [MISSING if value is None else word(value) for value in values]
         return np.array([known.get(name, len(known)) for name in words], dtype=np.float64)
 
+    def values(self, frame: pd.DataFrame) -> Floats:
+        """Return the inputs in a frame as numbers, shape (n, features); see `row`."""
+        found = np.column_stack([self.column(name, _plain(frame[name])) for name in self.features])
+        found[np.isinf(found)] = np.nan
+        return found
+
     def matrix(self, values: Floats) -> Floats:
         """Return the matrix that the estimator takes, shape (n, width), n rows of what `row` returns."""
         found = np.empty((len(values), self.width))
@@ -235,10 +241,7 @@ class Compiled:
 
     def matrix(self, frame: pd.DataFrame) -> Floats:
         """Return the matrix of rows that have the inputs, shape (n, width)."""
-        names = self.encoder.features
-        return self.encoder.matrix(
-            np.column_stack([self.encoder.column(name, _plain(frame[name])) for name in names])
-        )
+        return self.encoder.matrix(self.encoder.values(frame))
 
     def scores(self, matrix: Floats) -> Floats:
         """Return what Package.scores does, from the encoder's matrix, shape (n, width)."""

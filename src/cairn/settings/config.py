@@ -9,6 +9,7 @@ from cairn.settings.calibration import CalibrationConfig
 from cairn.settings.cross_validation import CrossValidationConfig
 from cairn.settings.data import DataConfig
 from cairn.settings.evaluate import EvaluateConfig
+from cairn.settings.explain import ExplainConfig
 from cairn.settings.features import FeaturesConfig
 from cairn.settings.kpi import KpiConfig
 from cairn.settings.model import ModelConfig
@@ -37,5 +38,6 @@ class Config(Section):
     baseline: BaselineConfig
     evaluate: EvaluateConfig
     cross_validation: CrossValidationConfig
+    explain: ExplainConfig
     kpi: KpiConfig
     search: SearchConfig
