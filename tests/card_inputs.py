@@ -134,6 +134,29 @@ def record_of(task, *, priced=False, gain=0.0213):
     }
 
 
+def explanation_of(metric):
+    """Return metrics/explain.json: a group that matters, another that may not, and no figure."""
+
+    def importance(name, group, value, **more):
+        return estimate(value, 0.011) | {"name": name, "group": group, "columns": 1} | more
+
+    return {
+        "metric": metric,
+        "rows": 800,
+        "validation_rows": 1000,
+        "repeats": 2,
+        "confidence": 0.95,
+        "resamples": 200,
+        "block": None,
+        "groups": [importance("schedule", "schedule", 0.123), importance("weather", "weather", 0.004)],
+        "columns": [
+            importance("carrier", "schedule", 0.123),
+            *(importance(f"gust_{at}", "weather", 0.004) for at in range(13)),
+        ],
+        "dependence": [],
+    }
+
+
 def contract_of(target):
     return {
         "key": ["row"],
@@ -157,7 +180,7 @@ def parts_of(kind="random", **spans):
 PARTS = parts_of()
 
 
-def write_inputs(record, *, target="late", folds=(), parts=PARTS):
+def write_inputs(record, *, target="late", folds=(), parts=PARTS, explanation=None):
     """Write everything the stage reads into the current folder."""
     train = {"multiclass": {"shares": {"a": 0.5, "b": 0.5}}, "regression": {"mean": 12.5}}
     target_in = train.get(record["task"], {"rate": 0.2})
@@ -167,6 +190,7 @@ def write_inputs(record, *, target="late", folds=(), parts=PARTS):
     }
     files = {
         "metrics/evaluation.json": record,
+        "metrics/explain.json": explanation or explanation_of(record["primary"]),
         "metrics/data.json": {
             "rows_in": 50321,
             "cleaned": {"impossible wind readings": 1},
@@ -225,6 +249,7 @@ def sections(task, *, target="late", priced=False):
         },
         "evaluate": option("evaluate/default.yaml"),
         "cross_validation": option("cross_validation/none.yaml"),
+        "explain": option("explain/default.yaml"),
         "kpi": option("kpi/cost.yaml" if priced else "kpi/none.yaml"),
         "seed": 7,
         "threads": 1,

@@ -15,7 +15,17 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from card_inputs import PARTS, Page, card_of, parts_of, record_of, same_as_golden, sections, write_inputs
+from card_inputs import (
+    PARTS,
+    Page,
+    card_of,
+    explanation_of,
+    parts_of,
+    record_of,
+    same_as_golden,
+    sections,
+    write_inputs,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from repository import ROOT
@@ -341,6 +351,35 @@ def test_folds_are_shown_with_their_mean_and_standard_deviation():
     _, rows = card_of(record_of("binary"), "binary", folds=FOLDS).folds
     assert rows[0] == ["1", "2,000", "500", "0.700"]
     assert [(row[0], row[-1]) for row in rows[-2:]] == [("mean", "0.740"), ("standard deviation", "0.040")]
+
+
+def test_the_explanation_is_that_of_the_record():
+    card = card_of(record_of("binary"), "binary").explanation
+    assert [row["name"] for row in card["groups"]] == ["schedule", "weather"]
+    assert card["groups"][0]["gain"] == {"value": "0.123", "span": "[0.112, 0.134]"}
+    assert [row["mark"]["tone"] for row in card["groups"]] == ["better", "unclear"]
+    assert (len(card["columns"]), card["left_out"]) == (12, 2)
+    assert "#explanation" in page_of(record_of("binary"), "binary").loads
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass"])
+def test_partial_dependence_is_drawn_once_for_each_column(task):
+    classes = ["a", "b"] if task == "multiclass" else ["late"]
+    at = {"gust": (True, [0.0, 10.0, 20.0]), "carrier": (False, ["AA", "HA", AWKWARD])}
+    curves = [
+        {"name": name, "group": "g", "numeric": numeric, "at": values}
+        | {"predictions": {label: [0.1, 0.2, 0.4] for label in classes}}
+        for name, (numeric, values) in at.items()
+    ]
+    explanation = explanation_of("roc_auc") | {"dependence": curves}
+    record = record_of(task)
+    figures = card_of(record, task, explanation=explanation).explanation["figures"]
+    assert [figure["caption"] for figure in figures] == ["gust", "carrier: airline"]
+    assert "gust (mph)" in figures[0]["svg"]
+    page = page_of(record, task, explanation=explanation)
+    assert page.tags.count("figure") == 3
+    assert len(page.ids) == len(set(page.ids))
+    assert all(level in page.text for level in ("AA", AWKWARD, "airline"))
 
 
 def test_a_model_without_a_training_curve_has_no_figure_of_it():

@@ -1,7 +1,8 @@
 """Write the model card, and print the run in a few lines.
 
 reads: data/prepared/contract.json, metrics/data.json, metrics/split.json, metrics/evaluation.json,
-    metrics/cross_validation.json, models/model, plots/curves, plots/images, plots/training.csv
+    metrics/cross_validation.json, metrics/explain.json, models/model, plots/curves, plots/images,
+    plots/training.csv
 writes: reports/model_card.html
 """
 
@@ -13,6 +14,7 @@ from cairn.settings.calibration import CalibrationConfig
 from cairn.settings.cross_validation import CrossValidationConfig
 from cairn.settings.data import DataConfig
 from cairn.settings.evaluate import EvaluateConfig
+from cairn.settings.explain import ExplainConfig
 from cairn.settings.features import FeaturesConfig
 from cairn.settings.kpi import KpiConfig
 from cairn.settings.model import ModelConfig
@@ -30,6 +32,7 @@ def main(
     calibration: CalibrationConfig,
     baseline: BaselineConfig,
     evaluate: EvaluateConfig,
+    explain: ExplainConfig,
     cross_validation: CrossValidationConfig,
     kpi: KpiConfig,
     seed: int,

@@ -14,6 +14,8 @@ import pandas as pd
 
 from cairn.data.tables import read_json
 from cairn.metrics.evaluation import MODEL, Evaluation, Score
+from cairn.metrics.importance import Explanation
+from cairn.report.card.explanation import explanation_rows
 from cairn.report.card.limits import limits, small_slices
 from cairn.report.card.rows import Row, fold_rows, metric_rows, policy_rows, predictor_rows, slice_rows
 from cairn.report.card.words import Record, confidence, metric_name, verdict
@@ -49,6 +51,7 @@ class Inputs:
     """The outputs of earlier stages: records as in metrics/, figures as SVG, files with their SHA-256."""
 
     evaluation: Evaluation
+    explanation: Explanation
     contract: Contract
     data: Record
     split: Record
@@ -63,11 +66,12 @@ class Inputs:
 
 def read_inputs() -> Inputs:
     """Read the inputs from the current folder."""
-    names = ("data", "split", "evaluation", "cross_validation")
+    names = ("data", "split", "evaluation", "cross_validation", "explain")
     records = [CONTRACT, *(Path(f"metrics/{name}.json") for name in names), PACKAGE]
-    contract, data, split, evaluation, folds, package = map(read_json, records)
+    contract, data, split, evaluation, folds, explanation, package = map(read_json, records)
     return Inputs(
         evaluation=Evaluation.model_validate(evaluation),
+        explanation=Explanation.model_validate(explanation),
         contract=Contract.model_validate(contract),
         data=data,
         split=split,
@@ -118,6 +122,7 @@ def model_card(inputs: Inputs, sections: Mapping[str, Any]) -> Row:
         "policies": policy_rows(record),
         "limits": limits(record, inputs.split, inputs.data, inputs.calibration),
         "figures": figures(inputs.images, inputs.training),
+        "explanation": explanation_rows(inputs.explanation, contract.columns, predicted(data)),
         "slices": slice_rows(record),
         "small_slices": small_slices(record),
         "slice_metric": metric_name(slices[0].metric) if slices else "",
@@ -179,6 +184,12 @@ def question(data: DataConfig, contract: Contract) -> str:
         return f"For every row: which {data.target} is it?"
     event = "true" if data.positive in (None, True) else data.positive
     return f"For every row: how likely is it that {data.target} is {event}?"
+
+
+def predicted(data: DataConfig) -> str:
+    """Name the number that the model predicts, for an axis."""
+    names = {"binary": f"P({data.event})", "multiclass": "probability", "regression": data.target}
+    return names[data.task]
 
 
 def rules_in_words(baseline: BaselineConfig, task: Task) -> dict[str, str]:

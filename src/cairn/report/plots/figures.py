@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.decisions import Floats
+from cairn.metrics.importance import Dependence
 from cairn.report.plots.canvas import DASHES, MODEL, OTHERS, TEXT, draw, legend
 
 LEVELS_SHOWN = 12
@@ -150,6 +151,21 @@ def training_figure(train: Sequence[float], validation: Sequence[float]) -> Figu
     axes.set(xlabel="iteration", ylabel="score")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(axes, loc="best")
+    return figure
+
+
+def dependence_figure(found: Dependence, *, x: str, y: str) -> Figure:
+    """Draw a partial dependence, a line for every class of several; categories are points."""
+    figure, (axes,) = draw(4.0, 2.8)
+    at: Any = found.at if found.numeric else range(len(found.at))
+    style: dict[str, Any] = {} if found.numeric else {"marker": "o", "linestyle": ""}
+    for position, (name, values) in enumerate(found.predictions.items()):
+        axes.plot(at, np.array(values, dtype=np.float64), label=name, **_look(position) | style)
+    if not found.numeric:
+        axes.set_xticks(at, [_in_lines(str(level)) for level in found.at], fontsize=8)
+    axes.set(xlabel=x, ylabel=y)
+    if len(found.predictions) > 1:
+        legend(axes, loc="best")
     return figure
 
 
