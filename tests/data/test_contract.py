@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cairn.data.contract import surviving, violations
 from cairn.errors import UserError
-from cairn.settings.contract import Contract, read_contract
+from cairn.settings.contract import Column, Contract, read_contract
 
 CONTRACT = Contract.model_validate(
     {
@@ -117,6 +117,7 @@ def test_a_column_known_afterwards_cannot_be_declared_a_feature(tmp_path):
         ("columns: {a: {kind: numeric, mni: 3}}", "columns.a.mni"),
         ("columns: {a: {kind: numeric, min: 3, max: 2}}", "min 3.0 is above max 2.0"),
         ("columns: {a: {kind: datetime, group: main}}", "a date cannot be a feature"),
+        ("columns: {a: {kind: datetime, protected: true}}", "a date cannot be protected"),
         ("columns: {a: {kind: categorical, max: 2}}", "this one is categorical"),
         ("key: [b]\ncolumns: {a: {kind: numeric}}", "key names columns that are not declared: b"),
         ("columns: [", "c.yaml:1: not valid YAML"),
@@ -129,3 +130,11 @@ def test_a_contract_file_that_is_wrong_gives_a_line_that_names_file_and_key(tmp_
         read_contract(path)
     assert message in str(error.value)
     assert "c.yaml" in str(error.value)
+
+
+def test_a_column_that_is_not_protected_is_written_as_before_there_were_protected_ones():
+    assert "protected" not in Column(kind="numeric").model_dump()
+    written = Column(kind="numeric", protected=True).model_dump()
+    assert Column.model_validate(written).protected
+    contract = Contract(columns={"a": Column(kind="numeric"), "b": Column(kind="boolean", protected=True)})
+    assert contract.protected == ["b"]

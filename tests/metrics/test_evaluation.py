@@ -51,6 +51,16 @@ def test_an_evaluation_written_and_read_again_is_equal_and_keeps_the_keys_of_old
     assert {key: written[key] for key in old} == old
 
 
+def test_the_record_of_a_table_without_protected_columns_does_not_speak_of_fairness():
+    old = json.loads(OLD.read_text(encoding="utf-8"))
+    assert "fairness" not in Evaluation.model_validate(old).model_dump()
+    row = {"column": "sex", "level": "f", "rows": 9, "measure": "calibration"}
+    score = {"value": 0.1, "low": 0.0, "high": float("nan")}
+    found = Evaluation.model_validate(old | {"fairness": [row | {"estimate": score, "gap": score}]})
+    assert Evaluation.model_validate(rounded(found.model_dump())) == found
+    assert (found.fairness[0].name, found.fairness[0].gap.high) == ("sex = f", None)
+
+
 def test_what_is_undefined_is_none():
     old = json.loads(OLD.read_text(encoding="utf-8"))
     undefined = {"value": float("nan"), "low": np.float64("nan"), "high": None}

@@ -106,6 +106,25 @@ def test_every_model_runs_through_every_stage_and_beats_the_prior(task, model, t
         assert record.mean_error.value == pytest.approx((test["model"] - test["target"]).mean(), 1e-5)
 
 
+def test_a_protected_column_is_compared_on_test_and_need_not_be_a_feature(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = settings("binary", tmp_path, "model=logistic")
+    file = tmp_path / "contract.yaml"
+    contract = json.loads(file.read_text(encoding="utf-8"))
+    contract["columns"]["kind"] = {"kind": "categorical", "protected": True}
+    file.write_text(json.dumps(contract), encoding="utf-8")
+    run(config, prepare, split, baseline, train, calibrate, evaluate)
+    assert "kind" not in load(Path("models/model")).features
+    test = pd.read_parquet("data/splits/test.parquet")
+    predicted = pd.read_parquet("predictions/model.parquet").query("part == 'test'")["model"].to_numpy()
+    found = evaluation()
+    sizes = test["kind"].value_counts()
+    assert {row.level: row.rows for row in found.fairness} == sizes[sizes >= 10].to_dict()
+    rows = next(row for row in found.fairness if row.measure == "selection_rate")
+    chosen = predicted > found.thresholds["model"]
+    assert rows.estimate.value == pytest.approx(chosen[test["kind"] == rows.level].mean(), 1e-5)
+
+
 def test_a_model_is_explained_on_validation(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run(settings("multiclass", tmp_path, "model=logistic"), prepare, split, train, calibrate, explain)

@@ -362,6 +362,28 @@ def test_the_explanation_is_that_of_the_record():
     assert "#explanation" in page_of(record_of("binary"), "binary").loads
 
 
+def treated(level, measure, gap, width=0.02):
+    return {"column": "sex", "level": level, "rows": 300, "measure": measure} | {
+        "estimate": {"value": 0.3, "low": 0.25, "high": 0.35},
+        "gap": {"value": gap, "low": gap - width, "high": gap + width},
+    }
+
+
+def test_a_gap_whose_interval_excludes_0_is_a_limit():
+    record = record_of("binary")
+    assert "Fairness" not in dict(card_of(record, "binary").limits)
+    record["fairness"] = [treated("f", "selection_rate", -0.11), treated("f", "calibration", 0.01)]
+    card = card_of(record, "binary")
+    limit = dict(card.limits)["Fairness"]
+    assert "sex = f: selection rate 0.30 [0.25, 0.35], below the other rows by 0.110" in limit
+    assert "predicted minus observed" not in limit
+    assert [row["level"] for row in card.fairness] == ["sex = f", "sex = f"]
+    assert card.fairness[0]["gain"]["value"] == "−0.110"
+    assert {"#fairness"} <= set(page_of(record, "binary").loads)
+    record["fairness"] = [treated("f", "selection_rate", 0.01)]
+    assert "No evidence" in dict(card_of(record, "binary").limits)["Fairness"]
+
+
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
 def test_partial_dependence_is_drawn_once_for_each_column(task):
     classes = ["a", "b"] if task == "multiclass" else ["late"]

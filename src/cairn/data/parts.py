@@ -32,5 +32,11 @@ def load_prepared(root: Path = Path()) -> Prepared:
     missing = [str(path) for path in (CONTRACT, *PARTS.values()) if not (root / path).exists()]
     if missing:
         raise UserError(f"{', '.join(missing)}: no such file; run `dvc repro split`")
-    contract = Contract.model_validate(read_json(root / CONTRACT))
-    return Prepared(contract, **{name: read_table(root / path) for name, path in PARTS.items()})
+    return Prepared(
+        prepared_contract(root), **{name: read_table(root / path) for name, path in PARTS.items()}
+    )
+
+
+def prepared_contract(root: Path = Path()) -> Contract:
+    """Read the contract of the prepared table."""
+    return Contract.model_validate(read_json(root / CONTRACT))

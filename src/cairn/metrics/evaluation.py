@@ -5,7 +5,7 @@
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -18,6 +18,7 @@ from cairn.data.predictions import Floats
 from cairn.errors import UserError
 from cairn.metrics.bootstrap import Estimate, Resampling, bootstrap, bootstrap_sums, p_value
 from cairn.metrics.decisions import confusion, decide, decision_threshold
+from cairn.metrics.fairness import fairness
 from cairn.metrics.kpi import ORACLE, policy_series
 from cairn.metrics.scores import METRICS, score
 from cairn.metrics.slices import slice_scores, small_levels
@@ -111,6 +112,22 @@ class SliceScore(Frozen):
         return f"{self.column} = {self.level}"
 
 
+class Treatment(Frozen):
+    """How a level of a protected column is treated, and the gap to the rest; see `fairness.fairness`."""
+
+    column: str
+    level: str
+    rows: int
+    measure: str
+    estimate: Score
+    gap: Score
+
+    @property
+    def name(self) -> str:
+        """The level as `sex = F`."""
+        return f"{self.column} = {self.level}"
+
+
 class SmallLevels(Frozen):
     """How many levels of a column are too small to be scored, and how many rows they have together."""
 
@@ -149,6 +166,7 @@ class Evaluation(Evaluated):
         gains: by baseline and metric, on test, paired.
         mean_error: by how much predictions of a number are too high on average, on test.
         small_slices: by column, the levels that were not scored.
+        fairness: of every level of a protected column, on test; binary tasks only.
     """
 
     primary: str
@@ -168,6 +186,8 @@ class Evaluation(Evaluated):
     slices: list[SliceScore] = Field(default_factory=list)
     small_slices: dict[str, SmallLevels] = Field(default_factory=dict)
     confusion: list[Cell] | None = None
+    # Left out where no column is protected, so that the records of such tables keep their bytes.
+    fairness: list[Treatment] = Field(default_factory=list, exclude_if=lambda rows: not rows)
 
     @property
     def score(self) -> Score:
@@ -238,6 +258,7 @@ def evaluate(
     settings: EvaluateConfig,
     kpi: KpiConfig,
     seed: int,
+    protected: Sequence[str] = (),
 ) -> Evaluation:
     """Evaluate a model on test; thresholds and the best baseline are chosen on validation.
 
@@ -254,6 +275,7 @@ def evaluate(
         raise UserError("\n".join(suspicious))
     ours = test.predictions[MODEL]
     columns = test.rows[settings.slices]
+    treated = test.rows[list(protected) if task == "binary" else []]
     slices = slice_scores(
         task,
         test.y,
@@ -287,7 +309,8 @@ def evaluate(
         mean_error=mean_error(test.y, ours, resampling) if task == "regression" else None,
         kpi=money(test, cut, kpi, resampling),
         slices=slices.to_dict("records"),
-        small_slices=small_levels(columns, settings.min_slice_rows),
+        small_slices=small_levels(test.rows[[*dict.fromkeys([*columns, *treated])]], settings.min_slice_rows),
+        fairness=fairness(test.y, ours, threshold, treated, resampling, min_rows=settings.min_slice_rows),
         confusion=None if task == "regression" else _cells(task, test, threshold),
     )
 

@@ -1,12 +1,14 @@
 """Score the model on rows it has never seen, beside every baseline, with intervals and in money.
 
-reads: models/model, predictions/baseline.parquet, data/splits/validation.parquet, data/splits/test.parquet
+reads: data/prepared/contract.json, models/model, predictions/baseline.parquet,
+    data/splits/validation.parquet, data/splits/test.parquet
 writes: metrics/test.json, metrics/validation.json, metrics/evaluation.json, plots/curves, plots/images,
     predictions/model.parquet
 """
 
 from pathlib import Path
 
+from cairn.data.parts import prepared_contract
 from cairn.data.predictions import predictions_of_part, predictions_table
 from cairn.data.tables import read_table, write_json, write_table, write_text
 from cairn.metrics import evaluation
@@ -49,6 +51,7 @@ def main(
         settings=evaluate,
         kpi=kpi,
         seed=seed,
+        protected=prepared_contract().protected,
     )
     for name, text in plot_files(found, predicted["test"]).items():
         write_text(text, Path("plots") / name)

@@ -23,6 +23,7 @@ class Column(Section):
         min: smallest possible number
         max: largest possible number
         allowed: all possible values; null: any
+        protected: whether the model card compares how the values are treated; for binary tasks
         format: how a datetime is written, such as %d.%m.%Y, unix or unix_ms; null: ISO 8601
         unit: for documentation
         description: for documentation
@@ -35,6 +36,8 @@ class Column(Section):
     min: float | None = None
     max: float | None = None
     allowed: list[str | int | bool] | None = None
+    # Left out where it is false, so that older contracts and models keep their bytes.
+    protected: bool = Field(default=False, exclude_if=lambda protected: not protected)
     format: str | None = None
     unit: str = ""
     description: str = ""
@@ -53,6 +56,8 @@ class Column(Section):
             raise ValueError(f"min {self.min} is above max {self.max}")
         if self.kind != "numeric" and (self.min is not None or self.max is not None):
             raise ValueError(f"min and max are for numeric columns, this one is {self.kind}")
+        if self.kind == "datetime" and self.protected:
+            raise ValueError("a date cannot be protected: derive a category from it")
         if self.kind != "datetime" and self.format is not None:
             raise ValueError(f"format is for datetime columns, this one is {self.kind}")
         return self
@@ -75,6 +80,11 @@ class Contract(Section):
         if missing:
             raise ValueError(f"key names columns that are not declared: {', '.join(missing)}")
         return self
+
+    @property
+    def protected(self) -> list[str]:
+        """Names of the protected columns."""
+        return [name for name, column in self.columns.items() if column.protected]
 
 
 def read_contract(path: Path, name: str = "") -> Contract:

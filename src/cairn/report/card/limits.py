@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from cairn.metrics.evaluation import MODEL, Evaluation, Score, SliceScore
-from cairn.report.card.words import Record, bias_in_words, metric_name, tone
+from cairn.report.card.words import MEASURES, Record, bias_in_words, metric_name, tone
 from cairn.report.numbers import estimate, listed, number, percent, places
 from cairn.report.page import seen_future
 
@@ -27,6 +27,7 @@ def limits(record: Evaluation, split: Record, data: Record, calibration: Sequenc
         ("Evidence", _evidence(record)),
         ("Other metrics", _other_metrics(record)),
         ("Slices", _slices(record)),
+        ("Fairness", _fairness(record)),
         ("Classes", _weak_class(record)),
         ("Calibration", _calibration(record, calibration)),
         ("Bias", _bias(record, split)),
@@ -110,6 +111,29 @@ def _gains_by_slice(rows: list[SliceScore], reference: str) -> str:
     text = f"The model is better than {reference} in {len(better)} of {len(rows)} slices"
     text += f", not significantly different in {listed(unclear, NAMED)}" if unclear else ""
     return f"{text}, worse in {listed(worse, NAMED)}." if worse else f"{text}."
+
+
+def _fairness(record: Evaluation) -> str:
+    rows = record.fairness
+    if not rows:
+        return ""
+    proved = [row for row in rows if tone(row.gap) != "unclear"]
+    chance = number((1 - record.confidence) * len(rows), 1)
+    expected = f"With {len(rows)} gaps, expect about {chance} of the intervals to exclude 0 by chance."
+    if not proved:
+        return f"No evidence that levels of the protected columns are treated differently. {expected}"
+    named = "; ".join(
+        f"{row.name}: {MEASURES[row.measure]} {estimate(row.estimate)},"
+        f" {'above' if tone(row.gap) == 'better' else 'below'} the other rows by {estimate(_size(row.gap))}"
+        for row in proved
+    )
+    return f"{named}. {expected}"
+
+
+def _size(gap: Score) -> Score:
+    """Return a gap whose interval excludes 0 without its sign."""
+    ends = sorted(abs(end) for end in (gap.low, gap.value, gap.high) if end is not None)
+    return Score(low=ends[0], value=ends[1], high=ends[2])
 
 
 def _weak_class(record: Evaluation) -> str:

@@ -17,7 +17,15 @@ from cairn.metrics.evaluation import MODEL, Evaluation, Score
 from cairn.metrics.importance import Explanation
 from cairn.report.card.explanation import explanation_rows
 from cairn.report.card.limits import limits, small_slices
-from cairn.report.card.rows import Row, fold_rows, metric_rows, policy_rows, predictor_rows, slice_rows
+from cairn.report.card.rows import (
+    Row,
+    fairness_rows,
+    fold_rows,
+    metric_rows,
+    policy_rows,
+    predictor_rows,
+    slice_rows,
+)
 from cairn.report.card.words import Record, confidence, metric_name, verdict
 from cairn.report.numbers import number, percent, places
 from cairn.report.page import column_rows, embedded, feature_groups, render
@@ -125,6 +133,7 @@ def model_card(inputs: Inputs, sections: Mapping[str, Any]) -> Row:
         "explanation": explanation_rows(inputs.explanation, contract.columns, predicted(data)),
         "slices": slice_rows(record),
         "small_slices": small_slices(record),
+        "fairness": fairness_rows(record),
         "slice_metric": metric_name(slices[0].metric) if slices else "",
         "source": data.source,
         "data": inputs.data,

@@ -6,7 +6,7 @@ from typing import Any
 
 from cairn.metrics.evaluation import MODEL, Evaluation, Score
 from cairn.report.card.limits import worst_slices
-from cairn.report.card.words import Record, label, metric_name, tone
+from cairn.report.card.words import MEASURES, Record, label, metric_name, tone
 from cairn.report.numbers import Interval, number, p_value, percent, places, span
 
 MARK_WIDTH = 140.0
@@ -152,6 +152,18 @@ def slice_rows(record: Evaluation) -> list[Row]:
             slices, [None, *slices], gain_cells([row.interval for row in slices]), strict=False
         )
     ]
+
+
+def fairness_rows(record: Evaluation) -> list[Row]:
+    """Return one row per measure and level of a protected column: its value, and its gap to the rest."""
+    rows: list[Row] = []
+    for measure, name in MEASURES.items():
+        found = [row for row in record.fairness if row.measure == measure]
+        digits = places(row.estimate for row in found)
+        for at, (row, gap) in enumerate(zip(found, gain_cells([row.gap for row in found]), strict=True)):
+            shown = {"measure": name if at == 0 else "", "level": row.name, "rows": f"{row.rows:,}"}
+            rows.append(shown | {"value": cell(row.estimate, digits), **gap})
+    return rows
 
 
 def fold_rows(folds: Sequence[Record]) -> tuple[list[str], list[list[str]]]:

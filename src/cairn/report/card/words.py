@@ -24,6 +24,12 @@ NAMES = {
     "mape": "MAPE",
     "r2": "R²",
 }
+MEASURES = {
+    "selection_rate": "selection rate",
+    "false_positive_rate": "false-positive rate",
+    "false_negative_rate": "false-negative rate",
+    "calibration": "predicted minus observed",
+}
 POLICIES = {"nothing": "doing nothing", "always": "always acting", "oracle": "perfect foresight"}
 
 Tone = Literal["better", "unclear", "worse"]
