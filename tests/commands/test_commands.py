@@ -165,7 +165,7 @@ def test_a_path_is_relative_to_the_users_folder(tmp_path, monkeypatch):
 
 COMPLETED = {
     "cairn ": list(COMMANDS),
-    "cairn s": ["sweep", "search"],
+    "cairn s": ["sweep", "search", "serve"],
     "cairn sweep --w": ["--workers"],
     "cairn compare A B --part ": ["test", "validation"],
     "cairn compose --": ["--reset", "--save-as", "--help"],
