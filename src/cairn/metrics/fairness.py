@@ -53,13 +53,12 @@ def fairness(
         One record per column, level and measure: column, level, rows, measure, estimate and gap, both
         Estimates; the gap is the level's value minus that of the rest. NaN where nothing is divided by.
     """
-    measured = measured_rows(y, prediction, threshold)
     found: list[dict[str, object]] = []
     for column in columns:
         for level, rows in slice_levels(columns[column], min_rows).items():
             inside = np.zeros((len(y), 1))
             inside[rows] = 1
-            for measure, pair in measured.items():
+            for measure, pair in measured_rows(y, prediction, threshold).items():
                 estimate, gap = _compared(np.hstack([pair * inside, pair * (1 - inside)]), resampling)
                 found.append(
                     {"column": str(column), "level": level, "rows": len(rows), "measure": measure}
