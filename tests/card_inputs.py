@@ -142,7 +142,8 @@ def explanation_of(metric):
 
     return {
         "metric": metric,
-        "rows": 800,
+        "rows": 900,
+        "column_rows": 800,
         "validation_rows": 1000,
         "repeats": 2,
         "confidence": 0.95,

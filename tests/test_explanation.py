@@ -31,7 +31,14 @@ def fitted(task, name="hist_gbdt"):
 
 
 def explained(task, name="hist_gbdt", count=300, **more):
-    settings = {"rows": 200, "repeats": 2, "resamples": 100, "curves": 3, "points": 5} | more
+    settings = {
+        "rows": 250,
+        "column_rows": 200,
+        "repeats": 2,
+        "resamples": 100,
+        "curves": 3,
+        "points": 5,
+    } | more
     data = DataConfig(name="toy", source="toy.csv", contract="toy.yaml", task=task, target=TARGETS[task])
     return explain(
         fitted(task, name),
@@ -60,7 +67,7 @@ def test_the_columns_that_decide_come_first_and_noise_last(task):
 
 
 def test_a_group_with_one_column_matters_as_much_as_the_column():
-    found = explained("binary")
+    found = explained("binary", rows=200)
     night = next(each for each in found.columns if each.name == "night")
     assert next(each for each in found.groups if each.name == "time").value == night.value
 
@@ -85,7 +92,8 @@ def test_every_class_has_its_partial_dependence():
 
 def test_the_record_says_which_rows_were_used_and_is_read_again():
     found = explained("binary", curves=0)
-    assert (found.rows, found.validation_rows, found.repeats, found.dependence) == (200, 300, 2, [])
+    assert (found.rows, found.column_rows, found.validation_rows) == (250, 200, 300)
+    assert (found.repeats, found.dependence) == (2, [])
     assert explained("binary", count=90, curves=0).rows == 90
     written = rounded(found.model_dump())
     assert Explanation.model_validate(written).columns[0].name == found.columns[0].name

@@ -1,7 +1,6 @@
 """Explain a fitted model on rows that it was not fitted on: see cairn.metrics.importance."""
 
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
 import numpy as np
@@ -41,46 +40,54 @@ def explain(
     Raises:
         UserError: the model's encoder is not one of this repository.
     """
-    spaced = np.linspace(0, len(validation) - 1, min(settings.rows, len(validation))).astype(int)
-    rows = validation.iloc[spaced].reset_index(drop=True)
-    compiled = _compiled(package, rows)
+    many, few = _spaced(validation, settings.rows), _spaced(validation, settings.column_rows)
+    compiled = _compiled(package, few)
     groups = groups_of(compiled)
-    blocks = time_blocks(rows[data.time] if data.time else None, evaluate.block)
     metric = evaluate.primary_of(data.task)
     group_of = {name: group for group, columns in groups.items() for name in columns}
-    measure = partial(
-        permutation_importance,
-        compiled.matrix(rows),
-        package.encode(rows[data.target]),
-        compiled.scores,
-        resampling=Resampling(settings.resamples, seed, blocks, evaluate.confidence),
-        task=data.task,
-        metric=metric,
-        threshold=package.threshold,
-        repeats=settings.repeats,
-        seed=seed,
-    )
-    of_groups = measure({name: [*chain(*columns.values())] for name, columns in groups.items()})
-    of_columns = measure({name: compiled.encoder.positions[name] for name in group_of})
+
+    def measure(rows: pd.DataFrame, parts: Mapping[str, Sequence[int]]) -> dict[str, Score]:
+        blocks = time_blocks(rows[data.time] if data.time else None, evaluate.block)
+        return permutation_importance(
+            compiled.matrix(rows),
+            package.encode(rows[data.target]),
+            compiled.scores,
+            parts,
+            Resampling(settings.resamples, seed, blocks, evaluate.confidence),
+            task=data.task,
+            metric=metric,
+            threshold=package.threshold,
+            repeats=settings.repeats,
+            seed=seed,
+        )
+
+    of_groups = measure(many, {name: [*chain(*columns.values())] for name, columns in groups.items()})
+    of_columns = measure(few, {name: compiled.encoder.positions[name] for name in group_of})
     columns = [_importance(name, group_of[name], 1, found) for name, found in of_columns.items()]
     strongest = _ordered(columns)
     return Explanation(
         metric=metric,
-        rows=len(rows),
+        rows=len(many),
+        column_rows=len(few),
         validation_rows=len(validation),
         repeats=settings.repeats,
         confidence=evaluate.confidence,
         resamples=settings.resamples,
-        block=evaluate.block if blocks is not None else None,
+        block=evaluate.block if data.time else None,
         groups=_ordered(
             _importance(name, name, len(groups[name]), found) for name, found in of_groups.items()
         ),
         columns=strongest,
         dependence=[
-            _dependence(compiled, rows, each.name, each.group, settings.points)
+            _dependence(compiled, few, each.name, each.group, settings.points)
             for each in strongest[: settings.curves]
         ],
     )
+
+
+def _spaced(rows: pd.DataFrame, most: int) -> pd.DataFrame:
+    places = np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)
+    return rows.iloc[places].reset_index(drop=True)
 
 
 def _compiled(package: Package, rows: pd.DataFrame) -> Compiled:

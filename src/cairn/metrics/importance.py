@@ -54,7 +54,8 @@ class Explanation(Frozen):
 
     Attributes:
         metric: that gets worse; positive importances mean worse.
-        rows: that were used, evenly spaced among validation_rows.
+        rows: in which the groups were shuffled, evenly spaced among validation_rows.
+        column_rows: in which the columns were shuffled, and over which predictions were averaged.
         repeats: shuffles of every column and group; their mean is the importance.
         block: span of time whose rows were drawn together; None where rows were drawn one by one.
         groups: of features, shuffled as a whole, the most important first.
@@ -64,6 +65,7 @@ class Explanation(Frozen):
 
     metric: str
     rows: int
+    column_rows: int
     validation_rows: int
     repeats: int
     confidence: float

@@ -6,10 +6,11 @@ from cairn.settings.section import Section
 
 
 class ExplainConfig(Section):
-    """Permutation importance and partial dependence; their time grows with rows x repeats x columns.
+    """Permutation importance and partial dependence; time grows with repeats x columns x column_rows.
 
     Attributes:
-        rows: validation rows to use, evenly spaced; fewer are faster and make the intervals wider
+        rows: validation rows, evenly spaced, to shuffle feature groups in; more make intervals narrower
+        column_rows: the same for single columns, of which there are more, and for partial dependence
         repeats: shuffles of every column and every feature group, whose mean is the importance
         resamples: bootstrap resamples for every interval
         curves: columns, the most important ones, to draw a partial dependence of
@@ -17,6 +18,7 @@ class ExplainConfig(Section):
     """
 
     rows: int = Field(ge=10)
+    column_rows: int = Field(ge=10)
     repeats: int = Field(ge=1)
     resamples: int = Field(ge=100)
     curves: int = Field(ge=0)
