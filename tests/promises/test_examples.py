@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -21,11 +22,25 @@ def run(snapshot, path, name):
     assert f"{name}: " in said.split("> python src/cairn report")[1]
     assert "Data and pipelines are up to date." in checkout.dvc("repro", "--dry")
     assert f"<title>{name}: the table</title>" in checkout.read("reports/explore.html")
+    same_from_the_raw_file(checkout, f"data/raw/{name}.csv")
     parts = {
         part: pd.read_parquet(checkout.path / f"data/splits/{part}.parquet")
         for part in ("train", "validation", "test")
     }
     return checkout, json.loads(checkout.read("metrics/evaluation.json")), parts
+
+
+def same_from_the_raw_file(checkout, source):
+    """Predict the file that the stages began with; the bits are those of the stage `evaluate`."""
+    checkout.run("python", "src/cairn", "predict", source, "-o", "from_raw.parquet")
+    evaluated = pd.read_parquet(checkout.path / "predictions/model.parquet")
+    found = pd.read_parquet(checkout.path / "from_raw.parquet").set_index("row_id").loc[evaluated["row_id"]]
+    columns = [name for name in evaluated if name.partition("|")[0] == "model"]
+    for name in columns:
+        label = name.partition("|")[2]
+        same = f"probability_{label}" if label else "prediction"
+        np.testing.assert_array_equal(found[same], evaluated[name])
+    assert columns
 
 
 def plain(model, parts, target, score):

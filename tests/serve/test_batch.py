@@ -409,3 +409,18 @@ def test_a_killed_run_leaves_nothing_and_the_next_one_says_that_it_starts_again(
     assert "starting again from the first row" in capsys.readouterr().err
     check(READ["out.csv"](user / "out.csv"), made)
     assert not list(user.glob(".*"))
+
+
+@pytest.mark.parametrize("sign", [",", "."])
+def test_numbers_with_signs_between_thousands_are_those_that_pandas_reads(sign):
+    other = {",": ".", ".": ","}[sign]
+    rng = np.random.default_rng(0)
+    numbers = [f"{x:,.7f}" for x in rng.normal(size=3000) * 10.0 ** rng.integers(-3, 6, 3000)]
+    texts = [number.translate({44: sign, 46: other}) for number in numbers]
+    quoted = io.StringIO("\n".join(["x", *(f'"{text}"' for text in texts)]))
+    expected = pd.read_csv(quoted, thousands=sign, decimal=other, sep=";")["x"]
+    dialect = delimited.Dialect(thousands=sign, decimal=other)
+    given = pa.table({"x": [*texts, None, "", "much"]})
+    read = sources._with_points(given, dialect, frozenset(["x"]))["x"].to_pylist()
+    assert [float(text) for text in read[:-3]] == expected.tolist()
+    assert read[-3:] == [None, "", "much"]

@@ -2,8 +2,10 @@
 
 import bz2
 import gzip
+import io
 import json
 import lzma
+import re
 import sys
 import zipfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -256,12 +258,31 @@ def _with_points(table: pa.Table, dialect: Dialect, numbers: frozenset[str]) -> 
         if name in numbers:
             values = table[name]
             if dialect.thousands:
-                values = _replaced(values, dialect.thousands, "")
-            if dialect.decimal != ".":
+                values = _without_thousands(values, dialect)
+            else:
                 # A point is not a part of such a number: 1.5 must not be read as one.
                 values = _replaced(_replaced(values, ".", "·"), dialect.decimal, ".")
             table = table.set_column(at, name, values)
     return table
+
+
+def _without_thousands(values: pa.ChunkedArray, dialect: Dialect) -> pa.ChunkedArray:
+    """Return texts of numbers as Python writes them, after pandas has read them.
+
+    With a sign between thousands, pandas does not round the last bit correctly (3.1.1); the model was trained
+    on what it read.
+    """
+    import pandas as pd
+
+    whole, decimal = (re.escape(sign) for sign in (str(dialect.thousands), dialect.decimal))
+    pattern = rf"\s*[-+]?\d[\d{whole}]*({decimal}\d*)?([eE][-+]?\d+)?\s*"
+    texts = values.to_pylist()
+    written = {at: text for at, text in enumerate(texts) if text is not None and re.fullmatch(pattern, text)}
+    lines = io.StringIO("\n".join(["x", *(f'"{text}"' for text in written.values())]))
+    read = pd.read_csv(lines, thousands=dialect.thousands, decimal=dialect.decimal, sep="\0")["x"]
+    for at, number in zip(written, read, strict=True):
+        texts[at] = repr(float(number))
+    return pa.chunked_array([pa.array(texts, pa.string())])
 
 
 def _replaced(values: pa.ChunkedArray, old: str, new: str) -> pa.ChunkedArray:
