@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from repository import ROOT, SRC
+from repository import ROOT
 from synthetic import fit, rows
 from toy_repository import until
 
@@ -369,17 +369,14 @@ def test_exact_decimals_are_rounded_as_python_rounds_them(drawn):
     assert sources._plain(table)["x"].to_pylist() == [None if x is None else float(x) for x in drawn]
 
 
-def test_standard_input_to_standard_output(user):
+def test_standard_input_to_standard_output(user, monkeypatch, capsys):
     made = table(50)
-    made.to_csv(user / "in.csv", index=False)
-    options = ["--format", "csv", "-o", "-", "--keep", "id", "--model", "model"]
-    with (user / "in.csv").open() as file:
-        done = subprocess.run(
-            [sys.executable, str(SRC / "cairn"), "predict", "-", *options],
-            cwd=user, stdin=file, capture_output=True, text=True, encoding="utf-8", check=True,
-        )  # fmt: skip
-    check(pd.read_csv(io.StringIO(done.stdout), dtype={"id": "str"}), made)
-    assert "50 rows" in done.stderr
+    typed = io.TextIOWrapper(io.BytesIO(made.to_csv(index=False).encode()))
+    monkeypatch.setattr(sys, "stdin", typed)
+    run("-", form="csv", output="-", keep=["id"])
+    said = capsys.readouterr()
+    check(pd.read_csv(io.StringIO(said.out), dtype={"id": "str"}), made)
+    assert "50 rows" in said.err
 
 
 def test_a_killed_run_leaves_nothing_and_the_next_one_says_that_it_starts_again(user, capsys):

@@ -6,8 +6,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
+from repository import ROOT
 from synthetic import config, recipe
 
 from cairn.data.load import load
@@ -16,7 +19,7 @@ from cairn.models.package import reference_rows
 from cairn.serve.batch import predict_source
 from cairn.serve.predictor import Predictor
 from cairn.serve.sources import open_file
-from cairn.settings.contract import Column, Contract
+from cairn.settings.contract import Column, Contract, read_contract
 from cairn.settings.data import DataConfig
 
 COLUMNS = {
@@ -62,7 +65,7 @@ def written(rng: np.random.Generator, rows: int) -> pd.DataFrame:
     )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.integers(0, 2**32),
     st.sampled_from(["csv", "parquet", "jsonl"]),
@@ -91,3 +94,20 @@ def test_a_file_is_predicted_to_the_bits_of_the_stages(seed, kind, model):
             blocks = [found for found, _ in predict_source(Predictor(made), opened, [])]
     found = pd.concat([block.to_pandas() for block in blocks]).set_index("row_id")["prediction"]
     np.testing.assert_array_equal(found[expected.index], expected)
+
+
+@pytest.mark.parametrize("name", ["diabetes", "digits"])
+def test_a_shipped_file_is_predicted_to_the_bits_of_the_stages(name):
+    written = OmegaConf.to_container(OmegaConf.load(ROOT / f"conf/data/{name}.yaml"))
+    data = DataConfig.model_validate(written["data"])
+    data = data.model_copy(update={"source": str(ROOT / data.source)})
+    prepared = prepare_table(load(data), read_contract(ROOT / data.contract), data)
+    made = recipe(config("logistic"), prepared.contract, data.target, data.task)
+    made = replace(made, data=data).fit(prepared.table.iloc[:300])
+    made = replace(made, reference=reference_rows(made, prepared.table.iloc[300:]))
+    with open_file(Path(data.source), None, made) as opened:
+        found = pd.concat([block.to_pandas() for block, _ in predict_source(Predictor(made), opened, [])])
+    expected = made.predict(prepared.table).assign(row_id=prepared.table["row_id"])
+    assert len(found) == len(expected)
+    for column in expected:
+        np.testing.assert_array_equal(found[column], expected[column])
