@@ -215,6 +215,11 @@ class Evaluation(Evaluated):
         """Tell the direction of a metric."""
         return self.better[metric] == "higher"
 
+    def files(self) -> dict[str, dict[str, Any]]:
+        """Return the records that the stage evaluate writes below metrics/, by the name of the file."""
+        whole = {"evaluation.json": self.model_dump()}
+        return whole | {"test.json": self.headline(), "validation.json": self.validation_headline()}
+
     def headline(self) -> dict[str, Number]:
         """Return the content of metrics/test.json: the columns of `dvc exp show`."""
         scores = self.scores[MODEL]

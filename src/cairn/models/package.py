@@ -120,6 +120,12 @@ class Package:
         """The classes as text, for columns and plots."""
         return [str(label) for label in self.classes]
 
+    @property
+    def outcomes(self) -> list[str]:
+        """The classes as people call them: those of a binary task have the names that data.positive gives."""
+        binary = self.task == "binary"
+        return DataConfig.model_validate(self.config["data"]).outcomes if binary else self.class_names
+
     def encode(self, target: pd.Series) -> NDArray[Any]:
         """Return the target as metrics take it, shape (n,): int64 codes, or float64 for a regression.
 
@@ -154,14 +160,14 @@ class Package:
         Raises:
             UserError: an expression that pandas cannot evaluate on the frame.
         """
-        if all(name in frame.columns for name in self.features):
-            return frame
-        data = DataConfig.model_validate(self.config["data"])
         needed = {
             name: expression
-            for name, expression in data.derive.items()
+            for name, expression in self.config.get("data", {}).get("derive", {}).items()
             if name in self.raw.columns and name not in frame.columns
         }
+        if not any(name in needed for name in self.features):
+            return frame
+        data = DataConfig.model_validate(self.config["data"])
         dated = with_dates(frame, self.raw)
         return derived(dated, data.model_copy(update={"derive": needed}), self.raw)
 

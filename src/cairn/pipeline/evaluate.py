@@ -1,14 +1,14 @@
 """Score the model on rows it has never seen, beside every baseline, with intervals and in money.
 
-reads: data/prepared/contract.json, models/model, predictions/baseline.parquet,
-    data/splits/validation.parquet, data/splits/test.parquet
+reads: data/prepared/contract.json, data/splits/validation.parquet, data/splits/test.parquet, models/model,
+    predictions/baseline.parquet
 writes: metrics/test.json, metrics/validation.json, metrics/evaluation.json, plots/curves, plots/images,
     predictions/model.parquet
 """
 
 from pathlib import Path
 
-from cairn.data.parts import prepared_contract
+from cairn.data.parts import PARTS, prepared_contract
 from cairn.data.predictions import predictions_of_part, predictions_table
 from cairn.data.tables import read_table, write_json, write_table, write_text
 from cairn.metrics import evaluation
@@ -34,14 +34,12 @@ def main(
 ) -> None:
     """Write scores, curves, pictures and predictions; stop when a score is too good to be true."""
     package = load(Path("models/model"), trust=model.trusted)
-    classes = data.outcomes if data.task == "binary" else package.class_names
-    parts = {name: read_table(Path(f"data/splits/{name}.parquet")) for name in ("validation", "test")}
+    parts = {name: read_table(PARTS[name]) for name in ("validation", "test")}
     ours = {name: package.scores(rows) for name, rows in parts.items()}
-    table = read_table(Path("predictions/baseline.parquet"))
-    predicted = {}
+    table, predicted = read_table(Path("predictions/baseline.parquet")), {}
     for name, rows in parts.items():
         both = {MODEL: ours[name]} | predictions_of_part(table, name, rows, data.task, package.class_names)
-        predicted[name] = Predicted(rows, package.encode(rows[data.target]), both, classes)
+        predicted[name] = Predicted(rows, package.encode(rows[data.target]), both, package.outcomes)
     found = evaluation.evaluate(
         **predicted,
         model=model.name,
@@ -55,9 +53,8 @@ def main(
     )
     for name, text in plot_files(found, predicted["test"]).items():
         write_text(text, Path("plots") / name)
-    write_json(found.model_dump(), Path("metrics/evaluation.json"))
-    write_json(found.headline(), Path("metrics/test.json"))
-    write_json(found.validation_headline(), Path("metrics/validation.json"))
+    for name, record in found.files().items():
+        write_json(record, Path("metrics") / name)
     table = predictions_table(parts, ours, name=MODEL, target=data.target, classes=package.class_names)
     write_table(table, Path("predictions/model.parquet"))
     print(f"evaluate: {found.primary} {found.score.value:.4f} on {found.rows:,} test rows")
