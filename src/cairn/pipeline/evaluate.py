@@ -8,7 +8,7 @@ writes: metrics/test.json, metrics/validation.json, metrics/evaluation.json, plo
 
 from pathlib import Path
 
-from cairn.data.parts import PARTS, prepared_contract
+from cairn.data.parts import prepared_contract
 from cairn.data.predictions import predictions_of_part, predictions_table
 from cairn.data.tables import read_table, write_json, write_table, write_text
 from cairn.metrics import evaluation
@@ -34,7 +34,7 @@ def main(
 ) -> None:
     """Write scores, curves, pictures and predictions; stop when a score is too good to be true."""
     package = load(Path("models/model"), trust=model.trusted)
-    parts = {name: read_table(PARTS[name]) for name in ("validation", "test")}
+    parts = {name: read_table(Path(f"data/splits/{name}.parquet")) for name in ("validation", "test")}
     ours = {name: package.scores(rows) for name, rows in parts.items()}
     table, predicted = read_table(Path("predictions/baseline.parquet")), {}
     for name, rows in parts.items():
