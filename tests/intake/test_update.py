@@ -104,7 +104,7 @@ def test_an_update_says_what_changed_since_the_last_commit(checkout, tmp_path):
     [
         ("data/raw/made.csv", "main2", "main2: no branch, tag, commit or experiment with this name"),
         ("data/raw/made.csv", "HEAD", "HEAD: data/raw/made.csv is in neither cache nor remote"),
-        ("data/raw", "HEAD", "HEAD: data/raw: a folder; name a file in it"),
+        ("data/raw", "HEAD", "data/raw at HEAD: a folder; name a file in it"),
         ("data/raw/other.csv", "HEAD", "data/raw/other.csv at HEAD: no such file"),
         ("data/raw", "workspace", "data/raw: a folder; name a file in it"),
         ("README.md", "HEAD", "set data.load, or use one of .parquet"),

@@ -334,7 +334,7 @@ def test_the_command_prints_one_form_writes_a_page_and_tells_ci(toy, tmp_path, m
     said = capsys.readouterr().out
     assert "- B: sound is better than noisy" in said
     assert "good for choosing, not for a claim" in said
-    with pytest.raises(UserError, match=r"--html: .* cannot be written"):
+    with pytest.raises(UserError, match=r"--html: .* is a folder"):
         run("compare", "noisy", "sound", "--html", str(tmp_path))
 
 
