@@ -177,7 +177,7 @@ def test_inputs_that_make_no_sense_are_refused(task, y, prediction, says):
 def test_an_unknown_metric_is_refused_with_the_nearest_name():
     with pytest.raises(ValueError, match="did you mean 'roc_auc"):
         score("binary", [0, 1], [0.1, 0.2], metrics=["rocauc"])
-    with pytest.raises(ValueError, match="f1.*metrics: rmse"):
+    with pytest.raises(ValueError, match=r"f1.*metrics: rmse"):
         score("regression", [0.0, 1.0], [0.1, 0.2], metrics=["f1"])
 
 
