@@ -36,8 +36,8 @@ GROUPS = {
     },
     "Deploy": {
         "predict": Command("Predict the rows of a file, a folder or a query"),
-        "export": Command("Write a model into a folder that predicts and serves by itself"),
         "serve": Command("Answer HTTP requests with predictions"),
+        "export": Command("Write a model into a folder that predicts and serves by itself"),
     },
     "Settings & checkout": {
         "compose": Command("Write params.yaml from conf/ and overrides", checks_pins=False),
