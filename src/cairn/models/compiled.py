@@ -6,6 +6,7 @@ cairn.serve.predictor compares it with the ordinary path before it predicts.
 """
 
 import copy
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -154,6 +155,7 @@ class Trees:
         self.mapping = np.append(mapping, np.zeros(1, mapping.dtype))
         self.bitsets = np.ascontiguousarray(np.concatenate([tree.raw_left_cat_bitsets for tree in trees]))
         self.nodes = _joined(trees, feature=len(mapping))
+        self.rooms = threading.local()
 
     def raw(self, matrix: Floats) -> Floats:
         """Return the sums of the leaves, shape (n, trees per iteration), for the inner matrix (n, d)."""
@@ -167,16 +169,27 @@ class Trees:
                 for k, tree in enumerate(each):
                     total[:, k] += tree.predict(matrix, self.known, self.mapping, 1)
             return total
-        count = self.shape[0] * self.shape[1]
-        repeated = np.empty((rows, count, columns + 1))
+        repeated = self._repeated(rows, columns)
         repeated[:, :, :columns] = matrix[:, None, :]
-        repeated[:, :, columns] = np.arange(count)
-        leaves = np.empty(rows * count)
-        flat = repeated.reshape(rows * count, columns + 1)
+        leaves = np.empty(rows * repeated.shape[1])
+        flat = repeated.reshape(len(leaves), columns + 1)
         _predict_from_raw_data(self.nodes, flat, self.bitsets, self.known, self.mapping, 1, leaves)
         steps = leaves.reshape(rows, *self.shape)
         steps[:, 0] += first
         return np.add.accumulate(steps, axis=1)[:, -1]
+
+    def _repeated(self, rows: int, columns: int) -> Floats:
+        """Return room for the rows once for every tree, whose number is in the last column.
+
+        Each thread keeps its own: asking the system for it again would cost as much as the trees.
+        """
+        count = self.shape[0] * self.shape[1]
+        found = getattr(self.rooms, "found", None)
+        if found is None:
+            found = np.empty((FEW, count, columns + 1))
+            found[:, :, columns] = np.arange(count)
+            self.rooms.found = found
+        return found[:rows]
 
 
 def _joined(trees: list[Any], feature: int) -> NDArray[Any]:
@@ -263,7 +276,7 @@ class Compiled:
             calibrated.estimator = _Scored(trees.estimator.classes_, trees)
             return package.by_class(calibrated.predict_proba(matrix), estimator.classes_)
         raw = trees.raw(matrix)
-        if package.task == "regression":
+        if package.task in ("regression", "binary"):
             return trees.estimator._loss.link.inverse(raw[:, 0])
         return package.by_class(trees.estimator._loss.predict_proba(raw), estimator.classes_)
 
