@@ -241,6 +241,6 @@ def test_repro_of_a_single_stage_stops_where_its_code_was_edited(snapshot, tmp_p
         "stages:\n  split:\n    cmd: python src/cairn split\n    deps: [code/split.txt]\n", encoding="utf-8"
     )
     append(checkout, "src/cairn/data/split.py")
-    said = checkout.dvc("repro", "-s", "split", fails=True)
+    said = checkout.dvc("repro", "-f", "-s", "split", fails=True)
     assert "cairn split: code/split.txt is out of date: run `dvc repro code` first" in said
     assert "Traceback" not in said
