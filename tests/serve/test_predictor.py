@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingClassifier
 from synthetic import CONTRACT, MODELS, TARGETS, config, fit, recipe, rows
 
-from cairn.data.load import as_dates
+from cairn.data.load import derived, with_dates
 from cairn.models.calibration import calibrate
 from cairn.models.package import reference_rows
 from cairn.serve.fields import Field
@@ -199,10 +199,90 @@ def test_a_date_of_another_form_is_wrong_and_does_not_change_how_the_others_are_
     right = {"unix": 1704067200, "unix_ms": "1704067200000", "%d.%m.%Y": "01.01.2024", None: "2024-01-01"}
     read = Field("when", column).reader()
     value, wrong = read(right[written])
-    assert wrong == "" and as_dates(pd.Series([value]), written)[0] == pd.Timestamp("2024-01-01")
+    assert wrong == "" and value == pd.Timestamp("2024-01-01")
     other = "01/02/2024" if written is None else "2024-01-01T00:00:00+09:00"
-    for value in (other, "x", True, [], math.inf):
+    for value in (other, "x", "NaT", True, [], math.inf):
         assert read(value)[0] is None and "is not a date" in read(value)[1], value
+
+
+DATED = Contract(
+    columns={
+        "when": Column(kind="datetime", nullable=True),
+        "load": Column(kind="numeric", nullable=True),
+        "size": Column(kind="numeric"),
+        "hour": Column(kind="numeric", group="g", nullable=True),
+        "digits": Column(kind="numeric", group="g", nullable=True),
+        "heavy": Column(kind="numeric", group="g", nullable=True),
+    }
+)
+DERIVE = {
+    "hour": "when.dt.hour + when.dt.day_of_week / 10",
+    "digits": "size.astype('str').str.len()",  # 3 is shorter than 3.0
+    "heavy": "load.abs() > 1",
+}
+OFFSETS = ["", "Z", "+09:00", "-03:30"]
+DATES = st.builds(
+    "{:%Y-%m-%dT%H:%M:%S}{}".format,
+    st.datetimes(pd.Timestamp("2023-01-01"), pd.Timestamp("2025-01-01")),
+    st.sampled_from(OFFSETS),
+)
+DATED_ROWS = st.fixed_dictionaries(
+    {
+        "when": st.one_of(st.none(), st.just("soon"), DATES),
+        "load": st.one_of(st.none(), st.floats(-3, 3)),
+        "size": st.one_of(st.integers(1, 200), st.none(), st.just(2.5)),
+    }
+)
+
+
+@cache
+def dated(*offsets):
+    """A model whose table had dates with these offsets, as text; its rows before and after preparing."""
+    given_rows = rows()[["load"]].assign(size=np.arange(1500) % 120)
+    moments = pd.date_range("2024-01-01", periods=1500, freq="47min").strftime("%Y-%m-%dT%H:%M:%S")
+    given_rows["when"] = [moment + offsets[at % len(offsets)] for at, moment in enumerate(moments)]
+    made = recipe(config("hist_gbdt"), DATED, "late")
+    made = replace(made, data=made.data.model_copy(update={"derive": DERIVE}))
+    table = derived(with_dates(given_rows, DATED), made.data, DATED)
+    event = (table["hour"] % 7 + table["digits"] + table["load"].fillna(0) > 5).astype(int)
+    package = made.fit(table.assign(late=event))
+    return given_rows, table, replace(package, reference=reference_rows(package, table))
+
+
+TABLES = [[""], ["Z"], ["+09:00"], ["+09:00", "-03:30"], ["", "Z"]]
+
+
+@pytest.mark.parametrize("offsets", TABLES, ids="|".join)
+def test_rows_one_by_one_are_predicted_as_the_table_that_was_prepared_at_once(offsets):
+    given_rows, table, model = dated(*offsets)
+    predictor = Predictor(model)
+    expected = model.scores(table.iloc[::30])
+    assert len(np.unique(expected)) > 10
+    found = [predictor.rows([row]).scores[0] for row in as_dicts(given_rows.iloc[::30])]
+    np.testing.assert_array_equal(found, expected)
+    text = pa.Table.from_pandas(given_rows.iloc[::30].astype({"size": str}))
+    np.testing.assert_array_equal(predictor.table(text, text=True).scores, expected)
+
+
+@pytest.mark.parametrize("offsets", [*TABLES, []], ids="|".join)
+@settings(max_examples=25, deadline=None)
+@given(drawn=st.lists(DATED_ROWS, min_size=2, max_size=5))
+def test_a_row_alone_is_predicted_as_among_others(offsets, drawn):
+    model = dated(*offsets)[2] if offsets else replace(dated("")[2], reference=None)
+    predictor = Predictor(model)
+    alone = [predictor.rows([row]) for row in drawn]
+    together = predictor.rows(drawn)
+    np.testing.assert_array_equal(together.scores, np.concatenate([one.scores for one in alone]))
+    assert [v[1:] for v in together.violations] == [v[1:] for one in alone for v in one.violations]
+
+
+@pytest.mark.parametrize(
+    ("offsets", "hour"), [([""], 14), (["Z"], 14), (["+09:00"], 23), (["+09:00", "Z"], 14)], ids=str
+)
+def test_a_date_with_an_offset_is_read_by_the_clock_of_train(offsets, hour):
+    read = Predictor(dated(*offsets)[2]).fields["when"].reader()
+    assert read("2024-01-01T23:00:00+09:00")[0].hour == hour
+    assert read(pd.Timestamp("2024-01-01T23:00:00+09:00"))[0].hour == hour
 
 
 VALUES = st.one_of(

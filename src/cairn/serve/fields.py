@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from cairn.data.load import UNITS, as_dates
@@ -46,12 +47,25 @@ class Field:
         column: its contract.
         type: what train held, see cairn.data.load.type_of; decides whether a category is a number.
         known: categories of train as words; None if every value is known.
+        train: dtype of the column in train; None if the model does not say.
     """
 
     name: str
     column: Column
     type: str = "text"
     known: frozenset[str] | None = None
+    train: Any = None
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype that pandas needs for the values, so that they are read as in train."""
+        kind, given = self.column.kind, self.train
+        if given is None:
+            default = {"numeric": "float64", "boolean": "bool", "datetime": "datetime64[us]"}
+            return pd.api.types.pandas_dtype(default.get(kind, "str" if self.type == "text" else "object"))
+        if (kind == "numeric" and given.kind not in "iuf") or isinstance(given, pd.CategoricalDtype):
+            return np.dtype("float64" if kind == "numeric" else "object")
+        return given
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -155,7 +169,7 @@ def _category(field: Field) -> Callable[[Any], Read]:
 
 
 def _date(field: Field) -> Callable[[Any], Read]:
-    written = field.column.format
+    written, dtype = field.column.format, field.dtype
     wrong = f"is not a date ({written or 'ISO 8601'})"
 
     def read(value: Any) -> Read:
@@ -163,9 +177,34 @@ def _date(field: Field) -> Callable[[Any], Read]:
             value = _parsed(value)  # pandas would read another text as ISO 8601
             if isinstance(value, str):
                 return None, wrong
-        plain = isinstance(value, str | int | float | date) and not isinstance(value, bool)
-        if plain and (isinstance(value, date) or as_dates(pd.Series([value]), written) is not None):
-            return value, ""
-        return None, wrong
+        if isinstance(value, bool) or not isinstance(value, str | int | float | date):
+            return None, wrong
+        try:
+            return _moment(value, written, dtype), ""
+        except (ValueError, OverflowError):
+            return None, wrong
 
     return read
+
+
+def _moment(value: str | float | date, written: str | None, dtype: Any) -> pd.Timestamp:
+    """Return a date by the clock of train; one without a UTC offset is in UTC if those of train have one.
+
+    This is what pandas makes of a column in which some dates have an offset, see cairn.data.load.as_dates.
+
+    Raises:
+        ValueError: not a date, or one that the dtype cannot hold.
+    """
+    if isinstance(value, date):
+        return _by_clock(pd.Timestamp(value), dtype)
+    dates = as_dates(pd.Series([value]), written)
+    if dates is None or dates.hasnans:
+        raise ValueError("not a date")
+    return _by_clock(dates.iloc[0], dtype)
+
+
+def _by_clock(moment: Any, dtype: Any) -> pd.Timestamp:
+    zone, unit = getattr(dtype, "tz", None), np.datetime_data(getattr(dtype, "base", dtype))[0]
+    if moment.tz is not None or zone is not None:
+        moment = (moment.tz_localize("UTC") if moment.tz is None else moment).tz_convert(zone)
+    return moment.as_unit(unit)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from cairn.data.predictions import Floats
 from cairn.models.compiled import Compiled, Encoder, compile_model, uncalibrated
 from cairn.models.package import Package
 from cairn.serve.fields import Field, Violation
+from cairn.serve.frame import framed
 
 Policy = Literal["refuse", "flag", "ignore"]
 log = logging.getLogger("cairn.serve")
@@ -55,12 +55,14 @@ class Predictor:
         self.package, self.policy = package, policy
         encoder = Encoder(package.encoder, package.features)
         contract = package.raw if package.raw.columns else package.contract
+        trained = {} if package.reference is None else dict(package.reference.dtypes)
         self.fields = {
             name: Field(
                 name,
                 contract.columns[name],
                 package.types.get(name, "text"),
                 encoder.categories(name) or None if name in package.features else None,
+                trained.get(name),
             )
             for name in _in_order(package)
         }
@@ -85,8 +87,9 @@ class Predictor:
         violations: list[Violation] = []
         clean = [self._clean(at, row, violations) for at, row in enumerate(rows)]
         if self.compiled is None:
-            frame = pd.DataFrame(clean, columns=list(self.fields), dtype=object)
-            return self._predict_frame(frame, violations)
+            columns = np.empty((len(self.fields), len(rows)), dtype=object)
+            columns.T[:] = clean
+            return self._predict_columns(dict(zip(self.fields, columns, strict=True)), violations)
         values = np.array([self.compiled.encoder.row(row) for row in clean], dtype=np.float64)
         return self._predict_values(values.reshape(len(rows), -1), violations)
 
@@ -122,8 +125,7 @@ class Predictor:
             violations += found
         violations.sort(key=lambda violation: violation.row)
         if self.compiled is None:
-            frame = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
-            return self._predict_frame(frame, violations)
+            return self._predict_columns(columns, violations)
         encoder = self.compiled.encoder
         values = np.empty((table.num_rows, len(encoder.features)))
         for at, name in enumerate(encoder.features):
@@ -175,12 +177,19 @@ class Predictor:
         scores = self.compiled.scores(self.compiled.encoder.matrix(values[possible]))
         return self._placed(scores, possible, violations)
 
-    def _predict_frame(self, frame: pd.DataFrame, violations: list[Violation]) -> Predictions:
-        prepared = self.package.with_derived(frame.infer_objects())
-        missing = {name: prepared[name].isna().to_numpy() for name in self.needed}
-        possible, violations = self._possible(len(frame), missing, violations)
-        scores = self.package.scores(prepared[possible])
-        return self._placed(scores, possible, violations)
+    def _predict_columns(
+        self, columns: Mapping[str, NDArray[Any]], violations: list[Violation]
+    ) -> Predictions:
+        parts = [(rows, self.package.with_derived(frame)) for rows, frame in framed(columns, self.fields)]
+        order = np.argsort(np.concatenate([rows for rows, _ in parts]))
+        missing = {
+            name: np.concatenate([part[name].isna().to_numpy() for _, part in parts])[order]
+            for name in self.needed
+        }
+        possible, violations = self._possible(len(order), missing, violations)
+        scores = np.concatenate([self.package.scores(part[possible[rows]]) for rows, part in parts])
+        kept = np.concatenate([rows[possible[rows]] for rows, _ in parts])
+        return self._placed(scores[np.argsort(kept)], possible, violations)
 
     def _possible(
         self, rows: int, missing: Mapping[str, NDArray[np.bool_]], violations: list[Violation]
