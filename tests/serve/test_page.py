@@ -16,6 +16,7 @@ ABOUT = {
     "target": "late",
     "threshold": 0.25,
     "currency": "USD",
+    "contributions": "available",
 }
 
 

@@ -82,6 +82,25 @@ def test_a_changed_field_is_predicted_again_and_what_is_wrong_is_said(service, t
         assert element(dom, "headline") == f"Probability of late: {100 * said['probability']:.1f}%"
 
 
+def test_the_page_shows_the_five_strongest_columns_as_bars_with_their_sign(service, tmp_path):
+    client, _, task = service
+    (said,) = client.post("/predict?explain=true", client.get("/example").content).json["predictions"]
+    columns = said["contributions"]["columns"]
+    strongest = sorted(columns, key=lambda name: -abs(columns[name]))[:5]
+    bars = re.findall(
+        r'<li class="(up|down)"><span class="name"[^>]*>(.*?)</span><span class="track">'
+        r'<span class="bar" style="width: ([\d.]+)%;?"></span></span><span class="value">(.)([\d.,]+)</span>',
+        seen(client, "/", tmp_path),
+    )
+    assert [html.unescape(name) for _, name, *_ in bars] == strongest
+    for (side, _, width, sign, shown), name in zip(bars, strongest, strict=True):
+        value = columns[name]
+        assert (side, sign) == (("down", "\u2212") if value < 0 else ("up", "+"))
+        assert float(width) == pytest.approx(50 * abs(value / columns[strongest[0]]), abs=0.1)
+        size = abs(value) * (1 if task == "regression" else 100)
+        assert float(shown.replace(",", "")) == pytest.approx(size, abs=0.06)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
 def test_the_page_follows_the_scheme_of_the_system(service, tmp_path, size, scheme):

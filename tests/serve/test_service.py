@@ -2,12 +2,14 @@
 
 import json
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from http_service import GOOD, PRICES, Client, examples, in_thread, package, saved
 from synthetic import TARGETS
 
+from cairn.models.package import save
 from cairn.serve import service
 from cairn.serve.body import Limits
 
@@ -55,6 +57,43 @@ def test_a_model_that_is_not_of_trees_answers_the_same(tmp_path):
     np.testing.assert_array_equal([one["probability"] for one in said], scores)
 
 
+@pytest.mark.parametrize("task", TARGETS)
+def test_contributions_add_up_to_the_prediction_and_do_not_change_it(task, tmp_path):
+    rows, _ = examples(task=task, count=3)
+    with in_thread(saved(tmp_path, "hist_gbdt", task)) as (client, _):
+        said = client.predict({"rows": rows, "explain": True}).json["predictions"]
+        plain = client.predict({"rows": rows}).json["predictions"]
+        (alone,) = client.post("/predict?explain=true", rows[1]).json["predictions"]
+    model = package(task=task)
+    assert alone == said[1] and set(said[0]["contributions"]["columns"]) == set(model.features)
+    # The mean prediction of 50 reference rows, from the package, which goes through pandas.
+    spaced = np.unique(np.linspace(0, len(model.reference) - 1, 50).astype(int))
+    means = model.scores(model.reference.iloc[spaced]).mean(axis=0)
+    for one, without in zip(said, plain, strict=True):
+        given = one.pop("contributions")
+        assert one == without
+        change = one[given["output"]] - given["baseline"]
+        assert sum(given["groups"].values()) == pytest.approx(change, abs=1e-9)
+        assert sum(given["columns"].values()) == pytest.approx(change, abs=1e-9)
+        if task == "multiclass":
+            assert given["output"] == f"probability_{one['prediction']}"
+            expected = means[model.classes.index(one["prediction"])]
+        else:
+            expected = means
+        assert given["baseline"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_model_that_goes_through_pandas_says_that_it_explains_nothing(tmp_path):
+    save(replace(package(), reference=None), tmp_path / "model")
+    with in_thread(str(tmp_path / "model")) as (client, _):
+        said = client.post("/predict?explain=true", GOOD)
+        about, page = client.get("/model").json, client.get("/").content.decode()
+        assert client.predict(GOOD).status == 200
+    assert said.status == 422 and "not available" in said.json["error"]
+    assert about["contributions"].startswith("not available: the model has no reference rows")
+    assert about["contributions"] in page
+
+
 def test_what_is_wrong_with_a_row_is_reported_with_it(client):
     said = client.predict({"rows": [GOOD, GOOD | {"load": "high", "more": 1}]}).json
     assert said["predictions"][0]["violations"] == []
@@ -89,6 +128,8 @@ WRONG = [
     (b'{"rows": [3]}', 422),
     (b'{"rows": [{"a": 1}]}', 422),
     (b'{"rows": [{"load": 1}], "more": 1}', 422),
+    (b'{"rows": [{"load": 1}], "explain": 1}', 422),
+    (json.dumps({"rows": [GOOD] * 21, "explain": True}).encode(), 422),
     (json.dumps({"rows": [GOOD] * 51}).encode(), 413),
     (b" " * 100_001, 413),
 ]
@@ -129,7 +170,11 @@ def test_the_schema_is_a_data_dictionary_with_an_example_that_works(client):
     for example in content["examples"].values():
         assert all(one["violations"] == [] for one in client.predict(example["value"]).json["predictions"])
     answer = schema["components"]["schemas"]["Answer"]["properties"]["predictions"]["items"]
-    assert set(answer["properties"]) == set(client.predict(GOOD).json["predictions"][0])
+    assert set(answer["required"]) == set(client.predict(GOOD).json["predictions"][0])
+    (explained,) = client.post("/predict?explain=true", GOOD).json["predictions"]
+    assert set(answer["properties"]) == set(explained)
+    inside = answer["properties"]["contributions"]["properties"]
+    assert set(inside) == set(explained["contributions"])
     assert client.get("/docs").status == 200
 
 

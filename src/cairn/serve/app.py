@@ -17,8 +17,9 @@ from starlette.requests import ClientDisconnect
 from cairn.errors import UserError
 from cairn.features.encode import MISSING
 from cairn.report.service.page import Field, form_page
-from cairn.serve.body import RequestError, as_json, as_response, read_body, rows_of
+from cairn.serve.body import RequestError, as_json, as_response, read_body, read_rows
 from cairn.serve.envelope import DISCONNECTED, Envelope
+from cairn.serve.explained import stop_unless_possible
 from cairn.serve.inference import protocol
 from cairn.serve.schema import operation, schemas
 from cairn.serve.served_model import ServedModel
@@ -77,10 +78,19 @@ def _routes(app: FastAPI, service: Service) -> None:
     @app.post("/predict", summary="Predict one row or many", tags=["predict"])
     async def predict(request: Request) -> Response:
         model = service.current()
-        rows = rows_of(await read_body(request, limits), model.fields.keys(), limits)
+        body = await read_body(request, limits)
+        asked = read_rows(body, request.query_params, model.fields.keys(), limits)
+        rows = asked.rows
+        if asked.explain:
+            stop_unless_possible(model.predictor, len(rows))
         answered = await service.predict(model, rows, request.state.request_id)
         request.state.fields = {"rows": len(rows), "version": model.version}
-        return as_response(answer(model, rows, answered))
+        found = answer(model, rows, answered)
+        if asked.explain:
+            explained = await service.explain(model, rows, answered)
+            for prediction, contributions in zip(found["predictions"], explained, strict=True):
+                prediction["contributions"] = contributions
+        return as_response(found)
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:

@@ -93,8 +93,18 @@ def decoded(body: bytes) -> Any:
         raise RequestError(400, f"the body is not JSON: {error}") from None
 
 
-def rows_of(body: bytes, columns: KeysView[str], limits: Limits) -> list[Mapping[str, Any]]:
-    """Return the rows of a request: an object of columns, or an object with a list of such as `rows`.
+@dataclass(frozen=True)
+class Asked:
+    """The rows of a request, and whether their predictions are to be explained."""
+
+    rows: list[Mapping[str, Any]]
+    explain: bool
+
+
+def read_rows(body: bytes, query: Mapping[str, str], columns: KeysView[str], limits: Limits) -> Asked:
+    """Return what is asked: an object of columns, or an object with a list of such as `rows`.
+
+    `explain` stands in the query, or beside `rows`.
 
     Raises:
         RequestError: 400, not JSON; 413, too many rows; 422, of another shape.
@@ -103,11 +113,18 @@ def rows_of(body: bytes, columns: KeysView[str], limits: Limits) -> list[Mapping
     if not isinstance(given, dict):
         raise RequestError(422, 'the body is neither an object of columns nor {"rows": [...]}')
     rows = given.get("rows")
+    explain: Any = query.get("explain", "false")
     if not isinstance(rows, list):
         rows = [given]
-    elif len(given) > 1:
-        extra = ", ".join(str(name)[:MOST_SHOWN] for name in list(given)[:4] if name != "rows")
-        raise RequestError(422, f"nothing may stand beside rows, here is: {extra}")
+    else:
+        explain = given.get("explain", explain)
+        extra = [str(name)[:MOST_SHOWN] for name in given if name not in ("rows", "explain")]
+        if extra:
+            raise RequestError(422, f"only explain may stand beside rows, here is: {', '.join(extra[:4])}")
+    if isinstance(explain, str):
+        explain = {"true": True, "false": False}.get(explain)
+    if not isinstance(explain, bool):
+        raise RequestError(422, "explain: must be true or false")
     if not rows:
         raise RequestError(422, "rows: is empty")
     if len(rows) > limits.rows:
@@ -117,7 +134,7 @@ def rows_of(body: bytes, columns: KeysView[str], limits: Limits) -> list[Mapping
             raise RequestError(422, f"rows: row {at} is not an object of columns")
         if columns.isdisjoint(row):
             raise RequestError(422, f"row {at} has no column of the model; it has {_some(columns)}")
-    return rows
+    return Asked(rows, explain)
 
 
 def _some(columns: KeysView[str]) -> str:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.utils import get_tags
 
 from cairn.data.predictions import Floats
 from cairn.models.compiled import Compiled, Encoder, compile_model, uncalibrated
+from cairn.models.contributions import Contributions, background_of, explain_rows
 from cairn.models.package import Package
 from cairn.serve.fields import Field, Violation
 from cairn.serve.frame import framed
@@ -92,6 +94,22 @@ class Predictor:
             return self._predict_columns(dict(zip(self.fields, columns, strict=True)), violations)
         values = np.array([self.compiled.encoder.row(row) for row in clean], dtype=np.float64)
         return self._predict_values(values.reshape(len(rows), -1), violations)
+
+    def explain(self, rows: Sequence[Mapping[str, Any]]) -> Contributions:
+        """Attribute the predictions of rows to groups and columns, see cairn.models.contributions.
+
+        The model must be compiled, and the rows must have predictions.
+        """
+        assert self.compiled is not None
+        encoder = self.compiled.encoder
+        values = [encoder.row(self._clean(at, row, [])) for at, row in enumerate(rows)]
+        matrix = encoder.matrix(np.array(values, dtype=np.float64).reshape(len(rows), -1))
+        return explain_rows(self.compiled, matrix, self._background)
+
+    @cached_property
+    def _background(self) -> Floats:
+        assert self.compiled is not None
+        return background_of(self.compiled)
 
     def _clean(self, at: int, row: Mapping[str, Any], violations: list[Violation]) -> list[Any]:
         values = []

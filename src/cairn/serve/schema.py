@@ -3,6 +3,7 @@
 from typing import Any
 
 from cairn.features.encode import MISSING
+from cairn.serve import explained
 from cairn.serve.fields import Field
 from cairn.serve.served_model import ServedModel
 from cairn.settings.contract import Column
@@ -122,7 +123,11 @@ def answer_schema(model: ServedModel) -> dict[str, Any]:
             "predictions": {
                 "type": "array",
                 "description": "one per row, in their order",
-                "items": {"type": "object", "properties": columns, "required": list(columns)},
+                "items": {
+                    "type": "object",
+                    "properties": columns | {"contributions": explained.SCHEMA},
+                    "required": list(columns),
+                },
             },
             "ignored_columns": {
                 "type": "array",
@@ -136,7 +141,13 @@ def answer_schema(model: ServedModel) -> dict[str, Any]:
 def operation(model: ServedModel) -> dict[str, Any]:
     """Return what the schema says of POST /predict beside its summary."""
     row = {"$ref": "#/components/schemas/Row"}
-    rows = {"type": "object", "required": ["rows"], "properties": {"rows": {"type": "array", "items": row}}}
+    explain = {"type": "boolean", "default": False}
+    rows = {
+        "type": "object",
+        "required": ["rows"],
+        "properties": {"rows": {"type": "array", "items": row}, "explain": explain},
+    }
+    why = f"add contributions to each prediction, of at most {explained.MOST_ROWS} rows"
     errors = {
         str(status): {
             "description": reason,
@@ -145,6 +156,7 @@ def operation(model: ServedModel) -> dict[str, Any]:
         for status, reason in REASONS.items()
     }
     return {
+        "parameters": [{"name": "explain", "in": "query", "description": why, "schema": explain}],
         "requestBody": {
             "required": True,
             "content": {

@@ -13,6 +13,7 @@ from cairn.data.load import UNITS
 from cairn.errors import UserError
 from cairn.features.encode import MISSING
 from cairn.models.package import MODEL, RECORD, Package, load
+from cairn.serve.explained import availability
 from cairn.serve.fields import Field
 from cairn.serve.model import find_model
 from cairn.serve.outcomes import prices
@@ -69,6 +70,7 @@ class ServedModel:
             "currency": self.costs and self.costs.currency,
             "policy": self.predictor.policy,
             "columns": list(self.fields),
+            "contributions": availability(self.predictor),
             "library_versions": package.versions,
         }
 

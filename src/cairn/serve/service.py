@@ -10,6 +10,7 @@ from typing import Any
 
 from cairn.errors import UserError
 from cairn.serve.body import Limits, RequestError
+from cairn.serve.explained import as_json
 from cairn.serve.fields import Violation
 from cairn.serve.outcomes import outcomes
 from cairn.serve.prediction_log import Entry, PredictionLog
@@ -69,7 +70,7 @@ class Service:
         self.model: ServedModel | None = None
         self.failure = ""
         self.log = PredictionLog(Path(options.log), self.telemetry.logged) if options.log else None
-        self._loading = asyncio.Lock()
+        self._loading, self._explaining = asyncio.Lock(), asyncio.Lock()
 
     def current(self) -> ServedModel:
         """Return the model.
@@ -109,6 +110,14 @@ class Service:
         if self.log is not None:
             self.log.add(Entry(model, time.time(), request_id, rows, columns, found.violations))
         return Answered(columns, found.violations)
+
+    async def explain(
+        self, model: ServedModel, rows: Sequence[Mapping[str, Any]], answered: Answered
+    ) -> list[dict[str, Any]]:
+        """Return the contributions to predictions, by row; one request after the other, in a thread."""
+        async with self._explaining:
+            found = await asyncio.to_thread(model.predictor.explain, rows)
+        return as_json(found, answered.columns, model.package.task)
 
     async def close(self) -> None:
         """Write the rest of the prediction log."""

@@ -62,11 +62,12 @@ def form_page(about: dict[str, Any], fields: Sequence[Field]) -> str:
     """Return the page.
 
     Args:
-        about: the model: name, version, revision, task, target, classes, threshold and currency.
+        about: the model: name, version, revision, task, target, classes, threshold, currency, and whether
+            contributions are available.
         fields: in the order in which they are shown, those of a group together.
     """
     by_group = groupby(fields, key=lambda field: field.column.group or "")
-    said = {key: about[key] for key in ("task", "target", "threshold", "currency")}
+    said = {key: about[key] for key in ("task", "target", "threshold", "currency", "contributions")}
     threshold = about["threshold"]
     return render(
         TEMPLATE,

@@ -36,7 +36,44 @@ function fill(id, lines) {
 const percent = (share) => `${(100 * share).toFixed(1)}%`;
 const plain = (number) => Number(number.toPrecision(6)).toLocaleString("en");
 
+const signed = (number) => {
+  const size = said.task === "regression" ? plain(Math.abs(number)) : (100 * Math.abs(number)).toFixed(1);
+  return (number < 0 ? "\u2212" : "+") + size;
+};
+
+function explain(found) {
+  if (said.contributions !== "available") return;
+  const all = Object.entries(found ? found.columns : {}).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
+  const strongest = all.slice(0, 5), others = all.slice(5);
+  const most = Math.max(...strongest.map(([, number]) => Math.abs(number))) || 1;
+  const rest = others.length
+    ? `; ${others.length} other columns ${signed(others.reduce((sum, [, number]) => sum + number, 0))}`
+    : "";
+  const points = said.task === "regression" ? "" : ", in percentage points";
+  const mean = found && (said.task === "regression" ? plain(found.baseline) : percent(found.baseline));
+  document.getElementById("base").textContent =
+    found ? `What moves it from the mean prediction, ${mean}${points}${rest}:` : "";
+  document.getElementById("bars").replaceChildren(...strongest.map(([name, number]) => {
+    const item = document.createElement("li");
+    const [label, track, value] = ["name", "track", "value"].map((kind) => {
+      const part = document.createElement("span");
+      part.className = kind;
+      return part;
+    });
+    const bar = document.createElement("span");
+    bar.className = "bar";
+    bar.style.width = `${(50 * Math.abs(number)) / most}%`;
+    item.className = number < 0 ? "down" : "up";
+    label.textContent = label.title = name;
+    value.textContent = signed(number);
+    track.append(bar);
+    item.append(label, track, value);
+    return item;
+  }));
+}
+
 function render(found) {
+  explain(found.contributions);
   const wrong = found.violations;
   const warning = wrong.length ? "unclear" : "better";
   if (said.task === "binary") {
@@ -55,6 +92,11 @@ function render(found) {
   }
 }
 
+function fail(why, wrong = []) {
+  explain(null);
+  show("worse", "No prediction", why, [], wrong);
+}
+
 async function predict() {
   const mine = ++asked;
   const row = Object.fromEntries(inputs.map((input) => [input.name, valueOf(input)]));
@@ -62,14 +104,14 @@ async function predict() {
     const answer = await fetch("predict", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ rows: [row] }),
+      body: JSON.stringify({ rows: [row], explain: said.contributions === "available" }),
     });
     const found = await answer.json();
     if (mine !== asked) return; // a later change has been answered for already
     if (answer.ok) render(found.predictions[0]);
-    else show("worse", "No prediction", found.error, [], found.violations || []);
+    else fail(found.error, found.violations);
   } catch (error) {
-    if (mine === asked) show("worse", "No prediction", "The service does not answer.");
+    if (mine === asked) fail("The service does not answer.");
   }
 }
 
