@@ -47,12 +47,12 @@ function explain(found) {
   const strongest = all.slice(0, 5), others = all.slice(5);
   const most = Math.max(...strongest.map(([, number]) => Math.abs(number))) || 1;
   const rest = others.length
-    ? `; ${others.length} other columns ${signed(others.reduce((sum, [, number]) => sum + number, 0))}`
+    ? ` (${others.length} other columns: ${signed(others.reduce((sum, [, number]) => sum + number, 0))})`
     : "";
   const points = said.task === "regression" ? "" : ", in percentage points";
   const mean = found && (said.task === "regression" ? plain(found.baseline) : percent(found.baseline));
   document.getElementById("base").textContent =
-    found ? `What moves it from the mean prediction, ${mean}${points}${rest}:` : "";
+    found ? `Mean prediction ${mean}. What the columns add${points}${rest}:` : "";
   document.getElementById("bars").replaceChildren(...strongest.map(([name, number]) => {
     const item = document.createElement("li");
     const [label, track, value] = ["name", "track", "value"].map((kind) => {
