@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from typer import Argument, Option
 
-from cairn.commands.options import Policy, Trust, names, user_folder
+from cairn.commands.options import Policy, Trust, from_root, names, user_folder
 from cairn.errors import UserError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def main(
         if sql is not None:
             opened = _query(sql, connection)
         else:
-            path = None if given == "-" else folder / str(given)
+            path = None if given == "-" else Path(from_root(str(given)))
             opened = _file(path, form, predictor.package, names(trust))
         source = stack.enter_context(opened)
         blocks = predict_source(predictor, source, names(keep))

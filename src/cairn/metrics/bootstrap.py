@@ -125,6 +125,16 @@ def bootstrap(
     return draws
 
 
+def on_all_rows(task: Task, y: ArrayLike, prediction: ArrayLike, *, threshold: float, metric: str) -> float:
+    """Score all rows once, by the formulas of the bootstrap, which import torch for few metrics.
+
+    See `scores.score`, which has the same values up to rounding.
+    """
+    target, predicted = checked(task, y, prediction)
+    made = _Resampled(task, target, predicted, threshold, None, [metric])
+    return float(made.scores(np.ones((len(target), 1), dtype=np.int32))[metric][0])
+
+
 @dataclass
 class _Resampled:
     """One model's predictions, prepared once for the metrics of every chunk of draws."""

@@ -14,9 +14,9 @@ from scipy.stats.mstats import mquantiles
 from sklearn.utils import check_random_state
 
 from cairn.data.predictions import Floats
-from cairn.metrics.bootstrap import Resampling, bootstrap
+from cairn.metrics.bootstrap import Resampling, bootstrap, on_all_rows
 from cairn.metrics.evaluation import Frozen, Number, Score
-from cairn.metrics.scores import METRICS, score
+from cairn.metrics.scores import METRICS
 from cairn.settings.data import Task
 
 Scores = Callable[[Floats], Floats]
@@ -114,7 +114,7 @@ def permutation_importance(
         named = {str(at): prediction for at, prediction in enumerate(predictions)}
         cut = dict.fromkeys(named, threshold)
         draws = bootstrap(task, y, named, resampling, metrics=[metric], thresholds=cut)
-        points = [score(task, y, p, threshold=threshold, metrics=[metric])[metric] for p in predictions]
+        points = [on_all_rows(task, y, p, threshold=threshold, metric=metric) for p in predictions]
         return float(np.mean(points)), np.mean([draws[name][metric] for name in named], axis=0)
 
     before, draws_before = scored([scores(matrix)])
