@@ -14,7 +14,6 @@ from pathlib import Path
 from cairn.data.parts import CONTRACT, PARTS, load_prepared
 from cairn.imports import code_of_stage
 from cairn.models.build import training_curve
-from cairn.models.loop import started_group
 from cairn.models.package import save
 from cairn.models.recipe import Recipe
 from cairn.models.resume import resume_key, snapshot_folder
@@ -41,7 +40,8 @@ def main(
     recipe = Recipe(prepared.contract, data, features, model, train, seed, threads)
     # DVC wipes the outs before a stage runs, and in a temporary folder DVC_ROOT is still the main checkout.
     root = Path(os.environ.get("DVC_ROOT", ".")) / ".dvc/tmp/resume"
-    first = started_group().rank == 0
+    # What torchrun sets: asking torch would import it for models that do without.
+    first = "TORCHELASTIC_RUN_ID" not in os.environ or os.environ["RANK"] == "0"
     inputs = [CONTRACT, *PARTS.values(), PINS]
     key = resume_key(inputs, {**recipe.settings, "code": code_of_stage("train")})
     with snapshot_folder(root, key) if first else nullcontext() as folder:
