@@ -8,7 +8,7 @@ from cairn.metrics.paired import gain
 from cairn.report.card.words import metric_name
 from cairn.report.numbers import p_value, short
 from cairn.report.studies.difference import column, draws, magnitude, picture, quantity_title, sizes
-from cairn.report.studies.sheet import Section, Sheet
+from cairn.report.studies.sheet import Section, Sheet, named
 from cairn.report.table import Table
 from cairn.settings.search import SAVING
 from cairn.studies.ablation import Ablation, Importance
@@ -22,7 +22,7 @@ CELLS = {"keep": "keep", "drop": "leave out", "unclear": "inconclusive"}
 def sheet_of(ablation: Ablation) -> Sheet:
     """Return the ablation ready to be shown."""
     protocol, lines = ablation.protocol, verdicts(ablation)
-    record = asdict(ablation) | {"verdicts": [text for text, _ in lines]}
+    record = named(asdict(ablation)) | {"verdicts": [text for text, _ in lines]}
     return Sheet(
         kind="Ablation",
         title=f"{protocol.data}: importance of each feature group for {protocol.model}",

@@ -10,7 +10,7 @@ from cairn.metrics.paired import gain, judged
 from cairn.report.card.words import metric_name
 from cairn.report.studies.ablation import protocol_notes
 from cairn.report.studies.difference import column, quantity_title, sizes
-from cairn.report.studies.sheet import Section, Sheet
+from cairn.report.studies.sheet import Section, Sheet, named
 from cairn.report.table import Table
 from cairn.settings.search import SAVING
 from cairn.studies.learning_curve import LearningCurve
@@ -28,7 +28,7 @@ def sheet_of(curve: LearningCurve) -> Sheet:
         verdicts=[(text, tone)],
         sections=[Section("", _table(curve), figures=lambda: _figures(curve))],
         notes=_notes(curve),
-        record=rounded(asdict(curve) | {"verdict": text}),
+        record=rounded(named(asdict(curve)) | {"verdict": text}),
     )
 
 

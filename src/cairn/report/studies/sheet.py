@@ -50,6 +50,15 @@ class Sheet:
     record: dict[str, Any] = field(default_factory=dict)
 
 
+def named(value: Any) -> Any:
+    """Return nested values with every named tuple as a dict, which JSON would write as a list."""
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    if isinstance(value, dict):
+        return {key: named(item) for key, item in value.items()}
+    return [named(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def to_text(sheet: Sheet) -> str:
     """Write a sheet for a terminal, the verdicts last."""
     lines = [sheet.title]
