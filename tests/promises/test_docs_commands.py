@@ -83,15 +83,8 @@ def arrive(home: Path, repository: Path, environment: dict[str, str]) -> None:
         subprocess.run(["git", "config", "--global", key, value], env=environment, check=True)
 
 
-@pytest.mark.parametrize(
-    ("shell", "page"),
-    [
-        pytest.param(page, page, marks=() if page.name == "README.md" else pytest.mark.pages)
-        for page in FOLLOWED
-    ],
-    indirect=["shell"],
-    ids=[page.relative_to(ROOT).as_posix() for page in FOLLOWED],
-)
+@pytest.mark.parametrize(("shell", "page"), [(page, page) for page in FOLLOWED], indirect=["shell"],
+                         ids=[page.relative_to(ROOT).as_posix() for page in FOLLOWED])  # fmt: skip
 def test_a_page_can_be_followed_to_its_end(shell, page):
     for block in blocks(page):
         follow(shell, block, f"{page.relative_to(ROOT)}:{block.line}")

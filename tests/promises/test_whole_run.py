@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 
 import pytest
 
@@ -21,19 +20,8 @@ def test_a_run_leaves_lock_params_and_metrics_in_step(tiny):
     assert "Data and pipelines are up to date." in tiny.dvc("repro", "--dry", "--allow-missing")
 
 
-def slowness() -> float:
-    """How many times longer this machine computes than a laptop that adds 10 million integers in 0.55 s."""
-    seconds = []
-    for _ in range(3):
-        start, total = time.process_time(), 0
-        for number in range(10**7):
-            total += number
-        seconds.append(time.process_time() - start)
-    return max(1.0, min(seconds) / 0.55)
-
-
-def test_the_tiny_preset_takes_less_than_a_minute_of_computing_on_a_laptop(tiny, seconds_of_tiny):
-    assert seconds_of_tiny < 60 * slowness()
+def test_the_tiny_preset_takes_less_than_a_minute_of_computing(tiny, seconds_of_tiny):
+    assert seconds_of_tiny < 60
 
 
 def test_forcing_every_stage_again_changes_no_byte(tiny, tmp_path):
