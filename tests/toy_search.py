@@ -16,7 +16,7 @@ from cairn.experiments.pool import write_plan
 from cairn.settings.config import Config
 from cairn.settings.contract import Contract
 from cairn.studies.search import driver
-from cairn.studies.search.study import open_study
+from cairn.studies.search.study import keyed, open_study
 from cairn.studies.search.worker import work
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -74,6 +74,7 @@ def visits(count: int, seed: int) -> pd.DataFrame:
 
 def begun(*words: str, name: str = "toy"):
     plan, space = driver.make_plan([*QUICK, *words], name=name, storage=None)
+    plan = keyed(plan, space)
     plan.folder.mkdir(parents=True)
     study = open_study(plan, space)
     write_plan(plan)

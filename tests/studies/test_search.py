@@ -36,6 +36,7 @@ from cairn.studies.search.study import (
     default_trial,
     failed,
     finished,
+    keyed,
     keys,
     load,
     open_study,
@@ -93,8 +94,8 @@ def test_a_worker_whose_driver_is_gone_begins_nothing(toy):
 def test_a_study_begun_with_other_settings_is_not_resumed(toy, change, message):
     begun()
     with pytest.raises(UserError, match=message):
-        begun_again = driver.make_plan([*QUICK, *change], name="toy", storage=None)
-        open_study(*begun_again)
+        plan, space = driver.make_plan([*QUICK, *change], name="toy", storage=None)
+        open_study(keyed(plan, space), space)
 
 
 def test_other_data_or_code_are_noticed(toy):
@@ -317,6 +318,7 @@ def test_a_torn_last_line_of_the_journal_does_no_harm(toy):
 
 def test_any_storage_of_optuna_works(toy):
     plan, space = driver.make_plan(QUICK, name="toy", storage="sqlite:///study.db")
+    plan = keyed(plan, space)
     plan.folder.mkdir(parents=True)
     study = open_study(plan, space)
     write_plan(plan)

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats.mstats import mquantiles
-from sklearn.utils import check_random_state
 
 from cairn.data.predictions import Floats
 from cairn.metrics.bootstrap import Resampling, bootstrap, on_all_rows
@@ -132,7 +130,7 @@ def permutation_importance(
 
 
 def _orders(rows: int, repeats: int, seed: int) -> list[NDArray[np.int64]]:
-    random = check_random_state(check_random_state(seed).randint(np.iinfo(np.int32).max + 1))
+    random = np.random.RandomState(np.random.RandomState(seed).randint(np.iinfo(np.int32).max + 1))
     order, found = np.arange(rows), [np.arange(rows)]
     for _ in range(repeats):
         random.shuffle(order)
@@ -146,6 +144,8 @@ def grid(values: Floats, points: int) -> Floats:
     As in scikit-learn: all distinct values if there are at most `points`, otherwise evenly spaced ones.
     Missing values do not count.
     """
+    from scipy.stats.mstats import mquantiles
+
     known = values[~np.isnan(values)]
     distinct = np.unique(known)
     if len(distinct) <= points:

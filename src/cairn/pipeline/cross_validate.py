@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cairn.cross_validation import cross_validate
 from cairn.data.parts import load_prepared
 from cairn.data.tables import write_json
-from cairn.models.recipe import Recipe
 from cairn.settings.cross_validation import CrossValidationConfig
 from cairn.settings.data import DataConfig
 from cairn.settings.features import FeaturesConfig
@@ -31,7 +29,10 @@ def main(
 ) -> None:
     """Write every fold's scores that need no threshold, or that no folds were asked for."""
     kind, folds = cross_validation.kind, []
-    if kind != "none":
+    if kind != "none":  # only then is what the folds need imported, which takes seconds
+        from cairn.cross_validation import cross_validate
+        from cairn.models.recipe import Recipe
+
         prepared = load_prepared()
         recipe = Recipe(prepared.contract, data, features, model, train, seed, threads)
         table = pd.concat([prepared.train, prepared.validation], ignore_index=True)

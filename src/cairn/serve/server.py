@@ -74,6 +74,8 @@ def _serve_alone(options: Options, listening: socket.socket) -> None:
 
     app = create_app(options, stop)
     server = uvicorn.Server(_config(app))
+    # Once uvicorn has stopped it raises SIGTERM again, which would end a clean stop with an error code.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     server.run(sockets=[listening])
     if failure := app.state.service.failure:
         raise UserError(failure)

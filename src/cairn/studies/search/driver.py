@@ -24,7 +24,7 @@ from cairn.studies.search.study import (
     Plan,
     failed,
     finished,
-    keys,
+    keyed,
     open_study,
     packed,
     ranked,
@@ -57,7 +57,6 @@ def make_plan(words: Sequence[str], *, name: str | None, storage: str | None) ->
         objective=objective,
         trials=config.search.trials,
         until=None if minutes is None else time() + 60 * minutes,
-        key=keys(base.values, space, objective),
     ), space
 
 
@@ -68,6 +67,7 @@ def run(plan: Plan, space: Space, *, workers: int, engine: str) -> Study:
         UserError: another process runs this search, its study cannot be resumed, or its trials or workers
             fail.
     """
+    plan = keyed(plan, space)
     with pool.driving(plan.folder, "search"):
         study = open_study(plan, space)
         pool.write_plan(plan)

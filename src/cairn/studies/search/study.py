@@ -5,7 +5,7 @@ The study is opened, resumed, cleared of what a killed worker left, and read.
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ class Plan(pool.Plan):
         overrides: that make conf/ into base.
         space: its dimensions; conf/ may be edited during the search.
         objective: a metric, or `saving` in currency per 1,000 rows, of the validation rows.
-        key: hashes of code, data, settings and space: a study can be resumed only with the same.
+        key: hashes of code, data, settings and space, see `keyed`: a study is resumed only with the same.
         trials: how many to finish.
         until: seconds since 1970 after which no trial begins, or None.
     """
@@ -63,7 +63,7 @@ class Plan(pool.Plan):
     objective: str
     trials: int
     until: float | None
-    key: dict[str, str]
+    key: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -98,6 +98,11 @@ def keys(base: Mapping[str, Any], space: Space, objective: str) -> dict[str, str
         "settings": resume_key([], {**settings, "search": search, "objective": objective}),
         "space": resume_key([], {d.key: [d.words, d.options] for d in space.dimensions}),
     }
+
+
+def keyed(plan: Plan, space: Space) -> Plan:
+    """Return the plan with its key, which needs the prepared data."""
+    return replace(plan, key=keys(plan.base, space, plan.objective))
 
 
 @dataclass(frozen=True)
