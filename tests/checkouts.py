@@ -59,6 +59,12 @@ class Checkout:
         return new
 
 
+def cpu_seconds() -> float:
+    """Return the CPU seconds of all commands that have ended so far."""
+    now = os.times()
+    return now.children_user + now.children_system
+
+
 @pytest.fixture(scope="session")
 def snapshot(tmp_path_factory) -> Checkout:
     """One commit that holds the working tree as it stands, with no cache and no data."""
@@ -87,11 +93,9 @@ def snapshot(tmp_path_factory) -> Checkout:
 def tiny(snapshot, tmp_path_factory) -> Checkout:
     """A clone in which the tiny preset has run as an experiment and is applied to the workspace."""
     checkout = snapshot.clone(tmp_path_factory.mktemp("tiny") / "repository", share_cache=False)
-    before = os.times()
+    before = cpu_seconds()
     checkout.dvc("exp", "run", "-n", "tiny", "-S", "experiment=tiny")
-    after = os.times()
-    used = after.children_user + after.children_system - before.children_user - before.children_system
-    (checkout.path.parent / "seconds").write_text(str(used), encoding="utf-8")
+    (checkout.path.parent / "seconds").write_text(str(cpu_seconds() - before), encoding="utf-8")
     return checkout
 
 
