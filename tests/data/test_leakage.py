@@ -3,9 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import TargetEncoder
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from test_split import DATA
 
-from cairn.data.leakage import leaks, single_score
+from cairn.data.leakage import leaks, single_scores
 from cairn.settings.contract import Contract
 
 
@@ -114,8 +120,56 @@ def test_prices_in_whole_numbers_are_no_classes_to_a_category():
     data = DATA.model_copy(update={"task": "regression"})
     whole = pd.DataFrame({"planted": shop.astype(str), "y": price})
     found = [
-        single_score(table, "planted", contract("planted"), data)
+        dict(single_scores(table, ["planted"], contract("planted"), data))["planted"]
         for table in (whole, whole.assign(y=whole["y"] + 0.25))
     ]
     assert found[0] == found[1]
     assert found[0] == pytest.approx(0.26, abs=0.05)  # variance of 40 * shop over that of all
+
+
+KINDS = {
+    "numeric": lambda rng, rows: rng.normal(size=rows).round(rng.integers(0, 3)),
+    "boolean": lambda rng, rows: rng.random(rows) < 0.3,
+    "categorical": lambda rng, rows: rng.choice(["a", "b", "ü", None], rows),
+}
+
+
+def cross_validated(values, y, task, kind):
+    """Score a column by scikit-learn alone."""
+    tree = DecisionTreeRegressor if task == "regression" else DecisionTreeClassifier
+    model = tree(max_depth=5, min_samples_leaf=10, random_state=0)
+    if kind == "categorical":
+        target_type = "continuous" if task == "regression" else task
+        cv = KFold(5, shuffle=True, random_state=0)
+        model = make_pipeline(TargetEncoder(target_type=target_type, cv=cv), model)
+    folds = (KFold if task == "regression" else StratifiedKFold)(2, shuffle=True, random_state=0)
+    scoring = {"binary": "roc_auc", "multiclass": "roc_auc_ovr", "regression": "r2"}[task]
+    return cross_val_score(model, values, y, cv=folds, scoring=scoring, error_score="raise").mean()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), effect=st.sampled_from([0.0, 1.0, 10.0]))
+def test_a_score_is_that_of_scikit_learns_cross_validation(task, kind, seed, effect):
+    rng = np.random.default_rng(seed)
+    planted = pd.Series(KINDS[kind](rng, 200))
+    codes = pd.factorize(planted, use_na_sentinel=False)[0]
+    y = effect * np.abs(codes - 2) + rng.normal(size=200)
+    if task != "regression":
+        y = pd.qcut(y, 2 if task == "binary" else 4, labels=False)
+    values = codes if kind == "categorical" else planted.to_numpy(dtype=np.float64)
+    if kind == "numeric":
+        odd = rng.random(200) < 0.3
+        planted[odd] = rng.choice([np.nan, np.inf, -np.inf], odd.sum())
+        planted[:3] = 1e300
+        values = np.where(np.arange(200) < 3, 1e30, np.where(odd, np.nan, values))
+    table = pd.DataFrame({"planted": planted, "y": y})
+    data = DATA.model_copy(update={"task": task})
+    found = dict(single_scores(table, ["planted"], contract(planted=kind), data))
+    assert found["planted"] == pytest.approx(cross_validated(values[:, None], y, task, kind), abs=1e-12)
+
+
+def test_a_target_of_one_class_has_no_leak():
+    table = honest().assign(y=True)
+    assert dict(single_scores(table, ["a", "b"], contract(), DATA)) == {"a": 0.0, "b": 0.0}

@@ -3,6 +3,7 @@
 This is the only place that judges a single column; `cairn new-data` and the explore page call it too.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,7 @@ def judge(
     """
     sample = train.sample(min(SAMPLE, len(train)), random_state=seed)
     judged = {}
-    for name in names:
-        score = single_score(sample, name, contract, data)
+    for name, score in single_scores(sample, names, contract, data):
         reasons = (telling_gaps(train[name], train[data.target], data), too_good(score, data))
         judged[name] = score, [reason for reason in reasons if reason]
     return judged
@@ -98,37 +98,70 @@ def telling_gaps(values: pd.Series, target: pd.Series, data: DataConfig) -> str 
     return None
 
 
-def single_score(sample: pd.DataFrame, name: str, contract: Contract, data: DataConfig) -> float:
-    """Return what a small tree on one column reaches on rows it was not fitted on: ROC-AUC, or R2.
+def single_scores(
+    sample: pd.DataFrame, names: list[str], contract: Contract, data: DataConfig
+) -> Iterator[tuple[str, float]]:
+    """Yield by column what a small tree on it alone reaches on rows it was not fitted on: ROC-AUC, or R2.
 
-    For several classes it is the mean over one-vs-rest. 0 where there are too few rows, or a class has one
-    row only.
+    It is the mean over two halves of the rows, for several classes also that over one-vs-rest. 0 where there
+    are too few rows, a class has one row only, or there is one class only.
     """
-    from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import TargetEncoder
-    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+    from sklearn.model_selection import KFold, StratifiedKFold
 
-    if len(sample) < FEWEST_ROWS:
-        return 0.0
     regression = data.task == "regression"
     target = sample[data.target]
     y = target.to_numpy(dtype=np.float64) if regression else pd.factorize(target, sort=True)[0]
-    if not regression and np.bincount(y).min() < 2:
-        return 0.0
-    tree = DecisionTreeRegressor if regression else DecisionTreeClassifier
-    model: Any = tree(max_depth=5, min_samples_leaf=10, random_state=0)
-    if categorical := bool(names_of_kind(contract, [name], "categorical")):
-        # By default it would take whole numbers, such as prices, for thousands of classes.
-        kind = "continuous" if regression else data.task
-        model = make_pipeline(
-            TargetEncoder(target_type=kind, cv=KFold(5, shuffle=True, random_state=0)), model
-        )
-    values = (_codes if categorical else _numbers)(sample[name])
-    folds = (KFold if regression else StratifiedKFold)(2, shuffle=True, random_state=0)
-    scoring = "r2" if regression else "roc_auc" if data.task == "binary" else "roc_auc_ovr"
-    scores = cross_val_score(model, values, y, cv=folds, scoring=scoring, error_score="raise")
-    return float(np.nan_to_num(scores).mean())
+    if len(y) < FEWEST_ROWS or (not regression and np.bincount(y, minlength=2).min() < 2):
+        yield from ((name, 0.0) for name in names)
+        return
+    folds = list((KFold if regression else StratifiedKFold)(2, shuffle=True, random_state=0).split(y, y))
+    for name in names:
+        if names_of_kind(contract, [name], "categorical"):
+            values, score = _codes(sample[name]), _score_of_codes
+        else:
+            values, score = _numbers(sample[name]), _score_of_numbers
+        scores = [score(values[fold], y[fold], values[other], y[other], data.task) for fold, other in folds]
+        yield name, float(np.nan_to_num(scores).mean())
+
+
+def _score_of_codes(values: Values, y: Values, others: Values, other_y: Values, task: Task) -> float:
+    """Do as _score_of_numbers, with the mean target of each code."""
+    from sklearn.model_selection import KFold
+    from sklearn.preprocessing import TargetEncoder
+
+    # By default it would take whole numbers, such as prices, for thousands of classes.
+    kind = "continuous" if task == "regression" else task
+    encoder = TargetEncoder(target_type=kind, cv=KFold(5, shuffle=True, random_state=0))
+    means = encoder.fit_transform(values, y)
+    return _score_of_numbers(means, y, encoder.transform(others), other_y, task)
+
+
+def _score_of_numbers(values: Values, y: Values, others: Values, other_y: Values, task: Task) -> float:
+    """Fit a tree to values of shape (n, 1) and their y; score it on the others."""
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    tree: Any = DecisionTreeRegressor if task == "regression" else DecisionTreeClassifier
+    tree = tree(max_depth=5, min_samples_leaf=10, random_state=0).fit(values, y)
+    if task == "regression":
+        return _r2(other_y, tree.predict(others))
+    shares = tree.predict_proba(others).T
+    return float(np.mean([_area(other_y == k, share) for k, share in enumerate(shares)]))
+
+
+def _r2(y: Values, prediction: Values) -> float:
+    error, total = ((y - prediction) ** 2).sum(), ((y - y.mean()) ** 2).sum()
+    return 1 - error / total if total else float(error == 0)
+
+
+def _area(event: NDArray[np.bool_], score: Values) -> float:
+    """Return the ROC-AUC, counted by leaf of a tree, in a fraction of scikit-learn's time.
+
+    It is the share of pairs of an event and another row in which the event has the higher score; equal ones
+    count half (Mann and Whitney).
+    """
+    levels, level = np.unique(score, return_inverse=True)
+    events, others = (np.bincount(level[rows], minlength=len(levels)) for rows in (event, ~event))
+    return events @ (np.cumsum(others) - others / 2) / (events.sum() * others.sum())
 
 
 def _codes(column: pd.Series) -> Values:

@@ -8,7 +8,7 @@ import pandas as pd
 from pandas.api import types
 from tqdm import tqdm
 
-from cairn.data.leakage import SUSPICIOUS, measure_of, single_score, telling_gaps, too_good
+from cairn.data.leakage import SUSPICIOUS, measure_of, single_scores, telling_gaps, too_good
 from cairn.intake.draft.columns import share
 from cairn.intake.draft.names import AFTERWARDS, among, plan_of, shared_word, words
 from cairn.settings.contract import Contract
@@ -51,11 +51,12 @@ def suspects(
     features = [n for n, c in contract.columns.items() if c.group and n not in data.leakage.trusted]
     alone: dict[str, float] = {}
     found: dict[str, str] = {}
-    for name in tqdm(features, desc="looking for leaks", unit="column", delay=1, leave=False, disable=None):
-        alone[name] = single_score(sample, name, contract, data)
-        reasons = _reasons(
-            sample, table[[name, data.target]], name, alone[name], contract=contract, data=data
-        )
+    scores = single_scores(sample, features, contract, data)
+    for name, score in tqdm(
+        scores, "looking for leaks", len(features), unit="column", delay=1, leave=False, disable=None
+    ):
+        alone[name] = score
+        reasons = _reasons(sample, table[[name, data.target]], name, score, contract=contract, data=data)
         if said := next(reasons, None):
             found[name] = said
     found |= recorded_with(table, found, features)
