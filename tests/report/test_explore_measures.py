@@ -101,6 +101,12 @@ def test_distances_are_those_of_a_count_by_hand():
     assert chance(20_000, 5_000) == pytest.approx(stats.kstwobign.ppf(0.95) / np.sqrt(4_000), rel=1e-3)
 
 
+@given(*2 * [st.lists(st.integers(-9, 9) | st.floats(allow_nan=False), min_size=2, max_size=40)])
+def test_the_distance_of_two_samples_is_that_of_scipy(first, second):
+    samples = np.array(first, dtype=float), np.array(second, dtype=float)
+    assert kolmogorov_smirnov(*samples) == stats.ks_2samp(*samples, method="asymp").statistic
+
+
 def test_a_gap_that_only_one_part_has_is_a_shift_and_the_largest_come_first():
     from cairn.settings.contract import Contract
 
@@ -165,11 +171,14 @@ def test_whole_numbers_have_bins_centred_on_whole_numbers():
     assert bin_edges(np.array([0.0, 1, 2, 3])).tolist() == [-0.5, 0.5, 1.5, 2.5, 3.5]
 
 
-def test_intervals_are_those_of_scipy_and_of_the_normal_distribution():
-    y = np.r_[np.ones(7), np.zeros(43)]
-    wilson = stats.binomtest(7, 50).proportion_ci(method="wilson")
-    mean = mean_of(y, "binary")
-    assert (mean.value, mean.low, mean.high) == pytest.approx((0.14, wilson.low, wilson.high), abs=1e-6)
+@pytest.mark.parametrize("events", [0, 7, 50])
+def test_the_interval_of_a_rate_is_that_of_scipy(events):
+    wilson = stats.binomtest(events, 50).proportion_ci(method="wilson")
+    mean = mean_of(np.r_[np.ones(events), np.zeros(50 - events)], "binary")
+    assert mean == pytest.approx((events / 50, wilson.low, wilson.high), abs=1e-12)
+
+
+def test_the_interval_of_a_mean_is_that_of_the_normal_distribution():
     low, high = stats.norm.interval(0.95, X.mean(), stats.sem(X))
     mean = mean_of(X, "regression")
     assert (mean.low, mean.high) == pytest.approx((low, high))
