@@ -1,6 +1,7 @@
 """What one column holds: its values as numbers, their distribution, missing values and rare levels."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +45,11 @@ class Values:
     def known(self) -> NDArray[np.bool_]:
         """Where there is a value, shape (n,)."""
         return ~np.isnan(self.numbers)
+
+    @cached_property
+    def codes(self) -> NDArray[np.int64]:
+        """The place of each value among the distinct ones in order, from 0, shape (n,); -1 where missing."""
+        return pd.factorize(self.numbers, sort=True)[0]
 
     def at(self, rows: slice | NDArray[np.int64]) -> "Values":
         """Return some of the rows, with the same codes."""

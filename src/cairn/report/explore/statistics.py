@@ -1,16 +1,19 @@
 """Associations between columns of any kind, and the target over time and in groups, with intervals."""
 
+import math
 from collections.abc import Mapping
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, norm, rankdata, sem, spearmanr
-from sklearn.metrics.cluster import contingency_matrix
+from numpy.typing import NDArray
 
 from cairn.metrics.bootstrap import Estimate
 from cairn.report.explore.profile import Floats, Values
 from cairn.settings.data import Task
+
+Codes = NDArray[np.int64]
 
 FEWEST_ROWS = 10
 ALIKE = 0.98
@@ -18,6 +21,7 @@ MOST_PAIRS = 20
 PERIODS = {"hour": "h", "day": "D", "week": "W", "month": "M", "quarter": "Q", "year": "Y"}
 MOST_PERIODS = 100
 CLASSES = 6
+Z = NormalDist().inv_cdf(0.975)
 IS = "is "
 """Prefix of the columns of classes, whose names may equal those of other columns."""
 
@@ -47,14 +51,14 @@ def association(first: Values, second: Values) -> float | None:
         -1 to 1 if both are ordered, else 0 to 1; None for fewer than 10 such rows, a constant, or a
         category with a level for every row.
     """
-    rows = first.known & second.known
+    rows = (first.codes >= 0) & (second.codes >= 0)
     if rows.sum() < FEWEST_ROWS:
         return None
-    x, y = first.numbers[rows], second.numbers[rows]
+    x, y = first.codes[rows], second.codes[rows]
     if (x == x[0]).all() or (y == y[0]).all():
         return None
     if first.ordered and second.ordered:
-        return float(spearmanr(x, y).statistic)
+        return float(np.corrcoef(_ranks(x), _ranks(y))[0, 1])
     if not first.ordered and not second.ordered:
         return _cramer(x, y)
     return _epsilon(y, x) if first.ordered else _epsilon(x, y)
@@ -87,21 +91,30 @@ def alike(names: list[str], matrix: Floats) -> list[Pair]:
     return sorted(pairs, key=lambda pair: (-abs(pair.association), pair.first, pair.second))[:MOST_PAIRS]
 
 
-def _epsilon(codes: Floats, values: Floats) -> float | None:
-    ranks, n, levels = pd.Series(rankdata(values)), len(values), len(np.unique(codes))
-    if levels >= n:
+def _ranks(codes: Codes) -> Floats:
+    """Return the ranks of values by their codes, equal values with their mean rank; nothing is sorted."""
+    rows = np.bincount(codes)
+    return (np.cumsum(rows) - (rows - 1) / 2)[codes]
+
+
+def _epsilon(levels: Codes, values: Codes) -> float | None:
+    ranks, n, rows = _ranks(values), len(values), np.bincount(levels)
+    k = np.count_nonzero(rows)
+    if k >= n:
         return None
-    explained = ranks.groupby(codes).transform("mean").var() / ranks.var()
-    unbiased = 1 - (1 - explained) * (n - 1) / (n - levels)
+    means = np.bincount(levels, ranks) / np.maximum(rows, 1)
+    explained = means[levels].var() / ranks.var()
+    unbiased = 1 - (1 - explained) * (n - 1) / (n - k)
     return float(np.sqrt(np.clip(unbiased, 0, 1)))
 
 
-def _cramer(x: Floats, y: Floats) -> float | None:
-    # Sparse: two columns of 5,000 levels have 25 million cells, nearly all of them empty.
-    table = contingency_matrix(x, y, sparse=True).tocoo()
-    n, (k, r) = len(x), table.shape
-    across, down = (np.asarray(table.sum(axis=axis)).ravel() for axis in (1, 0))
-    phi2 = (table.data / across[table.row] * (table.data / down[table.col])).sum() - 1
+def _cramer(x: Codes, y: Codes) -> float | None:
+    # Only the cells that have rows: two columns of 5,000 levels have 25 million cells.
+    width = y.max() + 1
+    cells, rows = np.unique(x * width + y, return_counts=True)
+    across, down, n = np.bincount(x), np.bincount(y), len(x)
+    k, r = np.count_nonzero(across), np.count_nonzero(down)
+    phi2 = (rows / across[cells // width] * (rows / down[cells % width])).sum() - 1
     unbiased = max(0.0, phi2 - (k - 1) * (r - 1) / (n - 1))
     widest = min(k - (k - 1) ** 2 / (n - 1), r - (r - 1) ** 2 / (n - 1)) - 1
     return float(np.sqrt(min(unbiased / widest, 1.0))) if widest > 0 else None
@@ -112,11 +125,13 @@ def mean_of(target: Floats, task: Task) -> Estimate:
 
     The interval of a rate is Wilson's, that of another mean the normal one (NaN for a single row).
     """
-    mean = float(target.mean())
+    n, mean = len(target), float(target.mean())
     if task == "binary":
-        return Estimate(mean, *binomtest(int(target.sum()), len(target)).proportion_ci(0.95, method="wilson"))
-    half = norm.ppf(0.975) * (sem(target) if len(target) > 1 else np.nan)
-    return Estimate(mean, float(mean - half), float(mean + half))
+        middle, scale = mean + Z**2 / (2 * n), 1 + Z**2 / n
+        half = Z * math.sqrt(mean * (1 - mean) / n + (Z / (2 * n)) ** 2)
+        return Estimate(mean, max((middle - half) / scale, 0.0), min((middle + half) / scale, 1.0))
+    half = Z * float(target.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
+    return Estimate(mean, mean - half, mean + half)
 
 
 def period_of(time: pd.Series) -> str | None:
