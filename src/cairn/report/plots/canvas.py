@@ -75,9 +75,9 @@ def to_svg(figure: Figure) -> str:
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         # A letter that matplotlib's font lacks, such as 北, is measured roughly; the reader's font has it.
         warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
-        if figure.get_layout_engine() is not None:
+        if (layout := figure.get_layout_engine()) is not None:
             # Computed again on a second save, the layout would move by fractions of a pixel.
-            figure.draw_without_rendering()
+            layout.execute(figure)
             figure.set_layout_engine("none")
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     text = buffer.getvalue()
