@@ -1,10 +1,12 @@
 """The HTTP service answers as the model predicts, describes itself, and says what is wrong with a request."""
 
+import asyncio
 import json
 import threading
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from http_service import GOOD, PRICES, Client, examples, in_thread, package, saved
 from synthetic import TARGETS
@@ -12,6 +14,7 @@ from synthetic import TARGETS
 from cairn.models.package import save
 from cairn.serve import service
 from cairn.serve.body import Limits
+from cairn.serve.service import Options, Service
 
 
 @pytest.fixture(scope="module")
@@ -192,3 +195,49 @@ def test_before_the_model_is_loaded_the_service_is_alive_and_not_ready(model, mo
         found = [client.get("/health").status, client.get("/ready").status, client.predict(GOOD).status]
         wait.set()
     assert found == [200, 503, 503]
+
+
+async def followed(options, change, until):
+    """Follow a source, change it, and return the service once `until` holds."""
+    service = Service(options)
+    await service.load()
+    task = asyncio.create_task(service.follow(options.follow))
+    change()
+    async with asyncio.timeout(60):
+        while not until(service):
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(10 * options.follow)
+    task.cancel()
+    return service
+
+
+def test_a_tag_that_moves_is_followed(toy, models, monkeypatch):
+    monkeypatch.chdir(toy.path)
+    toy.git("tag", "champion", "v1")
+    commits = [toy.git("rev-parse", tag).strip() for tag in ("v1", "v2")]
+    options = Options("champion", follow=0.1)
+
+    def moved():
+        toy.git("tag", "--force", "champion", "v2")
+
+    service = asyncio.run(followed(options, moved, lambda service: service.model.revision == commits[1]))
+    found = service.model.predictor.rows([GOOD])
+    np.testing.assert_array_equal(found.scores, models["v2"].scores(pd.DataFrame([GOOD])))
+    assert service.telemetry.reloads.labels("loaded")._value.get() == 2
+
+
+def test_a_folder_is_followed_and_a_broken_model_is_tried_once(tmp_path):
+    options = Options(saved(tmp_path), follow=0.05)
+
+    def failures(service):
+        return service.telemetry.reloads.labels("failed")._value.get()
+
+    def broken():
+        (tmp_path / "model/package.json").write_text("{}")
+
+    service = asyncio.run(followed(options, broken, failures))
+    assert failures(service) == 1
+    first = service.model.version
+    save(package(max_iter=5), tmp_path / "model")
+    service = asyncio.run(followed(options, lambda: saved(tmp_path), lambda it: it.model.version == first))
+    assert service.telemetry.reloads.labels("loaded")._value.get() == 2

@@ -23,18 +23,25 @@ def main(
     api_key_env: str | None = Option(
         None, metavar="NAME", help="Environment variable with the key that requests must have"
     ),
+    follow: float | None = Option(
+        None,
+        metavar="SECONDS",
+        min=0.1,
+        help="Look this often for another model in the folder or revision, and load it",
+    ),
     max_rows: int = Option(1000, metavar="N", min=1, help="Most rows of one request"),
     max_bytes: int = Option(4_000_000, metavar="N", min=1, help="Longest body of one request"),
 ) -> None:
     """Answer HTTP requests with predictions.
 
     A row is sent as it comes from the source. /docs describes its columns, / is
-    a form to try it. SIGHUP loads the model again while requests go on; SIGTERM
-    and Ctrl-C finish the requests in progress.
+    a form to try it. SIGHUP, or --follow where a tag has moved, loads the model
+    again while requests go on; SIGTERM and Ctrl-C finish the requests in progress.
 
     Examples:
       cairn serve                                     models/model on port 8000
       cairn serve --model main --workers 4            the model of a branch
+      cairn serve --model champion --follow 30        the model of a tag that moves
       cairn serve --api-key-env KEY --log predictions/log
     """
     try:
@@ -49,5 +56,5 @@ def main(
     from cairn.serve.service import Options
 
     limits, folder = Limits(max_rows, max_bytes), log and from_root(log)
-    options = Options(from_root(model), policy, limits, folder, api_key_env, tuple(names(trust)))
+    options = Options(from_root(model), policy, limits, folder, api_key_env, tuple(names(trust)), follow)
     serve(options, host, port, workers)

@@ -68,7 +68,11 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     if hasattr(signal, "SIGHUP") and threading.current_thread() is threading.main_thread():
         loop.add_signal_handler(signal.SIGHUP, load)
     load()
+    if service.options.follow is not None:
+        tasks.add(loop.create_task(service.follow(service.options.follow)))
     yield
+    for task in tasks:
+        task.cancel()
     await service.close()
 
 

@@ -96,6 +96,16 @@ def load_model(source: str, policy: Policy, trust: Sequence[str] = ()) -> Served
     return ServedModel(predictor, version_of(found.folder), found.commit, prices(package), fullest)
 
 
+def current_source(source: str) -> tuple[str | None, str]:
+    """Return the commit that a source stands for now, None for a folder, and the version of its model.
+
+    Raises:
+        UserError: no such model.
+    """
+    found = find_model(source, Path())
+    return found.commit, version_of(found.folder)
+
+
 def version_of(folder: Path) -> str:
     """Return the first digits of the hash of a saved model."""
     digest = hashlib.sha256()

@@ -15,7 +15,7 @@ from cairn.serve.fields import Violation
 from cairn.serve.outcomes import outcomes
 from cairn.serve.prediction_log import Entry, PredictionLog
 from cairn.serve.predictor import Policy
-from cairn.serve.served_model import ServedModel, load_model
+from cairn.serve.served_model import ServedModel, current_source, load_model
 from cairn.serve.telemetry import Telemetry
 
 AT_ONCE = 8
@@ -34,6 +34,7 @@ class Options:
         log: folder of the prediction log; None for none.
         api_key_env: environment variable that holds the API key; None for no key.
         trust: further types that the model may have, see cairn.models.package.load.
+        follow: seconds between looks whether the folder or the revision has another model; None for no look.
     """
 
     model: str
@@ -42,6 +43,7 @@ class Options:
     log: str | None = None
     api_key_env: str | None = None
     trust: tuple[str, ...] = ()
+    follow: float | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,26 @@ class Service:
         self.telemetry.reloads.labels("loaded").inc()
         said = {"model": model.name, "version": model.version, "revision": model.revision}
         log.info("model loaded", extra={"fields": said})
+
+    async def follow(self, seconds: float) -> None:
+        """Load the model again each time that its folder or revision has another one.
+
+        A source that cannot be read, or whose model cannot be loaded, is logged once, not at every look.
+        """
+        seen: object = None
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                found: object = await asyncio.to_thread(current_source, self.options.model)
+            except Exception as error:
+                if str(error) != seen:
+                    self._say_failed(error)
+                seen = str(error)
+                continue
+            served = self.model and (self.model.revision, self.model.version)
+            if found not in (served, seen):
+                await self.load()
+            seen = found
 
     def _say_failed(self, error: Exception) -> None:
         self.telemetry.reloads.labels("failed").inc()

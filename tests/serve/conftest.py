@@ -1,0 +1,53 @@
+"""A repository with a model at each of two tags."""
+
+import pandas as pd
+import pytest
+from checkouts import Checkout
+from synthetic import fit, rows
+
+from cairn.data.tables import write_table
+from cairn.models.package import save
+
+STAGE = """\
+stages:
+  evaluate:
+    cmd: "true"
+    outs: [predictions/model.parquet, models/model]
+"""
+CONFIG = """\
+[core]
+    remote = store
+    analytics = false
+['remote "store"']
+    url = {store}
+"""
+
+
+@pytest.fixture(scope="module")
+def models():
+    return {tag: fit("hist_gbdt", max_iter=trees) for tag, trees in (("v1", 3), ("v2", 6))}
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory, models):
+    """A repository with a model at each of two tags; the second is in the workspace, both on the remote."""
+    toy = Checkout(tmp_path_factory.mktemp("toy") / "repository")
+    toy.path.mkdir()
+    toy.git("init", "--quiet", "--initial-branch=main")
+    toy.git("config", "user.email", "test@example.org")
+    toy.git("config", "user.name", "test")
+    (toy.path / ".dvc").mkdir()
+    (toy.path / ".dvc/config").write_text(CONFIG.format(store=toy.path.parent / "store"), encoding="utf-8")
+    (toy.path / ".dvc/.gitignore").write_text("/cache\n/tmp\n/config.local\n", encoding="utf-8")
+    (toy.path / "dvc.yaml").write_text(STAGE, encoding="utf-8")
+    for tag, model in models.items():
+        save(model, toy.path / "models/model")
+        table = pd.DataFrame({"row_id": range(600), "model": model.scores(rows(600, seed=1))})
+        write_table(table, toy.path / "predictions/model.parquet")
+        toy.dvc("commit", "--force", "--quiet")
+        toy.git("add", "--all")
+        toy.git("commit", "--quiet", f"--message={tag}")
+        toy.git("tag", tag)
+    toy.dvc("push", "--quiet", "--all-commits")
+    (toy.path / "below").mkdir()
+    return toy
