@@ -9,6 +9,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # a worker per core: more threads only 
 from checkouts import seconds_of_tiny, snapshot, tiny  # noqa: F401 - fixtures
 from data_servers import bucket, postgresql, web  # noqa: F401 - fixtures
 from hypothesis import settings
+from toy_storage import made_storage, toy_storage  # noqa: F401 - fixtures
 
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):

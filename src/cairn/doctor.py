@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -66,6 +67,7 @@ def examine(root: Path) -> Iterator[Line]:
         "line ends": line_ends,
         "dvc": dvc_config,
         "remote": remotes,
+        "objects": objects,
         "settings": settings,
         "lock": lock,
     }
@@ -127,7 +129,7 @@ def disk(root: Path) -> Iterator[Found]:
     for name, folder in {"this folder": root, "the cache": cache}.items():
         free = shutil.disk_usage(folder).free
         state: State = "wrong" if free < TOO_LITTLE else "warn" if free < LITTLE else "ok"
-        cure = "" if state == "ok" else ": make room, for example with `dvc gc --workspace`"
+        cure = "" if state == "ok" else ": make room; `cairn verify --strays` removes unfinished transfers"
         if name == "this folder" or folder.stat().st_dev != root.stat().st_dev:
             yield state, f"{free / 1e9:,.0f} GB free for {name}{cure}"
 
@@ -232,10 +234,38 @@ def remotes(root: Path) -> Iterator[Found]:
         yield "warn", "no default remote: dvc remote default NAME"
     for name, remote in config["remote"].items():
         url = remote["url"]
-        if urlsplit(url).scheme in ("", "file") or Path(url).is_absolute():
+        if _is_folder(url):
             yield _folder(name, Path(url.removeprefix("file://")))
         else:
             yield _served(root, name, url)
+
+
+def objects(root: Path) -> Iterator[Found]:
+    """Compare what the workspace needs with the cache and the default remote, see `cairn verify`."""
+    from cairn.storage.transfer import check, gone, open_storage
+
+    if not (root / ".dvc/config").is_file():
+        return
+    config = _dvc(root)
+    url = config["remote"].get(config["core"].get("remote"), {}).get("url")
+    # The listing of a server may take long: that is for `cairn verify`.
+    storage = open_storage(root, None, all_commits=False, offline=url is None or not _is_folder(url))
+    if said := gone(storage):
+        yield "wrong", said
+        storage = replace(storage, remote=None)
+    for verified in check(storage, only_needed=True):
+        damaged = [one for one in verified.damages if one.state != "missing"]
+        missing = len(verified.damages) - len(damaged)
+        if damaged:
+            names = [f"{one.needed.path if one.needed else one.oid} ({one.state})" for one in damaged]
+            yield "wrong", f"{verified.store}: {_first(names)}: cairn verify --repair"
+        if missing:
+            cure = "cairn pull, or dvc repro" if verified.store == "cache" else "cairn push"
+            yield "warn", f"{verified.store}: {missing} files are not there: {cure}"
+        if count := len(verified.strays):
+            yield "warn", f"{verified.store}: {count} unfinished transfers: cairn verify --strays"
+        if not verified.damages:
+            yield "ok", f"{verified.store}: {verified.objects} files are as they were stored"
 
 
 def lock(root: Path) -> Iterator[Found]:
@@ -300,12 +330,16 @@ def _said_by_git(root: Path, *words: str) -> str:
         return ""
 
 
+def _is_folder(url: str) -> bool:
+    return urlsplit(url).scheme in ("", "file") or Path(url).is_absolute()
+
+
 def _folder(name: str, folder: Path) -> Found:
     place = _existing(folder)
     if not os.access(place, os.W_OK):
         return "wrong", f"{name}: {place} cannot be written: choose a folder you can write to"
     if place != folder:
-        return "ok", f"{name}: {folder} will be created by the first dvc push"
+        return "ok", f"{name}: {folder} will be created by the first push"
     return "ok", f"{name}: {folder} can be written"
 
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from toy_storage import damage
 
 from cairn import doctor
 from cairn.doctor import (
@@ -18,12 +19,14 @@ from cairn.doctor import (
     git_state,
     line_ends,
     lock,
+    objects,
     pins,
     remotes,
     settings,
     torch,
 )
 from cairn.pins import ESCAPE
+from cairn.storage.transfer import SEEN
 
 
 @pytest.fixture
@@ -62,6 +65,7 @@ def test_a_fresh_clone_has_nothing_wrong_and_stays_as_it_is(checkout):
         "line ends",
         "dvc",
         "remote",
+        "objects",
         "settings",
         "lock",
     ):
@@ -187,6 +191,7 @@ def examine_only(root, name):
             "settings",
             "lock",
             "remotes",
+            "objects",
         ):
             if other != name:
                 patch.setattr(doctor, other, lambda _: iter(()))
@@ -196,7 +201,7 @@ def examine_only(root, name):
 def test_a_remote_that_is_a_folder_is_tried(checkout, root, tmp_path):
     store = tmp_path / "store"
     checkout.dvc("remote", "modify", "local", "url", str(store))
-    assert only(remotes, root, "ok") == f"local: {store} will be created by the first dvc push"
+    assert only(remotes, root, "ok") == f"local: {store} will be created by the first push"
     store.mkdir()
     assert only(remotes, root, "ok") == f"local: {store} can be written"
     checkout.dvc("remote", "modify", "local", "url", "/proc/store")
@@ -271,3 +276,18 @@ def test_code_that_changed_where_no_data_are_yet_is_no_fault(checkout, root):
     program = root / "src/cairn/pipeline/prepare.py"
     program.write_text(program.read_text(encoding="utf-8") + "CHANGED = True\n", encoding="utf-8")
     assert only(lock, root, "warn") == "dvc.lock is out of date (code), its data are not here: dvc repro"
+
+
+def test_damaged_files_and_a_folder_that_has_gone_are_wrong(toy_storage):
+    root = toy_storage.checkout.path
+    assert [state for state, _ in objects(root)] == ["ok", "ok"]
+    damage(toy_storage.file("cache", "file"), "flipped")
+    damage(toy_storage.file("remote", "member"), "truncated")
+    found = [line for state, line in objects(root) if state == "wrong"]
+    assert [line.split(" (")[0] for line in found] == ["cache: data/table.csv", "store: data/parts/x.csv"]
+    assert all(line.endswith("cairn verify --repair") for line in found)
+    mark = root / SEEN / "store"
+    mark.parent.mkdir(parents=True)
+    mark.write_text(toy_storage.open().remote.odb.path)
+    (root.parent / "store").rename(root.parent / "away")
+    assert "does not exist any more" in next(line for state, line in objects(root) if state == "wrong")

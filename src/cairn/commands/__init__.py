@@ -39,6 +39,11 @@ GROUPS = {
         "serve": Command("Answer HTTP requests with predictions"),
         "export": Command("Write a model into a folder that predicts and serves by itself"),
     },
+    "Storage": {
+        "push": Command("Push to the remote, and prove that everything arrived", checks_pins=False),
+        "pull": Command("Pull from the remote, verify it and rebuild what is lost", checks_pins=False),
+        "verify": Command("Find and repair damaged files of the cache and a remote", checks_pins=False),
+    },
     "Settings & checkout": {
         "compose": Command("Write params.yaml from conf/ and overrides", checks_pins=False),
         "doctor": Command("Check this checkout and this machine", checks_pins=False),

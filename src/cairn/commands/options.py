@@ -43,6 +43,15 @@ Trust = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME,NAME", help="Libraries or classes that the model may also use"),
 ]
+Remote = Annotated[
+    str | None, typer.Option(metavar="NAME", help="A remote of .dvc/config", show_default="the default one")
+]
+AllCommits = Annotated[
+    bool, typer.Option("--all-commits", help="Also what every branch, tag and experiment needs")
+]
+Timeout = Annotated[
+    float, typer.Option(metavar="SECONDS", min=1, help="Longest time that a command of DVC may take")
+]
 Markdown = Annotated[bool, typer.Option("--md", help="Print Markdown, for a pull request")]
 Json = Annotated[bool, typer.Option("--json", help="Print all numbers as JSON")]
 Html = Annotated[

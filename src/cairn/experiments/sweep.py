@@ -19,7 +19,7 @@ import json
 import signal
 import subprocess
 import sys
-import tarfile
+import zipfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -189,9 +189,10 @@ def _deletes(override: "Override") -> bool:
 def _files_of(root: Path, revision: str) -> Generator[Path]:
     if not git(root, "ls-tree", revision, "conf"):
         raise UserError(f"commit {revision[:10]} has no conf/")
-    packed = subprocess.run(["git", "archive", revision], cwd=root, capture_output=True, check=True)
-    with TemporaryDirectory() as folder, tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
-        archive.extractall(folder, filter="data")
+    command = ["git", "archive", "--format=zip", revision]
+    packed = subprocess.run(command, cwd=root, capture_output=True, check=True)
+    with TemporaryDirectory() as folder, zipfile.ZipFile(io.BytesIO(packed.stdout)) as archive:
+        archive.extractall(folder)
         yield Path(folder)
 
 

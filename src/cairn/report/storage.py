@@ -1,0 +1,65 @@
+"""What `cairn verify`, `push` and `pull` say about the objects of the cache and of a remote."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from cairn.storage.verify import Damage, Verified
+
+SAYS = {
+    "missing": "is missing",
+    "empty": "is empty",
+    "truncated": "is truncated",
+    "swapped": "has the content of another file",
+    "flipped": "has other content than was stored",
+}
+
+
+def lines(found: Sequence[Verified]) -> Iterator[str]:
+    """Yield a line for each store and for each damage."""
+    for verified in found:
+        for damage in sorted(verified.damages, key=lambda one: (_file(one), one.oid)):
+            yield _line(verified.store, damage)
+        yield _summary(verified)
+
+
+def _line(store: str, damage: Damage) -> str:
+    said = {"found": "", "repaired": ": repaired", "lost": ": LOST, no good copy is left"}[damage.outcome]
+    return f"{store}: {_file(damage)} {SAYS[damage.state]} ({damage.oid}){said}"
+
+
+def _file(damage: Damage) -> str:
+    needed = damage.needed
+    if needed is None:
+        return "an object that no revision looked at needs"
+    revision = needed.revision if needed.revision == "workspace" else f"commit {needed.revision[:7]}"
+    return f"{needed.path} (stage {needed.stage}, {revision})"
+
+
+def _summary(verified: Verified) -> str:
+    counts = [f"{verified.objects:,} objects verified"]
+    if verified.bytes:
+        counts[0] += f", {_size(verified.bytes)} read"
+    if verified.by_size:
+        counts.append(f"{verified.by_size:,} compared by size only (--deep reads them)")
+    repaired = sum(damage.outcome == "repaired" for damage in verified.damages)
+    counts.append(f"{len(verified.damages) - repaired} damaged or missing")
+    if repaired:
+        counts.append(f"{repaired} repaired")
+    if verified.strays:
+        size = sum(stray.size for stray in verified.strays)
+        counts.append(f"{len(verified.strays)} unfinished transfers, {_size(size)} (--strays removes them)")
+    return f"{verified.store}: {'; '.join(counts)}"
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
+def as_record(found: Sequence[Verified]) -> list[dict[str, Any]]:
+    """Return the same for programs."""
+    return [asdict(verified) for verified in found]

@@ -1,0 +1,150 @@
+"""A store of objects, the cache or a remote: what is in it, whether it is right, and how it is replaced."""
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dvc_data.hashfile.db import HashFileDB
+
+OBJECT = re.compile(r"([0-9a-f]{2})/([0-9a-f]{30}(\.dir)?)$")
+MD5 = re.compile(r"[0-9a-f]{32}")
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file of a store.
+
+    Attributes:
+        path: in the file system of the store.
+        size: in bytes.
+        md5: of its content as the store itself says, without reading it; None where it does not say.
+    """
+
+    path: str
+    size: int
+    md5: str | None = None
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What lies in a store: objects by their name, and files that are none, such as unfinished transfers."""
+
+    objects: dict[str, Stored]
+    strays: list[Stored]
+
+
+class Store:
+    """DVC's cache or one of its remotes.
+
+    Attributes:
+        name: `cache` or the name of the remote.
+        is_folder: whether it is a folder of this machine, whose files are read at once.
+    """
+
+    def __init__(self, name: str, odb: "HashFileDB") -> None:
+        self.name, self.odb = name, odb
+        self.is_folder = odb.fs.protocol == "local"
+
+    def contents(self) -> Contents:
+        """List the store, with one listing."""
+        objects: dict[str, Stored] = {}
+        strays: list[Stored] = []
+        for stored in self._files():
+            match = OBJECT.search(stored.path.replace(os.sep, "/"))
+            if match:
+                objects[match[1] + match[2]] = stored
+            else:
+                strays.append(stored)
+        return Contents(objects, strays)
+
+    def _files(self) -> Iterator[Stored]:
+        if self.is_folder:
+            for folder, _, names in os.walk(self.odb.path):
+                for name in names:
+                    path = os.path.join(folder, name)  # noqa: PTH118 - as DVC writes it
+                    with suppress(FileNotFoundError):  # another process has renamed it
+                        yield Stored(path, os.stat(path).st_size)  # noqa: PTH116
+            return
+        with suppress(FileNotFoundError):
+            found: dict[str, Any] = self.odb.fs.fs.find(self.odb.path, detail=True)
+            for path, info in found.items():
+                yield Stored(path, int(info["size"]), _declared_md5(info))
+
+    def chunks(self, stored: Stored) -> Iterator[bytes]:
+        """Read a file."""
+        with self.odb.fs.open(stored.path, "rb") as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+    def md5(self, stored: Stored) -> str:
+        """Return the MD5 of the content of a file, which is read."""
+        if self.is_folder:
+            with Path(stored.path).open("rb") as file:
+                return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        total = hashlib.md5(usedforsecurity=False)
+        for chunk in self.chunks(stored):
+            total.update(chunk)
+        return total.hexdigest()
+
+    def read(self, oid: str, stored: Stored) -> bytes | None:
+        """Return the content of an object; None if it is not what its name says."""
+        content = b"".join(self.chunks(stored))
+        return content if content_name(content) == oid.partition(".")[0] else None
+
+    def remove(self, stored: Stored) -> None:
+        """Remove a file."""
+        with suppress(FileNotFoundError):
+            self.odb.fs.remove(stored.path)
+
+    def put(self, oid: str, file: Path) -> None:
+        """Store a local file as an object, in the place of what has its name."""
+        from dvc.fs import LocalFileSystem
+
+        if not self.is_folder:
+            self.odb.add(str(file), LocalFileSystem(), oid, check_exists=False, verify=False)
+            return
+        target = Path(self.odb.oid_to_path(oid))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        try:
+            shutil.copyfile(file, unfinished)
+            with unfinished.open("rb+") as copied:
+                os.fsync(copied.fileno())
+            unfinished.chmod(0o444)
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def fetch(self, oid: str, stored: Stored, file: Path) -> bool:
+        """Copy an object into a local file; return whether the content is what its name says."""
+        total = hashlib.md5(usedforsecurity=False)
+        with file.open("wb") as copy:
+            for chunk in self.chunks(stored):
+                total.update(chunk)
+                copy.write(chunk)
+        return total.hexdigest() == oid.partition(".")[0]
+
+
+def content_name(content: bytes) -> str:
+    """Return the MD5 of bytes in hexadecimal."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def _declared_md5(info: dict[str, Any]) -> str | None:
+    """Return the MD5 that S3 or Google keeps with a file that was written in one piece."""
+    etag = str(info.get("ETag", "")).strip('"')
+    if MD5.fullmatch(etag):
+        return etag
+    if isinstance(encoded := info.get("md5Hash"), str):
+        import base64
+
+        return base64.b64decode(encoded).hex()
+    return None

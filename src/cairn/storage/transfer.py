@@ -1,0 +1,276 @@
+"""Push and pull with the real DVC, and prove afterwards that everything has arrived."""
+
+import contextlib
+import logging
+import subprocess
+import sys
+import uuid
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooLateError
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cairn.errors import UserError
+from cairn.storage.objects import Needed, needed_objects
+from cairn.storage.store import Contents, Store
+from cairn.storage.verify import Progress, Verified, expanded, lost, repair, verify
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+
+PATIENCE = 60
+"""Seconds in which a remote has to answer a probe."""
+DAMAGED = Path(".dvc/tmp/damaged")
+"""Where damaged files of the cache are kept."""
+SEEN = Path(".dvc/tmp/pushed")
+"""Holds a file for each folder that was pushed to, so that one that has disappeared is noticed."""
+
+
+@dataclass
+class Storage:
+    """The cache of a repository, one of its remotes, and what revisions need of them."""
+
+    root: Path
+    repo: "Repo"
+    cache: Store
+    remote: Store | None
+    needed: list[Needed]
+
+    def objects(self) -> tuple[dict[str, Needed], Contents, Contents]:
+        """Return what is needed, with the members of folders, and what is in the cache and on the remote."""
+        cached = self.cache.contents()
+        stored = self.remote.contents() if self.remote else Contents({}, [])
+        pairs = [(self.cache, cached), *([(self.remote, stored)] if self.remote else [])]
+        return expanded(self.needed, pairs), cached, stored
+
+
+def open_storage(root: Path, remote: str | None, *, all_commits: bool, offline: bool = False) -> Storage:
+    """Open the cache and a remote of a repository, the default one if no name is given.
+
+    Raises:
+        UserError: no such remote, its library is not installed, or dvc.yaml or dvc.lock cannot be read.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    logging.getLogger("dvc").setLevel(logging.ERROR)
+    try:
+        repo = Repo(str(root))
+        store = None
+        if not offline:
+            name = remote or repo.config["core"].get("remote")
+            if not name:
+                raise UserError("no remote: add one with `dvc remote add --default NAME URL`")
+            store = Store(name, repo.cloud.get_remote_odb(name, "push"))
+            if store.odb.fs.protocol in ("http", "https"):
+                raise UserError(
+                    f"remote '{name}': http has no listing, so it cannot be verified; use `dvc pull`"
+                )
+        needed = needed_objects(repo, all_commits=all_commits)
+    except DvcException as error:
+        raise UserError(" ".join(str(error).split())) from error
+    return Storage(root, repo, Store("cache", repo.cache.local), store, needed)
+
+
+def check(
+    storage: Storage,
+    *,
+    deep: bool = False,
+    mend: bool = False,
+    only_needed: bool = False,
+    progress: Progress = lambda count: None,
+) -> list[Verified]:
+    """Verify the cache and the remote; with `mend`, repair each from the other.
+
+    An object that only one of them has is missing in the other, and lost if it is right in neither.
+    """
+    needed, cached, stored = storage.objects()
+    cache, remote = storage.cache, storage.remote
+    how: dict[str, Any] = {"only_needed": only_needed, "progress": progress}
+    found = [verify(cache, cached, needed, other=stored, **how)]
+    if remote is not None:
+        found.append(verify(remote, stored, needed, other=cached, deep=deep, **how))
+    if not mend:
+        return found
+    with locked(storage.repo):
+        kept = storage.root / DAMAGED
+        return [
+            repair(found[0], cache, remote, keep=kept),
+            *(repair(one, remote, cache) for one in found[1:] if remote),
+        ]
+
+
+@contextlib.contextmanager
+def locked(repo: "Repo") -> Generator[None]:
+    """Hold DVC's lock, so that no `dvc gc` or `dvc push` runs meanwhile.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    from dvc.lock import LockError
+
+    try:
+        with repo.lock:
+            yield
+    except LockError as error:
+        raise UserError("another DVC command is running in this repository; wait until it ends") from error
+
+
+def push(storage: Storage, *, all_commits: bool, timeout: float, progress: Progress) -> list[Verified]:
+    """Push what is right in the cache, then verify the remote and repair it from the cache.
+
+    Damaged files of the cache are never pushed: they are replaced from the remote, or moved aside.
+
+    Returns:
+        The cache as it was found, and the remote as it is now.
+
+    Raises:
+        UserError: the remote does not answer, `dvc push` failed or took too long, or the folder has
+            disappeared since the last push.
+    """
+    assert storage.remote is not None
+    if said := gone(storage):
+        raise UserError(said)
+    probe(storage.remote)
+    needed, cached, stored = storage.objects()
+    before = verify(storage.cache, cached, needed, other=stored, only_needed=True, progress=progress)
+    with locked(storage.repo):
+        mended = repair(before, storage.cache, storage.remote, keep=storage.root / DAMAGED)
+    command = ["push", "--remote", storage.remote.name, *(["--all-commits"] if all_commits else [])]
+    pushed = run_dvc(storage.root, command, timeout)
+    needed, cached, stored = storage.objects()
+    after = verify(storage.remote, stored, needed, other=cached, only_needed=True, progress=progress)
+    if after.damages:
+        with locked(storage.repo):
+            after = repair(after, storage.remote, storage.cache)
+    if not pushed and not after.bad and not mended.bad:
+        raise UserError("dvc push failed; its message is above")
+    _remember(storage)
+    return [mended, after]
+
+
+def pull(storage: Storage, *, timeout: float, progress: Progress) -> list[Verified]:
+    """Fetch what the workspace needs, verify it, and check it out.
+
+    Returns:
+        The cache as it is now; what is lost is not in the workspace.
+
+    Raises:
+        UserError: the remote does not answer, or `dvc checkout` refuses to replace files.
+    """
+    assert storage.remote is not None
+    probe(storage.remote, write=False)
+    needed, cached, stored = storage.objects()
+    before = verify(storage.cache, cached, needed, other=stored, only_needed=True, progress=progress)
+    damaged = [damage for damage in before.damages if damage.state != "missing"]
+    with locked(storage.repo):
+        for damage in damaged:
+            kept = storage.root / DAMAGED / damage.oid
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            Path(cached.objects[damage.oid].path).replace(kept)
+    if before.damages:
+        # It also ends with an error where only one object cannot be had; what arrived is verified below.
+        run_dvc(storage.root, ["fetch", "--remote", storage.remote.name], timeout)
+    needed, cached, stored = storage.objects()
+    after = verify(storage.cache, cached, needed, other=stored, only_needed=True, progress=progress)
+    if after.damages:
+        with locked(storage.repo):
+            after = repair(after, storage.cache, storage.remote, keep=storage.root / DAMAGED)
+    whole = [one.path for one in storage.needed if not any(_is_part(each, one) for each in lost([after]))]
+    if whole and not run_dvc(storage.root, ["checkout", *whole], timeout):
+        raise UserError("dvc checkout failed; its message is above")
+    return [after]
+
+
+def _is_part(one: Needed, whole: Needed) -> bool:
+    return one.path == whole.path or one.path.startswith(f"{whole.path}/")
+
+
+def probe(remote: Store, *, write: bool = True) -> None:
+    """Write, read and remove a small file on the remote, or only look whether it answers.
+
+    Raises:
+        UserError: that fails, or takes longer than a minute.
+    """
+    fs, name, content = remote.odb.fs.fs, f".cairn-probe-{uuid.uuid4().hex}", b"cairn"
+    path = remote.odb.fs.join(remote.odb.path, name)
+
+    def ask() -> bytes:
+        if not write:
+            fs.exists(remote.odb.path)
+            return content
+        remote.odb.fs.makedirs(remote.odb.path, exist_ok=True)
+        with remote.odb.fs.open(path, "wb") as file:
+            file.write(content)
+        with remote.odb.fs.open(path, "rb") as file:
+            found = file.read()
+        remote.odb.fs.remove(path)
+        return found
+
+    threads = ThreadPoolExecutor(1)
+    try:
+        found = threads.submit(ask).result(PATIENCE)
+    except TooLateError:
+        raise UserError(f"remote '{remote.name}': no answer in {PATIENCE} seconds") from None
+    except Exception as error:  # whatever the library of the store raises
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"remote '{remote.name}' does not work: {why}") from error
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+    if found != content:
+        raise UserError(f"remote '{remote.name}' returns other bytes than were written to it")
+
+
+def run_dvc(root: Path, words: Sequence[str], timeout: float) -> bool:
+    """Run a command of DVC, which shows its own progress and errors; return whether it ended well.
+
+    Raises:
+        UserError: it took longer than the timeout, in seconds.
+    """
+    command = [sys.executable, "-m", "dvc", *words]
+    try:
+        # Without input it does not ask whether it may replace a changed file: it refuses.
+        done = subprocess.run(command, cwd=root, stdin=subprocess.DEVNULL, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired:
+        limit = f"{timeout:g} seconds (--timeout)"
+        raise UserError(f"dvc {words[0]} did not end in {limit}; the same command continues") from None
+    return done.returncode == 0
+
+
+def _mark(storage: Storage) -> Path | None:
+    """Return the file that says that the remote, a folder, has been pushed to."""
+    if storage.remote is None or not storage.remote.is_folder:
+        return None
+    return storage.root / SEEN / storage.remote.name
+
+
+def gone(storage: Storage) -> str:
+    """Say that the remote is a folder that was pushed to and has disappeared; empty if it is not so."""
+    mark = _mark(storage)
+    if mark is None or storage.remote is None or not mark.exists():
+        return ""
+    path, name = storage.remote.odb.path, storage.remote.name
+    if mark.read_text(encoding="utf-8") != path or Path(path).exists():
+        return ""
+    return (
+        f"remote '{name}': {path} was pushed to before and does not exist any more: mount or restore it;"
+        f" to push this clone's files to a new folder, delete {(SEEN / name).as_posix()}"
+    )
+
+
+def _remember(storage: Storage) -> None:
+    if (mark := _mark(storage)) is not None and storage.remote is not None:
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.write_text(storage.remote.odb.path, encoding="utf-8")
+
+
+def remove_strays(storage: Storage, found: list[Verified]) -> list[Verified]:
+    """Remove what is no object from the cache and the remote; return what was verified without it."""
+    stores = {store.name: store for store in (storage.cache, storage.remote) if store is not None}
+    with locked(storage.repo):
+        for verified in found:
+            for stray in verified.strays:
+                stores[verified.store].remove(stray)
+    return [replace(verified, strays=[]) for verified in found]

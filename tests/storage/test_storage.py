@@ -1,0 +1,226 @@
+"""Every fault of an object is found, and mended from a right copy, which is never given up."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from toy_storage import Toy, damage
+
+from cairn.errors import UserError
+from cairn.report.storage import lines
+from cairn.storage.objects import needed_objects
+from cairn.storage.transfer import DAMAGED, SEEN, check, open_storage, pull, push, remove_strays
+from cairn.storage.verify import lost
+
+TARGETS = ("file", "member", "listing", "output")
+KINDS = ("deleted", "emptied", "truncated", "flipped", "swapped")
+STATES = {"deleted": "missing", "emptied": "empty"}
+FILES = ("data/table.csv", "data/edited.csv", "data/parts/x.csv", "data/parts/y.csv", "data/parts/z.csv")
+
+
+@pytest.fixture
+def toy(toy_storage) -> Toy:
+    return toy_storage
+
+
+def content_of(toy):
+    return {name: (toy.checkout.path / name).read_bytes() for name in FILES}
+
+
+def objects_of(folder: Path):
+    """The objects of a store by name; md5sum decides whether each is right."""
+    files = [path for path in (folder / "files/md5").rglob("*") if path.is_file()]
+    for path in files:
+        digest = subprocess.run(["md5sum", path], capture_output=True, text=True, check=True).stdout.split()[
+            0
+        ]
+        assert (path.parent.name + path.name).removesuffix(".dir") == digest, path
+    return {path.parent.name + path.name for path in files}
+
+
+def hurt(toy, where, target, kind):
+    other = toy.file(where, "output" if target != "output" else "file").read_bytes()
+    damage(toy.file(where, target), kind, other)
+
+
+def test_what_is_right_is_verified_and_nothing_is_written(toy):
+    before = {path: path.stat().st_mtime_ns for path in toy.checkout.path.parent.rglob("*") if path.is_file()}
+    cache, remote = check(toy.open())
+    assert (cache.damages, remote.damages) == ([], [])
+    assert cache.objects == remote.objects == 6
+    files = [file for file in (toy.checkout.path / ".dvc/cache/files").rglob("*") if file.is_file()]
+    size = sum(file.stat().st_size for file in files)
+    assert cache.bytes == remote.bytes == size
+    after = {path: path.stat().st_mtime_ns for path in before}
+    assert {p.name for p in before if before[p] != after[p]} <= {"lock", "rwlock", "rwlock.lock", "btime"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("where", ["cache", "remote"])
+def test_a_fault_in_one_store_is_found_and_mended_from_the_other(toy, where, target, kind):
+    hurt(toy, where, target, kind)
+    found = {verified.store: verified for verified in check(toy.open())}
+    bad, good = ("cache", "store") if where == "cache" else ("store", "cache")
+    (damaged,) = found[bad].damages
+    assert (damaged.oid, damaged.state) == (toy.oids[target], STATES.get(kind, kind))
+    stages = {"output": "edit", "file": "data/table.csv.dvc"}
+    assert damaged.needed.stage == stages.get(target, "data/parts.dvc")
+    assert found[good].damages == []
+
+    mended = {verified.store: verified for verified in check(toy.open(), mend=True)}
+    assert [one.outcome for one in mended[bad].damages] == ["repaired"]
+    assert all(not verified.damages for verified in check(toy.open()))
+    root = toy.checkout.path
+    assert objects_of(root / ".dvc/cache") == objects_of(root.parent / "store")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_is_right_nowhere_is_lost_with_its_file_stage_and_commit(toy, target):
+    for where in ("cache", "remote"):
+        hurt(toy, where, target, "flipped")
+    found = check(toy.open(all_commits=True), mend=True)
+    (gone,) = {one.oid: one for one in lost(found)}.values()
+    assert gone.oid == toy.oids[target] and gone.rebuilt == (target == "output")
+    (said,) = {line.partition(": ")[2] for line in lines(found) if "LOST" in line}
+    assert gone.path in said and gone.stage in said
+    kept = toy.checkout.path / DAMAGED / gone.oid
+    assert kept.exists() and not toy.file("cache", target).exists() and toy.file("remote", target).exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "kind"), [("file", "truncated"), ("member", "deleted"), ("listing", "flipped")]
+)
+def test_push_mends_the_remote(toy, target, kind):
+    hurt(toy, "remote", target, kind)
+    _, remote = push(toy.open(), all_commits=False, timeout=120, progress=lambda count: None)
+    assert [one.outcome for one in remote.damages if one.state != "missing"] in ([], ["repaired"])
+    assert toy.oids[target] in objects_of(toy.checkout.path.parent / "store")
+
+
+def test_push_never_publishes_a_damaged_file_and_says_what_is_lost(toy):
+    shutil.rmtree(toy.checkout.path.parent / "store")
+    hurt(toy, "cache", "file", "flipped")
+    cache, remote = push(toy.open(), all_commits=False, timeout=120, progress=lambda count: None)
+    assert [(one.oid, one.outcome) for one in cache.damages] == [(toy.oids["file"], "lost")]
+    assert remote.bad == {toy.oids["file"]}
+    assert toy.oids["file"] not in objects_of(toy.checkout.path.parent / "store")
+
+
+def test_push_stops_where_the_folder_of_the_remote_has_disappeared(toy):
+    store = toy.checkout.path.parent / "store"
+    push(toy.open(), all_commits=False, timeout=120, progress=lambda count: None)
+    store.rename(store.with_name("unmounted"))
+    with pytest.raises(UserError, match=f"does not exist any more.*{SEEN}/store"):
+        push(toy.open(), all_commits=False, timeout=120, progress=lambda count: None)
+    assert not store.exists()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_pull_brings_back_what_is_damaged_in_the_cache_and_the_workspace(toy, target):
+    before = content_of(toy)
+    hurt(toy, "cache", target, "flipped")
+    shutil.rmtree(toy.checkout.path / "data/parts")
+    for name in ("table.csv", "edited.csv"):
+        (toy.checkout.path / "data" / name).unlink()
+    (cache,) = pull(toy.open(), timeout=120, progress=lambda count: None)
+    assert cache.damages == [] and content_of(toy) == before
+    objects_of(toy.checkout.path / ".dvc/cache")
+
+
+def test_pull_into_an_empty_clone_never_takes_a_damaged_file(toy):
+    before = content_of(toy)
+    for target in ("file", "output"):
+        hurt(toy, "remote", target, "truncated")
+    shutil.rmtree(toy.checkout.path / ".dvc/cache")
+    for name in ("table.csv", "edited.csv"):
+        (toy.checkout.path / "data" / name).unlink()
+    shutil.rmtree(toy.checkout.path / "data/parts")
+    (cache,) = pull(toy.open(), timeout=120, progress=lambda count: None)
+    assert {one.path for one in lost([cache])} == {"data/table.csv", "data/edited.csv"}
+    assert not (toy.checkout.path / "data/table.csv").exists()
+    for name in FILES[2:]:
+        assert (toy.checkout.path / name).read_bytes() == before[name]
+
+
+def test_the_command_rebuilds_the_output_of_a_stage_that_no_store_has(toy):
+    before = content_of(toy)
+    for where in ("cache", "remote"):
+        hurt(toy, where, "output", "flipped")
+    (toy.checkout.path / "data/edited.csv").unlink()
+    src = Path(__file__).resolve().parents[2] / "src/cairn"
+    shutil.copytree(src, toy.checkout.path / "src/cairn", ignore=shutil.ignore_patterns("__pycache__"))
+    said = toy.checkout.run("python", "src/cairn", "pull")
+    assert "rebuild: dvc repro edit" in said
+    assert content_of(toy) == before
+
+
+def test_every_commit_is_looked_at_once_for_each_content(toy):
+    root = toy.checkout.path
+    old = toy.oids["file"]
+    (root / "data/table.csv").unlink()
+    (root / "data/table.csv").write_text("a,b\n5,6\n", encoding="utf-8")
+    toy.checkout.dvc("add", "--quiet", "data/table.csv")
+    toy.checkout.git("commit", "--quiet", "--all", "--message=changed")
+    (root / "README").write_text("no data\n", encoding="utf-8")
+    toy.checkout.git("add", "README")
+    toy.checkout.git("commit", "--quiet", "--message=text")
+    toy.file("cache", "file").chmod(0o644)
+    damage(toy.file("cache", "file"), "emptied")
+    now = {one.oid for one in needed_objects(toy.open().repo, all_commits=False)}
+    ever = {one.oid: one for one in needed_objects(toy.open().repo, all_commits=True)}
+    assert old not in now and ever[old].revision == toy.checkout.git("rev-parse", "HEAD~2").strip()
+    (damaged,) = [one for one in check(toy.open(all_commits=True))[0].damages if one.oid == old]
+    assert damaged.state == "empty" and damaged.needed.path == "data/table.csv"
+
+
+def test_unfinished_transfers_are_counted_and_removed_on_request_alone(toy):
+    stray = toy.file("remote", "file").with_name(".x7Yz.tmp")
+    stray.write_bytes(b"x" * 1000)
+    found = check(toy.open())
+    assert [one.path for one in found[1].strays] == [str(stray)] and stray.exists()
+    remove_strays(toy.open(), found)
+    assert not stray.exists()
+    assert objects_of(toy.checkout.path / ".dvc/cache") == objects_of(toy.checkout.path.parent / "store")
+
+
+def test_a_listing_that_is_no_json_is_damage_and_not_an_error(toy):
+    for where in ("cache", "remote"):
+        file = toy.file(where, "listing")
+        file.chmod(0o644)
+        file.write_bytes(b"\xff[")
+    cache, remote = check(toy.open())
+    assert {one.oid for one in (*cache.damages, *remote.damages)} == {toy.oids["listing"]}
+
+
+@pytest.mark.parametrize("words", [("--all-commits", "--json"), ("--cache", "--json")])
+def test_the_command_prints_what_it_found_for_programs(toy, words):
+    src = Path(__file__).resolve().parents[2] / "src/cairn"
+    shutil.copytree(src, toy.checkout.path / "src/cairn", ignore=shutil.ignore_patterns("__pycache__"))
+    hurt(toy, "cache", "member", "flipped")
+    said = toy.checkout.run("python", "src/cairn", "verify", *words, fails=True)
+    found = json.loads(said[: said.rindex("]") + 1])
+    assert [one["store"] for one in found] == (["cache"] if "--cache" in words else ["cache", "store"])
+    (damaged,) = found[0]["damages"]
+    assert (damaged["state"], damaged["needed"]["path"]) == ("flipped", "data/parts/x.csv")
+
+
+def test_a_remote_that_is_not_there_is_one_line(toy):
+    with pytest.raises(UserError, match="remote"):
+        open_storage(toy.checkout.path, "nowhere", all_commits=False)
+    toy.checkout.replace(".dvc/config", "../../store", "/proc/nowhere")
+    with pytest.raises(UserError, match=r"^remote 'store' does not work: ") as error:
+        push(toy.open(), all_commits=False, timeout=60, progress=lambda count: None)
+    assert "\n" not in str(error.value)
+
+
+def test_the_md5_of_a_store_is_that_of_hashlib(toy):
+    store = toy.open().cache
+    for oid, stored in store.contents().objects.items():
+        assert store.md5(stored) == hashlib.md5(Path(stored.path).read_bytes()).hexdigest()
+        assert os.stat(stored.path).st_size == stored.size  # noqa: PTH116
+        assert store.read(oid, stored) == Path(stored.path).read_bytes()
