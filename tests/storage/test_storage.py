@@ -59,6 +59,11 @@ def test_what_is_right_is_verified_and_nothing_is_written(toy):
     assert {p.name for p in before if before[p] != after[p]} <= {"lock", "rwlock", "rwlock.lock", "btime"}
 
 
+def empty_workspace(toy):
+    for name in FILES:
+        (toy.checkout.path / name).unlink()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("where", ["cache", "remote"])
@@ -83,6 +88,7 @@ def test_a_fault_in_one_store_is_found_and_mended_from_the_other(toy, where, tar
 def test_what_is_right_nowhere_is_lost_with_its_file_stage_and_commit(toy, target):
     for where in ("cache", "remote"):
         hurt(toy, where, target, "flipped")
+    empty_workspace(toy)
     found = check(toy.open(all_commits=True), mend=True)
     (gone,) = {one.oid: one for one in lost(found)}.values()
     assert gone.oid == toy.oids[target] and gone.rebuilt == (target == "output")
@@ -92,6 +98,7 @@ def test_what_is_right_nowhere_is_lost_with_its_file_stage_and_commit(toy, targe
     assert kept.exists() and not toy.file("cache", target).exists() and toy.file("remote", target).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "kind"), [("file", "truncated"), ("member", "deleted"), ("listing", "flipped")]
 )
@@ -105,12 +112,30 @@ def test_push_mends_the_remote(toy, target, kind):
 def test_push_never_publishes_a_damaged_file_and_says_what_is_lost(toy):
     shutil.rmtree(toy.checkout.path.parent / "store")
     hurt(toy, "cache", "file", "flipped")
+    (toy.checkout.path / "data/table.csv").unlink()
     cache, remote = push(toy.open(), all_commits=False, timeout=120, progress=lambda count: None)
     assert [(one.oid, one.outcome) for one in cache.damages] == [(toy.oids["file"], "lost")]
     assert remote.bad == {toy.oids["file"]}
     assert toy.oids["file"] not in objects_of(toy.checkout.path.parent / "store")
 
 
+@pytest.mark.parametrize("target", ["file", "member", "output"])
+def test_a_file_that_only_the_workspace_has_right_is_not_lost(toy, target):
+    for where in ("cache", "remote"):
+        hurt(toy, where, target, "flipped")
+    assert not list(lost(check(toy.open(), mend=True)))
+    assert all(not verified.damages for verified in check(toy.open()))
+
+
+@pytest.mark.slow
+def test_push_from_a_clone_that_has_a_part_downloads_nothing(toy):
+    toy.file("cache", "member").unlink()
+    cache, remote = push(toy.open(), all_commits=False, timeout=120, progress=lambda count: None)
+    assert (cache.damages, remote.damages) == ([], [])
+    assert not toy.file("cache", "member").exists()
+
+
+@pytest.mark.slow
 def test_push_stops_where_the_folder_of_the_remote_has_disappeared(toy):
     store = toy.checkout.path.parent / "store"
     push(toy.open(), all_commits=False, timeout=120, progress=lambda count: None)
@@ -120,26 +145,24 @@ def test_push_stops_where_the_folder_of_the_remote_has_disappeared(toy):
     assert not store.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 def test_pull_brings_back_what_is_damaged_in_the_cache_and_the_workspace(toy, target):
     before = content_of(toy)
     hurt(toy, "cache", target, "flipped")
-    shutil.rmtree(toy.checkout.path / "data/parts")
-    for name in ("table.csv", "edited.csv"):
-        (toy.checkout.path / "data" / name).unlink()
+    empty_workspace(toy)
     (cache,) = pull(toy.open(), timeout=120, progress=lambda count: None)
     assert cache.damages == [] and content_of(toy) == before
     objects_of(toy.checkout.path / ".dvc/cache")
 
 
+@pytest.mark.slow
 def test_pull_into_an_empty_clone_never_takes_a_damaged_file(toy):
     before = content_of(toy)
     for target in ("file", "output"):
         hurt(toy, "remote", target, "truncated")
     shutil.rmtree(toy.checkout.path / ".dvc/cache")
-    for name in ("table.csv", "edited.csv"):
-        (toy.checkout.path / "data" / name).unlink()
-    shutil.rmtree(toy.checkout.path / "data/parts")
+    empty_workspace(toy)
     (cache,) = pull(toy.open(), timeout=120, progress=lambda count: None)
     assert {one.path for one in lost([cache])} == {"data/table.csv", "data/edited.csv"}
     assert not (toy.checkout.path / "data/table.csv").exists()
@@ -147,6 +170,7 @@ def test_pull_into_an_empty_clone_never_takes_a_damaged_file(toy):
         assert (toy.checkout.path / name).read_bytes() == before[name]
 
 
+@pytest.mark.slow
 def test_the_command_rebuilds_the_output_of_a_stage_that_no_store_has(toy):
     before = content_of(toy)
     for where in ("cache", "remote"):

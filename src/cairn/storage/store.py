@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,7 @@ class Store:
                     with suppress(FileNotFoundError):  # another process has renamed it
                         yield Stored(path, os.stat(path).st_size)  # noqa: PTH116
             return
+        self.odb.fs.fs.invalidate_cache()  # another process may have written since it was listed
         with suppress(FileNotFoundError):
             found: dict[str, Any] = self.odb.fs.fs.find(self.odb.path, detail=True)
             for path, info in found.items():
@@ -88,7 +90,7 @@ class Store:
         """Return the MD5 of the content of a file, which is read."""
         if self.is_folder:
             with Path(stored.path).open("rb") as file:
-                return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+                return md5_of(file)
         total = hashlib.md5(usedforsecurity=False)
         for chunk in self.chunks(stored):
             total.update(chunk)
@@ -131,6 +133,11 @@ class Store:
                 total.update(chunk)
                 copy.write(chunk)
         return total.hexdigest() == oid.partition(".")[0]
+
+
+def md5_of(file: BufferedReader) -> str:
+    """Return the MD5 of an open file in hexadecimal."""
+    return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def content_name(content: bytes) -> str:

@@ -95,10 +95,9 @@ def check(
     if not mend:
         return found
     with locked(storage.repo):
-        kept = storage.root / DAMAGED
         return [
-            repair(found[0], cache, remote, keep=kept),
-            *(repair(one, remote, cache) for one in found[1:] if remote),
+            repair(found[0], cache, remote, workspace=storage.root, keep=storage.root / DAMAGED),
+            *(repair(one, remote, cache, workspace=storage.root) for one in found[1:] if remote),
         ]
 
 
@@ -136,15 +135,18 @@ def push(storage: Storage, *, all_commits: bool, timeout: float, progress: Progr
     probe(storage.remote)
     needed, cached, stored = storage.objects()
     before = verify(storage.cache, cached, needed, other=stored, only_needed=True, progress=progress)
+    # What this clone never had, it need not push.
+    present = replace(before, damages=[one for one in before.damages if one.state != "missing"])
     with locked(storage.repo):
-        mended = repair(before, storage.cache, storage.remote, keep=storage.root / DAMAGED)
+        kept = storage.root / DAMAGED
+        mended = repair(present, storage.cache, storage.remote, workspace=storage.root, keep=kept)
     command = ["push", "--remote", storage.remote.name, *(["--all-commits"] if all_commits else [])]
     pushed = run_dvc(storage.root, command, timeout)
     needed, cached, stored = storage.objects()
     after = verify(storage.remote, stored, needed, other=cached, only_needed=True, progress=progress)
     if after.damages:
         with locked(storage.repo):
-            after = repair(after, storage.remote, storage.cache)
+            after = repair(after, storage.remote, storage.cache, workspace=storage.root)
     if not pushed and not after.bad and not mended.bad:
         raise UserError("dvc push failed; its message is above")
     _remember(storage)
@@ -177,7 +179,8 @@ def pull(storage: Storage, *, timeout: float, progress: Progress) -> list[Verifi
     after = verify(storage.cache, cached, needed, other=stored, only_needed=True, progress=progress)
     if after.damages:
         with locked(storage.repo):
-            after = repair(after, storage.cache, storage.remote, keep=storage.root / DAMAGED)
+            kept = storage.root / DAMAGED
+            after = repair(after, storage.cache, storage.remote, workspace=storage.root, keep=kept)
     whole = [one.path for one in storage.needed if not any(_is_part(each, one) for each in lost([after]))]
     if whole and not run_dvc(storage.root, ["checkout", *whole], timeout):
         raise UserError("dvc checkout failed; its message is above")

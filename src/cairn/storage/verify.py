@@ -1,6 +1,7 @@
 """Compare every object of the cache and of a remote with its name, and replace bad ones by good copies."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from cairn.storage.objects import LISTING, Needed, by_oid, members
-from cairn.storage.store import Contents, Store, Stored
+from cairn.storage.store import Contents, Store, Stored, md5_of
 
 State = Literal["missing", "empty", "truncated", "swapped", "flipped"]
 Outcome = Literal["found", "repaired", "lost"]
@@ -151,14 +152,17 @@ def _md5(store: Store, stored: Stored) -> str | None:
         return None
 
 
-def repair(verified: Verified, store: Store, other: Store | None, *, keep: Path | None = None) -> Verified:
-    """Replace what is damaged by the right copy of another store, where that has one.
+def repair(
+    verified: Verified, store: Store, other: Store | None, *, workspace: Path, keep: Path | None = None
+) -> Verified:
+    """Replace what is damaged by the right copy of another store or of the workspace, where there is one.
 
     Args:
         verified: what is damaged, all of it or a part.
         store: in which it is replaced.
         other: the store that may have a right copy; every copy is compared with its name before it is used.
             None for none.
+        workspace: the root of the repository.
         keep: folder into which damaged files are moved, so that nobody takes them for right ones. None leaves
             a file where it is unless a right copy takes its place.
 
@@ -172,6 +176,7 @@ def repair(verified: Verified, store: Store, other: Store | None, *, keep: Path 
             copy = Path(folder) / "object"
             stored = copies.get(damage.oid)
             right = other is not None and stored is not None and other.fetch(damage.oid, stored, copy)
+            right = right or _from_workspace(damage, workspace, copy)
             if right or keep is not None:
                 _set_aside(store, contents.objects.get(damage.oid), damage.oid, keep)
             if right:
@@ -179,6 +184,14 @@ def repair(verified: Verified, store: Store, other: Store | None, *, keep: Path 
         lost = damage.needed is not None and not right
         damages.append(replace(damage, outcome="repaired" if right else "lost" if lost else "found"))
     return replace(verified, damages=damages)
+
+
+def _from_workspace(damage: Damage, workspace: Path, copy: Path) -> bool:
+    if damage.needed is None or not (workspace / damage.needed.path).is_file():
+        return False
+    shutil.copyfile(workspace / damage.needed.path, copy)
+    with copy.open("rb") as file:
+        return md5_of(file) == damage.oid
 
 
 def _set_aside(store: Store, stored: Stored | None, oid: str, keep: Path | None) -> None:
