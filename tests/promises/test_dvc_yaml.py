@@ -11,7 +11,7 @@ from repository import ROOT, SRC
 
 from cairn.imports import code_of_stage
 from cairn.metrics.scores import METRICS
-from cairn.models.package import TRUSTED
+from cairn.models.trust import TRUSTED
 from cairn.settings.evaluate import METRICS_OF
 
 PIPELINE = OmegaConf.to_container(OmegaConf.load(ROOT / "dvc.yaml"))

@@ -1,5 +1,7 @@
 """`cairn serve`."""
 
+import gc
+
 from typer import Option
 
 from cairn.commands.options import Policy, Trust, from_root, names
@@ -44,6 +46,7 @@ def main(
       cairn serve --model champion --follow 30        the model of a tag that moves
       cairn serve --api-key-env KEY --log predictions/log
     """
+    gc.disable()  # until the first model is loaded: what is made before stays
     try:
         from cairn.serve.server import serve
     except ModuleNotFoundError as error:

@@ -5,11 +5,9 @@ package.json        inputs (contract, raw columns), outputs (task, classes, thre
 reference.parquet   a few validation rows: an example, the background of explanations, and a self-test
 """
 
-import importlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -25,6 +23,7 @@ from cairn.data.load import derived, with_dates
 from cairn.data.predictions import Floats
 from cairn.data.tables import read_table, write_table
 from cairn.errors import UserError
+from cairn.models.trust import is_trusted, skops_io
 from cairn.settings.contract import Column, Contract
 from cairn.settings.data import DataConfig, Task
 from cairn.settings.expressions import names_in
@@ -39,32 +38,6 @@ TILE = 64
 BLOCK = 16 * TILE
 """Rows predicted at a time. Every tree reads all of them, so they have to stay in the processor's cache."""
 REFERENCE_ROWS = 256
-
-TRUSTED = frozenset(
-    {
-        "cairn.features.encode.ToNumbers",
-        "cairn.features.encode.ToText",
-        "cairn.models.cnn.CNNClassifier",
-        "cairn.models.cnn.CNNRegressor",
-        "cairn.models.mlp.MLPClassifier",
-        "cairn.models.mlp.MLPRegressor",
-        "collections.OrderedDict",
-        "collections.defaultdict",
-        "functools.partial",
-        "numpy.dtype",
-        "scipy.sparse._csr.csr_matrix",
-        "sklearn.calibration._CalibratedClassifier",
-        "sklearn.calibration._SigmoidCalibration",
-        "sklearn.calibration._TemperatureScaling",
-        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
-        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
-        "sklearn.tree._tree.Tree",
-        "sklearn.utils.validation.check_array",
-    }
-)
-"""Types that a file may hold beside skops' own list (estimators of scikit-learn, arrays, plain Python). Full
-names, not prefixes: every library has functions that a model file must not call."""
 
 
 def library_versions() -> dict[str, str]:
@@ -245,7 +218,7 @@ def save(package: Package, folder: Path) -> None:
 
     model = {"encoder": package.encoder, "estimator": package.estimator}
     text = json.dumps(_record(package), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    content = canonical(_skops().dumps(model))
+    content = canonical(skops_io().dumps(model))
     fresh, old = (folder.with_name(f".{folder.name}.{kind}-{os.getpid()}") for kind in ("new", "old"))
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -274,10 +247,10 @@ def load(folder: Path, trust: Sequence[str] = ()) -> Package:
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     if record.pop("format") != FORMAT:
         raise UserError(f"{folder}: saved by another version of cairn; run `dvc repro`")
-    skops = _skops()
+    skops = skops_io()
     needed = skops.get_untrusted_types(file=folder / MODEL)
     trusted = tuple(f"{prefix}." for prefix in trust)
-    strange = [name for name in needed if name not in TRUSTED and not f"{name}.".startswith(trusted)]
+    strange = [name for name in needed if not f"{name}.".startswith(trusted) and not is_trusted(name)]
     if strange:
         roots = sorted({name.partition(".")[0] for name in strange})
         raise UserError(
@@ -318,24 +291,6 @@ def reference_rows(package: Package, rows: pd.DataFrame) -> pd.DataFrame:
     """Return up to REFERENCE_ROWS of the rows, evenly spaced, with the columns of the source."""
     spaced = np.unique(np.linspace(0, len(rows) - 1, min(REFERENCE_ROWS, len(rows))).astype(int))
     return rows.iloc[spaced][package.source_columns].reset_index(drop=True)
-
-
-def _skops() -> Any:
-    """Import skops.io without torch.
-
-    skops lists scikit-learn's estimators, which imports every package of it, and one of them, a layer between
-    both libraries that holds no estimator, imports torch: 2 s of CPU where torch is not used.
-    """
-    layer = "sklearn.externals.array_api_compat.torch"
-    modules: dict[str, Any] = sys.modules
-    hidden = layer not in modules
-    if hidden:
-        modules[layer] = None  # its import fails, which the listing ignores
-    try:
-        return importlib.import_module("skops.io")
-    finally:
-        if hidden:
-            del modules[layer]
 
 
 def _record(package: Package) -> dict[str, Any]:
