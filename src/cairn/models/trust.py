@@ -64,7 +64,13 @@ TRUSTED = frozenset(
 NO_ESTIMATORS = frozenset({"conftest", "estimator_checks", "experimental", "externals", "tests"})
 """Modules of scikit-learn that are not imported to look for an estimator."""
 LISTS = "skops.io._trusted_types"
-LISTED = ("CONTAINER", "NUMPY_DTYPE", "NUMPY_RANDOM_BIT_GENERATOR", "NUMPY_UFUNC", "PRIMITIVE", "SCIPY_UFUNC") + (
+LISTED = (
+    "CONTAINER",
+    "NUMPY_DTYPE",
+    "NUMPY_RANDOM_BIT_GENERATOR",
+    "NUMPY_UFUNC",
+    "PRIMITIVE",
+    "SCIPY_UFUNC",
     "SKLEARN_ESTIMATOR",
     "SKLEARN_INTERNAL",
 )

@@ -68,7 +68,7 @@ class Envelope:
 
     def _note(self, scope: Message, status: int, seconds: float, failed: Exception | None) -> None:
         path = getattr(scope.get("route"), "path", "other")
-        self.telemetry.latency.labels(path, str(status)).observe(seconds)
+        self.telemetry.latency(path, str(status)).observe(seconds)
         fields = {
             "request_id": scope["state"]["request_id"],
             "method": scope["method"],

@@ -139,7 +139,7 @@ def answer_schema(model: ServedModel) -> dict[str, Any]:
 
 
 def operation(model: ServedModel) -> dict[str, Any]:
-    """Return what the schema says of POST /predict beside its summary."""
+    """Return what the schema says of POST /predict."""
     row = {"$ref": "#/components/schemas/Row"}
     explain = {"type": "boolean", "default": False}
     rows = {
@@ -156,6 +156,9 @@ def operation(model: ServedModel) -> dict[str, Any]:
         for status, reason in REASONS.items()
     }
     return {
+        "summary": "Predict one row or many",
+        "tags": ["predict"],
+        "operationId": "predict",
         "parameters": [{"name": "explain", "in": "query", "description": why, "schema": explain}],
         "requestBody": {
             "required": True,

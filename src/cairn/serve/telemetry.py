@@ -4,9 +4,8 @@ import json
 import logging
 import os
 import sys
-from collections import Counter as Count
-from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -26,27 +25,29 @@ class Telemetry:
         self._shown = CollectorRegistry() if os.environ.get(SHARED) else registry
         if self._shown is not registry:
             MultiProcessCollector(self._shown)
-        self.latency = Histogram(
+        latency = Histogram(
             "cairn_request_seconds",
             "Time from a request to its response",
             ["path", "status"],
             buckets=BUCKETS,
             registry=registry,
         )
+        self.latency = cache(latency.labels)
         self.rows = Counter("cairn_rows", "Rows that were asked about", registry=registry)
-        self.predictions = Counter("cairn_predictions", "Rows predicted", ["outcome"], registry=registry)
+        predictions = Counter("cairn_predictions", "Rows predicted", ["outcome"], registry=registry)
+        self.predictions = cache(predictions.labels)
         self.violations = Counter(
             "cairn_violations", "Values outside the contract", ["column"], registry=registry
         )
         self.reloads = Counter("cairn_reloads", "Models loaded", ["result"], registry=registry)
         self.logged = Counter("cairn_log_rows", "Rows of the prediction log", ["result"], registry=registry)
 
-    def count(self, outcomes: Iterable[Any], columns: Iterable[str]) -> None:
+    def count(self, outcomes: list[Any], columns: list[str]) -> None:
         """Count predictions by what was predicted, and violations by column."""
-        for outcome, times in Count(outcomes).items():
-            self.predictions.labels(str(outcome).lower()).inc(times)
-        for column, times in Count(columns).items():
-            self.violations.labels(column).inc(times)
+        for outcome in set(outcomes):
+            self.predictions(str(outcome).lower()).inc(outcomes.count(outcome))
+        for column in set(columns):
+            self.violations.labels(column).inc(columns.count(column))
 
     def text(self) -> bytes:
         """Return the metrics of all workers in the text format of Prometheus."""
