@@ -139,6 +139,12 @@ class Process:
                 break
         raise AssertionError(f"never said {message}: {self.lines[-5:]}")
 
+    def listen(self, seconds):
+        """Read the log for a while; a server whose log nobody reads waits."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._read(end - time.monotonic())
+
     def _read(self, seconds):
         stream = self.process.stderr.fileno()
         if not select.select([stream], [], [], max(seconds, 0))[0]:

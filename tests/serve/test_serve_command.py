@@ -15,11 +15,14 @@ from cairn.models.package import save
 from cairn.serve import server
 
 
-def test_a_model_is_replaced_under_load_and_a_stop_is_graceful(tmp_path):
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_model_is_replaced_under_load_and_a_stop_is_graceful(workers, tmp_path):
     """Every response is of one of the two models as a whole; the last ones are answered after SIGTERM."""
     model = saved(tmp_path)
-    with Process("--model", model) as process:
-        client = process.client().wait_until_ready()
+    with Process("--model", model, "--workers", str(workers)) as process:
+        client = process.client()
+        process.until("model loaded", times=workers)
+        client.wait_until_ready()
         before = client.predict(GOOD).json
         found, stop = [], threading.Event()
 
@@ -32,7 +35,7 @@ def test_a_model_is_replaced_under_load_and_a_stop_is_graceful(tmp_path):
             thread.start()
         save(package(max_iter=5), tmp_path / "model")
         process.send(signal.SIGHUP)
-        process.until("model loaded", times=2)
+        process.until("model loaded", times=2 * workers)
         time.sleep(0.2)
         stop.set()
         for thread in threads:
@@ -40,7 +43,7 @@ def test_a_model_is_replaced_under_load_and_a_stop_is_graceful(tmp_path):
         after = client.predict(GOOD).json
         (tmp_path / "model/package.json").write_text("{}")
         process.send(signal.SIGHUP)
-        process.until("model not loaded")
+        process.until("model not loaded", times=workers)
         assert client.predict(GOOD).json == after
         process.send(signal.SIGTERM)
         assert process.wait() == 0

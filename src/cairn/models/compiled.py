@@ -162,9 +162,9 @@ class Trees:
         from sklearn.ensemble._hist_gradient_boosting.predictor import _predict_from_raw_data
 
         rows, columns = matrix.shape
-        first = np.broadcast_to(self.estimator._baseline_prediction, (rows, self.shape[1]))
+        first = self.estimator._baseline_prediction
         if rows > FEW:
-            total = np.array(first, order="F")
+            total = np.array(np.broadcast_to(first, (rows, self.shape[1])), order="F")
             for each in self.estimator._predictors:
                 for k, tree in enumerate(each):
                     total[:, k] += tree.predict(matrix, self.known, self.mapping, 1)

@@ -30,15 +30,22 @@ from cairn.serve.service import Answered, Options, Service
 TITLE = "cairn"
 
 
-def create_app(options: Options, stop: Callable[[], None] = lambda: None) -> FastAPI:
+def create_app(
+    options: Options, stop: Callable[[], None] = lambda: None, *, loaded_first: bool = False
+) -> FastAPI:
     """Return the application; its model is loaded when it starts.
+
+    Args:
+        options: of the user.
+        stop: ends the server when the first model cannot be loaded.
+        loaded_first: whether no request is taken before the model is loaded.
 
     Raises:
         UserError: the environment variable of the API key is not set.
     """
     service = Service(options, stop)
     app = FastAPI(title=TITLE, lifespan=_lifespan, redoc_url=None)
-    app.state.service = service
+    app.state.service, app.state.loaded_first = service, loaded_first
     app.add_middleware(Envelope, telemetry=service.telemetry, key=_key(options.api_key_env))
     app.add_exception_handler(RequestError, _bad_request)
     app.add_exception_handler(HTTPException, _http_error)
@@ -62,14 +69,17 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     service: Service = app.state.service
     loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
 
-    def load() -> None:
+    def load() -> asyncio.Task[None]:
         task = loop.create_task(service.load())
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+        return task
 
     if hasattr(signal, "SIGHUP") and threading.current_thread() is threading.main_thread():
         loop.add_signal_handler(signal.SIGHUP, load)
-    load()
+    loading = load()
+    if app.state.loaded_first:
+        await loading
     if service.options.follow is not None:
         tasks.add(loop.create_task(service.follow(service.options.follow)))
     yield

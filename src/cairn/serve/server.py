@@ -105,5 +105,5 @@ def worker() -> FastAPI:
     log_json_lines()
     options = json.loads(os.environ[SETTINGS])
     options |= {"limits": Limits(**options["limits"]), "trust": tuple(options["trust"])}
-    # A worker without a model ends, and is started again.
-    return create_app(Options(**options), stop=lambda: signal.raise_signal(signal.SIGTERM))
+    # A worker without a model ends, and is started again; the others answer until it has one.
+    return create_app(Options(**options), lambda: signal.raise_signal(signal.SIGTERM), loaded_first=True)
