@@ -1,7 +1,7 @@
 """`cairn predict`."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +14,8 @@ from cairn.errors import UserError
 if TYPE_CHECKING:
     from cairn.models.package import Package
     from cairn.serve.batch import Summary
-    from cairn.serve.sources import Source
+    from cairn.serve.predictor import Predictor
+    from cairn.serve.sources import Block, Source
     from cairn.settings.kpi import CostKpi
 
 REFUSED = 3
@@ -61,6 +62,16 @@ def main(
     to_connection: str | None = Option(
         None, metavar="NAME|URL", help="For --to-table", show_default="--connection"
     ),
+    on: Literal["local", "ray"] = Option(
+        "local", help="Where rows are predicted: here, or as tasks of the Ray cluster at RAY_ADDRESS"
+    ),
+    workers: int | None = Option(
+        None,
+        metavar="N",
+        min=1,
+        help="With --on ray: blocks in work at a time",
+        show_default="2 for each CPU of the cluster, at most 64",
+    ),
     trust: Trust = None,
 ) -> None:
     """Predict the rows of a file, a folder or a query.
@@ -82,12 +93,18 @@ def main(
         raise UserError("no input given: pass FILE, FOLDER or -, or --sql with --connection")
     if (output is None) == (to_table is None):
         raise UserError("no output given: pass -o FILE, or --to-table with a connection")
+    if workers is not None and on != "ray":
+        raise UserError("--workers needs --on ray")
     from cairn.progress import elapsed
     from cairn.serve.batch import predict_source, write_all
     from cairn.serve.model import named_model
     from cairn.serve.outcomes import prices
     from cairn.serve.predictor import Predictor
 
+    if on == "ray":
+        from cairn.experiments.ray_cluster import connected
+
+        connected()  # before anything that takes long
     folder = user_folder()
     with elapsed("loading the model"):
         found = folder if (folder / model).exists() else Path.cwd()
@@ -102,7 +119,8 @@ def main(
             path = None if given == "-" else Path(from_root(str(given)))
             opened = _file(path, form, predictor.package, names(trust))
         source = stack.enter_context(opened)
-        blocks = predict_source(predictor, source, names(keep))
+        predict = _on_ray(predictor, source.text, workers) if on == "ray" else None
+        blocks = predict_source(predictor, source, names(keep), predict)
         _say_if_stopped(target)
         summary = write_all(blocks, source, sink, listing, stack.close)
     text = _said(summary, prices(predictor.package), to_table or str(output), listing)
@@ -128,6 +146,12 @@ def _file(
     if path is not None and needs_loader(path, form, package):
         return open_loader(path, package, trust)
     return open_file(path, form, package)
+
+
+def _on_ray(predictor: "Predictor", text: bool, workers: int | None) -> "Callable[[Iterable[Block]], Any]":
+    from cairn.serve.cluster import predict_on_ray
+
+    return lambda blocks: predict_on_ray(predictor, blocks, text=text, workers=workers)
 
 
 def _sink(

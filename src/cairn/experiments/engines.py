@@ -8,11 +8,9 @@ SBATCH_PARTITION and SBATCH_TIMELIMIT; they take precedence over what is set her
 """
 
 import io
-import logging
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Sequence
@@ -22,9 +20,9 @@ from typing import Any
 
 from cairn.errors import UserError
 from cairn.experiments.pool import Workers
+from cairn.experiments.ray_cluster import connected, cpus_of_nodes
 
 GRACE_SECONDS = 5.0
-CONNECT_SECONDS = 5.0
 CANCEL_SECONDS = 10.0
 QUEUE_SECONDS = 2.0
 FILE_SYSTEM_SECONDS = 15.0
@@ -144,21 +142,8 @@ class RayWorkers(_Cluster):
         self, commands: Sequence[Sequence[str]], logs: Sequence[Path], threads: int, gpus: int
     ) -> None:
         environment, folder = dict(os.environ), str(Path.cwd())
-        # Ray reads it when it is imported.
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        try:
-            import ray
-        except ImportError as error:
-            raise UserError("--on ray needs the `ray` extra: run `make scale`") from error
-        if not ray.is_initialized():
-            try:
-                _reach(os.environ.get("RAY_ADDRESS", ""))
-                ray.init(address="auto", logging_level=logging.ERROR, log_to_driver=False)
-            except (OSError, ValueError, RuntimeError) as error:
-                raise UserError(
-                    "--on ray: no cluster answers: set RAY_ADDRESS=HOST:PORT, or run `ray start --head` here"
-                ) from error
-        largest = max((node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]), default=0)
+        ray = connected()
+        largest = max(cpus_of_nodes(ray), default=0)
         if threads > largest:
             raise UserError(
                 f"--on ray: a worker needs {threads} CPUs (threads) and the largest node has {largest:g}:"
@@ -192,13 +177,6 @@ class RayWorkers(_Cluster):
             return self._ray.get(task)
         except RayError:
             return 1
-
-
-def _reach(address: str) -> None:
-    """Raise OSError if nothing listens there: Ray itself tries for two minutes and then ends the process."""
-    host, _, port = address.rpartition(":")
-    if host and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
 
 
 def _ray_runner() -> Any:

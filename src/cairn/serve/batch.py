@@ -1,13 +1,13 @@
 """Predict the rows of a source into a sink, in bounded memory, and count what is wrong with them."""
 
 import csv
-from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -82,26 +82,50 @@ def needed_columns(predictor: Predictor, source: Source, keep: Sequence[str]) ->
     return there
 
 
-def predict_source(
-    predictor: Predictor, source: Source, keep: Sequence[str], first_row: int = 0
-) -> Iterator[tuple[pa.Table, Predictions]]:
-    """Yield the kept columns, the row's number and its prediction, and what is wrong, block by block.
+class Done(NamedTuple):
+    """A block that is predicted: its output, what is wrong with it, and the share of the source up to it."""
 
-    The number of a row is its position in the source, from first_row; a row that is refused has nulls.
+    output: pa.Table
+    found: Predictions
+    share: float | None
+
+
+def predict_source(
+    predictor: Predictor,
+    source: Source,
+    keep: Sequence[str],
+    predict: Callable[[Iterable[Block]], Iterator[tuple[pa.Table, Predictions]]] | None = None,
+) -> Iterator[Done]:
+    """Yield the kept columns, the row's number and its prediction, block by block.
+
+    The number of a row is its position in the source, from 0; a row that is refused has nulls.
+
+    Args:
+        predictor: the model.
+        source: of the rows.
+        keep: columns to copy.
+        predict: yields for each block, in order, its columns to keep and its predictions; None predicts here.
     """
     inputs = needed_columns(predictor, source, keep)
-    done = first_row
-    for block in source.blocks(inputs, keep):
-        found = _predicted(predictor, block, source.text)
+    shares: deque[float | None] = deque()
+
+    def blocks() -> Iterator[Block]:
+        for block in source.blocks(inputs, keep):
+            shares.append(source.share())
+            yield block
+
+    here = ((block.kept, predictor.block(block.rows, text=source.text)) for block in blocks())
+    done = 0
+    for kept, found in predict(blocks()) if predict else here:
         rows = len(found.refused)
-        columns = {name: block.kept[name] for name in keep}
+        columns = {name: kept[name] for name in keep}
         columns[ROW] = pa.array(np.arange(done, done + rows))
-        yield pa.table(columns | _outputs(predictor.package, found)), found
+        yield Done(pa.table(columns | _outputs(predictor.package, found)), found, shares.popleft())
         done += rows
 
 
 def write_all(
-    blocks: Iterator[tuple[pa.Table, Predictions]],
+    blocks: Iterator[Done],
     source: Source,
     open_sink: Callable[[pa.Schema], AbstractContextManager[Write]],
     listing: Path | None,
@@ -122,15 +146,14 @@ def write_all(
     summary = Summary()
     first = next(blocks)
     bar = tqdm(total=source.rows, desc="predict", unit=" rows", unit_scale=True, disable=None, leave=False)
-    with open_sink(first[0].schema) as write, _listing(listing) as add, bar:
-        for table, found in chain([first], blocks):
-            write(table)
+    with open_sink(first.output.schema) as write, _listing(listing) as add, bar:
+        for output, found, share in chain([first], blocks):
+            write(output)
             add(found.violations, summary.rows)
-            summary.add(table, found)
-            share = source.share()
+            summary.add(output, found)
             if source.rows is None and share:
                 bar.total = round(summary.rows / share)
-            bar.update(table.num_rows)
+            bar.update(output.num_rows)
         close()
     return summary
 
@@ -155,12 +178,6 @@ def _listing(target: Path | None) -> Generator[Callable[[list[Violation], int], 
         yield add
     if target is not None and not writers:
         target.unlink(missing_ok=True)
-
-
-def _predicted(predictor: Predictor, block: Block, text: bool) -> Predictions:
-    if isinstance(block.rows, pa.Table):
-        return predictor.table(block.rows, text=text)
-    return predictor.rows(block.rows)
 
 
 def _outputs(package: Package, found: Predictions) -> dict[str, pa.Array]:

@@ -20,6 +20,8 @@ from cairn.serve.fields import Field, Violation
 from cairn.serve.frame import framed
 
 Policy = Literal["refuse", "flag", "ignore"]
+Rows = pa.Table | list[dict[str, Any]]
+"""A table, or values of JSON."""
 log = logging.getLogger("cairn.serve")
 
 
@@ -80,6 +82,10 @@ class Predictor:
         if self.plain_because:
             self.compiled = None
             log.warning("rows go through pandas: %s", self.plain_because)
+
+    def block(self, rows: Rows, *, text: bool) -> Predictions:
+        """Predict a block of a source; see `table` and `rows`."""
+        return self.table(rows, text=text) if isinstance(rows, pa.Table) else self.rows(rows)
 
     def rows(self, rows: Sequence[Mapping[str, Any]]) -> Predictions:
         """Predict a few rows: by column a number, text, boolean or None.

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from cairn.errors import UserError, did_you_mean
 from cairn.models.package import Package
 from cairn.serve.delimited import Dialect, Records, dialect_of
+from cairn.serve.predictor import Rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +38,7 @@ Dicts = list[dict[str, Any]]
 class Block(NamedTuple):
     """Some rows: the columns that the model needs, as a table or as values of JSON, and those to keep."""
 
-    rows: pa.Table | Dicts
+    rows: Rows
     kept: pa.Table
 
 
