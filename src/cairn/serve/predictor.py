@@ -96,10 +96,11 @@ class Predictor:
         clean = [self._clean(at, row, violations) for at, row in enumerate(rows)]
         if self.compiled is None:
             columns = np.empty((len(self.fields), len(rows)), dtype=object)
-            columns.T[:] = clean
+            columns.T[:] = clean or columns.T
             return self._predict_columns(dict(zip(self.fields, columns, strict=True)), violations)
-        values = np.array([self.compiled.encoder.row(row) for row in clean], dtype=np.float64)
-        return self._predict_values(values.reshape(len(rows), -1), violations)
+        encoder = self.compiled.encoder
+        values = np.array([encoder.row(row) for row in clean], dtype=np.float64)
+        return self._predict_values(values.reshape(len(rows), len(encoder.features)), violations)
 
     def explain(self, rows: Sequence[Mapping[str, Any]]) -> Contributions:
         """Attribute the predictions of rows to groups and columns, see cairn.models.contributions.

@@ -151,4 +151,6 @@ def _sql_type(kind: pa.DataType) -> Any:
         return types.Numeric(kind.precision, kind.scale)
     if pa.types.is_timestamp(kind):
         return types.DateTime(timezone=kind.tz is not None)
+    if pa.types.is_binary(kind):
+        return types.LargeBinary()
     return types.Date() if pa.types.is_date(kind) else types.Text()

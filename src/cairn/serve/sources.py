@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, cast
 
@@ -201,14 +202,12 @@ def _columnar(path: Path, kind: Format) -> Generator[Source]:
 
     try:
         if kind == "parquet":
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                blocks = _of_tables(file.iter_batches, file.schema_arrow)
                 names = list(file.schema_arrow.names)
-                yield Source(
-                    str(path), names, False, _of_tables(file.iter_batches, names), rows=file.metadata.num_rows
-                )
+                yield Source(str(path), names, False, blocks, rows=file.metadata.num_rows)
         else:
             with pa.memory_map(str(path)) as mapped, ipc.open_file(mapped) as file:
-                names = list(file.schema.names)
 
                 def batches(batch_size: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
                     for at in range(file.num_record_batches):
@@ -216,18 +215,21 @@ def _columnar(path: Path, kind: Format) -> Generator[Source]:
                         for start in range(0, batch.num_rows, batch_size):
                             yield batch.slice(start, batch_size)
 
-                yield Source(str(path), names, False, _of_tables(batches, names))
+                yield Source(str(path), list(file.schema.names), False, _of_tables(batches, file.schema))
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path}: cannot be read as {kind}: {' '.join(str(error).split())}") from error
 
 
 def _of_tables(
-    batches: Callable[..., Iterator[pa.RecordBatch]], names: list[str]
+    batches: Callable[..., Iterator[pa.RecordBatch]], schema: pa.Schema
 ) -> Callable[[Sequence[str], Sequence[str]], Iterator[Block]]:
     def blocks(inputs: Sequence[str], kept: Sequence[str]) -> Iterator[Block]:
-        wanted = list(dict.fromkeys([*inputs, *kept])) or names[:1]
-        for batch in batches(batch_size=ROWS, columns=wanted):
-            table = pa.Table.from_batches([batch])
+        wanted = list(dict.fromkeys([*inputs, *kept])) or schema.names[:1]
+        tables = (pa.Table.from_batches([batch]) for batch in batches(batch_size=ROWS, columns=wanted))
+        # A file without rows has no batch.
+        for table in chain(tables, [schema.empty_table().select(wanted)]):
+            # Reading a value that is not in its buffer would end the process.
+            table.validate(full=True)
             yield Block(_plain(table.select(list(inputs))), table.select(list(kept)))
 
     return blocks
@@ -303,7 +305,10 @@ def _json(name: str, handle: BinaryIO, kept: Sequence[str]) -> Iterator[Block]:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise UserError(f"{name}: line {number} is not JSON in UTF-8: {error}") from error
+            said = error
+            if isinstance(error, json.JSONDecodeError):  # it counts lines of its own
+                said = f"{error.msg} (character {error.colno})"
+            raise UserError(f"{name}: line {number} is not JSON in UTF-8: {said}") from error
         if not isinstance(row, dict):
             raise UserError(f"{name}: line {number} is not an object {{...}} of JSON")
         rows.append(row)
