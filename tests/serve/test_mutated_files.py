@@ -1,14 +1,19 @@
 """Hundreds of broken files: predictions, or one line that names the file and nothing written; no crash."""
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import random
 import subprocess
 import sys
+import zipfile
 from collections import Counter
 from dataclasses import dataclass, replace
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from http_service import GOOD, package
@@ -20,7 +25,8 @@ from cairn.models.package import save
 ROWS = 60
 COLUMNS = ["id", *GOOD]
 TEXT = ["csv", "tsv", "jsonl"]
-KINDS = [*TEXT, "parquet", "feather"]
+COMPRESSED = {"csv.gz": gzip.compress, "csv.bz2": bz2.compress, "csv.xz": lzma.compress}
+KINDS = [*TEXT, "parquet", "feather", *COMPRESSED, "csv.zip"]
 ODD = [
     "NaN", "nan", "Infinity", "-Infinity", "inf", "1e999", "-1e999", "1e-999", "-0", "0x10", "1_000", "1,5",
     "１", "9" * 5000, "0." + "3" * 5000, "1e5" * 3, "", " ", "None", "null", "true", "FALSE", "\0", "a\0b",
@@ -63,7 +69,12 @@ def table():
 def written(made, kind):
     """Return the bytes of a file."""
     file = io.BytesIO()
-    if kind in ("csv", "tsv"):
+    if kind in COMPRESSED:
+        return COMPRESSED[kind](written(made, "csv"))
+    if kind == "csv.zip":
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("in.csv", written(made, "csv"))
+    elif kind in ("csv", "tsv"):
         made.to_csv(file, index=False, sep="," if kind == "csv" else "\t")
     elif kind == "jsonl":
         made.to_json(file, orient="records", lines=True, force_ascii=False)
@@ -74,7 +85,7 @@ def written(made, kind):
     return file.getvalue()
 
 
-def break_bytes(draw, content, kind):
+def break_bytes(draw, content):
     """Break a file of any kind."""
     at, to = sorted(draw.randrange(len(content) + 1) for _ in range(2))
     noise = draw.randbytes(draw.choice([1, 8, 300]))
@@ -188,12 +199,13 @@ class Case:
 
 
 def broken(draw):
-    kind = draw.choice(KINDS)
+    kind = draw.choice([*KINDS[:5] * 2, *KINDS[5:]])
     content = written(table(), kind)
     if kind in TEXT:
-        content = draw.choice([break_text, break_text, break_bytes])(draw, content, kind)
+        content = break_text(draw, content, kind) if draw.random() < 0.7 else break_bytes(draw, content)
     else:
-        content = break_columns(draw, kind) if draw.random() < 0.4 else break_bytes(draw, content, kind)
+        columnar = kind in ("parquet", "feather") and draw.random() < 0.4
+        content = break_columns(draw, kind) if columnar else break_bytes(draw, content)
     output = draw.choice(["out.parquet"] * 4 + ["out.csv", "out.jsonl"])
     policy = draw.choice(["flag", "flag", "refuse", "ignore"])
     return Case(kind, content, output, policy, keep=draw.random() < 0.8)
@@ -270,7 +282,7 @@ def check(case, expected, result, folder):
     lines = [line for line in said.splitlines() if not line.startswith("rows go through pandas")]
     if code == 1:
         assert len(lines) == 1 and lines[0].startswith("cairn predict: ") and len(said) < 1000, shown
-        assert f"in.{case.kind}" in said, shown
+        assert f"in.{case.kind}" in said or f"{case.output}: cannot be written" in said, shown
         assert not left, shown
         return
     assert code == 0 or (code == 3 and case.policy == "refuse"), shown
@@ -301,3 +313,55 @@ def test_broken_files_are_predicted_or_named(program, expected):
 @pytest.mark.slow
 def test_hundreds_of_broken_files_are_predicted_or_named(program, expected):
     assert {0, 1, 3} == set(predict_broken(program, expected, 300, seed=2))
+
+
+def parquet(**columns):
+    """Return a file of Parquet in which these columns hold one value many times, given with its type."""
+    made = pa.Table.from_pandas(table(), preserve_index=False)
+    for name, (value, kind) in columns.items():
+        made = made.set_column(COLUMNS.index(name), name, pa.array([value] * ROWS, kind))
+    return of_arrow(made)
+
+
+def of_arrow(made):
+    file = io.BytesIO()
+    pq.write_table(made, file)
+    return file.getvalue()
+
+
+def flipped(content, place):
+    return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+
+
+def locked(content):
+    """Set the bit of a zip file that says it is encrypted, in both places."""
+    place = content.rindex(b"PK\x01\x02") + 8
+    return content[:6] + b"\x01" + content[7:place] + b"\x01" + content[place + 1 :]
+
+
+TWICE = pa.table([pa.array(["1"])] * 6, names=["load", "noise", "night", "línea", "stop", "load"])
+HEAD = ",".join(COLUMNS)
+FOUND = {
+    "no rows": ("parquet", written(table().head(0), "parquet"), "out.csv", 0, ""),
+    "no rows of JSON": ("jsonl", b"\n", "out.csv", 0, ""),
+    "half a character": ("jsonl", b'{"stop": "\\ud800"}\n', "out.csv", 1, "line 1 is not JSON in UTF-8"),
+    "half a character as bytes": ("jsonl", b'{"stop": "\xed\xa0\x80"}\n', "out.csv", 1, "line 1 is not JSON"),
+    "two columns of a name": ("parquet", of_arrow(TWICE), "out.csv", 1, "two columns are called load"),
+    "a list in place of a text": ("parquet", parquet(stop=([1], pa.list_(pa.int8()))), "out.csv", 0, ""),
+    "a year that Python lacks": ("parquet", parquet(stop=(10**7, pa.date32())), "out.csv", 0, ""),
+    "to be kept as JSON": ("parquet", parquet(id=(10**7, pa.date32())), "out.jsonl", 1, "cannot be written"),
+    "bytes to CSV": ("parquet", parquet(id=(b"\xff", pa.binary())), "out.csv", 1, "cannot be written as csv"),
+    "a record of 9 MB": ("csv", f"{HEAD}\nr,{'y' * 9_000_000}\n".encode(), "out.csv", 1, "line 2 is part of"),
+    "wrong gzip": ("csv.gz", flipped(written(table(), "csv.gz"), 40), "out.csv", 1, "cannot be read"),
+    "an encrypted zip": ("csv.zip", locked(written(table(), "csv.zip")), "out.csv", 1, "encrypted"),
+}
+
+
+@pytest.mark.parametrize("found", FOUND.values(), ids=FOUND)
+def test_a_file_that_once_failed(program, found):
+    kind, content, output, code, words = found
+    case = Case(kind, content, output, "flag", keep="written" in words)
+    result = program.run(case)
+    check(case, {}, result, program.folder)
+    assert result[0] == code and words in result[1]
+    clean(program.folder)

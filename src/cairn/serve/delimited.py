@@ -165,10 +165,13 @@ class Records:
         if self._again is None:
             return " ".join(str(error).split()).removeprefix("CSV parse error: ")
         text = _Text(self.name, self._again(), self._dialect.encoding)
-        reader, line = csv.reader(text.lines(), delimiter=self._dialect.sep), 1
-        last = 1
+        reader = csv.reader(text.lines(), delimiter=self._dialect.sep)
+        last, line, too_long = 1, 1, f"is part of a record longer than {BLOCK_BYTES:,} bytes"
+        limit = csv.field_size_limit(BLOCK_BYTES)
         try:
             for row in reader:
+                if sum(len(value.encode()) for value in row) > BLOCK_BYTES:
+                    return f"line {line} {too_long}"
                 if len(row) not in (0, self._width, len(self.columns)):
                     more = f"; a quote opened there ends in line {reader.line_num}"
                     return (
@@ -177,7 +180,11 @@ class Records:
                     )
                 last, line = line, reader.line_num + 1
         except csv.Error:
+            if reader.line_num <= line:
+                return f"line {line} {too_long}"
             last = line
+        finally:
+            csv.field_size_limit(limit)
         return f"line {last}: a quote is opened and not closed"
 
 
@@ -216,6 +223,9 @@ class _Text:
         while text := self.more():
             *whole, rest = (rest + text).split("\n")
             yield from (f"{line}\n" for line in whole)
+            if len(rest) > BLOCK_BYTES:  # too long for a record, so for memory
+                yield rest
+                rest = ""
         if rest:
             yield rest
 

@@ -173,15 +173,8 @@ class Predictor:
                 return numbers, [violation for violation in found if violation.reason]
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
-        coded = values.dictionary_encode() if not pa.types.is_null(values.type) else None
-        if coded is None:
-            reads = [read(None)]
-            codes = np.zeros(len(values), dtype=np.int64)
-            words: list[Any] = [None]
-        else:
-            words = [*coded.dictionary.to_pylist(), None]
-            reads = [read(word) for word in words]
-            codes = coded.indices.fill_null(len(words) - 1).to_numpy(zero_copy_only=False)
+        words, codes = _distinct(values)
+        reads = [read(word) for word in words]
         clean = np.empty(len(reads), dtype=object)
         clean[:] = [value for value, _ in reads]
         wrong = np.array([bool(reason) for _, reason in reads])
@@ -293,6 +286,21 @@ def _as_numbers(values: pa.Array, text: bool) -> Floats | None:
         )
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
+
+
+def _distinct(values: pa.Array) -> tuple[list[Any], NDArray[np.intp]]:
+    """Return the values of a column, each once if Arrow compares its type, and the place of every row's."""
+    if pa.types.is_null(values.type):
+        return [None], np.zeros(len(values), dtype=np.intp)
+    try:
+        coded = values.dictionary_encode()
+    except pa.ArrowNotImplementedError:
+        return values.to_pylist(), np.arange(len(values))
+    try:
+        words = coded.dictionary.to_pylist()
+    except (ValueError, OverflowError):  # a date that Python does not have
+        words = coded.dictionary.cast(pa.string()).to_pylist()
+    return [*words, None], coded.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)
 
 
 def _doubtful(numbers: Floats, field: Field) -> NDArray[np.bool_]:

@@ -72,14 +72,18 @@ def file_sink(target: Path, schema: pa.Schema, kind: Format) -> Generator[Write]
     Raises:
         UserError: the file cannot be written.
     """
-    with replacing(target) as unfinished, unfinished.open("wb") as file, _writer(file, schema, kind) as write:
+    with (
+        replacing(target) as unfinished,
+        unfinished.open("wb") as file,
+        _writer(str(target), file, schema, kind) as write,
+    ):
         yield write
 
 
 @contextmanager
 def stdout_sink(schema: pa.Schema, kind: Format) -> Generator[Write]:
     """Write to standard output."""
-    with _writer(sys.stdout.buffer, schema, kind) as write:
+    with _writer("standard output", sys.stdout.buffer, schema, kind) as write:
         yield write
     sys.stdout.buffer.flush()
 
@@ -105,18 +109,25 @@ def table_sink(url: "URL", name: str, schema: pa.Schema) -> Generator[Write]:
 
         def write(table: pa.Table) -> None:
             if table.num_rows:
-                connection.execute(made.insert(), table.to_pylist())
+                connection.execute(made.insert(), _rows(table, f"table {name}"))
 
         yield write
 
 
 @contextmanager
-def _writer(file: BinaryIO, schema: pa.Schema, kind: Format) -> Generator[Write]:
+def _writer(name: str, file: BinaryIO, schema: pa.Schema, kind: Format) -> Generator[Write]:
     with ExitStack() as stack:
         if kind == "jsonl":
-            yield lambda table: _write_json(file, table)
+            yield lambda table: _write_json(name, file, table)
         elif kind == "csv":
-            yield stack.enter_context(pa_csv.CSVWriter(file, schema)).write_table
+            with _told(name, kind):
+                csv = stack.enter_context(pa_csv.CSVWriter(file, schema))
+
+            def write_csv(table: pa.Table) -> None:
+                with _told(name, kind):
+                    csv.write_table(table)
+
+            yield write_csv
         else:
             waiting: list[pa.Table] = []
             writer = stack.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
@@ -126,31 +137,54 @@ def _writer(file: BinaryIO, schema: pa.Schema, kind: Format) -> Generator[Write]
                 together = pa.concat_tables(waiting)
                 whole = together.num_rows // GROUP_ROWS * GROUP_ROWS
                 if whole:
-                    writer.write_table(together.slice(0, whole), row_group_size=GROUP_ROWS)
+                    with _told(name, kind):
+                        writer.write_table(together.slice(0, whole), row_group_size=GROUP_ROWS)
                     waiting[:] = [together.slice(whole)]
 
             yield write
-            writer.write_table(pa.concat_tables([schema.empty_table(), *waiting]), row_group_size=GROUP_ROWS)
+            with _told(name, kind):
+                last = pa.concat_tables([schema.empty_table(), *waiting])
+                writer.write_table(last, row_group_size=GROUP_ROWS)
 
 
-def _write_json(file: BinaryIO, table: pa.Table) -> None:
-    for row in table.to_pylist():
+@contextmanager
+def _told(name: str, kind: Format) -> Generator[None]:
+    """Say in one line that a column cannot be written, such as bytes to CSV."""
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise UserError(f"{name}: cannot be written as {kind}: {' '.join(str(error).split())}") from error
+
+
+def _write_json(name: str, file: BinaryIO, table: pa.Table) -> None:
+    for row in _rows(table, name):
         file.write(json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n")
+
+
+def _rows(table: pa.Table, name: str) -> list[dict[str, Any]]:
+    """Return rows as Python has them.
+
+    Raises:
+        UserError: a date that Python does not have.
+    """
+    try:
+        return table.to_pylist()
+    except (ValueError, OverflowError) as error:
+        raise UserError(f"{name}: cannot be written: {error}; choose Parquet or CSV") from error
 
 
 def _sql_type(kind: pa.DataType) -> Any:
     from sqlalchemy import types
 
-    if pa.types.is_boolean(kind):
-        return types.Boolean()
-    if pa.types.is_integer(kind):
-        return types.BigInteger()
-    if pa.types.is_floating(kind):
-        return types.Double()
     if pa.types.is_decimal(kind):
         return types.Numeric(kind.precision, kind.scale)
     if pa.types.is_timestamp(kind):
         return types.DateTime(timezone=kind.tz is not None)
-    if pa.types.is_binary(kind):
-        return types.LargeBinary()
-    return types.Date() if pa.types.is_date(kind) else types.Text()
+    plain = [
+        (pa.types.is_boolean, types.Boolean),
+        (pa.types.is_integer, types.BigInteger),
+        (pa.types.is_floating, types.Double),
+        (pa.types.is_date, types.Date),
+        (pa.types.is_binary, types.LargeBinary),
+    ]
+    return next((made() for fits, made in plain if fits(kind)), types.Text())

@@ -8,6 +8,7 @@ import lzma
 import re
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -203,7 +204,7 @@ def _columnar(path: Path, kind: Format) -> Generator[Source]:
     try:
         if kind == "parquet":
             with pq.ParquetFile(path, page_checksum_verification=True) as file:
-                blocks = _of_tables(file.iter_batches, file.schema_arrow)
+                blocks = _of_tables(str(path), file.iter_batches, file.schema_arrow)
                 names = list(file.schema_arrow.names)
                 yield Source(str(path), names, False, blocks, rows=file.metadata.num_rows)
         else:
@@ -215,16 +216,23 @@ def _columnar(path: Path, kind: Format) -> Generator[Source]:
                         for start in range(0, batch.num_rows, batch_size):
                             yield batch.slice(start, batch_size)
 
-                yield Source(str(path), list(file.schema.names), False, _of_tables(batches, file.schema))
+                yield Source(
+                    str(path), list(file.schema.names), False, _of_tables(str(path), batches, file.schema)
+                )
+    except BrokenPipeError:  # of the output
+        raise
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path}: cannot be read as {kind}: {' '.join(str(error).split())}") from error
 
 
 def _of_tables(
-    batches: Callable[..., Iterator[pa.RecordBatch]], schema: pa.Schema
+    name: str, batches: Callable[..., Iterator[pa.RecordBatch]], schema: pa.Schema
 ) -> Callable[[Sequence[str], Sequence[str]], Iterator[Block]]:
     def blocks(inputs: Sequence[str], kept: Sequence[str]) -> Iterator[Block]:
         wanted = list(dict.fromkeys([*inputs, *kept])) or schema.names[:1]
+        twice = [column for column in wanted if schema.names.count(column) > 1]
+        if twice:
+            raise UserError(f"{name}: two columns are called {twice[0]}")
         tables = (pa.Table.from_batches([batch]) for batch in batches(batch_size=ROWS, columns=wanted))
         # A file without rows has no batch.
         for table in chain(tables, [schema.empty_table().select(wanted)]):
@@ -303,7 +311,9 @@ def _json(name: str, handle: BinaryIO, kept: Sequence[str]) -> Iterator[Block]:
         if line.isspace():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line.decode("utf-8-sig"))
+            if b"\\u" in line:  # \ud800 alone is not text, and no output can hold it
+                json.dumps(row, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             said = error
             if isinstance(error, json.JSONDecodeError):  # it counts lines of its own
@@ -346,17 +356,22 @@ def _bytes(path: Path | None) -> Generator[tuple[BinaryIO, Callable[[], float | 
         with path.open("rb") as raw:
             size = path.stat().st_size
             yield _decompressed(raw, path), lambda: raw.tell() / size if size else None
-    except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile) as error:
+    except BrokenPipeError:  # of the output
+        raise
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: cannot be read: {error}") from error
 
 
 def _decompressed(raw: BinaryIO, path: Path) -> BinaryIO:
     compression = path.suffix.lower()
     if compression == ".zip":
-        files = zipfile.ZipFile(raw)
-        if len(files.namelist()) != 1:
-            raise UserError(f"{path}: holds {len(files.namelist())} files; it must hold one")
-        return cast("BinaryIO", files.open(files.namelist()[0]))
+        try:
+            files = zipfile.ZipFile(raw)
+            if len(files.namelist()) != 1:
+                raise UserError(f"{path}: holds {len(files.namelist())} files; it must hold one")
+            return cast("BinaryIO", files.open(files.namelist()[0]))
+        except (NotImplementedError, RuntimeError, UnicodeDecodeError) as error:  # encrypted, for example
+            raise UserError(f"{path}: cannot be read: {error}") from error
     opened = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(compression)
     return raw if opened is None else cast("BinaryIO", opened(raw, "rb"))
 
