@@ -19,8 +19,8 @@ import pyarrow.csv as pa_csv
 from cairn.errors import UserError
 from cairn.serve.fields import MARKERS
 
-BLOCK_BYTES = 4 << 20
-"""Bytes parsed at a time; a record has to be shorter."""
+BLOCK_BYTES = 1 << 20
+"""Bytes parsed at a time; a record has to be shorter. pyarrow reads 32 blocks ahead."""
 CHUNK_BYTES = 1 << 20
 END = "\0end\0"
 UNREAD = {"_target_", "low_memory", "dtype", "float_precision"}
@@ -75,7 +75,12 @@ class Records:
     """
 
     def __init__(
-        self, name: str, handle: BinaryIO, dialect: Dialect, again: Callable[[], BinaryIO] | None = None
+        self,
+        name: str,
+        handle: BinaryIO,
+        dialect: Dialect,
+        again: Callable[[], BinaryIO] | None = None,
+        share: Callable[[], float | None] = lambda: None,
     ) -> None:
         """Read the names of the columns.
 
@@ -84,17 +89,23 @@ class Records:
             handle: its bytes, decompressed.
             dialect: how it is written.
             again: opens it a second time, to find the line of a bad record; None where that is not possible.
+            share: of the handle that is read, from 0 to 1; None if not known.
 
         Raises:
             UserError: no columns, or bytes that are not text in its encoding.
         """
         self.name, self._dialect, self._again = name, dialect, again
-        self._text = _Text(name, handle, dialect.encoding)
+        self._text = _Text(name, handle, dialect.encoding, share)
+        self._parsed = 0
         self.columns = self._names()
         if not self.columns:
             raise UserError(f"{name}: the file is empty")
         self._width = len(self.columns) + (dialect.index_col is False)
         self._text.end = f"\n{END}{dialect.sep * (self._width - 1)}\n"
+
+    def share(self) -> float | None:
+        """Return how much of the file the blocks so far were, from 0 to 1; None if not known."""
+        return self._text.shares[min(self._parsed, len(self._text.shares)) - 1] if self._parsed else None
 
     def blocks(self, inputs: Sequence[str], kept: Sequence[str]) -> Iterator[tuple[pa.Table, pa.Table]]:
         """Yield tables of text: the inputs, null where missing, and the columns to keep, as written.
@@ -114,7 +125,7 @@ class Records:
 
     def _batches(self, needed: list[str]) -> Iterator[pa.RecordBatch]:
         positions = [str(position) for position in range(self._width)]
-        yield from pa_csv.open_csv(
+        for batch in pa_csv.open_csv(
             self._text,
             read_options=pa_csv.ReadOptions(
                 column_names=positions, block_size=BLOCK_BYTES, use_threads=False
@@ -126,7 +137,9 @@ class Records:
                 strings_can_be_null=False,
                 check_utf8=False,
             ),
-        )
+        ):
+            self._parsed += 1
+            yield batch
 
     def _names(self) -> list[str]:
         if self._dialect.names is not None and self._dialect.header is None:
@@ -193,8 +206,16 @@ class _Text:
 
     closed = False
 
-    def __init__(self, name: str, handle: BinaryIO, encoding: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        handle: BinaryIO,
+        encoding: str,
+        share: Callable[[], float | None] = lambda: None,
+    ) -> None:
         self.end = ""
+        self.shares: list[float | None] = []
+        self._share = share
         self._name, self._encoding = name, encoding
         self._read: Callable[[int], bytes] = getattr(handle, "read1", handle.read)
         # A mark of the byte order is not a part of the first name.
@@ -215,6 +236,7 @@ class _Text:
             self._ended = not text
             self._ready += (text or self.end).encode()
         found, self._ready = self._ready[:size], self._ready[size:]
+        self.shares.append(self._share())
         return found
 
     def lines(self) -> Iterator[str]:

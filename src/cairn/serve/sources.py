@@ -34,6 +34,8 @@ OUR_LOADERS = ("cairn.datasets.", "cairn.data.folder.", "pandas.read_")
 READ_CSV = "pandas.read_csv"
 ROWS = 16_384
 """Rows of a block, where the source lets us choose."""
+PARQUET_BYTES = 1 << 18
+"""Bytes of a column that are read at a time, however large its row groups are."""
 Dicts = list[dict[str, Any]]
 
 
@@ -107,13 +109,13 @@ def open_file(path: Path | None, kind: Format | None, package: Package) -> Gener
             return _decompressed(path.open("rb"), path)
 
         dialect, numbers = _dialect(kind, load), _numbers(package)
-        records = Records(name, handle, dialect, again if path else None)
+        records = Records(name, handle, dialect, again if path else None, share)
 
         def blocks(inputs: Sequence[str], kept: Sequence[str]) -> Iterator[Block]:
             for rows, rest in records.blocks(inputs, kept):
                 yield Block(_with_points(rows, dialect, numbers), rest)
 
-        yield Source(name, records.columns, True, blocks, share=share)
+        yield Source(name, records.columns, True, blocks, share=records.share)
 
 
 def needs_loader(path: Path, kind: Format | None, package: Package) -> bool:
@@ -203,7 +205,9 @@ def _columnar(path: Path, kind: Format) -> Generator[Source]:
 
     try:
         if kind == "parquet":
-            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            # pyarrow's own default keeps all bytes of the file that it has read.
+            options = {"pre_buffer": False, "buffer_size": PARQUET_BYTES, "page_checksum_verification": True}
+            with pq.ParquetFile(path, **options) as file:
                 blocks = _of_tables(str(path), file.iter_batches, file.schema_arrow)
                 names = list(file.schema_arrow.names)
                 yield Source(str(path), names, False, blocks, rows=file.metadata.num_rows)
