@@ -234,8 +234,17 @@ def test_a_node_that_cannot_predict_is_named(to_predict, tmp_path):
         process = predict(folder, "never.parquet", "--on", "ray", stderr=subprocess.PIPE)
         said = process.communicate(text)[1].decode().splitlines()
     assert process.returncode == 1
-    assert [line for line in said if "no scikit-learn here" in line and "node 127.0.0.3" in line] == said[-1:]
+    assert said[-1].startswith("cairn predict: --on ray: node 127.0.0.3: no scikit-learn here: install")
+    assert "Traceback" not in "".join(said)
     assert not list(folder.glob("*never*"))
+
+
+def test_predict_without_a_cluster_is_one_line(to_predict, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    process = predict(to_predict[0], "never.parquet", "--on", "ray", stderr=subprocess.PIPE)
+    said = process.communicate()[1].decode()
+    assert process.returncode == 1
+    assert said.startswith("cairn predict: --on ray: no cluster answers:") and said.count("\n") == 1
 
 
 def test_a_worker_too_large_for_every_node_is_refused(tmp_path):

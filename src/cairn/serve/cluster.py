@@ -73,9 +73,13 @@ def _result(ray: Any, kept: pa.Table, task: Any) -> tuple[pa.Table, Predictions]
 
 
 def _runner() -> Any:
-    """Return what a task runs; a nested function is pickled whole, so a node without cairn can say so."""
+    """Return what a task runs.
 
-    def run(src: str, model: list[Any], rows: Rows, text: bool) -> Predictions | str:
+    A nested function is pickled whole, so that a node without cairn can say so; types of cairn would be
+    imported there before it runs.
+    """
+
+    def run(src: str, model: list[Any], rows: Any, text: bool) -> Any:
         if src not in sys.path:
             sys.path.insert(0, src)
         try:
