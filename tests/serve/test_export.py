@@ -34,7 +34,9 @@ def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     model = package()
     save(model, folder / "saved")
-    export(model, folder / "saved", folder / "served", markdown_card(model, None))
+    (folder / "table").write_bytes(b"rows")
+    texts = {"README.md": markdown_card(model, None)}
+    export(model, folder / "saved", folder / "served", texts, {"data/table": folder / "table"})
     return folder / "served", model
 
 
@@ -60,6 +62,12 @@ def test_it_predicts_the_same_bits_without_a_checkout(exported, tmp_path):
     assert not [name for name in ("pipeline", "studies", "intake") if (folder / "src/cairn" / name).exists()]
 
 
+def test_it_holds_the_card_and_the_data_that_it_was_given(exported):
+    folder, model = exported
+    assert (folder / "README.md").read_text(encoding="utf-8") == markdown_card(model, None)
+    assert (folder / "data/table").read_bytes() == b"rows"
+
+
 def test_it_pins_what_is_installed_and_torch_only_for_a_network(exported):
     folder, _ = exported
     pins = dict(line.split("==") for line in (folder / "constraints.txt").read_text().splitlines())
@@ -79,7 +87,7 @@ def test_a_folder_that_exists_is_left_alone(exported, tmp_path):
     folder, model = exported
     (tmp_path / "mine").mkdir()
     with pytest.raises(UserError, match="exists already"):
-        export(model, folder / "models/model", tmp_path / "mine", "")
+        export(model, folder / "models/model", tmp_path / "mine", {}, {})
     assert not list((tmp_path / "mine").iterdir())
 
 

@@ -5,7 +5,7 @@ models/model, and constraints.txt with the exact version of every library.
 """
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -24,14 +24,17 @@ OTHER_TASKS = ("hydra-core", "matplotlib", "pandera", "torch", "torchmetrics")
 EXTRAS = ("serve",)
 
 
-def export(package: Package, saved: Path, target: Path, card: str) -> list[Path]:
+def export(
+    package: Package, saved: Path, target: Path, texts: Mapping[str, str], files: Mapping[str, Path]
+) -> list[Path]:
     """Write the folder; it appears as a whole or not at all.
 
     Args:
         package: the model.
         saved: the folder it was loaded from.
         target: folder to make.
-        card: text of README.md.
+        texts: by path in the folder, what else to write: the card as README.md, metadata of the data set.
+        files: by path in the folder, what else to copy there.
 
     Returns:
         The files written.
@@ -56,7 +59,10 @@ def export(package: Package, saved: Path, target: Path, card: str) -> list[Path]
         shutil.copytree(saved, unfinished / "models/model")
         (unfinished / "constraints.txt").write_text("\n".join(pins) + "\n", encoding="utf-8")
         (unfinished / "Dockerfile").write_text(dockerfile(), encoding="utf-8")
-        (unfinished / "README.md").write_text(card, encoding="utf-8")
+        for path, text in texts.items():
+            (unfinished / path).write_text(text, encoding="utf-8")
+        for path, file in files.items():
+            _copy(file, unfinished / path)
         unfinished.replace(target)
     except OSError as error:
         raise UserError(f"{target}: cannot be written: {error.strerror or error}") from error
