@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 
 import numpy as np
@@ -274,6 +275,55 @@ def test_a_row_alone_is_predicted_as_among_others(offsets, drawn):
     together = predictor.rows(drawn)
     np.testing.assert_array_equal(together.scores, np.concatenate([one.scores for one in alone]))
     assert [v[1:] for v in together.violations] == [v[1:] for one in alone for v in one.violations]
+
+
+FRAMED = st.fixed_dictionaries(
+    {
+        "when": st.one_of(st.none(), DATES, st.datetimes(datetime(2023, 1, 1), datetime(2025, 1, 1))),
+        "load": st.floats(-3, 3),
+        "size": st.integers(1, 200),
+    }
+)
+
+
+@pytest.mark.parametrize("offsets", [*TABLES, []], ids="|".join)
+@settings(max_examples=25, deadline=None)
+@given(drawn=st.lists(FRAMED, min_size=2, max_size=5))
+def test_a_row_of_a_frame_is_predicted_as_alone_and_as_by_the_service(offsets, drawn):
+    model = dated(*offsets)[2] if offsets else replace(dated("")[2], reference=None)
+    frame = pd.DataFrame(drawn).astype({"when": object})
+    together = model.scores(frame)
+    alone = [model.scores(frame.iloc[[at]]) for at in range(len(frame))]
+    np.testing.assert_array_equal(together, np.concatenate(alone))
+    np.testing.assert_array_equal(together, Predictor(model).rows(drawn).scores)
+
+
+def test_a_date_that_derive_makes_has_the_clock_of_train_in_every_row():
+    contract = Contract(
+        columns={
+            "day": Column(kind="categorical"),
+            "zone": Column(kind="categorical"),
+            "when": Column(kind="datetime"),
+            "hour": Column(kind="numeric", group="g"),
+        }
+    )
+    table = rows().assign(day=[f"2024-01-{1 + at % 28:02}T{at % 24:02}:00" for at in range(1500)])
+    table["zone"] = np.where(table["load"] > 0, "+00:00", "+05:00")
+    made = recipe(config("hist_gbdt"), contract, "late")
+    derive = {"when": "day + zone", "hour": "when.dt.hour"}
+    made = replace(made, data=made.data.model_copy(update={"derive": derive}))
+    prepared = derived(table, made.data, contract)
+    assert str(prepared["when"].dtype.tz) == "UTC"
+    model = made.fit(prepared.assign(late=(prepared["hour"] % 5 > 1).astype(int)))
+    model = replace(model, reference=reference_rows(model, prepared))
+    expected = model.scores(prepared.iloc[:40])
+    source = table[["day", "zone"]].iloc[:40]
+    assert len(np.unique(expected)) > 1
+    alone = np.concatenate([model.scores(source.iloc[[at]]) for at in range(40)])
+    np.testing.assert_array_equal(alone, expected)
+    predictor = Predictor(model)
+    found = [predictor.rows([row]).scores[0] for row in as_dicts(source)]
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,11 @@ import inspect
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 from pandas.api import types
 
@@ -84,18 +87,27 @@ def type_of(values: pd.Series) -> str:
     return "moment" if types.is_datetime64_any_dtype(there) else "text"
 
 
-def with_dates(table: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+def with_dates(
+    table: pd.DataFrame, contract: Contract, trained: Mapping[str, Any] | None = None
+) -> pd.DataFrame:
     """Return the table with the columns that the contract calls datetime parsed as dates.
 
     A column that cannot be parsed is left unchanged and breaks the contract.
+
+    Args:
+        table: the rows.
+        contract: of its columns.
+        trained: by column its dtype in train, see as_trained; a column without one is parsed by all its rows.
     """
-    read = {
-        name: dates
-        for name, column in contract.columns.items()
-        if column.kind == "datetime"
-        and name in table.columns
-        and (dates := as_dates(table[name], column.format)) is not None
-    }
+    read = {}
+    for name, column in contract.columns.items():
+        if column.kind != "datetime" or name not in table.columns:
+            continue
+        if trained and name in trained:
+            with suppress(ValueError, OverflowError):
+                read[name] = as_trained(table[name], column.format, trained[name])
+        elif (dates := as_dates(table[name], column.format)) is not None:
+            read[name] = dates
     return with_columns(table, read)
 
 
@@ -107,22 +119,80 @@ def as_dates(values: pd.Series, written: str | None) -> pd.Series | None:
         written: a format such as %d.%m.%Y for text or for digits, unix for seconds since 1970, unix_ms,
             unix_us and unix_ns for milli-, micro- and nanoseconds; None for ISO 8601.
     """
-    if types.is_datetime64_any_dtype(values) or types.is_bool_dtype(values):
+    if types.is_datetime64_any_dtype(values):
         return None
-    numbers = types.is_numeric_dtype(values)
-    with suppress(ValueError, TypeError, OverflowError):
-        if written in UNITS:
-            return pd.to_datetime(values, unit=UNITS[written])
-        if numbers and written is None:
-            return None
-        text = values.astype("Int64").astype("str").where(values.notna()) if numbers else values
-        for utc in (False, True):  # offsets that differ from row to row have only UTC in common
-            with suppress(ValueError):
-                return pd.to_datetime(text, format=written or "ISO8601", utc=utc)
+    for utc in (False, True):  # offsets that differ from row to row have only UTC in common
+        with suppress(ValueError, TypeError, OverflowError):
+            return _parsed(values, written, utc=utc)
     return None
 
 
-def derived(table: pd.DataFrame, data: DataConfig, contract: Contract) -> pd.DataFrame:
+def as_trained(values: pd.Series, written: str | None, dtype: Any) -> pd.Series:
+    """Return text, numbers or dates with the dtype that their column had in train, each read by itself.
+
+    A date without a UTC offset is in UTC if the dates of train have an offset. One with an offset is
+    converted to theirs; if they have none, to UTC. as_dates does this to a column with several offsets.
+
+    Args:
+        values: a column of any type.
+        written: see as_dates.
+        dtype: of dates; those that it has no place for are refused.
+
+    Raises:
+        ValueError: a value is not a date, or too early or too late.
+        OverflowError: the same, for a number.
+    """
+    found = pd.Series(pd.NaT, values.index, dtype=dtype, name=values.name)
+    text = types.is_object_dtype(values) or types.is_string_dtype(values)
+    if not (written in UNITS and text):
+        with suppress(ValueError, TypeError, OverflowError):
+            found = _by_clock(_parsed(values, written, utc=True, errors="coerce"), dtype)
+    left = found.isna() & values.notna()
+    if left.any():  # not a date, or no unit of time holds it and the others: one by one
+        try:
+            kinds, different = pd.factorize(values[left])
+            read = [_by_clock(_one(value, written), dtype) for value in different]
+        except TypeError as error:
+            raise ValueError("not dates") from error
+        found[left] = pd.concat(read).array.take(kinds)
+    return found
+
+
+def _one(value: Any, written: str | None) -> pd.Series:
+    if isinstance(value, date):
+        return pd.to_datetime(pd.Series([pd.Timestamp(value)]), utc=True)
+    if written in UNITS and isinstance(value, str):
+        value = pd.to_numeric(value)  # pandas would read another text as ISO 8601
+    found = _parsed(pd.Series([value]), written, utc=True)
+    if found.hasnans:
+        raise ValueError(f"{value!r} is not a date")
+    return found
+
+
+def _by_clock(dates: pd.Series, dtype: Any) -> pd.Series:
+    """Return dates in UTC with a dtype of train."""
+    zone, unit = getattr(dtype, "tz", None), np.datetime_data(getattr(dtype, "base", dtype))[0]
+    there: Any = pd.DatetimeIndex(dates)
+    return pd.Series(there.tz_convert(zone).as_unit(unit), dates.index, name=dates.name)
+
+
+def _parsed(
+    values: pd.Series, written: str | None, *, utc: bool, errors: Literal["raise", "coerce"] = "raise"
+) -> pd.Series:
+    numbers = types.is_numeric_dtype(values)
+    if types.is_bool_dtype(values) or (numbers and written is None):
+        raise ValueError("not dates")
+    if types.is_datetime64_any_dtype(values):
+        return pd.to_datetime(values, utc=utc)
+    if written in UNITS:
+        return pd.to_datetime(values, unit=UNITS[written], utc=utc, errors=errors)
+    text = values.astype("Int64").astype("str").where(values.notna()) if numbers else values
+    return pd.to_datetime(text, format=written or "ISO8601", utc=utc, errors=errors)
+
+
+def derived(
+    table: pd.DataFrame, data: DataConfig, contract: Contract, trained: Mapping[str, Any] | None = None
+) -> pd.DataFrame:
     """Return the table with the columns of data.derive, in order, so that one may use those before it.
 
     A value computed from a missing value is missing, unless the expression handles missing values itself
@@ -142,7 +212,7 @@ def derived(table: pd.DataFrame, data: DataConfig, contract: Contract) -> pd.Dat
             unknown = table[[n for n in names_in(expression) or [] if n in table.columns]].isna().any(axis=1)
             whole = values.astype("boolean") if types.is_bool_dtype(values) else values
             values = whole.mask(unknown) if unknown.any() else values
-        table = with_dates(pd.concat([table, values.rename(name)], axis=1), contract)
+        table = with_dates(pd.concat([table, values.rename(name)], axis=1), contract, trained)
     return table
 
 

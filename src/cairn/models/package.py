@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ TILE = 64
 BLOCK = 16 * TILE
 """Rows predicted at a time. Every tree reads all of them, so they have to stay in the processor's cache."""
 REFERENCE_ROWS = 256
+DATES = np.dtype("datetime64[us]")
+"""Dates of a model that does not say what those of train were."""
 
 
 def library_versions() -> dict[str, str]:
@@ -140,9 +143,20 @@ class Package:
         }
         if not any(name in needed for name in self.features):
             return frame
+        data = DataConfig.model_validate(self.config["data"]).model_copy(update={"derive": needed})
+        return derived(with_dates(frame, self.raw, self._dates), data, self.raw, self._dates)
+
+    @cached_property
+    def _dates(self) -> dict[str, Any]:
+        """The dtype in train of each date that features are computed from, as the reference rows tell it."""
+        dates = {name: DATES for name, column in self.raw.columns.items() if column.kind == "datetime"}
+        if not dates or self.reference is None:
+            return dates
         data = DataConfig.model_validate(self.config["data"])
-        dated = with_dates(frame, self.raw)
-        return derived(dated, data.model_copy(update={"derive": needed}), self.raw)
+        computed = {name: data.derive[name] for name in self.raw.columns if data.derive.get(name)}
+        known = derived(self.reference, data.model_copy(update={"derive": computed}), self.raw)
+        dtypes = {str(name): dtype for name, dtype in known.dtypes.items() if name in dates}
+        return dates | {name: dtype for name, dtype in dtypes.items() if types.is_datetime64_any_dtype(dtype)}
 
     def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Predict rows as a table with the index of the frame; see as_table.

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from cairn.data.load import UNITS, as_dates
+from cairn.data.load import as_trained
 from cairn.settings.contract import Column
 
 MARKERS = frozenset(
@@ -173,38 +173,11 @@ def _date(field: Field) -> Callable[[Any], Read]:
     wrong = f"is not a date ({written or 'ISO 8601'})"
 
     def read(value: Any) -> Read:
-        if written in UNITS and isinstance(value, str):
-            value = _parsed(value)  # pandas would read another text as ISO 8601
-            if isinstance(value, str):
-                return None, wrong
         if isinstance(value, bool) or not isinstance(value, str | int | float | date):
             return None, wrong
         try:
-            return _moment(value, written, dtype), ""
+            return as_trained(pd.Series([value]), written, dtype).iloc[0], ""
         except (ValueError, OverflowError):
             return None, wrong
 
     return read
-
-
-def _moment(value: str | float | date, written: str | None, dtype: Any) -> pd.Timestamp:
-    """Return a date by the clock of train; one without a UTC offset is in UTC if those of train have one.
-
-    This is what pandas makes of a column in which some dates have an offset, see cairn.data.load.as_dates.
-
-    Raises:
-        ValueError: not a date, or one that the dtype cannot hold.
-    """
-    if isinstance(value, date):
-        return _by_clock(pd.Timestamp(value), dtype)
-    dates = as_dates(pd.Series([value]), written)
-    if dates is None or dates.hasnans:
-        raise ValueError("not a date")
-    return _by_clock(dates.iloc[0], dtype)
-
-
-def _by_clock(moment: Any, dtype: Any) -> pd.Timestamp:
-    zone, unit = getattr(dtype, "tz", None), np.datetime_data(getattr(dtype, "base", dtype))[0]
-    if moment.tz is not None or zone is not None:
-        moment = (moment.tz_localize("UTC") if moment.tz is None else moment).tz_convert(zone)
-    return moment.as_unit(unit)
