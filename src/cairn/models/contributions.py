@@ -199,7 +199,7 @@ def background_of(compiled: Compiled, rows: int = BACKGROUND_ROWS) -> Floats:
     if reference is None or reference.empty:
         raise UserError("the model has no reference rows to compare with: run `dvc repro`")
     spaced = np.unique(np.linspace(0, len(reference) - 1, min(rows, len(reference))).astype(int))
-    return compiled.matrix(reference.iloc[spaced])
+    return compiled.matrix(compiled.package.with_derived(reference.iloc[spaced]))
 
 
 def groups_of(compiled: Compiled) -> dict[str, dict[str, list[int]]]:

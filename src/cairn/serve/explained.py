@@ -24,18 +24,18 @@ SCHEMA: dict[str, Any] = {
 
 def availability(predictor: Predictor) -> str:
     """Return `available`, or `not available` and why."""
-    return "available" if predictor.compiled else f"not available: {predictor.plain_because}"
+    return "available" if predictor.arrays else f"not available: {predictor.plain_because}"
 
 
 def stop_unless_possible(predictor: Predictor, rows: int) -> None:
     """Check a request before it is predicted.
 
     Raises:
-        RequestError: 422, too many rows, or the model has no compiled form.
+        RequestError: 422, too many rows, or the model has no form that explains.
     """
     if rows > MOST_ROWS:
         raise RequestError(422, f"explain: {rows:,} rows, at most {MOST_ROWS} are explained in one request")
-    if predictor.compiled is None:
+    if predictor.arrays is None:
         raise RequestError(422, f"explain: {availability(predictor)}")
 
 

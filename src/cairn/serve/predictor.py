@@ -50,12 +50,13 @@ class Predictor:
     Attributes:
         package: the model.
         fields: the columns it needs of a row, by name.
-        compiled: the model without pandas; None where it cannot be used, see `plain_because`.
+        arrays: the model from its inputs to scores without pandas; None if it does not predict the same bits.
+        compiled: the same, if the inputs are columns of the source; None otherwise, see `plain_because`.
         plain_because: why rows go through pandas; empty if they do not.
     """
 
     def __init__(self, package: Package, policy: Policy = "flag") -> None:
-        """Compile the model, if its inputs are columns of the source and the bits are the same."""
+        """Compile the model, and compare the bits of both on its reference rows."""
         self.package, self.policy = package, policy
         encoder = Encoder(package.encoder, package.features)
         contract = package.raw if package.raw.columns else package.contract
@@ -74,13 +75,13 @@ class Predictor:
         self._read = {name: field.reader() for name, field in self.fields.items()}
         self._quick = [(name, *field.bounds, self._read[name]) for name, field in self.fields.items()]
         self._read_text = {name: field.reader(text=True) for name, field in self.fields.items()}
-        self.compiled: Compiled | None = None
-        self.plain_because = self._why_plain()
-        if not self.plain_because:
-            self.compiled = compile_model(package)
-            self.plain_because = self._difference(self.compiled)
+        made = compile_model(package)
+        differs = self._difference(made)
+        derived = ", ".join(name for name in package.features if name not in self.fields)
+        self.plain_because = differs or (f"{derived} is computed by data.derive" if derived else "")
+        self.arrays: Compiled | None = None if differs else made
+        self.compiled: Compiled | None = None if self.plain_because else made
         if self.plain_because:
-            self.compiled = None
             log.warning("rows go through pandas: %s", self.plain_because)
 
     def block(self, rows: Rows, *, text: bool) -> Predictions:
@@ -95,28 +96,34 @@ class Predictor:
         violations: list[Violation] = []
         clean = [self._clean(at, row, violations) for at, row in enumerate(rows)]
         if self.compiled is None:
-            columns = np.empty((len(self.fields), len(rows)), dtype=object)
-            columns.T[:] = clean or columns.T
-            return self._predict_columns(dict(zip(self.fields, columns, strict=True)), violations)
-        encoder = self.compiled.encoder
-        values = np.array([encoder.row(row) for row in clean], dtype=np.float64)
-        return self._predict_values(values.reshape(len(rows), len(encoder.features)), violations)
+            return self._predict_columns(self._columns(clean), violations)
+        return self._predict_values(_values(self.compiled, clean), violations)
 
     def explain(self, rows: Sequence[Mapping[str, Any]]) -> Contributions:
         """Attribute the predictions of rows to groups and columns, see cairn.models.contributions.
 
-        The model must be compiled, and the rows must have predictions.
+        A column of data.derive is a player itself; those that it is computed from are not. The predictor must
+        have `arrays`, and the rows must have predictions.
         """
-        assert self.compiled is not None
-        encoder = self.compiled.encoder
-        values = [encoder.row(self._clean(at, row, [])) for at, row in enumerate(rows)]
-        matrix = encoder.matrix(np.array(values, dtype=np.float64).reshape(len(rows), -1))
-        return explain_rows(self.compiled, matrix, self._background)
+        assert self.arrays is not None
+        clean = [self._clean(at, row, []) for at, row in enumerate(rows)]
+        if self.compiled is not None:
+            matrix = self.compiled.encoder.matrix(_values(self.compiled, clean))
+        else:
+            matrix = np.empty((len(rows), self.arrays.encoder.width))
+            for at, frame in framed(self._columns(clean), self.fields):
+                matrix[at] = self.arrays.matrix(self.package.with_derived(frame))
+        return explain_rows(self.arrays, matrix, self._background)
 
     @cached_property
     def _background(self) -> Floats:
-        assert self.compiled is not None
-        return background_of(self.compiled)
+        assert self.arrays is not None
+        return background_of(self.arrays)
+
+    def _columns(self, clean: Sequence[Sequence[Any]]) -> dict[str, NDArray[Any]]:
+        columns = np.empty((len(self.fields), len(clean)), dtype=object)
+        columns.T[:] = clean or columns.T  # no rows have no width
+        return dict(zip(self.fields, columns, strict=True))
 
     def _clean(self, at: int, row: Mapping[str, Any], violations: list[Violation]) -> list[Any]:
         values = []
@@ -246,19 +253,13 @@ class Predictor:
             name for name, column in self.package.contract.columns.items() if column.kind != "categorical"
         ]
 
-    def _why_plain(self) -> str:
-        derived = [name for name in self.package.features if name not in self.fields]
-        if derived:
-            return f"{', '.join(derived)} is computed by data.derive"
-        return ""
-
     def _difference(self, compiled: Compiled) -> str:
         """Return what the compiled model predicts otherwise than the package; empty if nothing."""
         rows = self.package.reference
         if rows is None or rows.empty:
             return "the model has no reference rows to check the compiled one with; run `dvc repro`"
         try:
-            matrix = compiled.matrix(rows)
+            matrix = compiled.matrix(self.package.with_derived(rows))
             together = compiled.scores(matrix)
             alone = np.concatenate([compiled.scores(matrix[at : at + 1]) for at in range(min(len(rows), 32))])
         except (ValueError, TypeError, AttributeError) as error:
@@ -267,6 +268,11 @@ class Predictor:
         if np.array_equal(together, expected) and np.array_equal(alone, expected[: len(alone)]):
             return ""
         return f"the compiled model differs by up to {np.abs(together - expected).max():.3g}"
+
+
+def _values(compiled: Compiled, clean: Sequence[Sequence[Any]]) -> Floats:
+    values = np.array([compiled.encoder.row(row) for row in clean], dtype=np.float64)
+    return values.reshape(len(clean), len(compiled.encoder.features))
 
 
 def _as_numbers(values: pa.Array, text: bool) -> Floats | None:
