@@ -60,6 +60,10 @@ def test_it_predicts_the_same_bits_without_a_checkout(exported, tmp_path):
     said = run(sys.executable, folder, "--help").stdout
     assert "predict" in said and "sweep" not in said
     assert not [name for name in ("pipeline", "studies", "intake") if (folder / "src/cairn" / name).exists()]
+    service = "src/cairn/report/service"
+    assert {path.name for path in (folder / service).glob("*.*")} >= {
+        path.name for path in (ROOT / service).glob("*.*")
+    }
 
 
 def test_it_holds_the_card_and_the_data_that_it_was_given(exported):
@@ -113,9 +117,10 @@ def test_it_installs_into_a_fresh_environment_and_serves_from_there(exported, tm
     server = subprocess.Popen([python, "src/cairn", "serve", "--port", "8931"], cwd=folder)
     try:
         answer = _when_ready("http://127.0.0.1:8931/ready")
+        pages = [_when_ready(f"http://127.0.0.1:8931{path}") for path in ("/", "/docs")]
     finally:
         server.terminate()
-    assert answer == 200 and server.wait(30) == 0
+    assert answer == 200 and pages == [200, 200] and server.wait(30) == 0
 
 
 def _when_ready(address: str) -> int:

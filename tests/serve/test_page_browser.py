@@ -1,4 +1,4 @@
-"""Chromium fills in the page of the service, on a laptop and a phone, light and dark."""
+"""Chromium opens the form and the description of the service, on a laptop and a phone, light and dark."""
 
 import html
 import json
@@ -37,8 +37,8 @@ def serve(app, path, text):
     return path
 
 
-def with_script(client, script):
-    return client.get("/").content.decode().replace("</body>", f"{script}</body>")
+def with_script(client, script, path="/"):
+    return client.get(path).content.decode().replace("</body>", f"{script}</body>")
 
 
 def seen(client, path, folder, *options, size=LAPTOP):
@@ -101,26 +101,28 @@ def test_the_page_shows_the_five_strongest_columns_as_bars_with_their_sign(servi
         assert float(shown.replace(",", "")) == pytest.approx(size, abs=0.06)
 
 
+@pytest.mark.parametrize("path", ["/", "/docs"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
-def test_the_page_follows_the_scheme_of_the_system(service, tmp_path, size, scheme):
+def test_a_page_follows_the_scheme_of_the_system(service, tmp_path, size, scheme, path):
     client, _, _ = service
     shot = tmp_path / "shot.png"
     dark = ["--force-dark-mode"] if scheme == "dark" else []
-    seen(client, "/", tmp_path, f"--screenshot={shot}", *dark, size=size)
+    seen(client, path, tmp_path, f"--screenshot={shot}", *dark, size=size)
     pixels = imread(shot)
     paper = pixels[2, 2, :3].mean()
     assert paper < 0.2 if scheme == "dark" else paper > 0.9
     assert pixels.std() > 0.05
 
 
+@pytest.mark.parametrize("path", ["/", "/docs"])
 @pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
-def test_nothing_overflows_the_page_at_either_width(service, tmp_path, size):
+def test_nothing_overflows_a_page_at_either_width(service, tmp_path, size, path):
     client, app, _ = service
     serve(
         app,
         "/page.html",
-        with_script(client, f"<script>setTimeout(() => {{ {WIDTHS[8:-9]} }}, 800)</script>"),
+        with_script(client, f"<script>setTimeout(() => {{ {WIDTHS[8:-9]} }}, 800)</script>", path),
     )
     serve(app, "/frame", FRAME % size)
     wide, inner = map(

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -17,15 +17,15 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from cairn.errors import UserError
-from cairn.features.encode import MISSING
-from cairn.report.service.page import Field, form_page
-from cairn.serve.body import RequestError, as_json, as_response, read_body, read_rows
+from cairn.report.service.page import form_page
+from cairn.serve.body import RequestError, as_response, read_body, read_rows
+from cairn.serve.description import describe, fields_of
 from cairn.serve.envelope import DISCONNECTED, Envelope
 from cairn.serve.explained import stop_unless_possible
 from cairn.serve.inference import protocol
 from cairn.serve.schema import operation, schemas
 from cairn.serve.served_model import ServedModel
-from cairn.serve.service import Answered, Options, Service
+from cairn.serve.service import Options, Service, answer
 
 TITLE = "cairn"
 
@@ -44,7 +44,7 @@ def create_app(
         UserError: the environment variable of the API key is not set.
     """
     service = Service(options, stop)
-    app = FastAPI(title=TITLE, lifespan=_lifespan, redoc_url=None)
+    app = FastAPI(title=TITLE, lifespan=_lifespan, docs_url=None, redoc_url=None)
     app.state.service, app.state.loaded_first = service, loaded_first
     app.add_middleware(Envelope, telemetry=service.telemetry, key=_key(options.api_key_env))
     app.add_exception_handler(RequestError, _bad_request)
@@ -120,7 +120,14 @@ def _routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
-        return HTMLResponse(_page(service.current()))
+        model = service.current()
+        return HTMLResponse(form_page(model.about(), fields_of(model)))
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> Response:
+        model, paths = service.current(), app.openapi()["paths"]
+        address, key = str(request.base_url), service.options.api_key_env
+        return HTMLResponse(await asyncio.to_thread(describe, model, paths, address, key))
 
     @app.get("/model", summary="The model and how it was made", tags=["about"])
     async def about() -> Response:
@@ -145,24 +152,6 @@ def _routes(app: FastAPI, service: Service) -> None:
         return Response(service.telemetry.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def answer(model: ServedModel, rows: Sequence[Mapping[str, Any]], answered: Answered) -> dict[str, Any]:
-    """Return the body of the response to /predict."""
-    columns = answered.columns
-    predictions: list[dict[str, Any]] = [
-        dict(zip(columns, values, strict=True)) | {"violations": []}
-        for values in zip(*columns.values(), strict=True)
-    ]
-    for violation in answered.violations:
-        predictions[violation.row]["violations"].append(as_json(violation))
-    known = model.fields.keys()
-    return {
-        "model": model.name,
-        "version": model.version,
-        "predictions": predictions,
-        "ignored_columns": sorted({name for row in rows for name in row.keys() - known})[:100],
-    }
-
-
 async def _bad_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
     return as_response(error.body(), error.status)
@@ -177,22 +166,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _disconnected(request: Request, error: Exception) -> Response:
     return as_response({"error": "the client went away"}, DISCONNECTED)
-
-
-def _page(model: ServedModel) -> str:
-    """Return the form of the model, its columns by group."""
-    fields = [
-        Field(
-            name,
-            field.column,
-            field.type != "text",
-            sorted((field.known or set()) - {MISSING}),
-            model.example[name],
-        )
-        for name, field in model.fields.items()
-    ]
-    groups = list(dict.fromkeys(field.column.group for field in fields))
-    return form_page(model.about(), sorted(fields, key=lambda field: groups.index(field.column.group)))
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from cairn.errors import UserError
-from cairn.serve.body import Limits, RequestError
-from cairn.serve.explained import as_json
+from cairn.serve import explained
+from cairn.serve.body import Limits, RequestError, as_json
 from cairn.serve.fields import Violation
 from cairn.serve.outcomes import outcomes
 from cairn.serve.prediction_log import Entry, PredictionLog
@@ -120,7 +120,7 @@ class Service:
         """Return the contributions to predictions, by row; one request after the other, in a thread."""
         async with self._explaining:
             found = await asyncio.to_thread(model.predictor.explain, rows)
-        return as_json(found, answered.columns, model.package.task)
+        return explained.as_json(found, answered.columns, model.package.task)
 
     async def close(self) -> None:
         """Write the rest of the prediction log."""
@@ -173,3 +173,21 @@ class Service:
         if self.model is None:
             self.failure = message
             self._stop()
+
+
+def answer(model: ServedModel, rows: Sequence[Mapping[str, Any]], answered: Answered) -> dict[str, Any]:
+    """Return the body of the response to /predict."""
+    columns = answered.columns
+    predictions: list[dict[str, Any]] = [
+        dict(zip(columns, values, strict=True)) | {"violations": []}
+        for values in zip(*columns.values(), strict=True)
+    ]
+    for violation in answered.violations:
+        predictions[violation.row]["violations"].append(as_json(violation))
+    known = model.fields.keys()
+    return {
+        "model": model.name,
+        "version": model.version,
+        "predictions": predictions,
+        "ignored_columns": sorted({name for row in rows for name in row.keys() - known})[:100],
+    }

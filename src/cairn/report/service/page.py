@@ -1,7 +1,7 @@
-"""The page of a running service: a form with one field per column of a row, and the prediction beside it."""
+"""The pages of a running service: a form with one field per column of a row, and the description of a row."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -11,9 +11,10 @@ from cairn.report.numbers import percent
 from cairn.report.page import bounds, render
 from cairn.settings.contract import Column
 
-TEMPLATE = Path(__file__).with_name("page.html.j2")
-MOST_CHOICES = 200
-"""Categories that a field suggests."""
+FORM, DOCS = (Path(__file__).with_name(f"{name}.html.j2") for name in ("page", "docs"))
+MOST_CHOICES, MOST_NAMED = 200, 10
+"""Categories that a field suggests, and that the documentation names."""
+TYPES = {"number": "number", "boolean": "true or false", "text": "text", "either": "text or number"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,21 @@ class Field:
         """The values that the contract allows, in words."""
         return bounds(self.column) if self.column.allowed is None else ""
 
+    @property
+    def type(self) -> str:
+        """The type of the value, in words."""
+        if self.column.kind == "datetime":
+            return f"date, {self.column.format or 'ISO 8601'}"
+        return TYPES[self.kind]
+
+    @property
+    def values(self) -> str:
+        """The values that the contract allows, or the categories that the model knows, in words."""
+        if self.column.allowed is not None or not self.choices:
+            return bounds(self.column)
+        more = len(self.choices) - MOST_NAMED
+        return ", ".join(self.choices[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
 
 def form_page(about: dict[str, Any], fields: Sequence[Field]) -> str:
     """Return the page.
@@ -66,13 +82,71 @@ def form_page(about: dict[str, Any], fields: Sequence[Field]) -> str:
             contributions are available.
         fields: in the order in which they are shown, those of a group together.
     """
-    by_group = groupby(fields, key=lambda field: field.column.group or "")
     said = {key: about[key] for key in ("task", "target", "threshold", "currency", "contributions")}
     threshold = about["threshold"]
     return render(
-        TEMPLATE,
+        FORM,
         about=about,
-        groups=[(name, list(each)) for name, each in by_group],
+        groups=_by_group(fields),
         most=MOST_CHOICES,
         said=said | {"limit": None if threshold is None else percent(threshold)},
     )
+
+
+def docs_page(
+    about: Mapping[str, Any],
+    fields: Sequence[Field],
+    *,
+    command: str,
+    example: Mapping[str, Any],
+    answer: Mapping[str, Any] | None,
+    outputs: Mapping[str, Mapping[str, Any]],
+    requests: Iterable[tuple[str, str, str]],
+    errors: Mapping[int, str],
+    most_explained: int,
+) -> str:
+    """Return the page that describes the service.
+
+    Args:
+        about: the model: name, version, revision, target and policy.
+        fields: as for form_page.
+        command: what to type in a shell to get a prediction of the example.
+        example: a row.
+        answer: what is answered to it; None if it is refused.
+        outputs: JSON schemas of the keys of a prediction.
+        requests: path, method and summary of each.
+        errors: what each status means.
+        most_explained: rows that one request may explain.
+    """
+    return render(
+        DOCS,
+        about=about,
+        fields=fields,
+        groups=_by_group(fields),
+        command=command,
+        sent=_indented(example),
+        answered=answer and _indented(answer),
+        outputs=[_output(name, schema) for name, schema in outputs.items()],
+        requests=[{"path": path, "method": method, "summary": text} for path, method, text in requests],
+        errors=list(errors.items()),
+        most_explained=most_explained,
+    )
+
+
+def _by_group(fields: Sequence[Field]) -> list[tuple[str, list[Field]]]:
+    by_group = groupby(fields, key=lambda field: field.column.group or "")
+    return [(name, list(each)) for name, each in by_group]
+
+
+def _indented(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def _output(name: str, schema: Mapping[str, Any]) -> dict[str, str]:
+    one_of = ", ".join(map(str, schema.get("enum", [])))
+    return {
+        "name": name,
+        "type": schema.get("type", "one of the classes"),
+        "unit": schema.get("x-unit", ""),
+        "description": schema.get("description", one_of),
+    }
