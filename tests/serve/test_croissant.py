@@ -50,6 +50,7 @@ artifacts:
       datePublished: 2024-12-31
       version: 1.2.0
       creator: {"@type": Person, name: A. Author}
+      publisher: Trips Inc.
       shelf: 7
 """
 READ = """
@@ -87,7 +88,7 @@ def test_the_metadata_name_the_file_every_column_and_the_source(made):
     assert fields[2]["unitText"] == "m/s"
     assert fields[5]["description"] == "the target, 1 if late = yes and 0 if not"
     assert said["description"] == "Trips of a year" and said["license"].endswith("/by/4.0/")
-    assert "shelf" not in said
+    assert said["publisher"] == {"@type": "sc:Organization", "name": "Trips Inc."} and "shelf" not in said
 
 
 def test_without_an_artifact_the_name_and_the_target_are_said(made):

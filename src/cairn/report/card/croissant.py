@@ -66,7 +66,7 @@ def croissant(
         "conformsTo": VERSION,
         "name": data.name,
         "description": description,
-        **{key: about[key] for key in ABOUT if key in about},
+        **{key: _said(key, about[key]) for key in ABOUT if key in about},
         "distribution": [
             {
                 "@type": "cr:FileObject",
@@ -88,6 +88,11 @@ def croissant(
             }
         ],
     }
+
+
+def _said(key: str, value: Any) -> Any:
+    named = key in ("creator", "publisher") and isinstance(value, str)
+    return {"@type": "sc:Organization", "name": value} if named else value
 
 
 def _field(at: int, written: pa.Field, contract: Contract, data: DataConfig) -> dict[str, Any]:
