@@ -16,7 +16,7 @@ RESOLVERS = {"data/load.py": "datasets", "models/build.py": "models"}
 """Modules that import what a `_target_` of conf/ names, and the package such code has to be in."""
 DOTTED = re.compile(r"cairn(\.\w+)+")
 READS_DOCSTRINGS = re.compile(r"__doc__|getdoc|get_docstring")
-TEMPLATES = (".j2", ".css", ".js")
+TEMPLATES = (".j2", ".css")
 
 
 def code_of_stage(stage: str) -> str:
