@@ -31,6 +31,9 @@ DOCUMENTED_IN = {
     "predict": "how-to/deploy",
     "export": "how-to/deploy",
     "serve": "how-to/deploy",
+    "push": "how-to/remote",
+    "pull": "how-to/remote",
+    "verify": "how-to/remote",
 }
 HIDDEN = {"sweep": "--worker", "search": "--worker"}
 
