@@ -307,7 +307,7 @@ def predict_broken(program, expected, count, seed):
 
 
 def test_broken_files_are_predicted_or_named(program, expected):
-    assert {0, 1} <= set(predict_broken(program, expected, 40, seed=1))
+    assert {0, 1} <= set(predict_broken(program, expected, 15, seed=1))
 
 
 @pytest.mark.slow
