@@ -2,12 +2,12 @@
 
 import contextlib
 import logging
+import queue
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TooLateError
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from cairn.errors import UserError
 from cairn.storage.objects import Needed, needed_objects
 from cairn.storage.store import Contents, Store
-from cairn.storage.verify import Progress, Verified, expanded, lost, repair, verify
+from cairn.storage.verify import Progress, Verified, expanded, lost, repair, set_aside, verify
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -166,12 +166,9 @@ def pull(storage: Storage, *, timeout: float, progress: Progress) -> list[Verifi
     probe(storage.remote, write=False)
     needed, cached, stored = storage.objects()
     before = verify(storage.cache, cached, needed, other=stored, only_needed=True, progress=progress)
-    damaged = [damage for damage in before.damages if damage.state != "missing"]
     with locked(storage.repo):
-        for damage in damaged:
-            kept = storage.root / DAMAGED / damage.oid
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            Path(cached.objects[damage.oid].path).replace(kept)
+        for damage in before.damages:
+            set_aside(storage.cache, cached.objects.get(damage.oid), damage.oid, storage.root / DAMAGED)
     if before.damages:
         # It also ends with an error where only one object cannot be had; what arrived is verified below.
         run_dvc(storage.root, ["fetch", "--remote", storage.remote.name], timeout)
@@ -212,16 +209,22 @@ def probe(remote: Store, *, write: bool = True) -> None:
         remote.odb.fs.remove(path)
         return found
 
-    threads = ThreadPoolExecutor(1)
+    answers: queue.Queue[bytes | Exception] = queue.Queue()
+
+    def answer() -> None:
+        try:
+            answers.put(ask())
+        except Exception as error:  # whatever the library of the store raises
+            answers.put(error)
+
+    threading.Thread(target=answer, daemon=True).start()  # a daemon does not keep the program from ending
     try:
-        found = threads.submit(ask).result(PATIENCE)
-    except TooLateError:
+        found = answers.get(timeout=PATIENCE)
+    except queue.Empty:
         raise UserError(f"remote '{remote.name}': no answer in {PATIENCE} seconds") from None
-    except Exception as error:  # whatever the library of the store raises
-        why = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(f"remote '{remote.name}' does not work: {why}") from error
-    finally:
-        threads.shutdown(wait=False, cancel_futures=True)
+    if isinstance(found, Exception):
+        why = " ".join(f"{type(found).__name__}: {found}".split())
+        raise UserError(f"remote '{remote.name}' does not work: {why}") from found
     if found != content:
         raise UserError(f"remote '{remote.name}' returns other bytes than were written to it")
 

@@ -178,7 +178,7 @@ def repair(
             right = other is not None and stored is not None and other.fetch(damage.oid, stored, copy)
             right = right or _from_workspace(damage, workspace, copy)
             if right or keep is not None:
-                _set_aside(store, contents.objects.get(damage.oid), damage.oid, keep)
+                set_aside(store, contents.objects.get(damage.oid), damage.oid, keep)
             if right:
                 store.put(damage.oid, copy)
         lost = damage.needed is not None and not right
@@ -194,14 +194,15 @@ def _from_workspace(damage: Damage, workspace: Path, copy: Path) -> bool:
         return md5_of(file) == damage.oid
 
 
-def _set_aside(store: Store, stored: Stored | None, oid: str, keep: Path | None) -> None:
+def set_aside(store: Store, stored: Stored | None, oid: str, keep: Path | None) -> None:
+    """Move a damaged file into a folder, or remove it if that is None."""
     if stored is None:
         return
     if keep is None:
         store.remove(stored)
         return
     keep.mkdir(parents=True, exist_ok=True)
-    Path(stored.path).replace(keep / oid)
+    shutil.move(stored.path, keep / oid)
 
 
 def lost(found: Iterable[Verified]) -> Iterator[Needed]:
