@@ -91,7 +91,7 @@ def test_a_file_is_predicted_to_the_bits_of_the_stages(seed, kind, model):
         made = replace(made, reference=reference_rows(made, prepared.table))
         expected = pd.Series(made.scores(prepared.table), prepared.table["row_id"])
         with open_file(source, None, made) as opened:
-            blocks = [found for found, _ in predict_source(Predictor(made), opened, [])]
+            blocks = [found for found, *_ in predict_source(Predictor(made), opened, [])]
     found = pd.concat([block.to_pandas() for block in blocks]).set_index("row_id")["prediction"]
     np.testing.assert_array_equal(found[expected.index], expected)
 
@@ -106,7 +106,7 @@ def test_a_shipped_file_is_predicted_to_the_bits_of_the_stages(name):
     made = replace(made, data=data).fit(prepared.table.iloc[:300])
     made = replace(made, reference=reference_rows(made, prepared.table.iloc[300:]))
     with open_file(Path(data.source), None, made) as opened:
-        found = pd.concat([block.to_pandas() for block, _ in predict_source(Predictor(made), opened, [])])
+        found = pd.concat([block.to_pandas() for block, *_ in predict_source(Predictor(made), opened, [])])
     expected = made.predict(prepared.table).assign(row_id=prepared.table["row_id"])
     assert len(found) == len(expected)
     for column in expected:
