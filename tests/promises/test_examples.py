@@ -21,7 +21,7 @@ def run(snapshot, path, name):
     assert f"Stage 'data/dvc.yaml:{name}' didn't change" in said
     assert f"{name}: " in said.split("> python src/cairn report")[1]
     assert "Data and pipelines are up to date." in checkout.dvc("repro", "--dry")
-    assert f"<title>{name}: data" in checkout.read("reports/explore.html")
+    assert f"<title>{name}: data</title>" in checkout.read("reports/explore.html")
     same_from_the_raw_file(checkout, f"data/raw/{name}.csv")
     parts = {
         part: pd.read_parquet(checkout.path / f"data/splits/{part}.parquet")
