@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from checkouts import Checkout
+from checkouts import Checkout, start_repository
 
 from cairn.storage.transfer import Storage, open_storage
 
@@ -53,15 +53,8 @@ class Toy:
 def make_toy(folder: Path) -> Toy:
     """Make the repository and push it."""
     root = folder / "repository"
-    root.mkdir(parents=True)
     checkout = Checkout(root)
-    checkout.git("init", "--quiet", "--initial-branch=main")
-    checkout.git("config", "user.email", "test@example.org")
-    checkout.git("config", "user.name", "test")
-    (root / ".dvc").mkdir()
-    (root / ".dvc/config").write_text(CONFIG, encoding="utf-8")
-    (root / ".dvc/.gitignore").write_text("/cache\n/tmp\n/config.local\n", encoding="utf-8")
-    (root / "dvc.yaml").write_text(STAGES, encoding="utf-8")
+    start_repository(checkout, CONFIG, STAGES)
     (root / "data/parts").mkdir(parents=True)
     (root / "data/table.csv").write_text("a,b\n" + "1,2\n" * 500, encoding="utf-8")
     for name in "xyz":

@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from checkouts import Checkout
+from checkouts import Checkout, start_repository
 from synthetic import fit, rows
 
 from cairn.data.tables import write_table
@@ -32,14 +32,7 @@ def models():
 def toy(tmp_path_factory, models):
     """A repository with a model at each of two tags; the second is in the workspace, both on the remote."""
     toy = Checkout(tmp_path_factory.mktemp("toy") / "repository")
-    toy.path.mkdir()
-    toy.git("init", "--quiet", "--initial-branch=main")
-    toy.git("config", "user.email", "test@example.org")
-    toy.git("config", "user.name", "test")
-    (toy.path / ".dvc").mkdir()
-    (toy.path / ".dvc/config").write_text(CONFIG.format(store=toy.path.parent / "store"), encoding="utf-8")
-    (toy.path / ".dvc/.gitignore").write_text("/cache\n/tmp\n/config.local\n", encoding="utf-8")
-    (toy.path / "dvc.yaml").write_text(STAGE, encoding="utf-8")
+    start_repository(toy, CONFIG.format(store=toy.path.parent / "store"), STAGE)
     for tag, model in models.items():
         save(model, toy.path / "models/model")
         table = pd.DataFrame({"row_id": range(600), "model": model.scores(rows(600, seed=1))})

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from checkouts import Checkout
+from checkouts import Checkout, start_repository
 from omegaconf import OmegaConf
 from sklearn.metrics import log_loss
 
@@ -105,14 +105,7 @@ class Toy(Checkout):
 def toy(tmp_path_factory) -> Toy:
     """Revisions of all kinds; everything but the tag `unpushed` is on the remote."""
     toy = Toy(tmp_path_factory.mktemp("toy") / "repository")
-    toy.path.mkdir()
-    toy.git("init", "--quiet", "--initial-branch=main")
-    toy.git("config", "user.email", "test@example.org")
-    toy.git("config", "user.name", "test")
-    (toy.path / ".dvc").mkdir()
-    (toy.path / ".dvc/config").write_text(CONFIG.format(store=toy.path.parent / "store"), encoding="utf-8")
-    (toy.path / ".dvc/.gitignore").write_text("/cache\n/tmp\n/config.local\n", encoding="utf-8")
-    (toy.path / "dvc.yaml").write_text(STAGE, encoding="utf-8")
+    start_repository(toy, CONFIG.format(store=toy.path.parent / "store"), STAGE)
     (toy.path / "pins").write_text("1", encoding="utf-8")
     toy.git("add", "--all")
     toy.git("commit", "--quiet", "--message=ancient")
