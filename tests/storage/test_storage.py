@@ -77,7 +77,7 @@ def test_a_fault_in_one_store_is_found_and_mended_from_the_other(toy, where, tar
     assert damaged.needed.stage == stages.get(target, "data/parts.dvc")
     assert found[good].damages == []
 
-    mended = {verified.store: verified for verified in check(toy.open(), mend=True)}
+    mended = {verified.store: verified for verified in check(toy.open(), with_repair=True)}
     assert [one.outcome for one in mended[bad].damages] == ["repaired"]
     assert all(not verified.damages for verified in check(toy.open()))
     root = toy.checkout.path
@@ -89,7 +89,7 @@ def test_what_is_right_nowhere_is_lost_with_its_file_stage_and_commit(toy, targe
     for where in ("cache", "remote"):
         hurt(toy, where, target, "flipped")
     empty_workspace(toy)
-    found = check(toy.open(all_commits=True), mend=True)
+    found = check(toy.open(all_commits=True), with_repair=True)
     (gone,) = {one.oid: one for one in lost(found)}.values()
     assert gone.oid == toy.oids[target] and gone.rebuilt == (target == "output")
     (said,) = {line.partition(": ")[2] for line in lines(found) if "LOST" in line}
@@ -123,7 +123,7 @@ def test_push_never_publishes_a_damaged_file_and_says_what_is_lost(toy):
 def test_a_file_that_only_the_workspace_has_right_is_not_lost(toy, target):
     for where in ("cache", "remote"):
         hurt(toy, where, target, "flipped")
-    assert not list(lost(check(toy.open(), mend=True)))
+    assert not list(lost(check(toy.open(), with_repair=True)))
     assert all(not verified.damages for verified in check(toy.open()))
 
 

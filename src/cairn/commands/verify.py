@@ -40,7 +40,7 @@ def main(
         raise UserError("--cache looks at no remote; leave out --remote")
     storage = open_storage(Path().resolve(), remote, all_commits=all_commits, offline=cache)
     with tqdm(desc="verify", unit="B", unit_scale=True, delay=1, disable=None, leave=False) as bar:
-        found = check(storage, deep=deep, mend=repair, progress=bar.update)
+        found = check(storage, deep=deep, with_repair=repair, progress=bar.update)
     if strays:
         found = remove_strays(storage, found)
     print(json.dumps(as_record(found), indent=1) if as_json else "\n".join(lines(found)), flush=True)

@@ -70,9 +70,9 @@ class Store:
         if self.is_folder:
             for folder, _, names in os.walk(self.odb.path):
                 for name in names:
-                    path = os.path.join(folder, name)  # noqa: PTH118 - as DVC writes it
+                    file = Path(folder, name)
                     with suppress(FileNotFoundError):  # another process has renamed it
-                        yield Stored(path, os.stat(path).st_size)  # noqa: PTH116
+                        yield Stored(str(file), file.stat().st_size)
             return
         self.odb.fs.fs.invalidate_cache()  # another process may have written since it was listed
         with suppress(FileNotFoundError):

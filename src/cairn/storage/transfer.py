@@ -78,11 +78,11 @@ def check(
     storage: Storage,
     *,
     deep: bool = False,
-    mend: bool = False,
+    with_repair: bool = False,
     only_needed: bool = False,
     progress: Progress = lambda count: None,
 ) -> list[Verified]:
-    """Verify the cache and the remote; with `mend`, repair each from the other.
+    """Verify the cache and the remote; `with_repair`, repair each from the other.
 
     An object that only one of them has is missing in the other, and lost if it is right in neither.
     """
@@ -92,7 +92,7 @@ def check(
     found = [verify(cache, cached, needed, other=stored, **how)]
     if remote is not None:
         found.append(verify(remote, stored, needed, other=cached, deep=deep, **how))
-    if not mend:
+    if not with_repair:
         return found
     with locked(storage.repo):
         return [
@@ -139,7 +139,7 @@ def push(storage: Storage, *, all_commits: bool, timeout: float, progress: Progr
     present = replace(before, damages=[one for one in before.damages if one.state != "missing"])
     with locked(storage.repo):
         kept = storage.root / DAMAGED
-        mended = repair(present, storage.cache, storage.remote, workspace=storage.root, keep=kept)
+        repaired = repair(present, storage.cache, storage.remote, workspace=storage.root, keep=kept)
     command = ["push", "--remote", storage.remote.name, *(["--all-commits"] if all_commits else [])]
     pushed = run_dvc(storage.root, command, timeout)
     needed, cached, stored = storage.objects()
@@ -147,10 +147,10 @@ def push(storage: Storage, *, all_commits: bool, timeout: float, progress: Progr
     if after.damages:
         with locked(storage.repo):
             after = repair(after, storage.remote, storage.cache, workspace=storage.root)
-    if not pushed and not after.bad and not mended.bad:
+    if not pushed and not after.bad and not repaired.bad:
         raise UserError("dvc push failed; its message is above")
     _remember(storage)
-    return [mended, after]
+    return [repaired, after]
 
 
 def pull(storage: Storage, *, timeout: float, progress: Progress) -> list[Verified]:
