@@ -289,7 +289,7 @@ def lock(root: Path) -> Iterator[Found]:
 
 def _has_data(root: Path) -> bool:
     """Whether every input and output in dvc.lock exists, if there is a dvc.lock."""
-    from cairn.settings.messages import read_yaml
+    from cairn.settings.yaml_text import read_yaml
 
     file = root / "dvc.lock"
     stages = read_yaml(file)["stages"].values() if file.exists() else []

@@ -13,7 +13,8 @@ from typing import Any, get_type_hints
 from cairn.errors import UserError
 from cairn.imports import SRC, code_of_stage
 from cairn.pins import PINS, stop_on_other_versions
-from cairn.settings.messages import lines, read_yaml
+from cairn.settings.messages import lines
+from cairn.settings.yaml_text import read_yaml
 
 ROOT = SRC.parent
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from cairn.errors import UserError, did_you_mean
-from cairn.settings.messages import not_yaml, read_yaml
+from cairn.settings.yaml_text import not_yaml, read_yaml
 
 EXPERIMENT = "experiment"
 DATA = "data"

@@ -15,7 +15,7 @@ from typing import Any
 from cairn.compose.conf import EXPERIMENT, Composed, compose
 from cairn.compose.overrides import derive, differing
 from cairn.errors import UserError
-from cairn.settings.messages import not_yaml
+from cairn.settings.yaml_text import parse_yaml
 
 CONF = Path("conf")
 PARAMS = Path("params.yaml")
@@ -56,20 +56,16 @@ def parse(text: str, path: str) -> Params:
     Raises:
         UserError: see `read`.
     """
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
     notes = dict(
         line[2:].split(": ", 1)
         for line in text.splitlines()
         if line.startswith(("# values: ", "# overrides: "))
     )
     try:
-        values: Any = OmegaConf.to_container(OmegaConf.create(text))
+        values = parse_yaml(text, path)
         overrides = json.loads(notes["overrides"]) if "overrides" in notes else None
-    except (YAMLError, OmegaConfBaseException) as error:
-        raise UserError(f"{not_yaml(path, error)}; {REWRITE}") from error
+    except UserError as error:
+        raise UserError(f"{error}; {REWRITE}") from error
     except ValueError as error:
         raise UserError(f"{path}: the line '# overrides:' is damaged; {REWRITE}") from error
     if not isinstance(values, dict):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cairn.errors import UserError, did_you_mean
 from cairn.experiments.refs import Experiment, commit_of, every_experiment, git, read_file
+from cairn.settings.yaml_text import parse_yaml
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -138,9 +139,7 @@ class History:
         return {path: digest for path, digest in read.items() if path not in {*written, "conf"}}
 
     def _lock(self, revision: Revision) -> list[dict[str, Any]]:
-        from omegaconf import OmegaConf
-
-        lock: Any = OmegaConf.to_container(OmegaConf.create(self.text(revision, "dvc.lock") or ""))
+        lock = parse_yaml(self.text(revision, "dvc.lock") or "", f"{revision.name}: dvc.lock")
         return list(lock.get("stages", {}).values())
 
     def _digest(self, revision: Revision, path: str) -> str:

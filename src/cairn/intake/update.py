@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from cairn.errors import UserError, did_you_mean
 from cairn.intake.sql.database import FOLDER, SOURCES, path_of, read_source, snapshot_of
 from cairn.intake.sql.snapshot import take_snapshot
-from cairn.settings.messages import read_yaml
+from cairn.settings.yaml_text import read_yaml
 
 
 def update(name: str) -> tuple[Path, str]:

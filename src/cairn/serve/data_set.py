@@ -12,6 +12,7 @@ from cairn.report.card.croissant import TableFile, croissant
 from cairn.serve.model import Found
 from cairn.settings.contract import read_contract
 from cairn.settings.data import DataConfig
+from cairn.settings.yaml_text import parse_yaml
 
 TABLE, CONTRACT = "data/prepared/table.parquet", "data/prepared/contract.json"
 
@@ -50,12 +51,9 @@ def _output(found: Found, path: str) -> Path:
 
 def _artifact(found: Found, source: str) -> dict[str, Any]:
     """Return the entry of `artifacts` for a path, in the dvc.yaml of a folder above it; empty if none."""
-    from omegaconf import OmegaConf
-
     for folder in PurePosixPath(source).parents:
-        text = found.text(str(folder / "dvc.yaml"))
-        written: Any = OmegaConf.to_container(OmegaConf.create(text or ""), resolve=False)
-        for artifact in (written or {}).get("artifacts", {}).values():
+        written = parse_yaml(found.text(str(folder / "dvc.yaml")) or "", str(folder / "dvc.yaml"))
+        for artifact in written.get("artifacts", {}).values():
             if folder / artifact.get("path", "") == PurePosixPath(source):
                 return artifact
     return {}

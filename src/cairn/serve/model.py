@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cairn.errors import UserError
 from cairn.experiments.history import MODEL, SETTINGS, WORKSPACE, History, Revision
 from cairn.models.package import RECORD, Package, load
 from cairn.settings.model import ModelConfig
+from cairn.settings.yaml_text import parse_yaml
 
 
 def checkout(folder: Path) -> Path | None:
@@ -83,10 +83,7 @@ def named_model(name: str, folder: Path, trust: Sequence[str] = ()) -> Package:
 
 def _named(history: History, revision: Revision) -> list[str]:
     """Return what the settings of a revision trust."""
-    from omegaconf import OmegaConf
-
-    text = history.text(revision, SETTINGS)
-    settings: Any = OmegaConf.to_container(OmegaConf.create(text or ""))
+    settings = parse_yaml(history.text(revision, SETTINGS) or "", f"{revision.name}: {SETTINGS}")
     if not isinstance(settings, dict) or "model" not in settings:
         return []
     return ModelConfig.model_validate(settings["model"]).trusted

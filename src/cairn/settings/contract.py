@@ -6,8 +6,9 @@ from typing import Literal
 from pydantic import Field, ValidationError, model_validator
 
 from cairn.errors import UserError
-from cairn.settings.messages import lines, read_yaml
+from cairn.settings.messages import lines
 from cairn.settings.section import Section
+from cairn.settings.yaml_text import read_yaml
 
 Kind = Literal["numeric", "categorical", "boolean", "datetime"]
 
@@ -95,7 +96,7 @@ def read_contract(path: Path, name: str = "") -> Contract:
     """
     name = name or path.as_posix()
     try:
-        written = read_yaml(path, name, resolve=True)
+        written = read_yaml(path, name)
     except FileNotFoundError as error:
         raise UserError(f"data.contract: {name} does not exist") from error
     try:

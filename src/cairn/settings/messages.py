@@ -1,7 +1,6 @@
-"""Read YAML, and turn what is wrong into one line per key: where, what, and the nearest valid name."""
+"""Turn what is wrong in settings into one line per key: where, what, and the nearest valid name."""
 
 import json
-from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -33,32 +32,6 @@ MUST = {
     "too_short": "have {min_length} or more items",
 }
 """What a value must do, by the type of pydantic's error, whose own sentence stands for every other type."""
-
-
-def read_yaml(path: Path, name: str = "", *, resolve: bool = False) -> Any:
-    """Return what a YAML file holds, with its interpolations resolved or as they are.
-
-    Raises:
-        FileNotFoundError: no such file.
-        UserError: it cannot be read; the line begins with the name, by default the path.
-    """
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
-    try:
-        return OmegaConf.to_container(OmegaConf.load(path), resolve=resolve)
-    except FileNotFoundError:
-        raise
-    except (OmegaConfBaseException, YAMLError, OSError, ValueError, RecursionError) as error:
-        raise UserError(not_yaml(name or path.as_posix(), error)) from error
-
-
-def not_yaml(file: str, error: Exception) -> str:
-    """Return `FILE:LINE: not valid YAML: why` for what a reader of YAML raised."""
-    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-    line = f":{mark.line + 1}" if mark else ""
-    return f"{file}{line}: not valid YAML: {problem or ' '.join(str(error).split())}"
 
 
 def lines(file: str, error: ValidationError, hint: Any, value: Any, *section: str) -> UserError:

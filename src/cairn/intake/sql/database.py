@@ -9,8 +9,9 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cairn.data.database import parsed_url, url_given
 from cairn.errors import UserError
-from cairn.settings.messages import lines, read_yaml
+from cairn.settings.messages import lines
 from cairn.settings.section import Section
+from cairn.settings.yaml_text import read_yaml
 
 if TYPE_CHECKING:
     from sqlalchemy import URL

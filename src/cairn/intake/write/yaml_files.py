@@ -104,9 +104,7 @@ def comment(text: str) -> str:
 
 def _column(finding: Finding) -> dict[str, Any]:
     keys = finding.column.model_dump(exclude_defaults=True)
-    # OmegaConf would resolve a column called ${x}.
-    note = comment(finding.note).replace("${", "$ {")
-    described = {"description": note} if finding.role in DESCRIBED else {}
+    described = {"description": comment(finding.note)} if finding.role in DESCRIBED else {}
     return {"kind": keys.pop("kind"), **keys, **described}
 
 

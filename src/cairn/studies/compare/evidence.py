@@ -19,6 +19,7 @@ from cairn.models.package import target_values
 from cairn.settings.data import Task
 from cairn.settings.evaluate import EvaluateConfig
 from cairn.settings.kpi import CostKpi, KpiConfig
+from cairn.settings.yaml_text import parse_yaml
 
 Part = Literal["validation", "test"]
 RECORD = "metrics/evaluation.json"
@@ -64,8 +65,6 @@ class Evidence:
 
 def read_evidence(history: History, revision: Revision, part: Part) -> Evidence:
     """Read what a revision predicted for the rows of a part."""
-    from omegaconf import OmegaConf
-
     text, params = history.text(revision, RECORD), history.text(revision, SETTINGS)
     if text is None or params is None:
         raise UserError(
@@ -77,7 +76,7 @@ def read_evidence(history: History, revision: Revision, part: Part) -> Evidence:
     except ValidationError as error:
         wrong = ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
         raise UserError(f"{revision.name}: {RECORD} does not say {wrong}: name a later revision") from error
-    settings: Any = OmegaConf.to_container(OmegaConf.create(params))
+    settings = parse_yaml(params, f"{revision.name}: {SETTINGS}")
     table = read_table(history.tracked(revision, PREDICTIONS))
     table = table[table["part"] == part].reset_index(drop=True)
     names = [name for name in table if str(name).startswith(f"{MODEL}{SEPARATOR}")]

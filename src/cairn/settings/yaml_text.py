@@ -1,0 +1,100 @@
+"""Read YAML as OmegaConf does, in a tenth of its time, and say in one line what is not YAML."""
+
+import re
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cairn.errors import UserError
+
+DEEPEST = 100
+"""Levels; libyaml ends the process at some 50,000."""
+FLOAT = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$")
+"""What YAML 1.2 and OmegaConf take for a number, and PyYAML for text: 1e-3."""
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """PyYAML's safe loader, for which a date is text and a key may stand once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if (key.tag, key.value) in seen:
+                    problem = f"found duplicate key {key.value}"
+                    raise yaml.MarkedYAMLError(None, None, problem, key.start_mark)
+                seen.add((key.tag, key.value))
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+0123456789"))
+
+
+def read_yaml(path: Path, name: str = "") -> Any:
+    """Return what a YAML file holds, see `parse_yaml`; the line of an error begins with the name or the path.
+
+    Raises:
+        FileNotFoundError: no such file.
+        UserError: it cannot be read, or it is not YAML.
+    """
+    name = name or path.as_posix()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise UserError(not_yaml(name, error)) from error
+    return parse_yaml(text, name)
+
+
+def parse_yaml(text: str, name: str) -> Any:
+    """Return the mapping or list that a text holds; an empty mapping if it holds nothing.
+
+    Interpolations such as ${data.source} stay as they are. An error begins with the name.
+
+    Raises:
+        UserError: it is not YAML, or a text or number alone.
+    """
+    try:
+        if _depth(text) > DEEPEST:
+            raise UserError(f"{name}: not valid YAML: more than {DEEPEST} levels")
+        values = yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError) as error:
+        raise UserError(not_yaml(name, _clearer(text) or error)) from error
+    if not isinstance(values, dict | list | None):
+        raise UserError(f"{name}: not a mapping (KEY: VALUE)")
+    return {} if values is None else values
+
+
+def _depth(text: str) -> int:
+    """Return how deep the text is nested, up to the first place that is too deep."""
+    depth = deepest = 0
+    for event in yaml.parse(text, _Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        deepest = max(deepest, depth)
+        if deepest > DEEPEST:
+            break
+    return deepest
+
+
+def _clearer(text: str) -> yaml.YAMLError | None:
+    """Return the error of PyYAML's own parser: it names the place where libyaml names the end of the file."""
+    try:
+        for _ in yaml.parse(text, yaml.SafeLoader):
+            pass
+    except yaml.YAMLError as error:
+        return error
+    return None
+
+
+def not_yaml(file: str, error: Exception) -> str:
+    """Return `FILE:LINE: not valid YAML: why` for what a reader of YAML raised."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    line = f":{mark.line + 1}" if mark else ""
+    return f"{file}{line}: not valid YAML: {problem or ' '.join(str(error).split())}"
