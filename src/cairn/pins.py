@@ -1,10 +1,11 @@
 """The environment is an input: stop when the installed versions are not those of constraints.txt."""
 
 import os
-from importlib.metadata import PackageNotFoundError, version
+import sys
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from cairn.errors import UserError
@@ -25,13 +26,14 @@ def other_versions(constraints: Path) -> list[str]:
     Raises:
         UserError: a line that is not a pin.
     """
+    installed = _installed()
     lines = constraints.read_text(encoding="utf-8").splitlines()
     pins = [_pin(line, constraints) for line in lines if line.strip() and not line.startswith("#")]
     return [
         difference
         for pin in pins
         if pin.marker is None or pin.marker.evaluate()
-        if (difference := _difference(pin))
+        if (difference := _difference(pin, installed))
     ]
 
 
@@ -56,11 +58,27 @@ def _pin(line: str, constraints: Path) -> Requirement:
     return pin
 
 
-def _difference(pin: Requirement) -> str | None:
-    try:
-        installed = Version(version(pin.name))
-    except PackageNotFoundError:
+def _installed() -> dict[str, str]:
+    """Return the versions of the installed packages, as the names of their folders have them.
+
+    A folder is NAME-VERSION.dist-info (packaging.python.org, Recording installed projects), Debian's is
+    NAME-VERSION.egg-info; of two the first on the path counts. importlib.metadata would read the metadata of
+    each, which takes ten times as long.
+    """
+    folders = [Path(entry) for entry in sys.path if Path(entry).is_dir()]
+    found: dict[str, str] = {}
+    for info in (info for folder in folders for info in sorted(folder.glob("*.*-info"))):
+        name, version, *_ = [*info.stem.split("-"), ""]
+        if version:
+            found.setdefault(canonicalize_name(name), version)
+    return found
+
+
+def _difference(pin: Requirement, versions: dict[str, str]) -> str | None:
+    name = canonicalize_name(pin.name)
+    if name not in versions:
         return None
+    installed = Version(versions[name])
     if pin.specifier.contains(installed.public, prereleases=True):
         return None
     pinned = ", ".join(specifier.version for specifier in pin.specifier)

@@ -1,8 +1,9 @@
 """The environment is an input: other versions stop the run, other pins rerun the stages."""
 
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 
 import pytest
+from packaging.version import Version
 from repository import ROOT
 
 from cairn.errors import UserError
@@ -41,3 +42,11 @@ def test_no_pin_names_a_registry_or_a_file():
         text = (ROOT / name).read_text(encoding="utf-8")
         assert "://" not in text
         assert " @ " not in text
+
+
+def test_the_versions_that_count_are_those_that_importlib_finds(tmp_path):
+    found = {dist.name: dist.version for dist in distributions()}
+    pins = tmp_path / "constraints.txt"
+    pins.write_text("".join(f"{name}==0.0.0.dev0\n" for name in found))
+    named = [line.split(" is installed")[0] for line in other_versions(pins)]
+    assert {*named} == {f"{name} {Version(found[name])}" for name in found}
