@@ -11,7 +11,8 @@ from sklearn.preprocessing import TargetEncoder
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from test_split import DATA
 
-from cairn.data.leakage import leaks, single_scores
+from cairn.data.leakage import judge, single_scores, stop_on_leaks
+from cairn.errors import UserError
 from cairn.settings.contract import Contract
 
 
@@ -28,6 +29,15 @@ def honest(rows=4000, seed=0):
     return pd.DataFrame(
         {"a": a, "b": b, "planted": rng.normal(size=rows), "y": a + b + rng.normal(size=rows) > 0}
     )
+
+
+def leaks(table, contract, data, seed):
+    """Return the lines `COLUMN: reason` with which the stage split would stop; none if it would not."""
+    try:
+        stop_on_leaks(judge(table, contract, data, seed), contract, data)
+    except UserError as error:
+        return [line.removeprefix("looks like a leak: ") for line in str(error).splitlines()[:-1]]
+    return []
 
 
 def named(lines):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cairn.data.leakage import judge
 from cairn.data.tables import read_json, read_table
 from cairn.pipeline import explore, prepare, split
 from cairn.report.explore.findings import Finding, findings
@@ -99,7 +100,8 @@ def examine(*args, **options) -> tuple[Study, dict[str, Finding]]:
     contract = Contract.model_validate(read_json(Path("data/prepared/contract.json")))
     train, validation = (read_table(Path(f"data/splits/{part}.parquet")) for part in ("train", "validation"))
     validation = validation.drop(columns="y")
-    found = study(train, validation, contract, data, slices=evaluate.slices, seed=0)
+    judged = judge(train, contract, data, 0)
+    found = study(train, validation, contract, data, judged, slices=evaluate.slices, seed=0)
     every = findings(found, data, evaluate, read_json(Path("metrics/split.json")))
     return found, {finding.subject: finding for finding in every}
 

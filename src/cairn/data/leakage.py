@@ -1,10 +1,11 @@
 """Find columns that leak the target, on train alone: too good by themselves, or by their missing values.
 
-This is the only place that judges a single column; `cairn new-data` and the explore page call it too.
+This is the only place that judges a single column; `cairn new-data` calls it too, and the explore page shows
+what it found.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,9 +28,18 @@ LARGEST = 1e30
 """Trees work in float32, whose largest value is 3e38, and sum values."""
 
 
-def stop_on_leaks(train: pd.DataFrame, contract: Contract, data: DataConfig, seed: int) -> None:
-    """Raise UserError where a feature looks like a leak, see `leaks`; the arguments are the same."""
-    if found := leaks(train, contract, data, seed):
+class Judged(NamedTuple):
+    """What a column alone reaches, ROC-AUC or R2, and every reason why it looks like a leak."""
+
+    score: float
+    reasons: list[str]
+
+
+def stop_on_leaks(judged: dict[str, Judged], contract: Contract, data: DataConfig) -> None:
+    """Raise UserError where a feature looks like a leak; data.leakage.trusted names columns to use anyway."""
+    features = [name for name in judged if contract.columns[name].group]
+    used = [name for name in features if name not in data.leakage.trusted]
+    if found := [f"{name}: {reason}" for name in used for reason in judged[name].reasons]:
         fix = (
             f"declare it known: after in {data.contract}; or, if it is right, add it to data.leakage.trusted"
             " or raise data.leakage.max_single_score"
@@ -37,36 +47,26 @@ def stop_on_leaks(train: pd.DataFrame, contract: Contract, data: DataConfig, see
         raise UserError("\n".join([*(f"looks like a leak: {line}" for line in found), fix]))
 
 
-def leaks(train: pd.DataFrame, contract: Contract, data: DataConfig, seed: int) -> list[str]:
-    """Name every feature that looks like a leak, with the reason, one line each.
+def judge(train: pd.DataFrame, contract: Contract, data: DataConfig, seed: int) -> dict[str, Judged]:
+    """Judge every column, feature or not, except the target and dates.
 
-    A feature is suspect when a small tree on it alone, scored on rows it was not fitted on, is above
+    A column is suspect when a small tree on it alone, scored on rows it was not fitted on, is above
     data.leakage.max_single_score (ROC-AUC for classes, R2 for a number), or when the rows where it is
     missing (or those where it is not) all have the same target.
 
     Args:
         train: the training part, with the target; never another part.
-        contract: what the columns are; those with a group are the features.
-        data: target, task and the bounds; data.leakage.trusted names columns to use anyway.
+        contract: what the columns are.
+        data: target, task and the bounds.
         seed: of the sample of 20,000 rows that is looked at.
     """
-    names = [n for n, c in contract.columns.items() if c.group and n not in data.leakage.trusted]
-    judged = judge(train, names, contract, data, seed)
-    return [f"{name}: {reason}" for name, (_, reasons) in judged.items() for reason in reasons]
-
-
-def judge(
-    train: pd.DataFrame, names: list[str], contract: Contract, data: DataConfig, seed: int
-) -> dict[str, tuple[float, list[str]]]:
-    """Return by column what it alone reaches, ROC-AUC or R2, and every reason why it looks like a leak.
-
-    names are the columns to look at; for the other arguments see `leaks`.
-    """
+    columns = {name: column for name, column in contract.columns.items() if name != data.target}
+    names = [name for name, column in columns.items() if column.kind != "datetime"]
     sample = train.sample(min(SAMPLE, len(train)), random_state=seed)
     judged = {}
     for name, score in single_scores(sample, names, contract, data):
         reasons = (telling_gaps(train[name], train[data.target], data), too_good(score, data))
-        judged[name] = score, [reason for reason in reasons if reason]
+        judged[name] = Judged(score, [reason for reason in reasons if reason])
     return judged
 
 

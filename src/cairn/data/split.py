@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cairn.data.drift import distances, summary
-from cairn.data.leakage import stop_on_leaks
+from cairn.data.leakage import Judged, judge, stop_on_leaks
 from cairn.data.tables import row_hashes
 from cairn.errors import UserError
 from cairn.settings.contract import Contract
@@ -26,10 +26,12 @@ class Split:
         parts: rows of "train", "validation" and "test"; a time split may leave rows out of all three.
         record: kind of split, what the parts share, rows and target of each, and how far validation and test
             have drifted from train.
+        judged: whether a column looks like a leak, by column; metrics/leaks.json.
     """
 
     parts: dict[str, pd.DataFrame]
     record: dict[str, Any]
+    judged: dict[str, Judged]
 
 
 def split_table(
@@ -52,10 +54,10 @@ def split_table(
     proven = proof(table, part, split, data, contract)
     parts = {name: table[part == name] for name in PARTS}
     _stop_on_missing_classes(parts, split, data)
-    if search_leaks:
-        stop_on_leaks(parts["train"], contract, data, seed)
+    judged = judge(parts["train"], contract, data, seed) if search_leaks else {}
+    stop_on_leaks(judged, contract, data)
     drift = {name: summary(distances(parts["train"], parts[name], contract, seed)) for name in PARTS[1:]}
-    return Split(parts, {**proven, "shift": drift})
+    return Split(parts, {**proven, "shift": drift}, judged)
 
 
 def _stop_on_missing_classes(parts: dict[str, pd.DataFrame], split: SplitConfig, data: DataConfig) -> None:

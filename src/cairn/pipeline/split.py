@@ -2,7 +2,7 @@
 
 reads: data/prepared/table.parquet, data/prepared/contract.json
 writes: data/splits/train.parquet, data/splits/validation.parquet, data/splits/test.parquet,
-    metrics/split.json
+    metrics/split.json, metrics/leaks.json
 """
 
 from pathlib import Path
@@ -22,4 +22,6 @@ def main(*, data: DataConfig, split: SplitConfig, seed: int) -> None:
     for name, rows in done.parts.items():
         write_table(rows, Path(f"data/splits/{name}.parquet"))
     write_json(done.record, Path("metrics/split.json"))
+    leaks = {name: judged._asdict() for name, judged in done.judged.items()}
+    write_json(leaks, Path("metrics/leaks.json"))
     print("split: " + ", ".join(f"{name} {len(rows):,}" for name, rows in done.parts.items()))

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cairn.data.drift import distances
-from cairn.data.leakage import judge
+from cairn.data.leakage import Judged
 from cairn.data.split import contents
 from cairn.metrics.bootstrap import Estimate
 from cairn.report.explore.profile import (
@@ -134,11 +134,14 @@ def study(
     validation: pd.DataFrame,
     contract: Contract,
     data: DataConfig,
+    judged: dict[str, Judged],
     *,
     slices: list[str],
     seed: int,
 ) -> Study:
     """Study the training part of a table and the features of its validation part.
+
+    judged has what `split` found out about leaks, by column.
 
     If there are no `slices`, the groups of the first columns with few levels are studied. The seed is that of
     the samples: 20,000 rows for single columns and the target, 5,000 for pairs of columns.
@@ -176,7 +179,7 @@ def study(
         complete=float(train[features].notna().all(axis=1).mean()),
         rare=rare_levels({name: parts[name] for name in features}),
         duplicates=duplicates(train, contract, data, features),
-        suspects=suspects(train, contract, data, list(associations), seed),
+        suspects=suspects(judged, contract, data, list(associations)),
         shifts=distances(train, validation, contract, seed),
         groups={name: groups(*parts[name], target, data.task) for name in columns_to_show(slices, parts)},
         entities=entities(train[data.group]) if data.group else None,
@@ -186,15 +189,14 @@ def study(
 
 
 def suspects(
-    train: pd.DataFrame, contract: Contract, data: DataConfig, names: list[str], seed: int
+    judged: dict[str, Judged], contract: Contract, data: DataConfig, names: list[str]
 ) -> list[Suspect]:
-    """Judge the first 150 columns, features or not, and return the most suspicious first."""
-    checked = [name for name in names if contract.columns[name].kind != "datetime"][:MOST_SUSPECTS]
+    """Return the first 150 of these columns that were judged, features or not, the most suspicious first."""
     found = []
-    for name, (score, reasons) in judge(train, checked, contract, data, seed).items():
+    for name in [name for name in names if name in judged][:MOST_SUSPECTS]:
         role = "trusted" if name in data.leakage.trusted else "feature"
         role = role if contract.columns[name].group else "not a feature"
-        found.append(Suspect(name, role, score, "; ".join(reasons)))
+        found.append(Suspect(name, role, judged[name].score, "; ".join(judged[name].reasons)))
     return sorted(found, key=lambda suspect: (not suspect.reason, -suspect.score, suspect.column))
 
 
