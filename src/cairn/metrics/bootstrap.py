@@ -125,14 +125,23 @@ def bootstrap(
     return draws
 
 
-def on_all_rows(task: Task, y: ArrayLike, prediction: ArrayLike, *, threshold: float, metric: str) -> float:
-    """Score all rows once, by the formulas of the bootstrap, which import torch for few metrics.
+def on_all_rows(
+    task: Task,
+    y: ArrayLike,
+    prediction: ArrayLike,
+    *,
+    threshold: float = 0.5,
+    metrics: Iterable[str] | None = None,
+) -> dict[str, float]:
+    """Score all rows once by the formulas of the bootstrap: in float64, and without importing torch.
 
-    See `scores.score`, which has the same values up to rounding.
+    See `scores.score` for the arguments and what is returned.
     """
+    names = metric_names(task, metrics)
     target, predicted = checked(task, y, prediction)
-    made = _Resampled(task, target, predicted, threshold, None, [metric])
-    return float(made.scores(np.ones((len(target), 1), dtype=np.int32))[metric][0])
+    once = np.ones((len(target), 1), dtype=np.int32)
+    values = _Resampled(task, target, predicted, threshold, None, names).scores(once)
+    return {name: float(values[name][0]) for name in names}
 
 
 @dataclass

@@ -16,11 +16,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from cairn.data.predictions import Floats
 from cairn.errors import UserError
-from cairn.metrics.bootstrap import Estimate, Resampling, bootstrap, bootstrap_sums, p_value
+from cairn.metrics.bootstrap import Estimate, Resampling, bootstrap, bootstrap_sums, on_all_rows, p_value
 from cairn.metrics.decisions import confusion, decide, decision_threshold
 from cairn.metrics.fairness import fairness
 from cairn.metrics.kpi import ORACLE, policy_series
-from cairn.metrics.scores import METRICS, score
+from cairn.metrics.scores import METRICS
 from cairn.metrics.slices import slice_scores, small_levels
 from cairn.settings.baseline import ColumnRule, Rule
 from cairn.settings.data import DataConfig, Task
@@ -305,7 +305,7 @@ def evaluate(
         block=settings.block if blocks is not None else None,
         rows=len(test.rows),
         validation={
-            name: score(task, validation.y, p, threshold=cut[name])
+            name: on_all_rows(task, validation.y, p, threshold=cut[name])
             for name, p in validation.predictions.items()
         },
         validation_kpi=_money_on_validation(validation, cut, kpi),
@@ -323,7 +323,7 @@ def evaluate(
 def best_baseline(task: Task, y: NDArray[Any], baselines: Mapping[str, Floats], metric: str) -> str:
     """Return the baseline with the best value of the metric on these rows, which are of validation."""
     sign = METRICS[metric].sign
-    values = {name: sign * score(task, y, p, metrics=[metric])[metric] for name, p in baselines.items()}
+    values = {name: sign * on_all_rows(task, y, p, metrics=[metric])[metric] for name, p in baselines.items()}
     return max(values, key=lambda name: -np.inf if np.isnan(values[name]) else values[name])
 
 
@@ -363,7 +363,7 @@ def scores_with_intervals(
         The scores by predictor and metric, and the gains by baseline and metric.
     """
     draws = bootstrap(task, y, predictions, resampling, thresholds=cut)
-    points = {name: score(task, y, p, threshold=cut[name]) for name, p in predictions.items()}
+    points = {name: on_all_rows(task, y, p, threshold=cut[name]) for name, p in predictions.items()}
 
     def gain(name: str, metric: str) -> Gain:
         sign = METRICS[metric].sign

@@ -27,10 +27,18 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from cairn.data.predictions import Floats
-from cairn.metrics.bootstrap import Blocks, Estimate, Resampling, bootstrap, bootstrap_sums, defined_draws
+from cairn.metrics.bootstrap import (
+    Blocks,
+    Estimate,
+    Resampling,
+    bootstrap,
+    bootstrap_sums,
+    defined_draws,
+    on_all_rows,
+)
 from cairn.metrics.decisions import decide
 from cairn.metrics.kpi import PER_ROWS, row_saving
-from cairn.metrics.scores import METRICS, metric_names, score
+from cairn.metrics.scores import METRICS, metric_names
 from cairn.metrics.slices import slice_levels
 from cairn.settings.data import Task
 from cairn.settings.kpi import CostKpi
@@ -161,7 +169,7 @@ def values_of(
     """
     metrics = [name for name in asked if name != SAVING]
     p, threshold = predictor.prediction, predictor.threshold
-    values = score(task, y, p, threshold=threshold, metrics=metrics) if metrics else {}
+    values = on_all_rows(task, y, p, threshold=threshold, metrics=metrics) if metrics else {}
     if SAVING in asked:
         values[SAVING] = PER_ROWS * float(_saved(y, predictor, costs).mean())
     return values

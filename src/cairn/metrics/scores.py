@@ -1,7 +1,7 @@
 """The table of metrics: name → how it is computed, for which tasks, and which direction is better.
 
 A new metric is one entry in `METRICS`; bootstrap intervals then work for it too (slowly, until
-`weighted.py` knows it). torchmetrics computes the metrics that it has, in float64.
+`weighted.py` knows it). `score` computes it by its entry, `bootstrap.on_all_rows` by the bootstrap's sums.
 """
 
 from collections.abc import Iterable, Mapping

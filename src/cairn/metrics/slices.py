@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cairn.metrics.bootstrap import Resampling, bootstrap
-from cairn.metrics.scores import METRICS, score
+from cairn.metrics.bootstrap import Resampling, bootstrap, on_all_rows
+from cairn.metrics.scores import METRICS
 from cairn.settings.data import Task
 
 SLICE_METRICS: dict[Task, tuple[str, ...]] = {
@@ -50,7 +50,7 @@ def slice_scores(
         for level, rows in slice_levels(columns[column], min_rows).items():
             part = {name: values[rows] for name, values in pair.items()}
             draws = bootstrap(task, target[rows], part, resampling.of(rows), metrics=names)
-            values = {name: score(task, target[rows], part[name], metrics=names) for name in part}
+            values = {name: on_all_rows(task, target[rows], part[name], metrics=names) for name in part}
             mean = np.nan if task == "multiclass" else float(target[rows].mean())
             for name in names:
                 sign = METRICS[name].sign
