@@ -39,11 +39,12 @@ def calibrate(
     Raises:
         UserError: a class with too few rows.
     """
+    if method == "none":
+        return package
+
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
 
-    if method == "none":
-        return package
     y = package.encode(rows[package.target])
     few = np.flatnonzero(np.bincount(y, minlength=len(package.classes)) < 2)
     if len(few):

@@ -220,19 +220,21 @@ def check_inputs(frame: pd.DataFrame, contract: Contract) -> None:
         raise ValueError(f"columns of another type: {', '.join(wrong)}")
 
 
-def save(package: Package, folder: Path) -> None:
+def save(package: Package, folder: Path, *, same_as: Path | None = None) -> None:
     """Write the package, replacing an older one as a whole.
 
     A kill between the two renames at the end leaves the older one beside it, as .NAME.old-PID.
 
+    Args:
+        package: the model.
+        folder: where it is written.
+        same_as: folder of a saved package with the same encoder and estimator, which are copied.
+
     Raises:
         TypeError: the estimator has an attribute that skops cannot write.
     """
-    from cairn.models.canonical import canonical
-
-    model = {"encoder": package.encoder, "estimator": package.estimator}
     text = json.dumps(_record(package), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    content = canonical(skops_io().dumps(model))
+    content = (same_as / MODEL).read_bytes() if same_as else _written(package)
     fresh, old = (folder.with_name(f".{folder.name}.{kind}-{os.getpid()}") for kind in ("new", "old"))
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -244,6 +246,12 @@ def save(package: Package, folder: Path) -> None:
         folder.replace(old)
     fresh.replace(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _written(package: Package) -> bytes:
+    from cairn.models.canonical import canonical
+
+    return canonical(skops_io().dumps({"encoder": package.encoder, "estimator": package.estimator}))
 
 
 def load(folder: Path, trust: Sequence[str] = ()) -> Package:

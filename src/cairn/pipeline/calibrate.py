@@ -22,9 +22,10 @@ def main(
     *, calibration: CalibrationConfig, data: DataConfig, kpi: KpiConfig, model: ModelConfig, threads: int
 ) -> None:
     """Write the model that the stages after this one use."""
-    fitted = load(Path("models/fitted"), trust=model.trusted)
+    source = Path("models/fitted")
+    fitted = load(source, trust=model.trusted)
     package = finish(fitted, read_table(PARTS["validation"]), calibration, kpi)
-    save(package, Path("models/model"))
+    save(package, Path("models/model"), same_as=source if package.estimator is fitted.estimator else None)
     cut = package.threshold
     turns = f", {data.event} where the probability is above {cut:.3f}" if data.task == "binary" else ""
     print(f"calibrate: {calibration.method}{turns}")
