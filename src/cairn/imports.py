@@ -6,10 +6,12 @@ lines and comments on lines of their own do not count: editing them reruns nothi
 
 import ast
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 SRC = Path(__file__).resolve().parents[1]
 RESOLVERS = {"data/load.py": "datasets", "models/build.py": "models"}
@@ -47,12 +49,44 @@ def files_of(*modules: str) -> list[Path]:
     return sorted(reached)
 
 
+def remember() -> None:
+    """Keep what the files hold, by their content, so that no stage has to parse them again."""
+    file = _memory()
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps({"rules": _RULES, "scans": _known()}), encoding="utf-8")
+
+
+def _memory() -> Path:
+    return SRC / "cairn/__pycache__/imports.json"
+
+
+_RULES = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+
+
+@cache
+def _known() -> dict[str, Any]:
+    """Return the scan of every content that `remember` kept by the rules of this file."""
+    try:
+        kept = json.loads(_memory().read_text(encoding="utf-8"))
+        return kept["scans"] if kept["rules"] == _RULES else {}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+
+
 @cache
 def _scan(path: Path) -> tuple[tuple[Path, ...], str]:
     """Return the files that a file imports, at the top or inside a function, and the hash of its code."""
     content = path.read_bytes()
+    whole = hashlib.sha256(content).hexdigest()
     if path.suffix != ".py":
-        return (), hashlib.sha256(content).hexdigest()
+        return (), whole
+    names, digest = _known().get(whole) or _known().setdefault(whole, _parsed(content))
+    inside = [file for name in names for file in _files(name)]
+    return (*inside, *_resolved(path)), digest
+
+
+def _parsed(content: bytes) -> tuple[list[str], str]:
+    """Return the dotted names of the package that a source imports, and the hash of its code."""
     lines = content.split(b"\n")
     keeps_docstrings = READS_DOCSTRINGS.search(content.decode())
     names, docstrings, strings = [], set(), set()
@@ -73,8 +107,8 @@ def _scan(path: Path) -> tuple[tuple[Path, ...], str]:
         for row, line in enumerate(lines, start=1)
         if row not in docstrings and (row in strings or (line.strip() and not line.lstrip().startswith(b"#")))
     ]
-    inside = [file for name in names if name.startswith("cairn.") for file in _files(name)]
-    return (*inside, *_resolved(path)), hashlib.sha256(b"\n".join(kept)).hexdigest()
+    inside = [name for name in names if name.startswith("cairn.")]
+    return inside, hashlib.sha256(b"\n".join(kept)).hexdigest()
 
 
 def _rows(node: ast.expr | ast.Expr) -> range:

@@ -28,6 +28,7 @@ def hashes(text: str) -> dict[str, str]:
 
 def forget() -> None:
     imports._scan.cache_clear()
+    imports._known.cache_clear()
     imports._templates.cache_clear()
 
 

@@ -6,7 +6,7 @@ writes: code/STAGE.txt for every other stage
 
 from pathlib import Path
 
-from cairn.imports import code_of_stage
+from cairn.imports import code_of_stage, remember
 
 
 def main() -> None:
@@ -17,3 +17,4 @@ def main() -> None:
         if path.stem != "code":
             text = code_of_stage(path.stem)
             (folder / f"{path.stem}.txt").write_text(text, encoding="utf-8", newline="\n")
+    remember()
