@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from table_list import MADE, PACKAGED, content
 
-from cairn.data.tables import read_json, read_table
+from cairn.data.records import read_json
+from cairn.data.tables import read_table
 from cairn.metrics.scores import METRICS, score
 
 ROOT = Path(__file__).parents[1]

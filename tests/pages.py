@@ -12,7 +12,7 @@ The language of a block, and an HTML comment on the line before it, say what hap
     <!-- fails -->                             every command of the block must fail
     <!-- write -->                             the block is a file: its first comment of one word is the name
     <!-- start: an empty folder -->            top of a page: where it begins (or: a fresh clone); else in
-                                               a clone in which one month of flights has been run
+                                               a clone in which three weeks of flights have been run
 """
 
 import re

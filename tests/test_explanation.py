@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from synthetic import CONTRACT, TARGETS, config, recipe, rows
 
-from cairn.data.tables import rounded
+from cairn.data.records import rounded
 from cairn.explanation import explain
 from cairn.metrics.importance import Explanation
 from cairn.settings.contract import Contract

@@ -10,7 +10,8 @@ from toy_conf import make_toy_conf
 
 from cairn.compose import params_file
 from cairn.compose.conf import compose
-from cairn.data.tables import write_json, write_table
+from cairn.data.records import write_json
+from cairn.data.tables import write_table
 from cairn.experiments.pool import DRIVER as DRIVER_LOCK
 from cairn.experiments.pool import write_plan
 from cairn.settings.config import Config

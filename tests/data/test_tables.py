@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cairn.data.tables import read_json, read_raw, read_table, rounded, write_json, write_table
+from cairn.data.records import read_json, rounded, write_json
+from cairn.data.tables import read_raw, read_table, write_table
 from cairn.errors import UserError
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from resamples import draw_counts
 
-from cairn.data.tables import rounded
+from cairn.data.records import rounded
 from cairn.metrics.bootstrap import Resampling
 from cairn.metrics.evaluation import Evaluated, Evaluation, mean_error
 

@@ -25,11 +25,11 @@ FOLLOWED = [
 
 @pytest.fixture(scope="session")
 def flights(snapshot, tmp_path_factory):
-    """A clone in which one month of flights is the default, run and committed."""
+    """A clone in which three weeks of flights are the default, run and committed."""
     checkout = snapshot.clone(tmp_path_factory.mktemp("flights") / "cairn", share_cache=False)
     checkout.replace("conf/config.yaml", "- experiment: null", "- experiment: tiny")
     checkout.dvc("repro")
-    checkout.git("commit", "--quiet", "--all", "--message=One month is enough")
+    checkout.git("commit", "--quiet", "--all", "--message=Three weeks are enough")
     return checkout
 
 

@@ -14,7 +14,8 @@ from cairn.compose.conf import compose
 from cairn.data.contract import violations
 from cairn.data.load import with_dates
 from cairn.data.prepare import usable_rows
-from cairn.data.tables import write_json, write_table
+from cairn.data.records import write_json
+from cairn.data.tables import write_table
 from cairn.errors import UserError
 from cairn.features.select import choose_columns
 from cairn.metrics.evaluation import Evaluation

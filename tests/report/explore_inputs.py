@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from cairn.data.leakage import judge
-from cairn.data.tables import read_json, read_table
+from cairn.data.records import read_json
+from cairn.data.tables import read_table
 from cairn.pipeline import explore, prepare, split
 from cairn.report.explore.findings import Finding, findings
 from cairn.report.explore.study import Study, study

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.pandas import column, data_frames, range_indexes
 from repository import ROOT
 
-from cairn.data.tables import read_json
+from cairn.data.records import read_json
 from cairn.report.explore.findings import headline
 
 MEGABYTE = 1_000_000

@@ -14,7 +14,8 @@ from omegaconf import OmegaConf
 from sklearn.metrics import log_loss
 
 from cairn.commands.app import run
-from cairn.data.tables import write_json, write_table
+from cairn.data.records import write_json
+from cairn.data.tables import write_table
 from cairn.errors import UserError
 from cairn.metrics.paired import Difference
 from cairn.report.numbers import to_ascii

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cairn.data.tables import read_json, read_table
+from cairn.data.records import read_json
+from cairn.data.tables import read_table
 from cairn.errors import UserError
 from cairn.settings.contract import Contract
 

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from cairn.data.predictions import Floats
 from cairn.metrics.scores import METRICS, checked, metric_names
@@ -158,6 +157,8 @@ class _Resampled:
     def __post_init__(self) -> None:
         terms, formulas = terms_of(self.task, self.y, self.prediction, self.threshold)
         self.sizes = {name: term.size for name, term in terms.items()}
+        from scipy import sparse
+
         matrix = sparse.hstack([term.matrix() for term in terms.values()], format="csr")
         self.matrix = block_sums(matrix, self.blocks)
         self.summed = {name: formulas[name] for name in self.names if name in formulas}
@@ -198,6 +199,8 @@ class _Resampled:
 
 def bootstrap_sums(rows: Floats, resampling: Resampling) -> Floats:
     """Sum columns of rows (n, c) over the resamples that `bootstrap` draws, shape (resamples, c)."""
+    from scipy import sparse
+
     matrix = block_sums(sparse.csr_array(np.asarray(rows, dtype=np.float64)), resampling.blocks)
     sums = np.empty((resampling.resamples, rows.shape[1]))
     for where, counts in resampling.draws(len(rows)):

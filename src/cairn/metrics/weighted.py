@@ -7,17 +7,19 @@ rows in order once, and cumulative sums of the counts after that (`Ranking`).
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from cairn.data.predictions import Floats
 from cairn.metrics import decisions
 from cairn.metrics.decisions import ratio
 from cairn.metrics.formulas import ECE_BINS, row_brier, row_log_loss
 from cairn.settings.data import Task
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 Sums = Mapping[str, Floats]
 """By term, the weighted sums over rows; shape (size of the term, draws)."""
@@ -31,8 +33,10 @@ class Term:
     codes: NDArray[np.int64] | None = None
     size: int = 1
 
-    def matrix(self) -> sparse.csr_array:
+    def matrix(self) -> "sparse.csr_array":
         """One row per example with its value in the column of its code, shape (n, size)."""
+        from scipy import sparse
+
         n = len(self.values)
         codes = np.zeros(n, dtype=np.int64) if self.codes is None else self.codes
         values = self.values.astype(np.float64)
@@ -127,8 +131,10 @@ def terms_of(
     return class_terms(y, prediction, threshold), CLASS_VALUES
 
 
-def block_sums(rows: sparse.csr_array, blocks: NDArray[np.int64] | None) -> sparse.csr_array:
+def block_sums(rows: "sparse.csr_array", blocks: NDArray[np.int64] | None) -> "sparse.csr_array":
     """Adds up rows (n, c) by block code, shape (largest code + 1, c); the rows themselves without blocks."""
+    from scipy import sparse
+
     if blocks is None:
         return rows
     n = len(blocks)
@@ -136,7 +142,7 @@ def block_sums(rows: sparse.csr_array, blocks: NDArray[np.int64] | None) -> spar
     return sparse.csr_array(member @ rows)
 
 
-def weighted_sums(matrix: sparse.csr_array, counts: NDArray[np.int32]) -> Floats:
+def weighted_sums(matrix: "sparse.csr_array", counts: NDArray[np.int32]) -> Floats:
     """Sums under each draw, shape (c, draws), from matrix (b, c) and counts (at least b, draws).
 
     The sparse product adds in one fixed order; BLAS would make the last bits depend on its threads.

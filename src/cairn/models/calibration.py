@@ -1,29 +1,49 @@
 """What follows the fit, on validation rows only: probabilities out of scores, and the decision threshold."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from cairn.data.predictions import Floats
 from cairn.errors import UserError
 from cairn.metrics.decisions import decision_threshold
 from cairn.models.package import Package, reference_rows
 from cairn.settings.calibration import CalibrationConfig
 from cairn.settings.kpi import KpiConfig
 
+SCORES = Path("models/fitted/validation.npy")
+"""The validation rows as the fitted model scores them, (n,) or (n, k), see Package.scores."""
 
-def finish(package: Package, rows: pd.DataFrame, calibration: CalibrationConfig, kpi: KpiConfig) -> Package:
+
+def finish(
+    package: Package,
+    rows: pd.DataFrame,
+    calibration: CalibrationConfig,
+    kpi: KpiConfig,
+    scores: Floats | None = None,
+) -> Package:
     """Calibrate a fitted model, choose the threshold of a binary decision, and record both settings.
+
+    Args:
+        package: the fitted model; only its record is needed for the method none and known scores.
+        rows: of validation, with the target.
+        calibration: the method.
+        kpi: what the threshold is chosen by.
+        scores: of the rows by the fitted model, if they are known.
 
     Raises:
         UserError: see calibrate.
     """
-    package = calibrate(package, rows, calibration.method)
+    if calibration.method != "none":
+        package, scores = calibrate(package, rows, calibration.method), None
     threshold = package.threshold
     if package.task == "binary":
         y = package.encode(rows[package.target])
-        threshold = decision_threshold(y, package.scores(rows), kpi, probability=True)
+        known = package.scores(rows) if scores is None else scores
+        threshold = decision_threshold(y, known, kpi, probability=True)
     config = {**package.config, "calibration": calibration.model_dump(), "kpi": kpi.model_dump()}
     return replace(package, threshold=threshold, config=config, reference=reference_rows(package, rows))
 

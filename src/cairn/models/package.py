@@ -254,12 +254,13 @@ def _written(package: Package) -> bytes:
     return canonical(skops_io().dumps({"encoder": package.encoder, "estimator": package.estimator}))
 
 
-def load(folder: Path, trust: Sequence[str] = ()) -> Package:
+def load(folder: Path, trust: Sequence[str] = (), *, with_model: bool = True) -> Package:
     """Read a package; no code in it is run, and unexpected types are refused.
 
     Args:
         folder: what save wrote.
         trust: further types to accept, by dotted prefix: "lightgbm" or "my.module.MyModel".
+        with_model: False leaves encoder and estimator None, which saves the time to import scikit-learn.
 
     Raises:
         UserError: no package in the folder, one of another format, or types that are not trusted.
@@ -269,17 +270,7 @@ def load(folder: Path, trust: Sequence[str] = ()) -> Package:
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     if record.pop("format") != FORMAT:
         raise UserError(f"{folder}: saved by another version of cairn; run `dvc repro`")
-    skops = skops_io()
-    needed = skops.get_untrusted_types(file=folder / MODEL)
-    trusted = tuple(f"{prefix}." for prefix in trust)
-    strange = [name for name in needed if not f"{name}.".startswith(trusted) and not is_trusted(name)]
-    if strange:
-        roots = sorted({name.partition(".")[0] for name in strange})
-        raise UserError(
-            f"{folder}: has types that are not trusted: {', '.join(strange)};"
-            f" if you know where the model comes from, trust them: load(..., trust={roots})"
-        )
-    model = skops.load(folder / MODEL, trusted=needed)
+    model = _model(folder, trust) if with_model else {"encoder": None, "estimator": None}
     inputs, raw = record.pop("inputs"), record.pop("raw", {})
     columns = {name: Column.model_validate(inputs[name]) for name in record.pop("features")}
     sources = {name: Column.model_validate(raw[name]) for name in record.pop("raw_order", [])}
@@ -291,6 +282,20 @@ def load(folder: Path, trust: Sequence[str] = ()) -> Package:
         reference=reference,
         **record,
     )
+
+
+def _model(folder: Path, trust: Sequence[str]) -> dict[str, Any]:
+    skops = skops_io()
+    needed = skops.get_untrusted_types(file=folder / MODEL)
+    trusted = tuple(f"{prefix}." for prefix in trust)
+    strange = [name for name in needed if not f"{name}.".startswith(trusted) and not is_trusted(name)]
+    if strange:
+        roots = sorted({name.partition(".")[0] for name in strange})
+        raise UserError(
+            f"{folder}: has types that are not trusted: {', '.join(strange)};"
+            f" if you know where the model comes from, trust them: load(..., trust={roots})"
+        )
+    return skops.load(folder / MODEL, trusted=needed)
 
 
 def raw_contract(contract: Contract, features: list[str], data: DataConfig) -> Contract:

@@ -11,7 +11,6 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 TRUSTED = frozenset(
     {
@@ -90,6 +89,8 @@ def is_trusted(name: str) -> bool:
 
 def _is_estimator(module: str, own: str) -> bool:
     """Return whether the class is an estimator that a public module of scikit-learn exports."""
+    from sklearn.base import BaseEstimator
+
     public = module.partition("._")[0]
     if own.startswith("_") or not NO_ESTIMATORS.isdisjoint(public.split(".")):
         return False

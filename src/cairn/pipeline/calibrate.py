@@ -8,9 +8,11 @@ A stage of its own: a new price or another calibration needs no new training.
 
 from pathlib import Path
 
+import numpy as np
+
 from cairn.data.parts import PARTS
 from cairn.data.tables import read_table
-from cairn.models.calibration import finish
+from cairn.models.calibration import SCORES, finish
 from cairn.models.package import load, save
 from cairn.settings.calibration import CalibrationConfig
 from cairn.settings.data import DataConfig
@@ -22,10 +24,10 @@ def main(
     *, calibration: CalibrationConfig, data: DataConfig, kpi: KpiConfig, model: ModelConfig, threads: int
 ) -> None:
     """Write the model that the stages after this one use."""
-    source = Path("models/fitted")
-    fitted = load(source, trust=model.trusted)
-    package = finish(fitted, read_table(PARTS["validation"]), calibration, kpi)
-    save(package, Path("models/model"), same_as=source if package.estimator is fitted.estimator else None)
+    source, same = Path("models/fitted"), calibration.method == "none"
+    fitted = load(source, trust=model.trusted, with_model=not same)
+    package = finish(fitted, read_table(PARTS["validation"]), calibration, kpi, np.load(SCORES))
+    save(package, Path("models/model"), same_as=source if same else None)
     cut = package.threshold
     turns = f", {data.event} where the probability is above {cut:.3f}" if data.task == "binary" else ""
     print(f"calibrate: {calibration.method}{turns}")

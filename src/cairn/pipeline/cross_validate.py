@@ -6,10 +6,7 @@ writes: metrics/cross_validation.json
 
 from pathlib import Path
 
-import pandas as pd
-
-from cairn.data.parts import load_prepared
-from cairn.data.tables import write_json
+from cairn.data.records import write_json
 from cairn.settings.cross_validation import CrossValidationConfig
 from cairn.settings.data import DataConfig
 from cairn.settings.features import FeaturesConfig
@@ -30,7 +27,10 @@ def main(
     """Write every fold's scores that need no threshold, or that no folds were asked for."""
     kind, folds = cross_validation.kind, []
     if kind != "none":  # only then is what the folds need imported, which takes seconds
+        import pandas as pd
+
         from cairn.cross_validation import cross_validate
+        from cairn.data.parts import load_prepared
         from cairn.models.recipe import Recipe
 
         prepared = load_prepared()

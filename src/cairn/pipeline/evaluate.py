@@ -10,7 +10,8 @@ from pathlib import Path
 
 from cairn.data.parts import prepared_contract
 from cairn.data.predictions import predictions_of_part, predictions_table
-from cairn.data.tables import read_table, write_json, write_table, write_text
+from cairn.data.records import write_json, write_text
+from cairn.data.tables import read_table, write_table
 from cairn.metrics import evaluation
 from cairn.metrics.evaluation import MODEL, Predicted
 from cairn.models.package import load

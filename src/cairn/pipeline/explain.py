@@ -8,7 +8,8 @@ from pathlib import Path
 
 from cairn import explanation
 from cairn.data.parts import PARTS
-from cairn.data.tables import read_table, write_json
+from cairn.data.records import write_json
+from cairn.data.tables import read_table
 from cairn.models.package import load
 from cairn.settings.data import DataConfig
 from cairn.settings.evaluate import EvaluateConfig

@@ -8,7 +8,8 @@ writes: reports/explore.html
 from pathlib import Path
 
 from cairn.data.leakage import Judged
-from cairn.data.tables import read_json, read_table, write_text
+from cairn.data.records import read_json, write_text
+from cairn.data.tables import read_table
 from cairn.progress import elapsed
 from cairn.report.explore.page import PAGE, explore_page
 from cairn.report.explore.study import study

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from cairn.data.load import load
 from cairn.data.prepare import prepare_table
-from cairn.data.tables import write_json, write_table
+from cairn.data.records import write_json
+from cairn.data.tables import write_table
 from cairn.progress import elapsed
 from cairn.settings.contract import read_contract
 from cairn.settings.data import DataConfig

@@ -6,7 +6,7 @@ reads: data/prepared/contract.json, metrics/data.json, metrics/split.json, metri
 writes: reports/model_card.html
 """
 
-from cairn.data.tables import write_text
+from cairn.data.records import write_text
 from cairn.report.card.page import PAGE, html, model_card, read_inputs
 from cairn.report.card.words import summary
 from cairn.settings.baseline import BaselineConfig

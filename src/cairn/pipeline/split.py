@@ -7,8 +7,9 @@ writes: data/splits/train.parquet, data/splits/validation.parquet, data/splits/t
 
 from pathlib import Path
 
+from cairn.data.records import read_json, write_json
 from cairn.data.split import split_table
-from cairn.data.tables import read_json, read_table, write_json, write_table
+from cairn.data.tables import read_table, write_table
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
 from cairn.settings.split import SplitConfig

@@ -11,9 +11,12 @@ import os
 from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
+
 from cairn.data.parts import CONTRACT, PARTS, load_prepared
 from cairn.imports import code_of_stage
 from cairn.models.build import training_curve
+from cairn.models.calibration import SCORES
 from cairn.models.package import save
 from cairn.models.recipe import Recipe
 from cairn.models.resume import resume_key, snapshot_folder
@@ -35,7 +38,7 @@ def main(
     seed: int,
     threads: int,
 ) -> None:
-    """Write the fitted model, not yet calibrated, and its training curve."""
+    """Write the fitted model, not yet calibrated, its scores of validation, and its training curve."""
     prepared = load_prepared()
     recipe = Recipe(prepared.contract, data, features, model, train, seed, threads)
     # DVC wipes the outs before a stage runs, and in a temporary folder DVC_ROOT is still the main checkout.
@@ -48,7 +51,8 @@ def main(
         package = recipe.fit(prepared.train, prepared.validation, snapshot=folder and folder / "snapshot.pt")
         if not first:
             return
-        save(package, Path("models/fitted"))
+        save(package, SCORES.parent)
+        np.save(SCORES, package.scores(prepared.validation))
     CURVE.parent.mkdir(exist_ok=True)
     curve = training_curve(package.estimator)
     curve.to_csv(CURVE, index=False, float_format="%.6g", lineterminator="\n")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from cairn.data.tables import read_json
+from cairn.data.records import read_json
 from cairn.metrics.evaluation import MODEL, Evaluation, Score
 from cairn.metrics.importance import Explanation
 from cairn.report.card.explanation import explanation_rows

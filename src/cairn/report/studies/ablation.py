@@ -3,7 +3,7 @@
 import math
 from dataclasses import asdict
 
-from cairn.data.tables import rounded
+from cairn.data.records import rounded
 from cairn.metrics.paired import gain
 from cairn.report.card.words import metric_name
 from cairn.report.numbers import p_value, short

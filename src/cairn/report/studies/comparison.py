@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cairn.data.tables import rounded
+from cairn.data.records import rounded
 from cairn.metrics.paired import Slice, detectable, gain, greater_is_better, judged
 from cairn.report.card.words import metric_name
 from cairn.report.numbers import listed

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from cairn.data.tables import rounded
+from cairn.data.records import rounded
 from cairn.metrics.paired import gain, judged
 from cairn.report.card.words import metric_name
 from cairn.report.studies.ablation import protocol_notes
