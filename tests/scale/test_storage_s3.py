@@ -1,9 +1,12 @@
-"""Damage in a bucket of a real S3 server is found from the listing alone, and mended by a push."""
+"""A real S3 server: damage is found from the listing alone and mended by a push; a move there and back."""
 
 import shutil
 
 import pytest
+from toy_storage import damage
 
+from cairn.errors import UserError
+from cairn.storage.move import Place, move, secrets_of
 from cairn.storage.transfer import check, pull, push
 
 pytestmark = pytest.mark.scale
@@ -42,3 +45,41 @@ def test_a_bucket_is_verified_without_a_download_and_mended(toy_storage, bucket,
     (root / "data/table.csv").unlink()
     (cache,) = pull(toy_storage.open(), **options)
     assert cache.damages == [] and (root / "data/table.csv").read_bytes() == whole
+
+
+def test_a_repository_moves_to_a_bucket_and_back_and_its_keys_stay_out_of_git(
+    toy_storage, bucket, monkeypatch
+):
+    checkout, how = (
+        toy_storage.checkout,
+        {"incomplete": False, "timeout": 120, "progress": lambda count: None},
+    )
+    monkeypatch.chdir(checkout.path)
+    variables = {"access_key_id": "AWS_ACCESS_KEY_ID", "secret_access_key": "AWS_SECRET_ACCESS_KEY"}
+    for variable in variables.values():
+        monkeypatch.setenv(variable, bucket.environment[variable])
+    secrets = secrets_of(variables)
+    for variable in variables.values():
+        monkeypatch.delenv(variable)
+    options = {"endpointurl": bucket.environment["AWS_ENDPOINT_URL"]}
+    place = Place("bucket", f"{bucket.url}/moved", options, secrets)
+    damage(toy_storage.file("remote", "member"), "flipped")
+    assert move(checkout.path, place, **how).lost == []
+    checkout.git("add", "--all")
+    held = checkout.git("ls-files", "-s") and checkout.git("diff", "--cached")
+    assert "bucket" in held and not any(secret in held for secret in secrets.values())
+
+    (cache, remote) = check(toy_storage.open())
+    assert (remote.store, remote.damages, cache.damages) == ("bucket", [], [])
+    oid = toy_storage.oids["file"]
+    bucket.put(f"moved/files/md5/{oid[:2]}/{oid[2:]}", b"")
+    shutil.rmtree(checkout.path.parent / "store")
+    back = move(checkout.path, Place("store"), **how)
+    assert (back.before, back.lost) == ("bucket", [])
+    assert [verified.damages for verified in check(toy_storage.open())] == [[], []]
+
+    wrong = Place("other", f"{bucket.url}/x", {"endpointurl": "http://127.0.0.1:9"}, secrets)
+    before = checkout.read(".dvc/config"), checkout.read(".dvc/config.local")
+    with pytest.raises(UserError, match="other"):
+        move(checkout.path, wrong, **how)
+    assert (checkout.read(".dvc/config"), checkout.read(".dvc/config.local")) == before

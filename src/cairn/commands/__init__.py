@@ -42,6 +42,7 @@ GROUPS = {
     "Storage": {
         "push": Command("Push to the remote, and prove that everything arrived", checks_pins=False),
         "pull": Command("Pull from the remote, verify it and rebuild what is lost", checks_pins=False),
+        "remote": Command("Move to another remote, with all of the history", checks_pins=False),
         "verify": Command("Find and repair damaged files of the cache and a remote", checks_pins=False),
     },
     "Settings & checkout": {

@@ -104,6 +104,21 @@ def from_root(path: str) -> str:
     return str(full.relative_to(Path.cwd()) if full.is_relative_to(Path.cwd()) else full)
 
 
+def pairs(option: str, given: Iterable[str] | None) -> dict[str, str]:
+    """Return what a repeated option KEY=VALUE holds.
+
+    Raises:
+        UserError: one without a key or a value.
+    """
+    found = {}
+    for text in given or ():
+        key, _, value = text.partition("=")
+        if not key or not value:
+            raise UserError(f"{option}: '{text}' is not KEY=VALUE")
+        found[key] = value
+    return found
+
+
 def user_folder() -> Path:
     """Return the folder the user is in; commands run in the root of the checkout."""
     return Path(os.environ.get("PWD", ""))

@@ -1,9 +1,10 @@
-"""What `cairn verify`, `push` and `pull` say about the objects of the cache and of a remote."""
+"""What `cairn verify`, `push`, `pull` and `remote` say about the objects of the cache and of a remote."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from cairn.storage.move import Moved, Place
 from cairn.storage.verify import Damage, Verified
 
 SAYS = {
@@ -58,6 +59,17 @@ def _size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     raise AssertionError
+
+
+def moved(done: Moved, place: Place) -> Iterator[str]:
+    """Yield what a move has changed, and how to go back."""
+    if done.lost:
+        yield f"LOST: {', '.join(done.lost)}"
+    yield f"default remote: {place.name}"
+    if not place.local:
+        yield "share it: git commit -m 'Move to another remote' .dvc/config"
+    if done.before and done.before != place.name:
+        yield f"go back: cairn remote {done.before}"
 
 
 def as_record(found: Sequence[Verified]) -> list[dict[str, Any]]:

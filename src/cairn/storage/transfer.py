@@ -63,7 +63,7 @@ def open_storage(root: Path, remote: str | None, *, all_commits: bool, offline: 
             name = remote or repo.config["core"].get("remote")
             if not name:
                 raise UserError("no remote: add one with `dvc remote add --default NAME URL`")
-            store = Store(name, repo.cloud.get_remote_odb(name, "push"))
+            store = _remote(repo, name)
             if store.odb.fs.protocol in ("http", "https"):
                 raise UserError(
                     f"remote '{name}': http has no listing, so it cannot be verified; use `dvc pull`"
@@ -72,6 +72,15 @@ def open_storage(root: Path, remote: str | None, *, all_commits: bool, offline: 
     except DvcException as error:
         raise UserError(" ".join(str(error).split())) from error
     return Storage(root, repo, Store("cache", repo.cache.local), store, needed)
+
+
+def _remote(repo: "Repo", name: str) -> Store:
+    try:
+        return Store(name, repo.cloud.get_remote_odb(name, "push"))
+    except ImportError as error:
+        scheme = repo.config["remote"][name]["url"].partition(":")[0]
+        extra = {"webdavs": "webdav", "azure": "azure"}.get(scheme, scheme)
+        raise UserError(f"remote '{name}': {error}: uv pip install 'dvc[{extra}]'") from error
 
 
 def check(
