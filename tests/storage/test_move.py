@@ -91,6 +91,18 @@ def test_going_back_takes_along_what_is_new(toy):
     assert configs(toy)[0].replace("remote = store", "remote = team") == before
 
 
+def test_a_move_of_one_clone_leaves_the_shared_config_alone(toy):
+    before = configs(toy)[0]
+    moved(toy, Place("mine", "../new", local=True))
+    assert configs(toy)[0] == before
+    assert toy.checkout.dvc("config", "core.remote").strip() == "mine"
+    moved(toy, Place("team", "../team"))
+    assert "remote = team" in configs(toy)[0]
+    assert moved(toy, Place("mine")).before == "team"
+    assert "remote = team" in configs(toy)[0]
+    assert toy.checkout.dvc("config", "core.remote").strip() == "mine"
+
+
 def test_an_object_damaged_on_the_way_is_mended_and_one_lost_before_is_named(toy):
     damage(toy.file("remote", "member"), "flipped")
     damage(toy.file("cache", "listing"), "truncated")

@@ -66,7 +66,7 @@ def moved(done: Moved, place: Place) -> Iterator[str]:
     if done.lost:
         yield f"LOST: {', '.join(done.lost)}"
     yield f"default remote: {place.name}"
-    if not place.local:
+    if done.is_shared:
         yield "share it: git commit -m 'Move to another remote' .dvc/config"
     if done.before and done.before != place.name:
         yield f"go back: cairn remote {done.before}"

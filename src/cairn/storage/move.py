@@ -53,11 +53,13 @@ class Moved:
         before: the remote that was the default; None if there was none.
         stores: the cache and the new remote, verified.
         lost: files of the history that neither the cache nor the old remote had a right copy of.
+        is_shared: whether .dvc/config, which git has, names the new remote.
     """
 
     before: str | None
     stores: list[Verified]
     lost: list[str]
+    is_shared: bool
 
 
 def stop_on_secrets(place: Place) -> None:
@@ -116,8 +118,8 @@ def move(root: Path, place: Place, *, incomplete: bool, timeout: float, progress
         if behind := len(stores[-1].bad - missing.keys()):
             raise UserError(f"remote '{place.name}': {behind} objects did not arrive; nothing was changed")
         restore()
-        _make_default(configure(root, place), place)
-    return Moved(before, stores, sorted(one.path for one in missing.values()))
+        is_shared = _make_default(configure(root, place), place)
+    return Moved(before, stores, sorted(one.path for one in missing.values()), is_shared)
 
 
 def _stop_unless_ignored(root: Path) -> None:
@@ -175,11 +177,12 @@ def configure(root: Path, place: Place) -> "Config":
         raise UserError(f"no remote '{place.name}' in {SHARED.as_posix()}: give a URL or a folder")
     if known is not None and place.url is not None and not _same(known["url"], place.url):
         raise UserError(f"a remote '{place.name}' exists: {known['url']}; choose another --name")
-    shared: dict[str, Any] = {**place.options}
+    shared: dict[str, Any] = {**(known or {})} if place.local else {}
     if known is None:
-        shared |= {"url": place.url, "verify": True}
+        shared = {"url": place.url, "verify": True}
+    shared |= place.options
     # In a commit that knows no such remote DVC refuses one without a URL.
-    private = {"url": (known or shared)["url"], **place.secrets} if place.secrets else {}
+    private = {"url": place.url or (known or {})["url"], **place.secrets} if place.secrets else {}
     try:
         for level, values in (("local" if place.local else "repo", shared), ("local", private)):
             if values:
@@ -195,13 +198,18 @@ def _same(url: str, other: str) -> bool:
     return Path(url).resolve() == Path(other).resolve() if is_folder else url.rstrip("/") == other.rstrip("/")
 
 
-def _make_default(config: "Config", place: Place) -> None:
-    for level in ("repo", "local"):
-        with config.edit(level) as written:
-            # A default in config.local would hide the one that is shared.
-            written["core"].pop("remote", None)
-            if level == ("local" if place.local else "repo"):
-                written["core"]["remote"] = place.name
+def _make_default(config: "Config", place: Place) -> bool:
+    """Make the remote the default; return whether it is that of all clones."""
+    # A remote that only config.local knows cannot be the default of others.
+    is_shared = not place.local and place.name in config.load_one("repo").get("remote", {})
+    with config.edit("local") as written:
+        written["core"].pop("remote", None)  # it would hide the one that is shared
+        if not is_shared:
+            written["core"]["remote"] = place.name
+    if is_shared:
+        with config.edit("repo") as written:
+            written["core"]["remote"] = place.name
+    return is_shared
 
 
 @contextlib.contextmanager
