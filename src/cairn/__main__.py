@@ -81,9 +81,5 @@ def _version() -> str:
 
 
 if __name__ == "__main__":
-    # A command makes little garbage, and looks for it among all the objects of pandas and scikit-learn, again
-    # at its end: a fifth of the time of a short stage.
-    gc.set_threshold(50_000, 20, 20)
-    exit_code = main(sys.argv[1:])
-    gc.freeze()
-    sys.exit(exit_code)
+    gc.set_threshold(50_000, 20, 20)  # a command makes little garbage, and imports many objects
+    sys.exit(main(sys.argv[1:]))

@@ -17,7 +17,7 @@ def test_a_search_ends_in_experiments_and_a_preset_and_its_space_trains_nothing(
     assert (checkout.path / "reports/search/quick.html").exists()
     changed = {line[3:] for line in checkout.git("status", "--porcelain").splitlines()}
     assert "conf/experiment/won.yaml" in changed
-    stages = {"params.yaml", "dvc.lock", "metrics/data.json", "metrics/split.json"}
+    stages = {"params.yaml", "dvc.lock", "metrics/data.json", "metrics/leaks.json", "metrics/split.json"}
     assert changed <= {"conf/experiment/won.yaml", *stages}
     checkout.run(*CAIRN, "compose", "--reset", "experiment=won")
 
