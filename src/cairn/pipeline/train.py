@@ -1,10 +1,9 @@
-"""Fit the chosen model on train; validation is only used for early stopping.
+"""Fit the chosen model on train; validation is used for early stopping, and scored for the calibration.
 
 reads: data/prepared/contract.json, data/splits/train.parquet, data/splits/validation.parquet
 writes: models/fitted, plots/training.csv
 
-A torch model that is killed resumes after its last epoch when the same run is started again. Started by
-torchrun it trains in several processes, and the first of them writes (docs/scale-out.md).
+A torch model resumes after a kill; torchrun, known by its environment, trains it in several processes.
 """
 
 import os
@@ -41,9 +40,8 @@ def main(
     """Write the fitted model, not yet calibrated, its scores of validation, and its training curve."""
     prepared = load_prepared()
     recipe = Recipe(prepared.contract, data, features, model, train, seed, threads)
-    # DVC wipes the outs before a stage runs, and in a temporary folder DVC_ROOT is still the main checkout.
+    # DVC wipes the outs before; in a temporary folder DVC_ROOT is still the main checkout.
     root = Path(os.environ.get("DVC_ROOT", ".")) / ".dvc/tmp/resume"
-    # What torchrun sets: asking torch would import it for models that do without.
     first = "TORCHELASTIC_RUN_ID" not in os.environ or os.environ["RANK"] == "0"
     inputs = [CONTRACT, *PARTS.values(), PINS]
     key = resume_key(inputs, {**recipe.settings, "code": code_of_stage("train")})
