@@ -9,6 +9,7 @@ import gc
 import importlib
 import inspect
 import os
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from cairn.errors import UserError
@@ -38,7 +39,13 @@ def run_stage(stage: str, args: tuple[str, ...]) -> None:
         stop_on_other_versions(PINS)
     module = importlib.import_module(f"cairn.pipeline.{stage}")
     gc.freeze()  # looking for garbage among what was imported takes a tenth of the time of a short stage
-    module.main(*_positional(module, stage, args), **_validated(module, sections))
+    try:
+        module.main(*_positional(module, stage, args), **_validated(module, sections))
+    except FileNotFoundError as error:  # a file of an input that is a folder
+        file = str(error.filename)
+        if not any(Path(file).is_relative_to(dep) for dep in declared["deps"]):
+            raise
+        raise UserError(f"{file} does not exist; {_again(stage)}") from error
 
 
 def use_threads(threads: int) -> None:
@@ -90,7 +97,11 @@ def _stop_on_missing_inputs(stage: str, deps: list[str]) -> None:
         dep for dep in deps if "$" not in dep and not (ROOT / dep).exists() and not dep.startswith("code/")
     ]
     if missing:
-        raise UserError(f"{', '.join(missing)} does not exist; run `dvc repro {stage}` or `dvc pull`")
+        raise UserError(f"{', '.join(missing)} does not exist; {_again(stage)}")
+
+
+def _again(stage: str) -> str:
+    return f"run `dvc repro {stage}` or `dvc pull`"
 
 
 def _positional(module: Any, stage: str, args: tuple[str, ...]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from repository import ROOT, SRC
 from cairn import imports, run_stage
 from cairn.errors import UserError
 from cairn.imports import code_of, code_of_stage
+from cairn.pipeline import code as code_stage
 
 CODE = OmegaConf.to_container(OmegaConf.load(ROOT / "dvc.yaml"))["stages"]["code"]
 STAGES = [Path(out).stem for out in CODE["outs"]]
@@ -173,6 +174,23 @@ def test_a_stage_that_dvc_runs_stops_where_the_list_of_its_code_is_out_of_date(t
         with pytest.raises(UserError, match=line) as error:
             run_stage.run_stage("split", ())
         assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_file_that_an_input_folder_lacks_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_stage, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dvc.yaml").write_text("stages: {code: {deps: [src]}}\n")
+    (tmp_path / "src").mkdir()
+
+    def read(path):
+        return lambda: Path(path).read_text(encoding="utf-8")
+
+    monkeypatch.setattr(code_stage, "main", read("src/cairn/one.py"))
+    with pytest.raises(UserError, match=r"^src/cairn/one.py does not exist; run `dvc repro code`"):
+        run_stage.run_stage("code", ())
+    monkeypatch.setattr(code_stage, "main", read("of no input"))
+    with pytest.raises(FileNotFoundError, match="of no input"):
+        run_stage.run_stage("code", ())
 
 
 @pytest.fixture(scope="module")

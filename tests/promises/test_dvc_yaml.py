@@ -53,6 +53,16 @@ def test_every_stage_is_a_module_and_every_module_a_stage():
     assert all(STAGES[name]["cmd"].endswith(f" src/cairn {name}") for name in STAGES)
 
 
+def test_the_pipeline_and_every_stage_can_be_read_at_a_glance():
+    def lines(path):
+        return len(path.read_text(encoding="utf-8").splitlines())
+
+    assert lines(ROOT / "dvc.yaml") <= 220
+    assert {
+        path.stem: lines(path) for path in (SRC / "cairn/pipeline").glob("*.py") if lines(path) > 60
+    } == {}
+
+
 @pytest.mark.parametrize("stage", [name for name in NOT_CODE if name != "compose"])
 def test_a_stage_reads_exactly_the_params_it_declares(stage):
     parameters = inspect.signature(import_module(f"cairn.pipeline.{stage}").main).parameters.values()

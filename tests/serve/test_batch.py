@@ -253,6 +253,22 @@ def test_records_are_what_python_reads(drawn, separator, size, quoted):
     assert [list(row.values()) for row in found.to_pylist()] == drawn
 
 
+def test_a_quote_inside_a_plain_value_is_a_part_of_it(monkeypatch):
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 200)
+    rows = [
+        [f"r{at}", 'a 5" disk' if at == 40 else "disk", "a\nb" if at % 7 == 0 else "c"] for at in range(200)
+    ]
+    lines = [
+        f'{name},{disk},"{note}"' if "\n" in note else f"{name},{disk},{note}" for name, disk, note in rows
+    ]
+    content = "\n".join(["a,b,c", *lines]).encode()
+    records = delimited.Records("x", io.BytesIO(content), delimited.Dialect())
+    found = [
+        list(row.values()) for _, kept in records.blocks([], ["a", "b", "c"]) for row in kept.to_pylist()
+    ]
+    assert found == rows
+
+
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.sampled_from(["", "a", "a.1", "b"]), min_size=1, max_size=6))
 def test_columns_are_called_as_pandas_calls_them(names):
@@ -385,7 +401,7 @@ def test_a_killed_run_leaves_nothing_and_the_next_one_says_that_it_starts_again(
     text = (user / "in.csv").read_text(encoding="utf-8")
     header, _, body = text.partition("\n")
     code = (
-        "import sys; from cairn.serve import delimited; delimited.BLOCK_BYTES = delimited.CHUNK_BYTES = 2000;"
+        "import sys; from cairn.serve import delimited; delimited.BLOCK_BYTES = 2000;"
         "from cairn.__main__ import main; sys.exit(main(sys.argv[1:]))"
     )
     where = ["-o", str(user / "out.csv"), "--model", str(user / "model")]

@@ -145,6 +145,16 @@ def test_each_policy_does_with_a_wrong_row_what_it_says():
     assert refused.scores[0] == flagged.scores[0] and np.isnan(refused.scores[1])
 
 
+@pytest.mark.parametrize("task", TARGETS)
+@pytest.mark.parametrize("name", MODELS)
+def test_no_row_to_predict_is_no_prediction(name, task):
+    predictor, table = Predictor(package(name, task), "refuse"), pa.Table.from_pandas(rows(4)[RAW])
+    assert len(predictor.table(table.slice(0, 0)).scores) == 0
+    found = predictor.rows([GOOD | {"load": "high"}])
+    assert found.refused.all() and np.isnan(found.scores).all()
+    assert found.scores.shape[1:] == package(name, task).scores(rows(4)).shape[1:]
+
+
 @pytest.mark.parametrize("policy", ["flag", "ignore"])
 def test_a_row_that_the_estimator_cannot_take_has_no_prediction(policy):
     contract = Contract(

@@ -252,7 +252,7 @@ class Predicted:
         return {name: p for name, p in self.predictions.items() if name != MODEL}
 
 
-def evaluate(
+def evaluate_predictions(
     validation: Predicted,
     test: Predicted,
     *,

@@ -93,6 +93,8 @@ class Encoder:
     def matrix(self, values: Floats) -> Floats:
         """Return the matrix that the estimator takes, shape (n, width), n rows of what `row` returns."""
         found = np.empty((len(values), self.width))
+        if not len(values):  # the steps of scikit-learn need a row
+            return found
         for columns, place, steps in self._numbers:
             block = values[:, columns]
             for step in steps:

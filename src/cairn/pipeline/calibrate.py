@@ -26,7 +26,8 @@ def main(
     """Write the model that the stages after this one use."""
     source, same = Path("models/fitted"), calibration.method == "none"
     fitted = load(source, trust=model.trusted, with_model=not same)
-    package = finish(fitted, read_table(PARTS["validation"]), calibration, kpi, np.load(SCORES))
+    scores = np.load(SCORES) if same else None
+    package = finish(fitted, read_table(PARTS["validation"]), calibration, kpi, scores)
     save(package, Path("models/model"), same_as=source if same else None)
     cut = package.threshold
     turns = f", {data.event} where the probability is above {cut:.3f}" if data.task == "binary" else ""

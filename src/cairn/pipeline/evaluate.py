@@ -12,8 +12,7 @@ from cairn.data.parts import prepared_contract
 from cairn.data.predictions import predictions_of_part, predictions_table
 from cairn.data.records import write_json, write_text
 from cairn.data.tables import read_table, write_table
-from cairn.metrics import evaluation
-from cairn.metrics.evaluation import MODEL, Predicted
+from cairn.metrics.evaluation import MODEL, Predicted, evaluate_predictions
 from cairn.models.package import load
 from cairn.report.plots.pictures import plot_files
 from cairn.settings.baseline import BaselineConfig
@@ -41,7 +40,7 @@ def main(
     for name, rows in parts.items():
         both = {MODEL: ours[name]} | predictions_of_part(table, name, rows, data.task, package.class_names)
         predicted[name] = Predicted(rows, package.encode(rows[data.target]), both, package.outcomes)
-    found = evaluation.evaluate(
+    found = evaluate_predictions(
         **predicted,
         model=model.name,
         threshold=package.threshold,

@@ -1,7 +1,8 @@
 """Read separated text in blocks: every value stays text, so that no block guesses types.
 
-pyarrow parses. It gets one more line at the end: where that line is not the last record, a quote was opened
-and never closed.
+pyarrow parses. Every block gets one more line at the end: where that line is not the last record, the block
+ends inside a quoted value. pyarrow never reads from a Python file here: its thread reads ahead, and aborts a
+process that ends meanwhile.
 """
 
 import csv
@@ -20,8 +21,7 @@ from cairn.errors import UserError
 from cairn.serve.fields import MARKERS
 
 BLOCK_BYTES = 1 << 20
-"""Bytes parsed at a time; a record has to be shorter. pyarrow reads 32 blocks ahead."""
-CHUNK_BYTES = 1 << 20
+"""Bytes parsed at a time; a record has to be shorter."""
 END = "\0end\0"
 UNREAD = {"_target_", "low_memory", "dtype", "float_precision"}
 """Options of pandas.read_csv that change nothing where all values are text."""
@@ -74,38 +74,25 @@ class Records:
         columns: their names, as pandas.read_csv gives them.
     """
 
-    def __init__(
-        self,
-        name: str,
-        handle: BinaryIO,
-        dialect: Dialect,
-        again: Callable[[], BinaryIO] | None = None,
-        share: Callable[[], float | None] = lambda: None,
-    ) -> None:
+    def __init__(self, name: str, handle: BinaryIO, dialect: Dialect) -> None:
         """Read the names of the columns.
 
         Args:
             name: of the file, for messages.
             handle: its bytes, decompressed.
             dialect: how it is written.
-            again: opens it a second time, to find the line of a bad record; None where that is not possible.
-            share: of the handle that is read, from 0 to 1; None if not known.
 
         Raises:
             UserError: no columns, or bytes that are not text in its encoding.
         """
-        self.name, self._dialect, self._again = name, dialect, again
-        self._text = _Text(name, handle, dialect.encoding, share)
-        self._parsed = 0
+        self.name, self._dialect = name, dialect
+        self._text = _Text(name, handle, dialect.encoding)
+        self._line = 1
         self.columns = self._names()
         if not self.columns:
             raise UserError(f"{name}: the file is empty")
         self._width = len(self.columns) + (dialect.index_col is False)
-        self._text.end = f"\n{END}{dialect.sep * (self._width - 1)}\n"
-
-    def share(self) -> float | None:
-        """Return how much of the file the blocks so far were, from 0 to 1; None if not known."""
-        return self._text.shares[min(self._parsed, len(self._text.shares)) - 1] if self._parsed else None
+        self._end = f"{END}{dialect.sep * (self._width - 1)}\n".encode()
 
     def blocks(self, inputs: Sequence[str], kept: Sequence[str]) -> Iterator[tuple[pa.Table, pa.Table]]:
         """Yield tables of text: the inputs, null where missing, and the columns to keep, as written.
@@ -116,30 +103,58 @@ class Records:
         """
         at = {name: str(position) for position, name in enumerate(self.columns)}
         needed = list(dict.fromkeys(["0", *(at[name] for name in [*inputs, *kept])]))
-        try:
-            for table in _without_end(self._batches(needed)):
-                read = {name: self._missing_as_null(name, table[at[name]]) for name in inputs}
-                yield pa.table(read), pa.table({name: table[at[name]] for name in kept})
-        except (pa.ArrowInvalid, EOFError) as error:
-            raise UserError(f"{self.name}: {self._where(error)}") from error
+        for table in self._tables(needed):
+            read = {name: self._missing_as_null(name, table[at[name]]) for name in inputs}
+            yield pa.table(read), pa.table({name: table[at[name]] for name in kept})
 
-    def _batches(self, needed: list[str]) -> Iterator[pa.RecordBatch]:
+    def _tables(self, needed: list[str]) -> Iterator[pa.Table]:
+        """Yield the records, about BLOCK_BYTES of them at a time."""
+        rest, first = b"", self._line
+        while more := self._text.read(BLOCK_BYTES):
+            rest += more
+            for cut in _cuts(rest):
+                table = self._parse(rest[:cut], needed)
+                if table is not None:
+                    if table.num_rows:
+                        yield table
+                    self._line += rest.count(b"\n", 0, cut)
+                    rest = rest[cut:]
+                    break
+            else:
+                if len(rest) > 2 * BLOCK_BYTES:
+                    break
+        else:
+            table = self._parse(rest + b"\n", needed)
+            if table is not None:
+                if table.num_rows or self._line == first:
+                    yield table
+                return
+        raise UserError(f"{self.name}: {self._fault(rest.decode())}")
+
+    def _parse(self, text: bytes, needed: list[str]) -> pa.Table | None:
+        """Return the records; None where the last is not complete, or one has another number of fields."""
         positions = [str(position) for position in range(self._width)]
-        for batch in pa_csv.open_csv(
-            self._text,
-            read_options=pa_csv.ReadOptions(
-                column_names=positions, block_size=BLOCK_BYTES, use_threads=False
-            ),
-            parse_options=pa_csv.ParseOptions(delimiter=self._dialect.sep, newlines_in_values=True),
-            convert_options=pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(positions, pa.string()),
-                include_columns=needed,
-                strings_can_be_null=False,
-                check_utf8=False,
-            ),
-        ):
-            self._parsed += 1
-            yield batch
+        block = pa.BufferOutputStream()  # memory of Arrow: its thread can drop it without Python
+        block.write(text)
+        block.write(self._end)
+        try:
+            table = pa_csv.read_csv(
+                block.getvalue(),
+                read_options=pa_csv.ReadOptions(
+                    column_names=positions, block_size=len(text) + len(self._end), use_threads=False
+                ),
+                parse_options=pa_csv.ParseOptions(delimiter=self._dialect.sep, newlines_in_values=True),
+                convert_options=pa_csv.ConvertOptions(
+                    column_types=dict.fromkeys(positions, pa.string()),
+                    include_columns=needed,
+                    strings_can_be_null=False,
+                    check_utf8=False,
+                ),
+            )
+        except pa.ArrowInvalid:
+            return None
+        complete = table.num_rows > 0 and table["0"][-1].as_py() == END
+        return table.slice(0, table.num_rows - 1) if complete else None
 
     def _names(self) -> list[str]:
         if self._dialect.names is not None and self._dialect.header is None:
@@ -165,6 +180,7 @@ class Records:
             if end < len(head):
                 break
         self._text.put_back(head[end:])
+        self._line += head.count("\n", 0, end)
         return head[:end] if first else ""
 
     def _missing_as_null(self, name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -173,27 +189,27 @@ class Records:
         )
         return pc.call_function("if_else", [missing, pa.scalar(None, pa.string()), values])
 
-    def _where(self, error: Exception) -> str:
-        """Return the line of the record that the error is about, and what is wrong with it."""
-        if self._again is None:
-            return " ".join(str(error).split()).removeprefix("CSV parse error: ")
-        text = _Text(self.name, self._again(), self._dialect.encoding)
-        reader = csv.reader(text.lines(), delimiter=self._dialect.sep)
-        last, line, too_long = 1, 1, f"is part of a record longer than {BLOCK_BYTES:,} bytes"
+    def _fault(self, text: str) -> str:
+        """Return what is wrong with the first faulty record of a text, and its line."""
+        lines = io.StringIO(text, newline="")
+        reader = csv.reader(iter(lines.readline, ""), delimiter=self._dialect.sep)
+        last, line = self._line, self._line
+        too_long = f"is part of a record longer than {BLOCK_BYTES:,} bytes"
         limit = csv.field_size_limit(BLOCK_BYTES)
         try:
             for row in reader:
+                end = self._line + reader.line_num
                 if sum(len(value.encode()) for value in row) > BLOCK_BYTES:
                     return f"line {line} {too_long}"
                 if len(row) not in (0, self._width, len(self.columns)):
-                    more = f"; a quote opened there ends in line {reader.line_num}"
+                    more = f"; a quote opened there ends in line {end - 1}"
                     return (
                         f"line {line} has {len(row)} fields, and there are {self._width} columns"
-                        f"{more if reader.line_num > line else ''}"
+                        f"{more if end - 1 > line else ''}"
                     )
-                last, line = line, reader.line_num + 1
+                last, line = line, end
         except csv.Error:
-            if reader.line_num <= line:
+            if self._line + reader.line_num <= line + 1:
                 return f"line {line} {too_long}"
             last = line
         finally:
@@ -202,20 +218,9 @@ class Records:
 
 
 class _Text:
-    """The text of a file, as UTF-8 for pyarrow, with one more line at the end; counts the lines it reads."""
+    """The text of a file; counts the lines it reads."""
 
-    closed = False
-
-    def __init__(
-        self,
-        name: str,
-        handle: BinaryIO,
-        encoding: str,
-        share: Callable[[], float | None] = lambda: None,
-    ) -> None:
-        self.end = ""
-        self.shares: list[float | None] = []
-        self._share = share
+    def __init__(self, name: str, handle: BinaryIO, encoding: str) -> None:
         self._name, self._encoding = name, encoding
         self._read: Callable[[int], bytes] = getattr(handle, "read1", handle.read)
         # A mark of the byte order is not a part of the first name.
@@ -223,33 +228,17 @@ class _Text:
         self._decoder = getincrementaldecoder("utf-8-sig" if plain else encoding)()
         self._lines = 1
         self._ready = b""
-        self._ended = False
 
     def put_back(self, text: str) -> None:
         """Read this text next."""
         self._ready = text.encode() + self._ready
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes of UTF-8, at most so many; none at the end."""
-        while len(self._ready) < size and not self._ended:
-            text = self.more()
-            self._ended = not text
-            self._ready += (text or self.end).encode()
-        found, self._ready = self._ready[:size], self._ready[size:]
-        self.shares.append(self._share())
+        """Return the next bytes of UTF-8, at least so many unless the text ends; none at the end."""
+        while len(self._ready) < size and (text := self.more()):
+            self._ready += text.encode()
+        found, self._ready = self._ready, b""
         return found
-
-    def lines(self) -> Iterator[str]:
-        """Yield every line with its end."""
-        rest = ""
-        while text := self.more():
-            *whole, rest = (rest + text).split("\n")
-            yield from (f"{line}\n" for line in whole)
-            if len(rest) > BLOCK_BYTES:  # too long for a record, so for memory
-                yield rest
-                rest = ""
-        if rest:
-            yield rest
 
     def more(self) -> str:
         """Return some text, none at the end.
@@ -259,7 +248,7 @@ class _Text:
         """
         text = ""
         while not text:
-            chunk = self._read(CHUNK_BYTES)
+            chunk = self._read(BLOCK_BYTES)
             try:
                 text = self._decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
@@ -273,18 +262,19 @@ class _Text:
         return text
 
 
-def _without_end(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Yield the records before the added one.
+def _cuts(text: bytes) -> Iterator[int]:
+    """Yield the two likeliest ends of a record: the last line ends after an even and an odd number of quotes.
 
-    Raises:
-        EOFError: the added one is part of another record.
+    With an even number no quote is open, unless one stands inside a value that is not quoted.
     """
-    last: pa.Table | None = None
-    for batch in batches:
-        if batch.num_rows:
-            if last is not None:
-                yield last
-            last = pa.Table.from_batches([batch])
-    if last is None or last["0"][-1].as_py() != END:
-        raise EOFError("a quote is opened and not closed")
-    yield last.slice(0, last.num_rows - 1)
+    newline = b"\n" if b"\n" in text else b"\r"
+    end, quotes, odd = len(text), text.count(b'"'), None
+    while (at := text.rfind(newline, 0, end)) >= 0:
+        quotes -= text.count(b'"', at, end)
+        if quotes % 2 == 0:
+            yield at + 1
+            break
+        odd = odd or at + 1
+        end = at
+    if odd is not None:
+        yield odd

@@ -103,19 +103,14 @@ def open_file(path: Path | None, kind: Format | None, package: Package) -> Gener
         if kind == "jsonl":
             yield Source(name, None, False, lambda _, kept: _json(name, handle, kept), share=share)
             return
-
-        def again() -> BinaryIO:
-            assert path is not None
-            return _decompressed(path.open("rb"), path)
-
         dialect, numbers = _dialect(kind, load), _numbers(package)
-        records = Records(name, handle, dialect, again if path else None, share)
+        records = Records(name, handle, dialect)
 
         def blocks(inputs: Sequence[str], kept: Sequence[str]) -> Iterator[Block]:
             for rows, rest in records.blocks(inputs, kept):
                 yield Block(_with_points(rows, dialect, numbers), rest)
 
-        yield Source(name, records.columns, True, blocks, share=records.share)
+        yield Source(name, records.columns, True, blocks, share=share)
 
 
 def needs_loader(path: Path, kind: Format | None, package: Package) -> bool:
