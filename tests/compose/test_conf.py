@@ -76,6 +76,7 @@ def test_one_is_not_one_point_nought_and_true_is_not_one():
     assert differing({"a": {"b": 1}}, {"a": {"b": 1, "c": None}}) == ["a.c"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [
@@ -265,6 +266,7 @@ def test_a_damaged_params_file_is_one_line_that_says_how_to_go_on(conf, tmp_path
     assert len(str(error.value).splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [[], ["model=mlp", "model.params.hidden=[8,8]", "seed=7"], ["experiment=one", "split=time", "threads=1"]],

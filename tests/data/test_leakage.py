@@ -157,6 +157,7 @@ def cross_validated(values, y, task, kind):
     return cross_val_score(model, values, y, cv=folds, scoring=scoring, error_score="raise").mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 @settings(max_examples=10, deadline=None)

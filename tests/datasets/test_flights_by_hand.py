@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from pandas.tseries.holiday import USFederalHolidayCalendar
 
+pytestmark = pytest.mark.slow
+
 LEAD = pd.Timedelta("120min")
 # A completed flight at or after each of these is looked at besides the ones drawn.
 NOTABLE = [

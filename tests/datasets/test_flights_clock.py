@@ -12,6 +12,8 @@ from cairn.datasets.flights.clock import HOME, minutes, offset, on_one_clock, to
 from cairn.datasets.flights.table import build_table
 from cairn.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def flights(raw):

@@ -7,6 +7,8 @@ import pytest
 from cairn.datasets.flights.clock import on_one_clock
 from cairn.datasets.flights.table import build_table
 
+pytestmark = pytest.mark.slow
+
 OUTCOMES = ["dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"]
 MOMENTS = [
     ("2013-01-05 06:30", 120),

@@ -13,6 +13,8 @@ from cairn.data.prepare import usable_rows
 from cairn.datasets.flights.table import build_table, load_flights
 from cairn.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -50,6 +50,7 @@ def only(check, root, state):
     return said
 
 
+@pytest.mark.slow
 def test_a_fresh_clone_has_nothing_wrong_and_stays_as_it_is(checkout):
     before = checkout.git("status", "--porcelain", "--ignored")
     text = checkout.run("python", "src/cairn", "doctor")
@@ -77,6 +78,7 @@ def test_a_fresh_clone_has_nothing_wrong_and_stays_as_it_is(checkout):
     assert {line for line in after.splitlines() if not line.endswith(made)} == set(before.splitlines())
 
 
+@pytest.mark.slow
 def test_what_is_wrong_ends_with_exit_code_1_and_every_line_has_a_cure(checkout):
     checkout.dvc("remote", "modify", "local", "verify", "false")
     checkout.dvc("config", "hydra.enabled", "false")
@@ -278,6 +280,7 @@ def test_code_that_changed_where_no_data_are_yet_is_no_fault(checkout, root):
     assert only(lock, root, "warn") == "dvc.lock is out of date (code), its data are not here: dvc repro"
 
 
+@pytest.mark.slow
 def test_damaged_files_and_a_folder_that_has_gone_are_wrong(toy_storage):
     root = toy_storage.checkout.path
     assert [state for state, _ in objects(root)] == ["ok", "ok"]

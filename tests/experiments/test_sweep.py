@@ -12,6 +12,8 @@ from cairn.experiments.pool import PAUSE_SECONDS
 from cairn.experiments.refs import commit_of, every_experiment, git, read_file
 from cairn.experiments.sweep import Job, best_of, refuse_other_settings, run_sweep
 
+pytestmark = pytest.mark.slow
+
 
 def state_of(root):
     """Return all that a user would see change: branch, commit, index, files, stash."""

@@ -7,6 +7,8 @@ from cairn.errors import UserError
 from cairn.experiments.engines import crew_size
 from cairn.experiments.refs import git, uncommitted
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def clone(snapshot, tmp_path_factory):

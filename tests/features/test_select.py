@@ -50,6 +50,7 @@ def fitted(selection, train=None, validation=None):
     return made.fit(table() if train is None else train, validation)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["univariate", "recursive"])
 @pytest.mark.parametrize("task", TARGETS)
 def test_noise_is_dropped_and_signal_of_every_kind_kept(kind, task):
@@ -72,6 +73,7 @@ def test_missing_values_can_be_the_signal():
     assert chosen(frame, list(KINDS), "univariate", 1) == ["noise0"]
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(st.permutations(list(KINDS)), st.sampled_from(["univariate", "recursive"]))
 def test_the_order_of_the_columns_does_not_matter(order, kind):
@@ -81,6 +83,7 @@ def test_the_order_of_the_columns_does_not_matter(order, kind):
     assert left == [name for name in order if name in left]
 
 
+@pytest.mark.slow
 def test_information_is_less_its_mean_over_shuffled_targets():
     frame = table(1000)
     rng = np.random.default_rng(0)

@@ -469,6 +469,7 @@ def frames(draw):
     return pd.DataFrame(columns)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=12,
     deadline=None,

@@ -100,6 +100,7 @@ def test_a_relative_path_is_one_of_the_users_folder(folder, monkeypatch, capsys)
     assert "178 rows" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -145,6 +146,7 @@ def test_what_cannot_work_gives_one_line_and_writes_nothing(words, said, folder)
     assert everything(folder) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "said"),
     [

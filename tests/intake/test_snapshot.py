@@ -234,6 +234,7 @@ def counted(rows: int) -> str:
     )
 
 
+@pytest.mark.slow
 def test_a_snapshot_that_is_killed_leaves_the_old_one():
     fill([(1, 0.5, "a", b"b")])
     before = digest(snapshot())

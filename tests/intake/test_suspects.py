@@ -147,6 +147,7 @@ def test_the_shop_of_a_table_sorted_by_shop_is_no_leak_and_a_class_of_the_target
     assert planned(table, "sales").named("suspect") == ["band"]
 
 
+@pytest.mark.slow
 def test_a_strong_honest_column_among_strong_ones_is_no_leak():
     from sklearn.datasets import load_breast_cancer, load_iris
 

@@ -75,6 +75,7 @@ def commit(checkout) -> None:
     checkout.git("commit", "--quiet", "--message=snapshot")
 
 
+@pytest.mark.slow
 def test_an_update_says_what_changed_since_the_last_commit(checkout, tmp_path):
     write(checkout, "data/sql/loans.yaml", "connection: LOANS_DB\ntable: loans\n")
     checkout.dvc("config", "--local", "db.LOANS_DB.url", f"sqlite:///{tmp_path / 'loans.db'}")
@@ -118,6 +119,7 @@ def test_what_cannot_be_compared_is_one_line(made, monkeypatch, path, before, sa
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_secrets_in_committed_files_are_named(checkout, monkeypatch):
     monkeypatch.chdir(checkout.path)
     assert unfit_for_git() == []

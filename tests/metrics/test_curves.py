@@ -109,6 +109,7 @@ DRAWN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DRAWN)
 def test_a_figure_drawn_twice_has_the_same_bytes(name):
     first, second = DRAWN[name](), DRAWN[name]()

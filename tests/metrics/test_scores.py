@@ -228,6 +228,7 @@ def test_a_probability_equal_to_the_threshold_is_not_acted_on():
     assert decide(np.array([0.25, 0.2500001]), 0.25).tolist() == [0, 1]
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=1, max_size=25))
 def test_no_threshold_has_a_better_f1_than_the_one_found(rows):

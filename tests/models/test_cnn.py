@@ -61,6 +61,7 @@ def test_it_measures_a_number_in_the_image():
     assert small(CNNRegressor).fit(X[:800], where[:800]).score(X[800:], where[800:]) > 0.9
 
 
+@pytest.mark.slow
 def test_neighbours_matter_so_shuffled_columns_score_worse():
     X, y = load_digits(return_X_y=True)
     shuffled = np.random.default_rng(0).permutation(64)

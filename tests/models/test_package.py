@@ -87,6 +87,7 @@ def contents(root):
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*.*")}
 
 
+@pytest.mark.slow
 def test_three_processes_write_the_same_bytes(saved, tmp_path):
     runs = [
         subprocess.Popen(
@@ -274,6 +275,7 @@ if __name__ == "__main__":
     save_all(Path(sys.argv[1]))
 
 
+@pytest.mark.slow
 def test_loading_a_model_of_scikit_learn_does_not_import_torch(saved):
     code = (
         "import sys; from pathlib import Path; from cairn.models.package import load;"

@@ -61,6 +61,7 @@ def kill_after(process: subprocess.Popen[str], snapshot: Path, versions: int) ->
     assert process.returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
     root = tmp_path / "killed"

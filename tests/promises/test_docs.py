@@ -76,6 +76,7 @@ def test_what_is_not_run_says_why_and_names_a_test_that_is_there(block):
         assert (ROOT / test).exists(), test
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", SKIPPED)
 def test_what_is_not_run_is_spelt_right_and_its_settings_compose(block, monkeypatch):
     monkeypatch.chdir(ROOT)

@@ -13,6 +13,8 @@ from toy_repository import kill, processes, until
 from cairn.doctor import git_state
 from cairn.experiments.refs import git
 
+pytestmark = pytest.mark.slow
+
 DVC = Path(sys.executable).with_name("dvc")
 
 

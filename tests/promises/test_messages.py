@@ -4,6 +4,8 @@ import pytest
 from checkouts import Checkout
 from repository import ROOT
 
+pytestmark = pytest.mark.slow
+
 PAGE = (ROOT / "docs/how-to/messages.md").read_text(encoding="utf-8")
 
 

@@ -78,6 +78,7 @@ def test_a_missing_program_gives_one_line(tmp_path):
     assert done.stderr == "bootstrap.py: no-such-program: no such program in .venv or on the path\n"
 
 
+@pytest.mark.slow
 def test_an_install_that_fails_gives_its_message_and_one_line(tmp_path):
     for name in ("bootstrap.py", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path / name)

@@ -80,6 +80,7 @@ def evaluation():
 ALL = (prepare, split, baseline, train, calibrate, cross_validate, evaluate)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["hist_gbdt", "logistic", "mlp", "extra_trees"])
 @pytest.mark.parametrize("task", TABLES)
 def test_every_model_runs_through_every_stage_and_beats_the_prior(task, model, tmp_path, monkeypatch):
@@ -149,6 +150,7 @@ def test_the_event_is_called_by_its_name_and_never_by_its_code(tmp_path, monkeyp
     assert rows["not 0", "0"] + rows["not 0", "not 0"] == (raw[test] == 1).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["kfold", "rolling"])
 def test_cross_validation_scores_every_fold_without_test(kind, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -170,6 +172,7 @@ def test_cross_validation_scores_every_fold_without_test(kind, tmp_path, monkeyp
         assert [fold["fit"] for fold in record["folds"]] == sorted(fold["fit"] for fold in record["folds"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["univariate", "recursive"])
 def test_chosen_columns_go_through_every_stage_and_the_baseline(kind, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -182,6 +185,7 @@ def test_chosen_columns_go_through_every_stage_and_the_baseline(kind, tmp_path, 
     assert scores["linear"]["roc_auc"] == scores["model"]["roc_auc"]
 
 
+@pytest.mark.slow
 def test_folds_choose_for_themselves_so_noise_scores_as_noise(tmp_path, monkeypatch):
     """Chosen before the folds, noise looks like signal (Hastie, Tibshirani and Friedman 2009, 7.10.2)."""
     monkeypatch.chdir(tmp_path)
@@ -213,6 +217,7 @@ def test_folds_choose_for_themselves_so_noise_scores_as_noise(tmp_path, monkeypa
     assert leaky > honest + 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
 def test_calibration_and_costs_need_no_new_training(method, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -31,6 +31,7 @@ def parts():
     return (pd.read_parquet(f"data/splits/{name}.parquet") for name in ("train", "validation", "test"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("time", [None, "at"])
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_has_a_page_of_balanced_tags_that_loads_nothing(here, task, time):
@@ -173,6 +174,7 @@ def test_test_is_known_by_its_counts_and_distances_alone(here):
     assert f"{100 * test['y'].mean():.1f}%" not in text.split("Parts")[-1].split("Groups")[0]
 
 
+@pytest.mark.slow
 def test_another_process_without_test_and_the_target_of_validation_writes_the_same_bytes(here):
     first = look(table("binary"), "binary", time="at")
     Path("data/splits/test.parquet").unlink()
@@ -181,6 +183,7 @@ def test_another_process_without_test_and_the_target_of_validation_writes_the_sa
     assert rerun("binary") == first
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes_wherever_they_are(here, tmp_path):
     first = look(table("multiclass"), "multiclass", time="at")
     assert rerun("multiclass") == first
@@ -232,6 +235,7 @@ CELLS = {
 }
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     frame=data_frames(

@@ -14,6 +14,7 @@ import cairn
 from cairn.errors import UserError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["", "below"])
 def test_a_model_is_found_by_folder_tag_and_commit(toy, models, monkeypatch, folder):
     monkeypatch.chdir(toy.path / folder)

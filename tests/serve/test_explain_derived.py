@@ -75,6 +75,7 @@ def shapley(package, row, background, output):
     return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "task"),
     [

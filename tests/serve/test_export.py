@@ -54,6 +54,7 @@ def predicted(program, folder, model, tmp_path):
     return found.tolist() == model.scores(table).tolist()
 
 
+@pytest.mark.slow
 def test_it_predicts_the_same_bits_without_a_checkout(exported, tmp_path):
     folder, model = exported
     assert predicted(sys.executable, folder, model, tmp_path)

@@ -54,6 +54,7 @@ def held(folder: Path, kind: str) -> tuple[int, int, list[float]]:
     return summary.rows, output.stat().st_size, sizes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_memory_does_not_grow_with_the_rows(tmp_path, kind):
     # A process of its own: the garbage of other tests comes and goes in steps of this size.

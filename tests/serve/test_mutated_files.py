@@ -306,6 +306,7 @@ def predict_broken(program, expected, count, seed):
     return codes
 
 
+@pytest.mark.slow
 def test_broken_files_are_predicted_or_named(program, expected):
     assert {0, 1} <= set(predict_broken(program, expected, 15, seed=1))
 

@@ -113,6 +113,7 @@ def test_five_thousand_mutated_requests_get_the_status_that_fits(client):
     assert client.predict(GOOD).status == 200
 
 
+@pytest.mark.slow
 def test_broken_http_neither_hangs_nor_stops_the_service(client):
     for sent in RAW:
         answer = client.raw(sent, seconds=2)

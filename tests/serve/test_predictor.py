@@ -45,6 +45,7 @@ def as_dicts(table):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TARGETS)
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_predicts_the_same_bits_one_by_one_and_as_a_table(name, task):
@@ -263,6 +264,7 @@ def dated(*offsets):
 TABLES = [[""], ["Z"], ["+09:00"], ["+09:00", "-03:30"], ["", "Z"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offsets", TABLES, ids="|".join)
 def test_rows_one_by_one_are_predicted_as_the_table_that_was_prepared_at_once(offsets):
     given_rows, table, model = dated(*offsets)
@@ -275,6 +277,7 @@ def test_rows_one_by_one_are_predicted_as_the_table_that_was_prepared_at_once(of
     np.testing.assert_array_equal(predictor.table(text, text=True).scores, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offsets", [*TABLES, []], ids="|".join)
 @settings(max_examples=25, deadline=None)
 @given(drawn=st.lists(DATED_ROWS, min_size=2, max_size=5))
@@ -296,6 +299,7 @@ FRAMED = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offsets", TABLES, ids="|".join)
 @settings(max_examples=15, deadline=None)
 @given(drawn=st.lists(FRAMED, min_size=2, max_size=5))

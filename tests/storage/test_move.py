@@ -10,6 +10,8 @@ from toy_storage import Toy, damage
 from cairn.errors import UserError
 from cairn.storage.move import Place, configure, move, secrets_of
 
+pytestmark = pytest.mark.slow
+
 SECRET = "correct-horse-battery"
 FILES = ("data/table.csv", "data/edited.csv", "data/parts/x.csv", "data/parts/y.csv", "data/parts/z.csv")
 

@@ -149,6 +149,7 @@ def only(comparison):
     return candidate
 
 
+@pytest.mark.slow
 def test_a_better_model_is_called_better_by_the_difference_that_scikit_learn_finds(toy):
     comparison = compare(toy.path, ["noisy", "sound"])
     found = only(comparison).differences["log_loss"]

@@ -49,6 +49,7 @@ BOOSTED = ["model=hist_gbdt", "model.params.min_samples_leaf=20"]
 SINGLE = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
+@pytest.mark.slow
 def test_a_search_starts_from_the_current_values_then_explores_then_follows_tpe(toy):
     assert not (toy / "data/splits/test.parquet").exists()
     plan, space, study = worked()
@@ -65,6 +66,7 @@ def test_a_search_starts_from_the_current_values_then_explores_then_follows_tpe(
     )
 
 
+@pytest.mark.slow
 def test_a_resumed_search_runs_only_the_missing_trials(toy):
     plan, _, study = worked()
     values = [trial.value for trial in finished(study)]
@@ -83,6 +85,7 @@ def test_a_worker_whose_driver_is_gone_begins_nothing(toy):
     assert not finished(study)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -98,6 +101,7 @@ def test_a_study_begun_with_other_settings_is_not_resumed(toy, change, message):
         open_study(keyed(plan, space), space)
 
 
+@pytest.mark.slow
 def test_other_data_or_code_are_noticed(toy):
     begun()
     with (toy / "src/cairn/studies/search/worker.py").open("a") as file:
@@ -177,6 +181,7 @@ def test_a_worker_refuses_data_other_than_that_of_the_search(toy):
     assert finished(study) == []
 
 
+@pytest.mark.slow
 def test_a_worker_whose_trials_fail_one_after_the_other_stops(toy):
     plan, space, study = begun("search.trials=30")
     with FileLock(plan.folder / "mine.lock"):
@@ -214,6 +219,7 @@ def test_a_failed_trial_records_why_and_the_search_continues(toy):
     assert all("max_iter" in trial.user_attrs[ERROR] for trial in failed(study))
 
 
+@pytest.mark.slow
 def test_a_search_stops_when_every_trial_fails(toy):
     done = driver_process(toy, 1, *QUICK, "model.params.max_iter=-5", check=False)
     assert "every trial fails; the last error: model 'logistic'" in done.stderr
@@ -245,6 +251,7 @@ def test_a_study_accepts_every_override_and_keeps_those_that_the_prepared_data_n
     assert protocol.current_settings([]).values["seed"] == 5
 
 
+@pytest.mark.slow
 def test_a_study_checks_its_options_before_it_writes_or_computes_anything(toy, monkeypatch):
     before = Path("params.yaml").read_bytes()
     monkeypatch.setattr(protocol.subprocess, "run", lambda *_, **__: pytest.fail("it computes"))
@@ -262,6 +269,7 @@ def test_a_study_checks_its_options_before_it_writes_or_computes_anything(toy, m
     assert Path("params.yaml").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_bad_trials_are_stopped_early_and_win_nothing(toy):
     words = ["search.prune=0.9", "search.warmup=0", "search.startup=2", "search.trials=12"]
     plan, space, study = worked(*BOOSTED, *words, "model.params.max_iter=40")

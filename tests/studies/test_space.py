@@ -34,6 +34,7 @@ SPACES = {
 RATE = "model.params.learning_rate"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 @settings(max_examples=6, deadline=None)
 @given(data=st.data())
