@@ -7,6 +7,7 @@ lines and comments on lines of their own do not count: editing them reruns nothi
 import ast
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -50,10 +51,12 @@ def files_of(*modules: str) -> list[Path]:
 
 
 def remember() -> None:
-    """Keep what the files hold, by their content, so that no stage has to parse them again."""
+    """Keep what the files scanned so far hold, by their content, so that no stage has to parse them again."""
     file = _memory()
     file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps({"rules": _RULES, "scans": _known()}), encoding="utf-8")
+    unfinished = file.with_suffix(f".{os.getpid()}")
+    unfinished.write_text(json.dumps({"rules": _RULES, "scans": _SCANS}), encoding="utf-8")
+    unfinished.replace(file)
 
 
 def _memory() -> Path:
@@ -61,6 +64,7 @@ def _memory() -> Path:
 
 
 _RULES = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+_SCANS: dict[str, Any] = {}
 
 
 @cache
@@ -80,7 +84,7 @@ def _scan(path: Path) -> tuple[tuple[Path, ...], str]:
     whole = hashlib.sha256(content).hexdigest()
     if path.suffix != ".py":
         return (), whole
-    names, digest = _known().get(whole) or _known().setdefault(whole, _parsed(content))
+    names, digest = _SCANS[whole] = _known().get(whole) or _parsed(content)
     inside = [file for name in names for file in _files(name)]
     return (*inside, *_resolved(path)), digest
 
