@@ -121,7 +121,7 @@ def test_a_sweep_runs_as_tasks(tmp_path, monkeypatch):
 
 
 PREDICT = (
-    "import sys; from cairn.serve import delimited; delimited.BLOCK_BYTES = delimited.CHUNK_BYTES = 5000;"
+    "import sys; from cairn.data import delimited; delimited.BLOCK_BYTES = 5000;"
     "from cairn.__main__ import main; sys.exit(main(sys.argv[1:]))"
 )
 

@@ -24,9 +24,10 @@ from synthetic import fit, rows
 from toy_repository import until
 
 from cairn.commands import predict
+from cairn.data import delimited
 from cairn.errors import UserError
 from cairn.models.package import Package, reference_rows, save
-from cairn.serve import delimited, sinks, sources
+from cairn.serve import sinks, sources
 
 RAW = ["load", "noise", "night", "línea", "stop"]
 PRICES = {"kind": "cost", "currency": "$", "action": 2.0, "loss": 10.0, "share_saved": 0.8}
@@ -401,7 +402,7 @@ def test_a_killed_run_leaves_nothing_and_the_next_one_says_that_it_starts_again(
     text = (user / "in.csv").read_text(encoding="utf-8")
     header, _, body = text.partition("\n")
     code = (
-        "import sys; from cairn.serve import delimited; delimited.BLOCK_BYTES = 2000;"
+        "import sys; from cairn.data import delimited; delimited.BLOCK_BYTES = 2000;"
         "from cairn.__main__ import main; sys.exit(main(sys.argv[1:]))"
     )
     where = ["-o", str(user / "out.csv"), "--model", str(user / "model")]

@@ -10,7 +10,8 @@ import pytest
 from http_service import GOOD, package
 from synthetic import rows
 
-from cairn.serve import delimited, sinks, sources
+from cairn.data import delimited
+from cairn.serve import sinks, sources
 from cairn.serve.batch import predict_source, write_all
 from cairn.serve.predictor import Predictor
 

@@ -13,7 +13,7 @@ from pandas.api import types
 from tqdm import tqdm
 
 from cairn.data.load import in_plain_types, type_of, with_columns
-from cairn.data.tables import read_raw
+from cairn.data.tables import read_raw, read_text
 from cairn.errors import UserError
 
 WRITTEN = (".csv", ".tsv", ".txt", ".data")
@@ -91,7 +91,7 @@ def _read(path: Path, kind: str, options: dict[str, Any]) -> pd.DataFrame:
     if kind not in WRITTEN:
         return read_raw(path)
     try:
-        return pd.read_csv(path, low_memory=False, **options)
+        return read_text(path, **options)
     except (TypeError, ValueError, OSError, EOFError) as error:
         raise UserError(f"data.source: {path} cannot be read: {' '.join(str(error).split())}") from error
 

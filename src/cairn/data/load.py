@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from cairn.data.delimited import check_records
 from cairn.data.tables import read_raw
 from cairn.errors import UserError
 from cairn.settings.contract import Contract
@@ -47,6 +48,8 @@ def load(data: DataConfig) -> pd.DataFrame:
     except TypeError as error:
         raise UserError(f"data.load: {data.load['_target_']}: {error}") from error
     try:
+        if build is pd.read_csv:
+            check_records(source, options)
         return build(source, **options)
     except (ValueError, OSError) as error:
         if module != "pandas":

@@ -5,7 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from cairn.data.delimited import check_records
 from cairn.errors import UserError
+
+TEXT = {".csv": ",", ".tsv": "\t"}
 
 
 def read_raw(source: Path) -> pd.DataFrame:
@@ -17,8 +20,7 @@ def read_raw(source: Path) -> pd.DataFrame:
     readers = {
         ".parquet": pd.read_parquet,
         ".feather": pd.read_feather,
-        ".csv": lambda path: pd.read_csv(path, low_memory=False),
-        ".tsv": lambda path: pd.read_csv(path, sep="\t", low_memory=False),
+        **{kind: lambda path, sep=sep: read_text(path, sep=sep) for kind, sep in TEXT.items()},
         ".jsonl": lambda path: pd.read_json(path, lines=True, precise_float=True),
     }
     if not source.exists():
@@ -33,6 +35,17 @@ def read_raw(source: Path) -> pd.DataFrame:
     # A contract can name neither an index nor a column whose name is not text.
     table = table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
     return table.rename(columns=str)
+
+
+def read_text(source: Path, **options: Any) -> pd.DataFrame:
+    """Read separated text with options of pandas.read_csv, and refuse what pandas would misread.
+
+    Raises:
+        UserError: see check_records.
+    """
+    check_records(source, options)
+    read: Any = pd.read_csv
+    return read(source, **{"low_memory": False, **options})
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:

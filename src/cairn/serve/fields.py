@@ -14,14 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from cairn.data.delimited import MARKERS
 from cairn.data.load import as_trained
 from cairn.settings.contract import Column
 
-MARKERS = frozenset(
-    {"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A"}
-    | {"NA", "NULL", "NaN", "None", "n/a", "nan", "null"}
-)
-"""Texts that mean missing in a file of text, the ones pandas.read_csv takes by default."""
 LARGEST = sys.float_info.max
 WORDS = {"true": True, "false": False}
 

@@ -1,28 +1,23 @@
 """Where rows to predict come from, in blocks: files, standard input, a loader of a data set, a query."""
 
-import bz2
-import gzip
 import io
 import json
-import lzma
 import re
 import sys
-import zipfile
-import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from cairn.data.delimited import Dialect, Records, dialect_of, open_bytes
 from cairn.errors import UserError, did_you_mean
 from cairn.models.package import Package
-from cairn.serve.delimited import Dialect, Records, dialect_of
 from cairn.serve.predictor import Rows
 
 if TYPE_CHECKING:
@@ -351,28 +346,9 @@ def _bytes(path: Path | None) -> Generator[tuple[BinaryIO, Callable[[], float | 
     if path is None:
         yield sys.stdin.buffer, lambda: None
         return
-    try:
-        with path.open("rb") as raw:
-            size = path.stat().st_size
-            yield _decompressed(raw, path), lambda: raw.tell() / size if size else None
-    except BrokenPipeError:  # of the output
-        raise
-    except (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from error
-
-
-def _decompressed(raw: BinaryIO, path: Path) -> BinaryIO:
-    compression = path.suffix.lower()
-    if compression == ".zip":
-        try:
-            files = zipfile.ZipFile(raw)
-            if len(files.namelist()) != 1:
-                raise UserError(f"{path}: holds {len(files.namelist())} files; it must hold one")
-            return cast("BinaryIO", files.open(files.namelist()[0]))
-        except (NotImplementedError, RuntimeError, UnicodeDecodeError) as error:  # encrypted, for example
-            raise UserError(f"{path}: cannot be read: {error}") from error
-    opened = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(compression)
-    return raw if opened is None else cast("BinaryIO", opened(raw, "rb"))
+    size = path.stat().st_size
+    with open_bytes(path) as (handle, raw):
+        yield handle, lambda: raw.tell() / size if size else None
 
 
 def _beside(path: Path) -> list[str]:

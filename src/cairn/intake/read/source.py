@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from cairn.data.delimited import open_bytes
 from cairn.data.folder import KINDS, WRITTEN, files_in, kind_of, read_folder
 from cairn.data.load import READ_FOLDER, in_plain_types
-from cairn.data.tables import read_raw
+from cairn.data.tables import read_raw, read_text
 from cairn.errors import UserError, did_you_mean
 
 LOOK_BYTES = 1_000_000
@@ -74,13 +75,8 @@ def dialect_of(path: Path, separator: str | None, encoding: str | None) -> tuple
 
 def _start(path: Path, encoding: str | None) -> tuple[str, str]:
     """Return the first megabyte as text, up to the end of its last whole line, and its encoding."""
-    from pandas.io.common import get_handle
-
-    try:
-        with get_handle(path, "rb", compression="infer", is_text=False) as opened:
-            content: Any = opened.handle.read(LOOK_BYTES)
-    except (ValueError, OSError, EOFError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from error
+    with open_bytes(path) as (handle, _):
+        content = handle.read(LOOK_BYTES)
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         encoding = "utf-16"
         content = content[: len(content) // 2 * 2]
@@ -250,7 +246,7 @@ def _refuse_empty(path: Path) -> None:
 
 def _read(path: Path, options: dict[str, Any]) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, **options, **_whole(options))
+        return read_text(path, **options, **_whole(options))
     except UnicodeDecodeError as error:
         raise UserError(not_text(path, options.get("encoding"))) from error
     except (ValueError, OSError, EOFError) as error:

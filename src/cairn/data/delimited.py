@@ -5,12 +5,20 @@ ends inside a quoted value. pyarrow never reads from a Python file here: its thr
 process that ends meanwhile.
 """
 
+import bz2
 import csv
+import gzip
 import io
+import lzma
+import re
+import zipfile
+import zlib
 from codecs import getincrementaldecoder
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -18,11 +26,15 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from cairn.errors import UserError
-from cairn.serve.fields import MARKERS
 
 BLOCK_BYTES = 1 << 20
 """Bytes parsed at a time; a record has to be shorter."""
 END = "\0end\0"
+MARKERS = frozenset(
+    {"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A"}
+    | {"NA", "NULL", "NaN", "None", "n/a", "nan", "null"}
+)
+"""Texts that mean missing in a file of text, the ones pandas.read_csv takes by default."""
 UNREAD = {"_target_", "low_memory", "dtype", "float_precision"}
 """Options of pandas.read_csv that change nothing where all values are text."""
 
@@ -66,6 +78,64 @@ def dialect_of(options: Mapping[str, Any]) -> Dialect | None:
     return Dialect(**given) if plain and set(given) <= known and len(given.get("sep", ",")) == 1 else None
 
 
+@contextmanager
+def open_bytes(path: Path) -> Generator[tuple[BinaryIO, BinaryIO]]:
+    """Open a file; yield its bytes, decompressed by its extension (.gz, .bz2, .xz, .zip), and as they are.
+
+    Raises:
+        UserError: it cannot be read, or is damaged; also while its bytes are used.
+    """
+    try:
+        with path.open("rb") as raw:
+            yield _decompressed(raw, path), raw
+    except BrokenPipeError:  # of the output
+        raise
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from error
+
+
+def _decompressed(raw: BinaryIO, path: Path) -> BinaryIO:
+    compression = path.suffix.lower()
+    if compression == ".zip":
+        try:
+            files = zipfile.ZipFile(raw)
+            if len(files.namelist()) != 1:
+                raise UserError(f"{path}: holds {len(files.namelist())} files; it must hold one")
+            return cast("BinaryIO", files.open(files.namelist()[0]))
+        except (NotImplementedError, RuntimeError, UnicodeDecodeError) as error:  # encrypted, for example
+            raise UserError(f"{path}: cannot be read: {error}") from error
+    opened = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(compression)
+    return raw if opened is None else cast("BinaryIO", opened(raw, "rb"))
+
+
+def check_records(path: Path, options: Mapping[str, Any]) -> None:
+    """Read a file to its end as pandas.read_csv would with these options, and refuse what it would misread.
+
+    pandas shifts columns or adds missing values where a record has more or fewer fields than the header.
+    A file is not checked with options that a dialect does not have, see dialect_of.
+
+    Raises:
+        UserError: a record with another number of fields, text after a closing quote, a quote that is not
+            closed, bytes that are not text, or the header once more; the line is named.
+    """
+    dialect = dialect_of({"sep": ",", **options})
+    if dialect is None:
+        return
+    with open_bytes(path) as (handle, _):
+        records, row = Records(str(path), handle, dialect), 0
+        for _, table in records.blocks([], records.columns):
+            repeated = [pc.call_function("equal", [table[name], pa.scalar(name)]) for name in records.columns]
+            all_equal = repeated[0]
+            for each in repeated[1:]:
+                all_equal = pc.call_function("and", [all_equal, each])
+            found = all_equal.to_numpy().nonzero()[0]
+            if len(found):
+                raise UserError(
+                    f"{path}: row {row + found[0] + 1:,} repeats the names of the columns; delete it"
+                )
+            row += table.num_rows
+
+
 class Records:
     """The records of separated text, from its first byte to its last.
 
@@ -92,6 +162,7 @@ class Records:
         if not self.columns:
             raise UserError(f"{name}: the file is empty")
         self._width = len(self.columns) + (dialect.index_col is False)
+        self._quoting = _quoting(dialect.sep)
         self._end = f"{END}{dialect.sep * (self._width - 1)}\n".encode()
 
     def blocks(self, inputs: Sequence[str], kept: Sequence[str]) -> Iterator[tuple[pa.Table, pa.Table]]:
@@ -115,6 +186,7 @@ class Records:
             for cut in _cuts(rest):
                 table = self._parse(rest[:cut], needed)
                 if table is not None:
+                    self._refuse_text_after_a_quote(rest[:cut])
                     if table.num_rows:
                         yield table
                     self._line += rest.count(b"\n", 0, cut)
@@ -126,6 +198,7 @@ class Records:
         else:
             table = self._parse(rest + b"\n", needed)
             if table is not None:
+                self._refuse_text_after_a_quote(rest + b"\n")
                 if table.num_rows or self._line == first:
                     yield table
                 return
@@ -188,6 +261,18 @@ class Records:
             "is_in", [values], pc.SetLookupOptions(pa.array(self._dialect.markers(name)))
         )
         return pc.call_function("if_else", [missing, pa.scalar(None, pa.string()), values])
+
+    def _refuse_text_after_a_quote(self, text: bytes) -> None:
+        """Refuse what a parser would join: a cell that begins with a quote, up to the next such cell."""
+        if b'"' in text:
+            found = self._quoting.match(text)
+            end = found.end() if found else 0
+            if end < len(text):
+                line = self._line + text.count(b"\n", 0, end)
+                raise UserError(
+                    f"{self.name}: line {line}: a value begins with a quote, and text follows the quote that"
+                    " ends it; double the quotes inside a value, or quote none"
+                )
 
     def _fault(self, text: str) -> str:
         """Return what is wrong with the first faulty record of a text, and its line."""
@@ -260,6 +345,13 @@ class _Text:
                 break
         self._lines += text.count("\n")
         return text
+
+
+def _quoting(separator: str) -> re.Pattern[bytes]:
+    """Return the pattern of records in which quotes enclose whole values (RFC 4180, section 2)."""
+    sep = re.escape(separator.encode())
+    plain = rb'[^"' + sep + rb"\r\n][^" + sep + rb"\r\n]*+"
+    return re.compile(rb'(?:(?:"(?:[^"]++|"")*+"|' + plain + rb")?+(?:" + sep + rb"|[\r\n]))*+")
 
 
 def _cuts(text: bytes) -> Iterator[int]:
