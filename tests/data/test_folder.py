@@ -92,10 +92,13 @@ BAD = {
         "b.csv has other columns than a.csv: without y, z and with yy",
     ),
     "many": ({"a.csv": "x\n1\n", "b.csv": "y\n1\n", "c.csv": "y\n1\n"}, "with y (2 of 3 files differ)"),
-    "ragged": ({"a.csv": "x,y\n1,2\n", "b.csv": "x,y\n1,2\n1,2,3,4\n"}, "b.csv cannot be read: Error"),
+    "ragged": (
+        {"a.csv": "x,y\n1,2\n", "b.csv": "x,y\n1,2\n1,2,3,4\n"},
+        "b.csv: line 3 has 4 fields, and there are 2 columns",
+    ),
     "twice": ({"x=1/a.csv": "x,y\n1,2\n"}, "x=1/a.csv: column x is also given by its path"),
     "none": ({"a.txt": "x,y\n"}, "has no file that ends in .csv"),
-    "blank": ({"a.csv": ""}, "a.csv cannot be read: No columns"),
+    "blank": ({"a.csv": ""}, "a.csv: the file is empty"),
 }
 
 

@@ -55,6 +55,9 @@ def main(
         None, metavar="CHAR", help="Separator of a text file", show_default="detected"
     ),
     encoding: str | None = Option(None, metavar="NAME", help="Encoding of a text file", show_default="UTF-8"),
+    missing: list[str] | None = Option(
+        None, metavar="TEXT,TEXT", help="Texts of the target that are missing values, not labels: NA, None"
+    ),
     file_column: str | None = Option(
         None, metavar="NAME", help="For a folder: add a column with the name of the file"
     ),
@@ -94,7 +97,14 @@ def main(
         taken = nullcontext(Intake(Path(from_root(str(given)))))
     with taken as intake:
         with elapsed(f"reading {intake.path.name}"):
-            source = open_source(intake.path, separator=separator, encoding=encoding, file_column=file_column)
+            source = open_source(
+                intake.path,
+                separator=separator,
+                encoding=encoding,
+                file_column=file_column,
+                target=target,
+                missing=names(missing),
+            )
         destination = raw_path(intake.path, name, root)
         request = Request(target, task, positive, time, group, tuple(names(keep)))
         plan = make_plan(source, name, destination, request)

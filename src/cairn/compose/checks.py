@@ -154,7 +154,7 @@ def _loader_fits(data: DataConfig) -> Iterator[Problem]:
         yield from _target(path, data.load["_target_"], "datasets", [(path, data.load)], skip=1)
 
 
-ALSO_TRACKED = ("cairn.data.folder.",)
+ALSO_TRACKED = ("cairn.data.folder.", "cairn.data.tables.")
 """Outside datasets/, where cairn.data.load names it."""
 
 

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from cairn.errors import UserError
+from cairn.errors import UserError, did_you_mean
 
 BLOCK_BYTES = 1 << 20
 """Bytes parsed at a time; a record has to be shorter."""
@@ -35,8 +35,8 @@ MARKERS = frozenset(
     | {"NA", "NULL", "NaN", "None", "n/a", "nan", "null"}
 )
 """Texts that mean missing in a file of text, the ones pandas.read_csv takes by default."""
-UNREAD = {"_target_", "low_memory", "dtype", "float_precision"}
-"""Options of pandas.read_csv that change nothing where all values are text."""
+UNREAD = {"_target_", "low_memory", "dtype", "float_precision", "labels"}
+"""Options of pandas.read_csv and of read_text that change nothing where all values are text."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,23 @@ def check_records(path: Path, options: Mapping[str, Any]) -> None:
             row += table.num_rows
 
 
+def written(path: Path, columns: Sequence[str], options: Mapping[str, Any]) -> dict[str, pd.Series]:
+    """Return columns as text, as they are written; none where the options are not those of a dialect.
+
+    Raises:
+        UserError: no such column, or see check_records.
+    """
+    dialect = dialect_of({"sep": ",", **options})
+    if dialect is None:
+        return {}
+    with open_bytes(path) as (handle, _):
+        records = Records(str(path), handle, dialect)
+        if unknown := [name for name in columns if name not in records.columns]:
+            raise UserError(f"{path}: has no column {unknown[0]}{did_you_mean(unknown[0], records.columns)}")
+        table = pa.concat_tables([kept for _, kept in records.blocks([], columns)])
+    return {name: table[name].to_pandas() for name in columns}
+
+
 class Records:
     """The records of separated text, from its first byte to its last.
 
@@ -162,7 +179,8 @@ class Records:
         if not self.columns:
             raise UserError(f"{name}: the file is empty")
         self._width = len(self.columns) + (dialect.index_col is False)
-        self._quoting = _quoting(dialect.sep)
+        sep = re.escape(dialect.sep.encode())
+        self._quoted = re.compile(rb"(?:(?<=[\r\n" + sep + rb'])|\A)"[^"]*(?:""[^"]*)*"')
         self._end = f"{END}{dialect.sep * (self._width - 1)}\n".encode()
 
     def blocks(self, inputs: Sequence[str], kept: Sequence[str]) -> Iterator[tuple[pa.Table, pa.Table]]:
@@ -265,14 +283,14 @@ class Records:
     def _refuse_text_after_a_quote(self, text: bytes) -> None:
         """Refuse what a parser would join: a cell that begins with a quote, up to the next such cell."""
         if b'"' in text:
-            found = self._quoting.match(text)
-            end = found.end() if found else 0
-            if end < len(text):
-                line = self._line + text.count(b"\n", 0, end)
-                raise UserError(
-                    f"{self.name}: line {line}: a value begins with a quote, and text follows the quote that"
-                    " ends it; double the quotes inside a value, or quote none"
-                )
+            ends = b"\r\n" + self._dialect.sep.encode()
+            for quoted in self._quoted.finditer(text):
+                if text[quoted.end()] not in ends:
+                    line = self._line + text.count(b"\n", 0, quoted.start())
+                    raise UserError(
+                        f"{self.name}: line {line}: a value begins with a quote, and text follows the quote"
+                        " that ends it; double the quotes inside a value, or quote none"
+                    )
 
     def _fault(self, text: str) -> str:
         """Return what is wrong with the first faulty record of a text, and its line."""
@@ -345,13 +363,6 @@ class _Text:
                 break
         self._lines += text.count("\n")
         return text
-
-
-def _quoting(separator: str) -> re.Pattern[bytes]:
-    """Return the pattern of records in which quotes enclose whole values (RFC 4180, section 2)."""
-    sep = re.escape(separator.encode())
-    plain = rb'[^"' + sep + rb"\r\n][^" + sep + rb"\r\n]*+"
-    return re.compile(rb'(?:(?:"(?:[^"]++|"")*+"|' + plain + rb")?+(?:" + sep + rb"|[\r\n]))*+")
 
 
 def _cuts(text: bytes) -> Iterator[int]:

@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pandas.api import types
 
 from cairn.data.delimited import check_records
-from cairn.data.tables import read_raw
+from cairn.data.tables import exact, read_raw
 from cairn.errors import UserError
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
@@ -22,6 +23,7 @@ from cairn.settings.expressions import names_in
 
 UNITS: dict[str | None, str] = {"unix": "s", "unix_ms": "ms", "unix_us": "us", "unix_ns": "ns"}
 ASKS_FOR_MISSING = re.compile(r"\b(isna|isnull|notna|notnull|fillna|where|mask|combine_first)\b")
+READ_TEXT = "cairn.data.tables.read_text"
 READ_FOLDER = "cairn.data.folder.read_folder"
 """data.load._target_ of a table in several files; naming it here makes it code of the stage prepare."""
 
@@ -58,15 +60,35 @@ def load(data: DataConfig) -> pd.DataFrame:
 
 
 def in_plain_types(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with exact decimals as float64 and dates as datetime64, as models need them.
+    """Return the table with exact decimals as float64, dates as datetime64 and other dtypes as numpy's.
 
-    Databases and Parquet have both; pandas keeps them as Python objects.
+    Databases and Parquet have them; pandas keeps the first two as Python objects. Categories become their
+    values; whole numbers that float64 cannot hold, beside missing ones, become text.
     """
+    others = {str(name): column for name, column in table.items() if _is_extension(column)}
+    table = with_columns(table, {name: _of_numpy(column) for name, column in others.items()})
     plain = {"decimal": lambda column: column.astype("float64"), "date": pd.to_datetime}
     objects = table.loc[:, [types.is_object_dtype(kind) for kind in table.dtypes]]
     kinds = {name: types.infer_dtype(column, skipna=True) for name, column in objects.items()}
     found = {str(name): plain[kind](table[name]) for name, kind in kinds.items() if kind in plain}
     return with_columns(table, found)
+
+
+def _is_extension(column: pd.Series) -> bool:
+    text = isinstance(column.dtype, pd.StringDtype) and column.dtype.na_value is not pd.NA
+    own = text or isinstance(column.dtype, pd.DatetimeTZDtype)
+    return types.is_extension_array_dtype(column.dtype) and not own
+
+
+def _of_numpy(column: pd.Series) -> pd.Series:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return _plain_values(column.astype(column.dtype.categories.dtype))
+    return _plain_values(column)
+
+
+def _plain_values(column: pd.Series) -> pd.Series:
+    values = exact(pa.chunked_array([pa.Array.from_pandas(column)]))
+    return values.to_pandas().set_axis(column.index).rename(column.name)
 
 
 def with_columns(table: pd.DataFrame, columns: Mapping[str, pd.Series]) -> pd.DataFrame:

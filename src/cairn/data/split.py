@@ -71,6 +71,16 @@ def _stop_on_missing_classes(parts: dict[str, pd.DataFrame], split: SplitConfig,
         raise UserError(
             f"data.target: with a {split.kind} split train has no row of {shown}; choose another split"
         )
+    alone = next((name for name in PARTS[1:] if len(classes[name]) < 2), None)
+    if alone is not None:
+        held = next(iter(classes[alone]))
+        late = " the labels of its rows may not be known yet: drop these rows (data.drop_where), or" * (
+            split.kind == "time"
+        )
+        raise UserError(
+            f"data.target: with a {split.kind} split every row of {alone} has the same value ({held}),"
+            f" so nothing can be measured on it;{late} choose another split"
+        )
 
 
 def assign_parts(

@@ -1,13 +1,19 @@
 """Read and write tables; the bytes written depend on the content alone."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import feather
 
-from cairn.data.delimited import check_records
+from cairn.data.delimited import check_records, written
 from cairn.errors import UserError
 
+EXACT = 2**53
+"""Up to here float64 holds every whole number."""
 TEXT = {".csv": ",", ".tsv": "\t"}
 
 
@@ -18,10 +24,10 @@ def read_raw(source: Path) -> pd.DataFrame:
         UserError: no such file, an unknown extension, or content that does not match the extension.
     """
     readers = {
-        ".parquet": pd.read_parquet,
-        ".feather": pd.read_feather,
+        ".parquet": lambda path: _exactly(pd.read_parquet(path), pq.read_table, path),
+        ".feather": lambda path: _exactly(pd.read_feather(path), feather.read_table, path),
         **{kind: lambda path, sep=sep: read_text(path, sep=sep) for kind, sep in TEXT.items()},
-        ".jsonl": lambda path: pd.read_json(path, lines=True, precise_float=True),
+        ".jsonl": _read_json,
     }
     if not source.exists():
         raise UserError(f"data.source: {source} does not exist; `dvc pull` or `dvc repro` gets tracked data")
@@ -37,15 +43,54 @@ def read_raw(source: Path) -> pd.DataFrame:
     return table.rename(columns=str)
 
 
-def read_text(source: Path, **options: Any) -> pd.DataFrame:
+def _exactly(table: pd.DataFrame, read: Callable[..., pa.Table], path: Path) -> pd.DataFrame:
+    """Return the table with the whole numbers as text that pandas made equal, see exact."""
+    floats = [name for name in table if table[name].dtype == "float64"]
+    doubtful = [name for name in floats if table[name].abs().max() >= EXACT]
+    if not doubtful:
+        return table
+    found = read(path, columns=doubtful)
+    columns = {name: exact(found[name]) for name in doubtful}
+    return table.assign(**{name: values.to_pandas() for name, values in columns.items()})
+
+
+def exact(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return whole numbers beside missing ones as text where float64 cannot hold them; others as they are."""
+    if not (pa.types.is_integer(values.type) and values.null_count):
+        return values
+    there = values.drop_null().to_numpy()
+    return (
+        values.cast(pa.string())
+        if len(there) and max(-int(there.min()), int(there.max())) > EXACT
+        else values
+    )
+
+
+def _read_json(source: Path) -> pd.DataFrame:
+    """Read JSON Lines; a text such as 007 stays text, as it is declared."""
+    read: Any = pd.read_json
+    return read(source, lines=True, precise_float=True, dtype=False)
+
+
+def read_text(source: Path, *, labels: Sequence[str] = (), **options: Any) -> pd.DataFrame:
     """Read separated text with options of pandas.read_csv, and refuse what pandas would misread.
+
+    Args:
+        source: the file.
+        labels: columns in which None, NA and the like are values; only a blank one is missing.
+        options: for pandas.read_csv.
 
     Raises:
         UserError: see check_records.
     """
     check_records(source, options)
     read: Any = pd.read_csv
-    return read(source, **{"low_memory": False, **options})
+    table = read(source, **{"low_memory": False, **options})
+    if labels:
+        for name, values in written(source, labels, options).items():
+            marks = options.get("na_values", {}).get(name, [])
+            table[name] = values.where(~values.isin(marks) & (values.str.strip() != ""))
+    return table
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:

@@ -27,13 +27,20 @@ WORDS_OF_TEXT = 5
 DATES_READ = 500
 ISO = re.compile(r"\d{4}-\d\d(-\d\d)?([ T]\d\d:?\d\d.*)?|\d{8}T\d{6}.*")
 LIKE_A_DATE = re.compile(
-    r"\d{1,4}[-/. ](\d{1,2}|[A-Za-z]{3,9})[-/., ]{1,2}\d{2,4}([ T].*)?|[A-Za-z]{3,9}[. ]+\d{1,2},? +\d{4}.*"
+    r"\d{1,4}[-/. ](\d{1,2}|[A-Za-z]{3,9})[-/., ]{1,2}\d{2,4}([ T,].*)?|[A-Za-z]{3,9}[. ]+\d{1,2},? +\d{4}.*"
+    r"|[A-Za-z]{3,9}[- ]\d{2,4}|[A-Za-z]{3}, \d{1,2} [A-Za-z]{3} \d{4} \d\d:\d\d.*"
 )
 DAYS = (
     *("%d.%m.%Y", "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y", "%m/%d/%y", "%d/%m/%y"),
     *("%d.%m.%y", "%Y.%m.%d", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%B %d, %Y"),
+    *("%b-%y", "%b-%Y", "%b %Y", "%B %Y", "%a, %d %b %Y"),
 )
-CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S")
+CLOCKS = (
+    *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", ", %H:%M"),
+    *(", %H:%M:%S", " %H:%M:%S %Z", " %H:%M:%S %z"),
+)
+NOT_ISO = tuple(f"%Y-%m-%d{clock}" for clock in (" %H:%M:%S %Z", " %H:%M:%S.%f %Z", " %H:%M:%S,%f"))
+"""Begin like ISO 8601 and are not."""
 YEARS = (1900, 2100)
 
 
@@ -58,6 +65,9 @@ def look_at(values: pd.Series) -> Finding:
     if unhashable(values):
         column = Column(kind="categorical", known="after", nullable=nullable)
         return Finding(column, "idle", "lists or records; a loader (data.load) has to turn them into columns")
+    if types.infer_dtype(there) == "bytes":
+        column = Column(kind="categorical", known="after", nullable=nullable)
+        return Finding(column, "idle", "bytes; a loader (data.load) has to turn them into text or numbers")
     distinct = int(there.nunique())
     gaps = f"; missing in {share(1 - len(there) / len(values))}" if nullable and len(there) else ""
     found = _look_at(name, there, distinct, nullable)
@@ -113,7 +123,7 @@ def _text_formats(there: pd.Series) -> Iterator[str]:
     if not all(isinstance(value, str) for value in few):
         return
     if few.map(lambda text: bool(ISO.fullmatch(text))).all():
-        yield "ISO8601"
+        yield from ("ISO8601", *NOT_ISO)
     elif few.map(lambda text: bool(LIKE_A_DATE.fullmatch(text))).all():
         for day in DAYS:
             for clock in CLOCKS:

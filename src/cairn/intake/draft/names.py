@@ -1,5 +1,6 @@
 """What a column's name suggests: id, entity, code, planned or personal date, value known afterwards."""
 
+import keyword
 import re
 from collections.abc import Iterable
 
@@ -106,7 +107,7 @@ def can_be_quoted(name: str) -> bool:
 
 def quoted(name: str) -> str:
     """Return a column's name as an expression needs it."""
-    return name if name.isidentifier() and name.isascii() else f"`{name}`"
+    return name if name.isidentifier() and name.isascii() and not keyword.iskeyword(name) else f"`{name}`"
 
 
 def slug(name: str) -> str:

@@ -1,7 +1,7 @@
 """From a table and the name of its target to everything that conf/ needs."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 from pandas.api import types
@@ -11,6 +11,7 @@ from cairn.data.load import as_dates, derived, with_columns, with_dates
 from cairn.data.prepare import usable_rows
 from cairn.errors import UserError
 from cairn.intake.draft import names, time_columns
+from cairn.intake.draft.amounts import amount_of
 from cairn.intake.draft.columns import Finding, Role, look_at
 from cairn.intake.draft.defaults import Defaults, choose
 from cairn.intake.draft.names import free_name, quoted
@@ -74,11 +75,17 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     findings = {name: look_at(source.table[name]) for name in shown}
     contract = Contract(columns={name: finding.column for name, finding in findings.items()})
     draft = _Draft(with_dates(source.table, contract), findings, {})
+    blanks = expression is None and _differ_in_blanks(draft.table[target])
+    if blanks:
+        expression = f"{quoted(target)}.str.strip()"
+        target = free_name(f"{names.slug(target)}_label", list(draft.table))
     if expression:
         _derive_target(draft, target, expression)
     _settle_target(draft, target)
     _add_numbers(draft)
     question = ask(draft.table[target], request.task, request.positive)
+    if blanks:
+        question = replace(question, why=f"{question.why}; blanks around a label do not count")
     time = _settle_time(draft, request)
     group = _settle_group(draft, request)
     _add_date_parts(draft, time)
@@ -109,6 +116,12 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     return Plan(data, draft.findings, question, defaults, drop_why, copies)
 
 
+def _differ_in_blanks(values: pd.Series) -> bool:
+    there = values.dropna()
+    text = len(there) and types.infer_dtype(there) == "string"
+    return bool(text) and there.str.strip().nunique() < there.nunique()
+
+
 def _derive_target(draft: _Draft, target: str, expression: str) -> None:
     """Add the target to the table; the columns in its expression are known too late for features."""
     draft.add({target: expression}, {})
@@ -124,9 +137,9 @@ def _settle_target(draft: _Draft, target: str) -> None:
     if found.role == "date":
         number = f"month = {quoted(target)}.dt.month"
         raise UserError(f"{target}: the target cannot be a date; derive a number: --target '{number}'")
-    if is_currency(values):
-        number = f"{number_name(target, draft.table)} = {as_number(target)}"
-        raise UserError(f"{target}: has a currency or percent sign; derive a number: --target '{number}'")
+    if amount := amount_of(values):
+        number = f"{number_name(target, draft.table)} = {amount.expression(quoted(target))}"
+        raise UserError(f"{target}: {amount.why}; derive a number: --target '{number}'")
     if unhashable(values):
         raise UserError(f"{target}: the target cannot be lists or records")
     numeric: Kind = "numeric" if types.is_numeric_dtype(values) else "categorical"
@@ -204,14 +217,17 @@ def _add_date_parts(draft: _Draft, time: str | None) -> None:
 
 
 def _add_numbers(draft: _Draft) -> None:
-    """Derive a number from each text column of amounts such as $1,200.50."""
+    """Derive a number from each text column of amounts, see amount_of."""
     for name, finding in list(draft.findings.items()):
         text = finding.column.kind == "categorical" and finding.column.known == "before"
-        if text and names.can_be_quoted(name) and is_currency(draft.table[name]):
+        amount = amount_of(draft.table[name]) if text and names.can_be_quoted(name) else None
+        if amount:
             new = number_name(name, draft.table)
-            draft.add({new: as_number(name)}, {})
-            column = Column(kind="numeric", group="numbers", nullable=finding.column.nullable)
-            note = f"{name} without the currency or percent sign"
+            draft.add({new: amount.expression(quoted(name))}, {})
+            column = Column(
+                kind="numeric", group="numbers", nullable=finding.column.nullable, unit=amount.unit
+            )
+            note = f"{name} as a number: {amount.why}"
             draft.findings[new] = Finding(column, "feature", note, int(draft.table[new].nunique()))
             note = f"{new} holds its number"
             draft.findings[name] = finding.changed("idle", note, group=None, allowed=None)
@@ -245,11 +261,6 @@ def _mark_leaks(draft: _Draft, prepared: pd.DataFrame, data: DataConfig) -> dict
     return alone
 
 
-LOOK = 500
-NUMBER = r"\d+(,\d{3})*(\.\d+)?"
-CURRENCY = rf"\s*[-+]?\s*[$€£¥]\s*[-+]?{NUMBER}\s*|\s*[-+]?{NUMBER}\s*[%$€£¥]\s*"
-
-
 def _parts(table: pd.DataFrame, name: str, time: str | None) -> Iterator[tuple]:
     """Yield a word, the expression, a note, and the bounds, if any, of each part of a date."""
     there, plain = table[name].dropna(), quoted(name)
@@ -266,21 +277,6 @@ def _parts(table: pd.DataFrame, name: str, time: str | None) -> Iterator[tuple]:
         yield "weekday", f"{plain}.dt.day_of_week", f"weekday of {name}, 0 is Monday", 0.0, 6.0
     if there.dt.hour.nunique() > 1:
         yield "hour", f"{plain}.dt.hour + {plain}.dt.minute / 60", f"hour of {name}", 0.0, 24.0
-
-
-def is_currency(values: pd.Series) -> bool:
-    """Whether every value (missing ones aside) is a number with a currency or percent sign."""
-    there = values.dropna()
-    if there.empty or not (types.is_object_dtype(there) or types.is_string_dtype(there)):
-        return False
-    if not all(isinstance(value, str) for value in there.iloc[:LOOK]):
-        return False
-    return all(bool(part.astype("str").str.fullmatch(CURRENCY).all()) for part in (there.iloc[:LOOK], there))
-
-
-def as_number(name: str) -> str:
-    """Return the pandas expression of the number; it holds no single quote, for the shell."""
-    return f'{names.quoted(name)}.str.replace("[^0-9.-]", "", regex=True).astype("float64")'
 
 
 def number_name(name: str, table: pd.DataFrame) -> str:

@@ -1,7 +1,7 @@
 """The task that a target asks for, and whether the table has enough rows of each class for it."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,10 @@ def ask(target: pd.Series, wanted: Task | None, positive: str | None) -> Questio
         raise UserError(f"{name}: the target has infinite values ({endless:,} rows); leave these cells empty")
     whole = numeric and bool((there % 1 == 0).all())
     task = wanted or _task(len(counts), numeric, whole)
+    kept = counts[counts >= RARE_CLASS]
+    if task != "regression" and len(counts) > len(kept) == 2 and (whole or not numeric):
+        rare = tuple(_plain(value) for value in counts.index[counts < RARE_CLASS])
+        return replace(_binary(there[there.isin(kept.index)], kept, positive), rare=rare)
     if positive is not None and task != "binary":
         raise UserError(f"--positive {positive}: only a binary task has a positive class; this is {task}")
     if task == "regression":
@@ -94,9 +98,11 @@ def _binary(there: pd.Series, counts: pd.Series, wanted: str | None) -> Question
         raise UserError(f"{there.name}: a binary task needs two values, not {len(labels)} ({shown(labels)})")
     by_word = {str(label).strip().lower(): label for label in labels}
     if wanted is not None:
-        if wanted.strip().lower() not in by_word:
+        exact = {str(label).strip(): label for label in labels}
+        if wanted.strip() not in exact and wanted.strip().lower() not in by_word:
             raise UserError(f"--positive {wanted}: {there.name} holds {shown(labels)}")
-        positive, why = by_word[wanted.strip().lower()], "as requested"
+        positive = exact.get(wanted.strip(), by_word.get(wanted.strip().lower()))
+        why = "as requested"
     elif word := next((word for word in EVENTS if word in by_word), None):
         positive, why = by_word[word], "named like a positive class"
     else:
@@ -109,7 +115,9 @@ def _binary(there: pd.Series, counts: pd.Series, wanted: str | None) -> Question
             f"{there.name}: only {fewest} rows are {rarer}; at least {FEWEST_OF_A_CLASS} are needed to train,"
             " validate and test"
         )
-    return Question("binary", "two values", positive, f"{share(rate)} of the rows; {why}", rate)
+    return Question(
+        "binary", f"two values{_alike(labels)}", positive, f"{share(rate)} of the rows; {why}", rate
+    )
 
 
 def _multiclass(there: pd.Series, counts: pd.Series) -> Question:
@@ -125,6 +133,11 @@ def _multiclass(there: pd.Series, counts: pd.Series) -> Question:
     if len(kept) > MOST_CLASSES:
         raise UserError(f"{there.name}: {len(kept):,} classes; the limit is {MOST_CLASSES}")
     return Question("multiclass", f"{len(kept)} classes, mostly {shown(kept.index)}", rare=rare)
+
+
+def _alike(labels: list[Any]) -> str:
+    same = str(labels[0]).lower() == str(labels[1]).lower()
+    return f"; {labels[0]} and {labels[1]} differ only in case" if same else ""
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ Options that the pipeline needs to read the same table are returned as data.load
 import csv
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from cairn.data.delimited import open_bytes
+from cairn.data.delimited import Records, check_records, open_bytes, written
+from cairn.data.delimited import dialect_of as dialect_options
 from cairn.data.folder import KINDS, WRITTEN, files_in, kind_of, read_folder
-from cairn.data.load import READ_FOLDER, in_plain_types
+from cairn.data.load import READ_FOLDER, READ_TEXT, in_plain_types
 from cairn.data.tables import read_raw, read_text
 from cairn.errors import UserError, did_you_mean
 
@@ -25,6 +26,7 @@ LOOK_BYTES = 1_000_000
 LOOK_LINES = 500
 SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 WITH_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+")
+THOUSAND = 3
 NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
 WEB_PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 
@@ -66,8 +68,11 @@ def dialect_of(path: Path, separator: str | None, encoding: str | None) -> tuple
         options["skipinitialspace"] = True
         notes.append("a space follows every separator")
     fields = [field.strip() for row in body for field in row]
-    commas = sum(bool(WITH_COMMA.fullmatch(field)) for field in fields)
-    if separator != "," and commas > sum(bool(re.fullmatch(r"[-+]?\d+\.\d+", field)) for field in fields):
+    commas = [field for field in fields if WITH_COMMA.fullmatch(field)]
+    # In a file of commas 1,234 in quotes is one thousand and more, and 9,84 is a decimal.
+    if separator == "," and all(len(field.rpartition(",")[2]) == THOUSAND for field in commas):
+        commas = []
+    if len(commas) > sum(bool(re.fullmatch(r"[-+]?\d+\.\d+", field)) for field in fields):
         options["decimal"] = ","
         notes.append("decimal comma")
     return options, notes
@@ -124,7 +129,8 @@ def _separator(lines: list[str]) -> str:
 READ_CSV = "pandas.read_csv"
 MOST_SHOWN = 8
 MARKS = frozenset(
-    {"?", "-", "--", ".", "*", "#", "unknown", "missing", "none", "na", "n.a.", "nil", "no data"}
+    {"", "?", "-", "--", ".", "*", "#", "unknown", "missing", "none", "na", "n.a.", "nil", "no data"}
+    | {"#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!", "#n/a", "\\n", "n/a", "n/d", "nd", "k.a."}
 )
 TOTAL = re.compile(r"\W*((grand|over|sub)[ _-]?)?(totals?|sum)\W*", re.IGNORECASE)
 CLOSE = 1e-6
@@ -143,9 +149,23 @@ class Source:
 
 
 def open_source(
-    path: Path, *, separator: str | None, encoding: str | None, file_column: str | None = None
+    path: Path,
+    *,
+    separator: str | None,
+    encoding: str | None,
+    file_column: str | None = None,
+    target: str = "",
+    missing: Sequence[str] = (),
 ) -> Source:
     """Read the table that the user names.
+
+    Args:
+        path: a file or a folder.
+        separator: of a text file; None infers it.
+        encoding: of a text file; None for UTF-8.
+        file_column: for a folder, the name of a column to add.
+        target: in this column of text None, NA and the like are labels,
+        missing: but for these.
 
     Raises:
         UserError: no such file, or one that cannot be read.
@@ -166,11 +186,21 @@ def open_source(
     if _is_total(table, options.get("decimal", ".")):
         table, footer = _without_footer(path, table, options)
         notes += footer
+    check_records(path, options)
     table, refined = _refined(lambda: _read(path, options), table, options)
     notes += refined
+    if exact := _inexact(path, table, options):
+        options["dtype"] = {**options.get("dtype", {}), **dict.fromkeys(exact, "str")}
+        notes += [f"{name}: {why}; read as text" for name, why in exact.items()]
+        table = _read(path, options)
+    if said := _labels(path, table, target, missing, options):
+        options["labels"] = [target]
+        notes.append(said)
+        table = read_text(path, **options)
     plain = {"sep": "\t"} if kind == ".tsv" else {}
     needed = kind in (".txt", ".data") or options != plain
-    load = {"_target_": READ_CSV, **options, **_whole(options)} if needed else None
+    reader = READ_TEXT if "labels" in options else READ_CSV
+    load = {"_target_": reader, **options, **_whole(options)} if needed else None
     return Source(path, table, load, tuple(notes), (path,))
 
 
@@ -221,6 +251,68 @@ def _refined(
     return table, notes
 
 
+LEADING_ZERO = r"^[-+]?0[0-9]"
+LONG = r"^[-+]?[0-9]{16,}$"
+INT64 = 2**63
+
+
+def _inexact(path: Path, table: pd.DataFrame, options: dict[str, Any]) -> dict[str, str]:
+    """Return the columns of numbers that are codes: read as numbers, different values become the same.
+
+    007 and 7 are one number; so are whole numbers beyond 2**53 beside a missing value, or beyond 64 bits.
+    """
+    dialect = dialect_options({"sep": ",", **options})
+    if dialect is None:
+        return {}
+    numbers = [name for name in table if _is_number(table[name])]
+    found: dict[str, str] = {}
+    with open_bytes(path) as (handle, _):
+        records = Records(str(path), handle, dialect)
+        numbers = [name for name in numbers if name in records.columns]
+        for _, block in records.blocks([], numbers):
+            for name in numbers:
+                if _any(block[name], LEADING_ZERO) and not _any(block[name], r"[.,eE]"):
+                    found.setdefault(name, "numbers with leading zeros are codes")
+                elif _any(block[name], LONG) and not types.is_integer_dtype(table[name]):
+                    found.setdefault(name, "its whole numbers are too long for a number")
+    return found
+
+
+def _is_number(values: pd.Series) -> bool:
+    # Beyond 64 bits pandas keeps Python's own whole numbers.
+    return types.is_numeric_dtype(values) or (
+        types.is_object_dtype(values) and types.infer_dtype(values, skipna=True) == "integer"
+    )
+
+
+def _labels(
+    path: Path, table: pd.DataFrame, target: str, missing: Sequence[str], options: dict[str, Any]
+) -> str:
+    """Say which labels of the target pandas would take for missing values; empty if none."""
+    if target not in table or target not in _texts(table) or table[target].notna().all():
+        return ""
+    values = written(path, [target], options).get(target, pd.Series(dtype="str"))
+    lost = values[table[target].isna().to_numpy() & (values.str.strip() != "")]
+    marks = options.get("na_values", {}).get(target, [])
+    counts = lost[~lost.isin([*marks, *missing])].value_counts()
+    if counts.empty:
+        return ""
+    if missing:
+        options["na_values"] = {**options.get("na_values", {}), target: [*marks, *missing]}
+    first = counts.index[0]
+    return (
+        f"{target}: {first!r} is a label ({counts.iloc[0]:,} rows), not a missing value;"
+        f" --missing {first} changes that"
+    )
+
+
+def _any(values: Any, pattern: str) -> bool:
+    import pyarrow.compute as pc
+
+    matches = pc.call_function("match_substring_regex", [values], pc.MatchSubstringOptions(pattern))
+    return bool(pc.call_function("any", [matches]).as_py())
+
+
 def _without_footer(
     path: Path, table: pd.DataFrame, options: dict[str, Any]
 ) -> tuple[pd.DataFrame, list[str]]:
@@ -246,10 +338,11 @@ def _refuse_empty(path: Path) -> None:
 
 def _read(path: Path, options: dict[str, Any]) -> pd.DataFrame:
     try:
-        return read_text(path, **options, **_whole(options))
+        return pd.read_csv(path, **options, **_whole(options))
     except UnicodeDecodeError as error:
         raise UserError(not_text(path, options.get("encoding"))) from error
     except (ValueError, OSError, EOFError) as error:
+        check_records(path, options)  # it names the line
         raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
 
 
@@ -261,12 +354,14 @@ def _marks_of_missing(table: pd.DataFrame) -> dict[str, list[str]]:
     """Return the markers of missing values, such as ?, in columns that are numbers otherwise."""
     found: dict[str, list[str]] = {}
     for name in _texts(table):
-        there = table[name].dropna().astype("str").str.strip()
-        odd = there[pd.to_numeric(there, errors="coerce").isna()]
-        if 0 < len(odd) < len(there) / 2 and set(odd.str.lower().unique()[:20]) <= MARKS:
-            found[name] = sorted(odd.unique())
-        elif len(odd) and (there == "?").any():
-            found[name] = ["?"]
+        written = table[name].dropna().astype("str")
+        there = written.str.strip()
+        odd = pd.to_numeric(there, errors="coerce").isna()
+        marks = set(there[odd].str.lower().unique()[:20])
+        if 0 < odd.sum() < len(there) / 2 and marks <= MARKS:
+            found[name] = sorted(written[odd].unique())
+        elif len(unread := written[there.isin(["", "?"])]):
+            found[name] = sorted(unread.unique())
     return found
 
 
@@ -277,7 +372,8 @@ def _thousands(table: pd.DataFrame, sign: str) -> tuple[bool, list[str]]:
     found, others = False, []
     for name in _texts(table):
         there = table[name].dropna().astype("str").iloc[:LOOK_LINES]
-        if len(there) and there.str.replace(sign, "").str.fullmatch(rf"[-+]?{plain}").all():
+        written = there.str.contains(sign, regex=False)
+        if written.any() and there.str.replace(sign, "").str.fullmatch(rf"[-+]?{plain}").all():
             if there.str.fullmatch(rf"[-+]?({plain}|{grouped})").all():
                 found = True
             else:

@@ -21,6 +21,7 @@ LOAD = {
     "encoding": "encoding of the text",
     "sep": "column separator",
     "decimal": "decimal sign",
+    "labels": "in these columns None, NA and the like are values",
     "thousands": "thousands separator",
     "dtype": "columns that only look like numbers with that separator",
     "na_values": "by column: markers of missing values, besides the usual ones",
