@@ -151,7 +151,7 @@ def git_state(root: Path) -> Iterator[Found]:
             yield "wrong", f'{key} is not set, so git cannot commit: git config {key} "…"'
     changed = git(root, "status", "--porcelain").splitlines()
     if changed:
-        said = f"{len(changed)} files differ from the last commit, from which sweeps and comparisons start"
+        said = f"{len(changed)} files are not committed; sweeps and comparisons use the last commit"
         yield "warn", f"{said}: git status, then commit"
     elif branch and not marks:
         yield "ok", f"on {branch}, everything is committed"

@@ -148,7 +148,7 @@ def test_changes_and_an_unknown_author_are_named(checkout, root, monkeypatch):
     checkout.git("config", "--unset", "user.email")
     (root / "new.txt").write_text("x")
     assert "user.email is not set" in said(git_state, root, "wrong")[0]
-    assert said(git_state, root, "warn")[0].startswith("1 files differ from the last commit")
+    assert said(git_state, root, "warn")[0].startswith("1 files are not committed")
 
 
 def test_without_attributes_line_ends_are_left_to_chance(root):

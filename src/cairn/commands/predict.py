@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from typer import Argument, Option
 
 from cairn.commands.options import Policy, Trust, from_root, names, user_folder
-from cairn.errors import UserError
+from cairn.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from cairn.models.package import Package
@@ -69,7 +69,7 @@ def main(
         None,
         metavar="N",
         min=1,
-        help="With --on ray: blocks in work at a time",
+        help="With --on ray: Blocks in flight at a time",
         show_default="2 for each CPU of the cluster, at most 64",
     ),
     trust: Trust = None,
@@ -81,7 +81,8 @@ def main(
     decision, or the prediction, and the expected saving. The output appears
     when it is complete.
 
-    Exit codes: 1 error, 2 usage, 3 some rows were refused (--policy refuse).
+    Exit codes: 1 error, 2 unknown option or value, 3 some rows were refused
+    (--policy refuse).
 
     Examples:
       cairn predict new.csv -o predictions.parquet
@@ -89,10 +90,8 @@ def main(
       cairn predict - --format csv -o - < new.csv > late.csv
       cairn predict --sql loans --connection LOANS_DB --to-table scores
     """
-    if (given is None) == (sql is None):
-        raise UserError("no input given: pass FILE, FOLDER or -, or --sql with --connection")
-    if (output is None) == (to_table is None):
-        raise UserError("no output given: pass -o FILE, or --to-table with a connection")
+    _one_of("input", [given, sql], "pass FILE, FOLDER or -, or --sql with --connection")
+    _one_of("output", [output, to_table], "pass -o FILE, or --to-table with a connection")
     if workers is not None and on != "ray":
         raise UserError("--workers needs --on ray")
     from cairn.progress import elapsed
@@ -117,16 +116,42 @@ def main(
             opened = _query(sql, connection)
         else:
             path = None if given == "-" else Path(from_root(str(given)))
+            _refuse_the_input(path, {"-o": target, "--violations": listing})
             opened = _file(path, form, predictor.package, names(trust))
         source = stack.enter_context(opened)
         predict = _on_ray(predictor, source.text, workers) if on == "ray" else None
         blocks = predict_source(predictor, source, names(keep), predict)
         _say_if_stopped(target)
+        _say_what_is_missing(predictor, source)
         summary = write_all(blocks, source, sink, listing, stack.close)
     text = _said(summary, prices(predictor.package), to_table or str(output), listing)
     print(text, file=sys.stderr if output == "-" else sys.stdout)
     if policy == "refuse" and summary.refused:
         raise SystemExit(REFUSED)
+
+
+def _one_of(what: str, given: list[str | None], fix: str) -> None:
+    count = sum(each is not None for each in given)
+    if count != 1:
+        raise UserError(f"{'no' if count == 0 else 'more than one'} {what} given: {fix}")
+
+
+def _refuse_the_input(path: Path | None, written: dict[str, Path | None]) -> None:
+    for option, file in written.items():
+        if path is not None and file is not None and file.resolve() == path.resolve():
+            raise UserError(f"{option}: {file.name} is the input, which would be lost; name another file")
+
+
+def _say_what_is_missing(predictor: "Predictor", source: "Source") -> None:
+    there = source.columns
+    absent = [] if there is None else [name for name in predictor.fields if name not in there]
+    if absent and there is not None:
+        shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
+        hint = did_you_mean(absent[0], there)
+        print(
+            f"cairn predict: {source.name}: no column {shown}{hint}: it is missing in every row",
+            file=sys.stderr,
+        )
 
 
 def _query(sql: str, connection: str | None) -> "AbstractContextManager[Source]":
@@ -176,14 +201,14 @@ def _said(summary: "Summary", costs: "CostKpi | None", output: str, listing: Pat
     from cairn.report.numbers import short, to_ascii
     from cairn.report.predict import violations_text
 
-    lines = [f"{output}: {summary.rows:,} rows"]
+    lines = [f"{'standard output' if output == '-' else output}: {summary.rows:,} rows"]
     if summary.refused:
         lines[0] += f", {summary.refused:,} of them without a prediction"
     if costs is not None:
         saving = to_ascii(short(summary.saving or 0.0))
-        lines.append(f"act on {summary.acted:,} rows; expected saving {saving} {costs.currency}")
+        lines.append(f"rows to act on: {summary.acted:,}; expected saving {saving} {costs.currency}")
     if summary.violations:
-        lines.append(f"rows that break the contract or have unseen categories: {summary.violated:,}")
+        lines.append(f"rows with violations (contract or unseen category): {summary.violated:,}")
         lines.append(violations_text(summary.violations))
         lines += [f"listed in {listing.name}"] if listing else []
     return "\n".join(lines)

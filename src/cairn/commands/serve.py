@@ -14,8 +14,8 @@ def main(
         metavar="DIR|REV|TAG",
         help="Folder of a saved model, or a branch, tag, commit or experiment",
     ),
-    host: str = Option("127.0.0.1", help="Address to listen at; 0.0.0.0 for all of the machine's"),
-    port: int = Option(8000, min=0, max=65535, help="Port to listen at; 0 for any free one"),
+    host: str = Option("127.0.0.1", help="Address to listen on; 0.0.0.0 for all interfaces"),
+    port: int = Option(8000, min=0, max=65535, help="Port to listen on; 0 for any free one"),
     workers: int = Option(1, metavar="N", min=1, max=256, help="Number of processes"),
     policy: Policy = "flag",
     trust: Trust = None,
@@ -23,16 +23,16 @@ def main(
         None, metavar="FOLDER", help="Keep inputs and predictions as Parquet files in this folder"
     ),
     api_key_env: str | None = Option(
-        None, metavar="NAME", help="Environment variable with the key that requests must have"
+        None, metavar="NAME", help="Environment variable with the API key that clients must send"
     ),
     follow: float | None = Option(
         None,
         metavar="SECONDS",
         min=0.1,
-        help="Look this often for another model in the folder or revision, and load it",
+        help="Check for a new model every SECONDS, and load it",
     ),
-    max_rows: int = Option(1000, metavar="N", min=1, help="Most rows of one request"),
-    max_bytes: int = Option(4_000_000, metavar="N", min=1, help="Longest body of one request"),
+    max_rows: int = Option(1000, metavar="N", min=1, help="Maximum number of rows per request"),
+    max_bytes: int = Option(4_000_000, metavar="N", min=1, help="Maximum size of a request body in bytes"),
 ) -> None:
     """Answer HTTP requests with predictions.
 

@@ -256,7 +256,9 @@ class Records:
                 return list(self._dialect.names or [])
             named = pd.read_csv(io.StringIO(record), sep=self._dialect.sep, nrows=0, index_col=False)
         except (csv.Error, ValueError) as error:
-            raise UserError(f"{self.name}: line 1 has no names of columns: {error}") from error
+            open_quote = "EOF inside string" in str(error)
+            fault = "a quote is opened and not closed" if open_quote else f"has no names of columns: {error}"
+            raise UserError(f"{self.name}: line 1: {fault}") from error
         return [str(name) for name in named.columns]
 
     def _first_record(self) -> str:

@@ -49,7 +49,7 @@ def library_versions() -> dict[str, str]:
     return {name: version(name).partition("+")[0] for name in names}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Package:
     """A fitted model with everything needed to predict rows and to score them.
 
@@ -79,6 +79,11 @@ class Package:
     raw: Contract = field(default_factory=lambda: Contract(columns={}))
     types: dict[str, str] = field(default_factory=dict)
     reference: pd.DataFrame | None = None
+
+    def __repr__(self) -> str:
+        """Return one line: the contract and the reference rows would fill a screen."""
+        estimator = type(self.estimator).__name__
+        return f"Package({estimator}, {self.task}, target={self.target!r}, {len(self.features)} features)"
 
     @property
     def source_columns(self) -> list[str]:
@@ -122,6 +127,8 @@ class Package:
         Raises:
                 ValueError: see check_inputs.
         """
+        if not isinstance(frame, pd.DataFrame):
+            raise TypeError(f"predict needs a pandas DataFrame, not {type(frame).__name__}")
         frame = self.with_derived(frame)
         check_inputs(frame, self.contract)
         inputs = frame[self.features]
@@ -217,7 +224,7 @@ def check_inputs(frame: pd.DataFrame, contract: Contract) -> None:
     if missing:
         raise ValueError(f"missing columns: {', '.join(missing)}")
     if wrong:
-        raise ValueError(f"columns of another type: {', '.join(wrong)}")
+        raise ValueError(f"columns of the wrong type: {', '.join(wrong)}")
 
 
 def save(package: Package, folder: Path, *, same_as: Path | None = None) -> None:

@@ -18,7 +18,7 @@ from cairn.models.package import Package
 from cairn.serve.fields import Violation
 from cairn.serve.outcomes import SAVING, outcomes, output_columns, prices
 from cairn.serve.predictor import Predictions, Predictor
-from cairn.serve.sinks import Write, replacing
+from cairn.serve.sinks import Write, replacing, unfinished_files
 from cairn.serve.sources import Block, Source, as_text
 
 ROW = "row_id"
@@ -77,9 +77,16 @@ def needed_columns(predictor: Predictor, source: Source, keep: Sequence[str]) ->
     missing = [name for name in predictor.fields if name not in source.columns]
     if missing and (not there or predictor.policy == "refuse"):
         shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-        hint = did_you_mean(missing[0], source.columns)
+        hint = did_you_mean(missing[0], source.columns) or _other_separator(source.columns)
         raise UserError(f"{source.name}: no column {shown}, which the model needs{hint}")
     return there
+
+
+def _other_separator(columns: Sequence[str]) -> str:
+    found = [sign for sign in ";\t|" if len(columns) == 1 and sign in columns[0]]
+    return (
+        f"; the file seems to be separated by {found[0]!r}: data.load of the model sets it" if found else ""
+    )
 
 
 class Done(NamedTuple):
@@ -177,7 +184,8 @@ def _listing(target: Path | None) -> Generator[Callable[[list[Violation], int], 
 
         yield add
     if target is not None and not writers:
-        target.unlink(missing_ok=True)
+        for left in (target, *unfinished_files(target)):
+            left.unlink(missing_ok=True)
 
 
 def _outputs(package: Package, found: Predictions) -> dict[str, pa.Array]:

@@ -114,6 +114,8 @@ def read_rows(body: bytes, query: Mapping[str, str], columns: KeysView[str], lim
         raise RequestError(422, 'the body is neither an object of columns nor {"rows": [...]}')
     rows = given.get("rows")
     explain: Any = query.get("explain", "false")
+    if "rows" in given and "rows" not in columns and not isinstance(rows, list):
+        raise RequestError(422, "rows: must be a list of objects of columns")
     if not isinstance(rows, list):
         rows = [given]
     else:
@@ -133,7 +135,9 @@ def read_rows(body: bytes, query: Mapping[str, str], columns: KeysView[str], lim
         if not isinstance(row, dict):
             raise RequestError(422, f"rows: row {at} is not an object of columns")
         if columns.isdisjoint(row):
-            raise RequestError(422, f"row {at} has no column of the model; it has {_some(columns)}")
+            raise RequestError(
+                422, f"row {at} has no column of the model, whose columns are {_some(columns)}"
+            )
     return Asked(rows, explain)
 
 

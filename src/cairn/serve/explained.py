@@ -11,7 +11,7 @@ MOST_ROWS = 20
 """Rows that are explained in one request; each needs thousands of predictions."""
 SCHEMA: dict[str, Any] = {
     "type": "object",
-    "description": "if explained: baseline and groups add up to the prediction, so do baseline and columns",
+    "description": "if explained: baseline and groups add up to the prediction; so do baseline and columns",
     "required": ["output", "baseline", "groups", "columns"],
     "properties": {
         "output": {"type": "string", "description": "the explained key of the prediction"},

@@ -64,7 +64,9 @@ def find_model(name: str, folder: Path, trust: Sequence[str] = ()) -> Found:
     if path.exists():
         raise UserError(f"{name}: no saved model in this folder; run `dvc repro` or `dvc pull`")
     if root is None:
-        raise UserError(f"{name}: no such folder, and no checkout here that could have such a revision")
+        raise UserError(
+            f"{name}: no such folder; it cannot be a revision either, as this is no checkout of Cairn"
+        )
     history = History(root)
     revision = history.resolve(name)
     saved = history.tracked_folder(revision, MODEL)

@@ -152,7 +152,8 @@ class Predictor:
             else:
                 columns[name] = np.full(table.num_rows, None, dtype=object)
                 found = [
-                    Violation(at, name, "is not a column of the table", None) for at in range(table.num_rows)
+                    Violation(at, name, "is missing: the input has no such column", None)
+                    for at in range(table.num_rows)
                 ]
             violations += found
         violations.sort(key=lambda violation: violation.row)

@@ -31,10 +31,11 @@ ERROR = {
     },
 }
 REASONS = {
-    400: "not JSON, or not of UTF-8",
+    400: "not JSON, or not UTF-8",
     401: "no API key, or a wrong one",
     408: "the body did not arrive in time",
     413: "too many rows or bytes",
+    415: "a compressed body",
     422: "values that the policy refuses, or a body of another shape; names column, value and reason",
     503: "no model is loaded yet",
 }

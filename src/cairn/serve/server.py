@@ -50,7 +50,7 @@ def _bound(host: str, port: int) -> socket.socket:
         found.bind(address)
         found.set_inheritable(True)
     except (OSError, OverflowError) as error:
-        raise UserError(f"--host, --port: cannot listen at {host}:{port}: {error}") from error
+        raise UserError(f"--host, --port: cannot listen on {host}:{port}: {error}") from error
     return found
 
 

@@ -32,8 +32,10 @@ def replacing(target: Path) -> Generator[Path]:
     """
     from filelock import FileLock, Timeout
 
-    unfinished = unfinished_of(target)
-    lock = FileLock(unfinished.with_name(f"{unfinished.name}.lock"))
+    if not target.parent.is_dir():
+        raise UserError(f"{target}: there is no folder {target.parent}")
+    unfinished, held = unfinished_files(target)
+    lock = FileLock(held)
     try:
         with lock.acquire(blocking=False):
             try:
@@ -41,7 +43,7 @@ def replacing(target: Path) -> Generator[Path]:
                 unfinished.replace(target)
             finally:
                 unfinished.unlink(missing_ok=True)
-                Path(lock.lock_file).unlink(missing_ok=True)
+                held.unlink(missing_ok=True)
     except Timeout as error:
         raise UserError(f"{target}: another `cairn predict` is writing it") from error
     except OSError as error:
@@ -53,6 +55,12 @@ def unfinished_of(target: Path) -> Path:
     return target.with_name(f".{target.name}.unfinished")
 
 
+def unfinished_files(target: Path) -> tuple[Path, Path]:
+    """Return the file of unfinished_of, and the lock that its writer holds."""
+    unfinished = unfinished_of(target)
+    return unfinished, unfinished.with_name(f"{unfinished.name}.lock")
+
+
 def format_of(target: Path) -> Format:
     """Return the format of a file by its name.
 
@@ -61,7 +69,7 @@ def format_of(target: Path) -> Format:
     """
     kind = FORMATS.get(target.suffix.lower())
     if kind is None:
-        raise UserError(f"{target.name}: its name has to end with one of {', '.join(FORMATS)}")
+        raise UserError(f"{target.name}: the file name must end in one of {', '.join(FORMATS)}")
     return kind
 
 

@@ -89,7 +89,9 @@ def open_file(path: Path | None, kind: Format | None, package: Package) -> Gener
         if path is not None and not path.is_file():
             raise UserError(f"{name}: no such file{did_you_mean(path.name, _beside(path))}")
         if kind is None:
-            raise UserError(f"{name}: name its format with --format: csv, tsv, jsonl, parquet or feather")
+            if path is not None and path.suffix.lower() == ".json":
+                raise UserError(f"{name}: a JSON array is not supported; write one object per line (.jsonl)")
+            raise UserError(f"{name}: unknown format; set --format to csv, tsv, jsonl, parquet or feather")
         if kind in ("parquet", "feather"):
             if path is None:
                 raise UserError(f"--format {kind} needs a file: its table of contents is at its end")

@@ -33,7 +33,7 @@ class Telemetry:
             registry=registry,
         )
         self.latency = cache(latency.labels)
-        self.rows = Counter("cairn_rows", "Rows that were asked about", registry=registry)
+        self.rows = Counter("cairn_rows", "Rows received", registry=registry)
         predictions = Counter("cairn_predictions", "Rows predicted", ["outcome"], registry=registry)
         self.predictions = cache(predictions.labels)
         self.violations = Counter(
