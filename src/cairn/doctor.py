@@ -226,12 +226,16 @@ def dvc_config(root: Path) -> Iterator[Found]:
 
 def remotes(root: Path) -> Iterator[Found]:
     """Check that the remotes exist, and that local ones can be written."""
+    from cairn.storage.remote_config import JOURNAL
+
     config = _dvc(root)
     if not config["remote"]:
         yield "warn", "none, the data are only on this disk: dvc remote add --default NAME URL"
         return
     if config["core"].get("remote") not in config["remote"]:
         yield "warn", "no default remote: dvc remote default NAME"
+    if (root / JOURNAL).exists():
+        yield "warn", "a `cairn remote` is running or was killed; run it again to continue"
     for name, remote in config["remote"].items():
         url = remote["url"]
         if _is_folder(url):

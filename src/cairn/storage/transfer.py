@@ -58,20 +58,32 @@ def open_storage(root: Path, remote: str | None, *, all_commits: bool, offline: 
     logging.getLogger("dvc").setLevel(logging.ERROR)
     try:
         repo = Repo(str(root))
-        store = None
+        storage = Storage(root, repo, Store("cache", repo.cache.local), None, [])
         if not offline:
             name = remote or repo.config["core"].get("remote")
             if not name:
                 raise UserError("no remote: add one with `dvc remote add --default NAME URL`")
-            store = _remote(repo, name)
-            if store.odb.fs.protocol in ("http", "https"):
-                raise UserError(
-                    f"remote '{name}': http has no listing, so it cannot be verified; use `dvc pull`"
-                )
-        needed = needed_objects(repo, all_commits=all_commits)
+            storage = with_remote(storage, name)
+        return replace(storage, needed=needed_objects(repo, all_commits=all_commits))
     except DvcException as error:
         raise UserError(" ".join(str(error).split())) from error
-    return Storage(root, repo, Store("cache", repo.cache.local), store, needed)
+
+
+def with_remote(storage: Storage, name: str) -> Storage:
+    """Return the same with another remote.
+
+    Raises:
+        UserError: no such remote, or its library is not installed.
+    """
+    from dvc.exceptions import DvcException
+
+    try:
+        store = _remote(storage.repo, name)
+    except DvcException as error:
+        raise UserError(" ".join(str(error).split())) from error
+    if store.odb.fs.protocol in ("http", "https"):
+        raise UserError(f"remote '{name}': http has no listing, so it cannot be verified; use `dvc pull`")
+    return replace(storage, remote=store)
 
 
 def _remote(repo: "Repo", name: str) -> Store:
