@@ -96,7 +96,7 @@ def move(root: Path, place: Place, *, incomplete: bool, timeout: float, progress
             storage.repo.config.load()
             storage = with_remote(storage, place.name)
             assert storage.remote is not None
-            probe(storage.remote)
+            probe(storage.remote, create=True)
             stores = push(storage, all_commits=True, timeout=timeout, progress=progress)
             if behind := len(stores[-1].bad - missing.keys()):
                 said = f"remote '{place.name}': {behind} objects did not arrive; nothing was changed"

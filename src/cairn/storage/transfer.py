@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cairn.errors import UserError
 from cairn.storage.objects import Needed, needed_objects
-from cairn.storage.store import Contents, Store
+from cairn.storage.store import Contents, Store, explained
 from cairn.storage.verify import Progress, Verified, expanded, lost, repair, set_aside, verify
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 60
 """Seconds in which a remote has to answer a probe."""
+CHATTY = ("asyncio", "asyncssh", "azure", "gcsfs", "google")
+"""Libraries that also log, with a traceback, what they raise."""
 DAMAGED = Path(".dvc/tmp/damaged")
 """Where damaged files of the cache are kept."""
 SEEN = Path(".dvc/tmp/pushed")
@@ -55,7 +57,8 @@ def open_storage(root: Path, remote: str | None, *, all_commits: bool, offline: 
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    logging.getLogger("dvc").setLevel(logging.ERROR)
+    for name in ("dvc", *CHATTY):
+        logging.getLogger(name).setLevel(logging.ERROR if name == "dvc" else logging.CRITICAL)
     try:
         repo = Repo(str(root))
         storage = Storage(root, repo, Store("cache", repo.cache.local), None, [])
@@ -78,7 +81,8 @@ def with_remote(storage: Storage, name: str) -> Storage:
     from dvc.exceptions import DvcException
 
     try:
-        store = _remote(storage.repo, name)
+        with explained(name):
+            store = _remote(storage.repo, name)
     except DvcException as error:
         raise UserError(" ".join(str(error).split())) from error
     if store.odb.fs.protocol in ("http", "https"):
@@ -106,7 +110,12 @@ def check(
     """Verify the cache and the remote; `with_repair`, repair each from the other.
 
     An object that only one of them has is missing in the other, and lost if it is right in neither.
+
+    Raises:
+        UserError: the remote does not answer, or a disk is full or cannot be read.
     """
+    if storage.remote is not None and not storage.remote.is_folder:
+        probe(storage.remote, write=False)
     needed, cached, stored = storage.objects()
     cache, remote = storage.cache, storage.remote
     how: dict[str, Any] = {"only_needed": only_needed, "progress": progress}
@@ -209,19 +218,27 @@ def _is_part(one: Needed, whole: Needed) -> bool:
     return one.path == whole.path or one.path.startswith(f"{whole.path}/")
 
 
-def probe(remote: Store, *, write: bool = True) -> None:
+def probe(remote: Store, *, write: bool = True, create: bool = False) -> None:
     """Write, read and remove a small file on the remote, or only look whether it answers.
+
+    Args:
+        remote: the remote.
+        write: whether to write to it.
+        create: make the folder of the URL first, on servers where DVC does not.
 
     Raises:
         UserError: that fails, or takes longer than a minute.
     """
-    fs, name, content = remote.odb.fs.fs, f".cairn-probe-{uuid.uuid4().hex}", b"cairn"
+    name, content = f".cairn-probe-{uuid.uuid4().hex}", b"cairn"
     path = remote.odb.fs.join(remote.odb.path, name)
 
     def ask() -> bytes:
         if not write:
-            fs.exists(remote.odb.path)
+            with contextlib.suppress(FileNotFoundError):
+                remote.odb.fs.fs.info(remote.odb.path)
             return content
+        if create:
+            remote.create()
         remote.odb.fs.makedirs(remote.odb.path, exist_ok=True)
         with remote.odb.fs.open(path, "wb") as file:
             file.write(content)
@@ -234,8 +251,9 @@ def probe(remote: Store, *, write: bool = True) -> None:
 
     def answer() -> None:
         try:
-            answers.put(ask())
-        except Exception as error:  # whatever the library of the store raises
+            with explained(remote.name):
+                answers.put(ask())
+        except Exception as error:
             answers.put(error)
 
     threading.Thread(target=answer, daemon=True).start()  # a daemon does not keep the program from ending
@@ -243,8 +261,10 @@ def probe(remote: Store, *, write: bool = True) -> None:
         found = answers.get(timeout=PATIENCE)
     except queue.Empty:
         raise UserError(f"remote '{remote.name}': no answer in {PATIENCE} seconds") from None
+    if isinstance(found, UserError):
+        raise found
     if isinstance(found, Exception):
-        why = " ".join(f"{type(found).__name__}: {found}".split())
+        why = f"{found}; a folder of its URL may not exist: `cairn remote` makes it"
         raise UserError(f"remote '{remote.name}' does not work: {why}") from found
     if found != content:
         raise UserError(f"remote '{remote.name}' returns other bytes than were written to it")
