@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,7 @@ class Storage:
         cached = self.cache.contents()
         stored = self.remote.contents() if self.remote else Contents({}, [])
         pairs = [(self.cache, cached), *([(self.remote, stored)] if self.remote else [])]
-        return expanded(self.needed, pairs), cached, stored
+        return expanded(self.needed, pairs, self.root), cached, stored
 
 
 def open_storage(root: Path, remote: str | None, *, all_commits: bool, offline: bool = False) -> Storage:
@@ -183,8 +183,20 @@ def push(storage: Storage, *, all_commits: bool, timeout: float, progress: Progr
     return [repaired, after]
 
 
-def pull(storage: Storage, *, timeout: float, progress: Progress) -> list[Verified]:
+def pull(
+    storage: Storage,
+    *,
+    timeout: float,
+    progress: Progress,
+    tell: Callable[[list[Verified]], object] = lambda found: None,
+) -> list[Verified]:
     """Fetch what the workspace needs, verify it, and check it out.
+
+    Args:
+        storage: the cache and the remote.
+        timeout: seconds that a command of DVC may take.
+        progress: see Progress.
+        tell: takes what is damaged in the cache, before it is replaced.
 
     Returns:
         The cache as it is now; what is lost is not in the workspace.
@@ -196,6 +208,8 @@ def pull(storage: Storage, *, timeout: float, progress: Progress) -> list[Verifi
     probe(storage.remote, write=False)
     needed, cached, stored = storage.objects()
     before = verify(storage.cache, cached, needed, other=stored, only_needed=True, progress=progress)
+    if damaged := [one for one in before.damages if one.state != "missing"]:
+        tell([replace(before, damages=damaged)])
     with locked(storage.repo):
         for damage in before.damages:
             set_aside(storage.cache, cached.objects.get(damage.oid), damage.oid, storage.root / DAMAGED)
