@@ -182,7 +182,7 @@ class Store:
     def fetch(self, oid: str, stored: Stored, file: Path) -> bool:
         """Copy an object into a local file; return whether the content is what its name says."""
         total = hashlib.md5(usedforsecurity=False)
-        with file.open("wb") as copy:
+        with explained(self.name), file.open("wb") as copy:
             for chunk in self.chunks(stored):
                 total.update(chunk)
                 copy.write(chunk)

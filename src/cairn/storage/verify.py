@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from cairn.storage.objects import LISTING, Needed, by_oid, listing_of, members
-from cairn.storage.store import Contents, Store, Stored, content_name, md5_of
+from cairn.storage.store import Contents, Store, Stored, content_name, explained, md5_of
 
 State = Literal["missing", "empty", "truncated", "swapped", "flipped"]
 Outcome = Literal["found", "repaired", "lost"]
@@ -218,8 +218,9 @@ def set_aside(store: Store, stored: Stored | None, oid: str, keep: Path | None) 
     if keep is None:
         store.remove(stored)
         return
-    keep.mkdir(parents=True, exist_ok=True)
-    shutil.move(stored.path, keep / oid)
+    with explained(store.name):
+        keep.mkdir(parents=True, exist_ok=True)
+        shutil.move(stored.path, keep / oid)
 
 
 def lost(found: Iterable[Verified]) -> Iterator[Needed]:
