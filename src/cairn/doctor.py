@@ -68,6 +68,7 @@ def examine(root: Path) -> Iterator[Line]:
         "dvc": dvc_config,
         "remote": remotes,
         "objects": objects,
+        "hooks": hooks,
         "settings": settings,
         "lock": lock,
     }
@@ -226,12 +227,16 @@ def dvc_config(root: Path) -> Iterator[Found]:
 
 def remotes(root: Path) -> Iterator[Found]:
     """Check that the remotes exist, and that local ones can be written."""
+    from cairn.storage.remote_config import JOURNAL
+
     config = _dvc(root)
     if not config["remote"]:
         yield "warn", "none, the data are only on this disk: dvc remote add --default NAME URL"
         return
     if config["core"].get("remote") not in config["remote"]:
         yield "warn", "no default remote: dvc remote default NAME"
+    if (root / JOURNAL).exists():
+        yield "warn", "a `cairn remote` is running or was killed; run it again to continue"
     for name, remote in config["remote"].items():
         url = remote["url"]
         if _is_folder(url):
@@ -266,6 +271,19 @@ def objects(root: Path) -> Iterator[Found]:
             yield "warn", f"{verified.store}: {count} unfinished transfers: cairn verify --strays"
         if not verified.damages:
             yield "ok", f"{verified.store}: {verified.objects} files are as they were stored"
+
+
+def hooks(root: Path) -> Iterator[Found]:
+    """Check what `git push` runs first, if it runs anything."""
+    if not (root / ".git").exists():
+        return
+    hook = root / git(root, "rev-parse", "--git-path", "hooks/pre-push").strip()
+    said = hook.read_text(encoding="utf-8", errors="replace") if hook.is_file() else ""
+    if "cairn push" in said:
+        yield "ok", "git push runs `cairn push` first"
+    elif "dvc git-hook pre-push" in said or "dvc push" in said:
+        cure = f"write `exec cairn push` in {os.path.relpath(hook, root)}"
+        yield "warn", f"git push runs `dvc push`, which also pushes damaged files: {cure}"
 
 
 def lock(root: Path) -> Iterator[Found]:

@@ -26,6 +26,7 @@ from cairn.doctor import (
     torch,
 )
 from cairn.pins import ESCAPE
+from cairn.storage.remote_config import JOURNAL
 from cairn.storage.transfer import SEEN
 
 
@@ -246,6 +247,12 @@ def test_a_remote_is_not_waited_for_without_end(checkout, root, monkeypatch):
 def test_no_remote_is_a_warning(checkout, root):
     checkout.dvc("remote", "remove", "local")
     assert "dvc remote add --default" in only(remotes, root, "warn")
+
+
+def test_a_move_that_was_killed_is_a_warning(root):
+    (root / JOURNAL).parent.mkdir(parents=True, exist_ok=True)
+    (root / JOURNAL).touch()
+    assert "run it again" in said(remotes, root, "warn")[0]
 
 
 def test_a_disk_is_full_before_it_is_full(root, monkeypatch):

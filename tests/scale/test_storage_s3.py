@@ -6,7 +6,8 @@ import pytest
 from toy_storage import damage
 
 from cairn.errors import UserError
-from cairn.storage.move import Place, move, secrets_of
+from cairn.storage.move import move, secrets_of
+from cairn.storage.remote_config import Place
 from cairn.storage.transfer import check, pull, push
 
 pytestmark = pytest.mark.scale

@@ -1,18 +1,52 @@
 """A move takes the whole history along or changes nothing, and no secret reaches git."""
 
 import configparser
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from toy_storage import Toy, damage
 
 from cairn.errors import UserError
-from cairn.storage.move import Place, configure, move, secrets_of
+from cairn.storage.move import move, secrets_of
+from cairn.storage.remote_config import JOURNAL, Place, configure, known_remotes
 
 pytestmark = pytest.mark.slow
 
 SECRET = "correct-horse-battery"
+KILLED = """\
+import os, signal, sys
+from pathlib import Path
+from cairn.experiments import pool
+from cairn.storage.move import move
+from cairn.storage.remote_config import Place
+from dvc.config import Config
+
+writes, last = 0, int(sys.argv[1])
+
+
+def counted(write):
+    def written(*args, **options):
+        global writes
+        done = write(*args, **options)
+        writes += 1
+        if writes == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+    return written
+
+
+Config._save_config = counted(Config._save_config)
+pool.write_in_one_step = counted(pool.write_in_one_step)
+move(Path(), Place("team", "../new"), incomplete=False, timeout=120, progress=lambda count: None)
+print("writes", writes)
+"""
+"""Moves, and kills itself after so many writes of the config or of the journal."""
 FILES = ("data/table.csv", "data/edited.csv", "data/parts/x.csv", "data/parts/y.csv", "data/parts/z.csv")
 
 
@@ -148,7 +182,7 @@ def test_no_secret_is_in_a_file_that_git_has(toy, monkeypatch, local):
         (Place("store", "../new"), "choose another --name"),
         (Place("team"), "give a URL or a folder"),
         (Place("team", "https://example.org/x"), "http has no listing"),
-        (Place("team", "gs://bucket/x"), "dvc"),
+        (Place("team", "oss://bucket/x"), "uv pip install 'dvc[oss]'"),
         (Place("team", "/proc/none/store"), "does not work"),
     ],
 )
@@ -179,3 +213,67 @@ def test_what_the_cache_has_is_moved_where_the_old_remote_is_gone(toy):
     shutil.rmtree(toy.checkout.path.parent / "store")
     assert moved(toy, Place("team", "../new")).lost == []
     assert len(objects(toy.checkout.path.parent / "new")) == 7
+
+
+def killed_move(toy, writes):
+    """Move in a process that is killed after so many writes; return whether it came to its end instead."""
+    command = [sys.executable, "-c", KILLED, str(writes)]
+    done = subprocess.run(command, cwd=toy.checkout.path, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    return done.returncode == 0
+
+
+@pytest.mark.slow
+def test_a_move_killed_at_any_write_leaves_nothing_and_the_next_one_ends_as_if_it_was_the_first(
+    with_history, tmp_path, monkeypatch
+):
+    ends = None
+    for writes in range(1, 20):
+        toy = with_history.copied(tmp_path / str(writes))
+        monkeypatch.chdir(toy.checkout.path)
+        local = toy.checkout.path / ".dvc/config.local"
+        local.write_text("[core]\n    autostage = true # mine\n", encoding="utf-8")
+        local.chmod(0o600)
+        before = configs(toy)
+        ended = killed_move(toy, writes)
+        if not ended:
+            assert known_remotes(toy.checkout.path) == ["store"]
+            assert configs(toy) == before
+            moved(toy, Place("team", "../new"))
+        assert local.stat().st_mode & 0o777 == 0o600
+        assert not (toy.checkout.path / JOURNAL).exists()
+        ends = ends or configs(toy)
+        assert configs(toy) == ends
+        if ended:
+            break
+    assert writes > 6
+
+
+@pytest.mark.slow
+def test_a_move_killed_while_it_copies_keeps_what_you_wrote_to_the_config_since(toy):
+    command = [sys.executable, "-c", KILLED, "0"]
+    process = subprocess.Popen(
+        command, cwd=toy.checkout.path, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    journal, limit = toy.checkout.path / JOURNAL, time.monotonic() + 60
+    while not (journal.exists() and '"written": null' not in journal.read_text(encoding="utf-8")):
+        assert process.poll() is None and time.monotonic() < limit
+        time.sleep(0.01)
+    with pytest.raises(UserError, match="another `cairn remote`"):
+        moved(toy, Place("other", "../other"))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert "team" in configs(toy)[1]
+    toy.checkout.dvc("config", "--local", "core.autostage", "true")
+    before = configs(toy)[0]
+    assert known_remotes(toy.checkout.path) == ["store"]
+    assert "autostage = true" in configs(toy)[1] and "team" not in configs(toy)[1]
+    assert configs(toy)[0] == before
+    assert moved(toy, Place("team", "../new")).before == "store"
+    assert "autostage = true" in configs(toy)[1]
+
+
+def test_a_file_with_a_secret_is_for_its_user_alone(toy):
+    (toy.checkout.path / ".dvc/config.local").write_text("", encoding="utf-8")
+    configure(toy.checkout.path, Place("team", "webdavs://host/x", {"user": "me"}, {"password": SECRET}))
+    assert (toy.checkout.path / ".dvc/config.local").stat().st_mode & 0o777 == 0o600

@@ -1,12 +1,16 @@
 """`cairn pull`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 from typer import Option
 
 from cairn.commands.options import Remote, Timeout
 from cairn.errors import UserError
+
+if TYPE_CHECKING:
+    from cairn.storage.verify import Verified
 
 
 def main(
@@ -29,10 +33,14 @@ def main(
     from cairn.storage.transfer import open_storage, pull, run_dvc
     from cairn.storage.verify import lost
 
+    def tell(bar: tqdm, damaged: "list[Verified]") -> None:
+        bar.clear()
+        print("\n".join(lines(damaged)), flush=True)
+
     root = Path().resolve()
     storage = open_storage(root, remote, all_commits=False)
     with tqdm(desc="verify", unit="B", unit_scale=True, delay=1, disable=None, leave=False) as bar:
-        found = pull(storage, timeout=timeout, progress=bar.update)
+        found = pull(storage, timeout=timeout, progress=bar.update, tell=lambda first: tell(bar, first))
     print("\n".join(lines(found)), flush=True)
     gone = list(lost(found))
     stages = sorted({one.stage for one in gone if one.rebuilt})

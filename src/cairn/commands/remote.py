@@ -42,10 +42,11 @@ def main(
       cairn remote local
     """
     from cairn.report.storage import lines, moved
-    from cairn.storage.move import Place, move, secrets_of
+    from cairn.storage.move import move, secrets_of
+    from cairn.storage.remote_config import Place, known_remotes
 
     root = Path().resolve()
-    known = _is_known(root, where)
+    known = where in known_remotes(root)
     url = where if urlsplit(where).scheme else os.path.relpath(user_folder() / where)
     place = Place(
         where if known else name,
@@ -57,9 +58,3 @@ def main(
     with tqdm(desc="verify", unit="B", unit_scale=True, delay=1, disable=None, leave=False) as bar:
         done = move(root, place, incomplete=incomplete, timeout=timeout, progress=bar.update)
     print("\n".join([*lines(done.stores), *moved(done, place)]))
-
-
-def _is_known(root: Path, name: str) -> bool:
-    from dvc.repo import Repo
-
-    return name in Repo(str(root)).config["remote"]

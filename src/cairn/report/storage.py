@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from cairn.storage.move import Moved, Place
+from cairn.storage.move import Moved
+from cairn.storage.remote_config import Place
 from cairn.storage.verify import Damage, Verified
 
 SAYS = {

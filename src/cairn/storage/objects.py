@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cairn.experiments.refs import git
+from cairn.storage.store import md5_of
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -107,6 +108,15 @@ def members(listing: bytes, folder: Needed) -> list[Needed]:
         ]
     except (TypeError, KeyError) as error:
         raise ValueError(f"{folder.path}: not the listing of a folder") from error
+
+
+def listing_of(folder: Path) -> bytes:
+    """Return the listing of a folder as DVC writes it, where nothing in it is ignored by .dvcignore."""
+    entries = []
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with file.open("rb") as opened:
+            entries.append({"md5": md5_of(opened), "relpath": file.relative_to(folder).as_posix()})
+    return json.dumps(sorted(entries, key=lambda one: one["relpath"]), sort_keys=True).encode()
 
 
 def by_oid(needed: Iterable[Needed]) -> dict[str, Needed]:

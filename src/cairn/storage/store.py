@@ -4,12 +4,15 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from cairn.errors import UserError
 
 if TYPE_CHECKING:
     from dvc_data.hashfile.db import HashFileDB
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 OBJECT = re.compile(r"([0-9a-f]{2})/([0-9a-f]{30}(\.dir)?)$")
 MD5 = re.compile(r"[0-9a-f]{32}")
 CHUNK = 1 << 20
+SHOWN = 300
+"""Letters of the message of a library that are shown."""
+WEBDAV_OPTIONS = ("auth", "cert", "headers", "timeout", "verify")
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,25 @@ class Contents:
     strays: list[Stored]
 
 
+@contextmanager
+def explained(name: str) -> Generator[None]:
+    """Raise UserError, in one line, for what the library of a store raises, but for a file that is not there.
+
+    Args:
+        name: `cache` or the name of a remote.
+    """
+    from dvc.exceptions import DvcException
+
+    try:
+        yield
+    except (FileNotFoundError, UserError, DvcException):
+        raise
+    except Exception as error:  # the libraries have no class in common
+        store = "the cache" if name == "cache" else f"remote '{name}'"
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"{store} does not work: {why[:SHOWN]}") from error
+
+
 class Store:
     """DVC's cache or one of its remotes.
 
@@ -55,7 +80,15 @@ class Store:
         self.is_folder = odb.fs.protocol == "local"
 
     def contents(self) -> Contents:
-        """List the store, with one listing."""
+        """List the store, with one listing.
+
+        Raises:
+            UserError: it cannot be listed.
+        """
+        with explained(self.name):
+            return self._contents()
+
+    def _contents(self) -> Contents:
         objects: dict[str, Stored] = {}
         strays: list[Stored] = []
         for stored in self._files():
@@ -82,14 +115,14 @@ class Store:
 
     def chunks(self, stored: Stored) -> Iterator[bytes]:
         """Read a file."""
-        with self.odb.fs.open(stored.path, "rb") as file:
+        with explained(self.name), self.odb.fs.open(stored.path, "rb") as file:
             while chunk := file.read(CHUNK):
                 yield chunk
 
     def md5(self, stored: Stored) -> str:
         """Return the MD5 of the content of a file, which is read."""
         if self.is_folder:
-            with Path(stored.path).open("rb") as file:
+            with explained(self.name), Path(stored.path).open("rb") as file:
                 return md5_of(file)
         total = hashlib.md5(usedforsecurity=False)
         for chunk in self.chunks(stored):
@@ -103,16 +136,37 @@ class Store:
 
     def remove(self, stored: Stored) -> None:
         """Remove a file."""
-        with suppress(FileNotFoundError):
+        with explained(self.name), suppress(FileNotFoundError):
             self.odb.fs.remove(stored.path)
+
+    def create(self) -> None:
+        """Make the folder that the URL of a WebDAV server names, which DVC expects to be there."""
+        fs = self.odb.fs
+        if not fs.protocol.startswith("webdav"):
+            return
+        from webdav4.client import Client, ResourceAlreadyExists
+
+        url = urlsplit(fs.fs_args["base_url"])
+        options = {key: value for key, value in fs.fs_args.items() if key in WEBDAV_OPTIONS}
+        client = Client(urlunsplit((url.scheme, url.netloc, "", "", "")), **options)
+        parts = [part for part in url.path.split("/") if part]
+        for depth in range(1, len(parts) + 1):
+            folder = "/".join(parts[:depth])
+            if not client.exists(folder):
+                with suppress(ResourceAlreadyExists):
+                    client.mkdir(folder)
 
     def put(self, oid: str, file: Path) -> None:
         """Store a local file as an object, in the place of what has its name."""
-        from dvc.fs import LocalFileSystem
+        with explained(self.name):
+            if self.is_folder:
+                self._put_in_folder(oid, file)
+            else:
+                from dvc.fs import LocalFileSystem
 
-        if not self.is_folder:
-            self.odb.add(str(file), LocalFileSystem(), oid, check_exists=False, verify=False)
-            return
+                self.odb.add(str(file), LocalFileSystem(), oid, check_exists=False, verify=False)
+
+    def _put_in_folder(self, oid: str, file: Path) -> None:
         target = Path(self.odb.oid_to_path(oid))
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(f".{target.name}.{os.getpid()}.tmp")
@@ -128,7 +182,7 @@ class Store:
     def fetch(self, oid: str, stored: Stored, file: Path) -> bool:
         """Copy an object into a local file; return whether the content is what its name says."""
         total = hashlib.md5(usedforsecurity=False)
-        with file.open("wb") as copy:
+        with explained(self.name), file.open("wb") as copy:
             for chunk in self.chunks(stored):
                 total.update(chunk)
                 copy.write(chunk)
@@ -146,7 +200,9 @@ def content_name(content: bytes) -> str:
 
 
 def _declared_md5(info: dict[str, Any]) -> str | None:
-    """Return the MD5 that S3 or Google keeps with a file that was written in one piece."""
+    """Return the MD5 that S3, Google or Azure keeps with a file that was written in one piece."""
+    if kept := getattr(info.get("content_settings"), "content_md5", None):  # Azure
+        return bytes(kept).hex()
     etag = str(info.get("ETag", "")).strip('"')
     if MD5.fullmatch(etag):
         return etag

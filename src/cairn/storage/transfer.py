@@ -7,14 +7,14 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cairn.errors import UserError
 from cairn.storage.objects import Needed, needed_objects
-from cairn.storage.store import Contents, Store
+from cairn.storage.store import Contents, Store, explained
 from cairn.storage.verify import Progress, Verified, expanded, lost, repair, set_aside, verify
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 60
 """Seconds in which a remote has to answer a probe."""
+CHATTY = ("asyncio", "asyncssh", "azure", "gcsfs", "google")
+"""Libraries that also log, with a traceback, what they raise."""
 DAMAGED = Path(".dvc/tmp/damaged")
 """Where damaged files of the cache are kept."""
 SEEN = Path(".dvc/tmp/pushed")
@@ -43,7 +45,7 @@ class Storage:
         cached = self.cache.contents()
         stored = self.remote.contents() if self.remote else Contents({}, [])
         pairs = [(self.cache, cached), *([(self.remote, stored)] if self.remote else [])]
-        return expanded(self.needed, pairs), cached, stored
+        return expanded(self.needed, pairs, self.root), cached, stored
 
 
 def open_storage(root: Path, remote: str | None, *, all_commits: bool, offline: bool = False) -> Storage:
@@ -55,23 +57,37 @@ def open_storage(root: Path, remote: str | None, *, all_commits: bool, offline: 
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    logging.getLogger("dvc").setLevel(logging.ERROR)
+    for name in ("dvc", *CHATTY):
+        logging.getLogger(name).setLevel(logging.ERROR if name == "dvc" else logging.CRITICAL)
     try:
         repo = Repo(str(root))
-        store = None
+        storage = Storage(root, repo, Store("cache", repo.cache.local), None, [])
         if not offline:
             name = remote or repo.config["core"].get("remote")
             if not name:
                 raise UserError("no remote: add one with `dvc remote add --default NAME URL`")
-            store = _remote(repo, name)
-            if store.odb.fs.protocol in ("http", "https"):
-                raise UserError(
-                    f"remote '{name}': http has no listing, so it cannot be verified; use `dvc pull`"
-                )
-        needed = needed_objects(repo, all_commits=all_commits)
+            storage = with_remote(storage, name)
+        return replace(storage, needed=needed_objects(repo, all_commits=all_commits))
     except DvcException as error:
         raise UserError(" ".join(str(error).split())) from error
-    return Storage(root, repo, Store("cache", repo.cache.local), store, needed)
+
+
+def with_remote(storage: Storage, name: str) -> Storage:
+    """Return the same with another remote.
+
+    Raises:
+        UserError: no such remote, or its library is not installed.
+    """
+    from dvc.exceptions import DvcException
+
+    try:
+        with explained(name):
+            store = _remote(storage.repo, name)
+    except DvcException as error:
+        raise UserError(" ".join(str(error).split())) from error
+    if store.odb.fs.protocol in ("http", "https"):
+        raise UserError(f"remote '{name}': http has no listing, so it cannot be verified; use `dvc pull`")
+    return replace(storage, remote=store)
 
 
 def _remote(repo: "Repo", name: str) -> Store:
@@ -94,7 +110,12 @@ def check(
     """Verify the cache and the remote; `with_repair`, repair each from the other.
 
     An object that only one of them has is missing in the other, and lost if it is right in neither.
+
+    Raises:
+        UserError: the remote does not answer, or a disk is full or cannot be read.
     """
+    if storage.remote is not None and not storage.remote.is_folder:
+        probe(storage.remote, write=False)
     needed, cached, stored = storage.objects()
     cache, remote = storage.cache, storage.remote
     how: dict[str, Any] = {"only_needed": only_needed, "progress": progress}
@@ -162,8 +183,20 @@ def push(storage: Storage, *, all_commits: bool, timeout: float, progress: Progr
     return [repaired, after]
 
 
-def pull(storage: Storage, *, timeout: float, progress: Progress) -> list[Verified]:
+def pull(
+    storage: Storage,
+    *,
+    timeout: float,
+    progress: Progress,
+    tell: Callable[[list[Verified]], object] = lambda found: None,
+) -> list[Verified]:
     """Fetch what the workspace needs, verify it, and check it out.
+
+    Args:
+        storage: the cache and the remote.
+        timeout: seconds that a command of DVC may take.
+        progress: see Progress.
+        tell: takes what is damaged in the cache, before it is replaced.
 
     Returns:
         The cache as it is now; what is lost is not in the workspace.
@@ -175,6 +208,8 @@ def pull(storage: Storage, *, timeout: float, progress: Progress) -> list[Verifi
     probe(storage.remote, write=False)
     needed, cached, stored = storage.objects()
     before = verify(storage.cache, cached, needed, other=stored, only_needed=True, progress=progress)
+    if damaged := [one for one in before.damages if one.state != "missing"]:
+        tell([replace(before, damages=damaged)])
     with locked(storage.repo):
         for damage in before.damages:
             set_aside(storage.cache, cached.objects.get(damage.oid), damage.oid, storage.root / DAMAGED)
@@ -197,19 +232,27 @@ def _is_part(one: Needed, whole: Needed) -> bool:
     return one.path == whole.path or one.path.startswith(f"{whole.path}/")
 
 
-def probe(remote: Store, *, write: bool = True) -> None:
+def probe(remote: Store, *, write: bool = True, create: bool = False) -> None:
     """Write, read and remove a small file on the remote, or only look whether it answers.
+
+    Args:
+        remote: the remote.
+        write: whether to write to it.
+        create: make the folder of the URL first, on servers where DVC does not.
 
     Raises:
         UserError: that fails, or takes longer than a minute.
     """
-    fs, name, content = remote.odb.fs.fs, f".cairn-probe-{uuid.uuid4().hex}", b"cairn"
+    name, content = f".cairn-probe-{uuid.uuid4().hex}", b"cairn"
     path = remote.odb.fs.join(remote.odb.path, name)
 
     def ask() -> bytes:
         if not write:
-            fs.exists(remote.odb.path)
+            with contextlib.suppress(FileNotFoundError):
+                remote.odb.fs.fs.info(remote.odb.path)
             return content
+        if create:
+            remote.create()
         remote.odb.fs.makedirs(remote.odb.path, exist_ok=True)
         with remote.odb.fs.open(path, "wb") as file:
             file.write(content)
@@ -222,8 +265,9 @@ def probe(remote: Store, *, write: bool = True) -> None:
 
     def answer() -> None:
         try:
-            answers.put(ask())
-        except Exception as error:  # whatever the library of the store raises
+            with explained(remote.name):
+                answers.put(ask())
+        except Exception as error:
             answers.put(error)
 
     threading.Thread(target=answer, daemon=True).start()  # a daemon does not keep the program from ending
@@ -231,8 +275,10 @@ def probe(remote: Store, *, write: bool = True) -> None:
         found = answers.get(timeout=PATIENCE)
     except queue.Empty:
         raise UserError(f"remote '{remote.name}': no answer in {PATIENCE} seconds") from None
+    if isinstance(found, UserError):
+        raise found
     if isinstance(found, Exception):
-        why = " ".join(f"{type(found).__name__}: {found}".split())
+        why = f"{found}; a folder of its URL may not exist: `cairn remote` makes it"
         raise UserError(f"remote '{remote.name}' does not work: {why}") from found
     if found != content:
         raise UserError(f"remote '{remote.name}' returns other bytes than were written to it")

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from cairn.storage.objects import LISTING, Needed, by_oid, members
-from cairn.storage.store import Contents, Store, Stored, md5_of
+from cairn.storage.objects import LISTING, Needed, by_oid, listing_of, members
+from cairn.storage.store import Contents, Store, Stored, content_name, explained, md5_of
 
 State = Literal["missing", "empty", "truncated", "swapped", "flipped"]
 Outcome = Literal["found", "repaired", "lost"]
@@ -63,14 +63,19 @@ class Verified:
         return {damage.oid for damage in self.damages if damage.outcome != "repaired"}
 
 
-def expanded(needed: Iterable[Needed], stores: Iterable[tuple[Store, Contents]]) -> dict[str, Needed]:
-    """Add the members of folders, as a right listing in one of the stores has them; return all by object."""
+def expanded(
+    needed: Iterable[Needed], stores: Iterable[tuple[Store, Contents]], workspace: Path
+) -> dict[str, Needed]:
+    """Add the members of folders; return all by object.
+
+    A right listing of a folder is looked for in the stores, and then made from the folder in the workspace.
+    """
     stores = list(stores)
     found: list[Needed] = []
     for one in needed:
         found.append(one)
         if one.oid.endswith(LISTING):
-            listing = _first_right(one.oid, stores)
+            listing = _first_right(one.oid, stores) or _of_workspace(one, workspace)
             found += members(listing, one) if listing is not None else []
     return by_oid(found)
 
@@ -82,6 +87,11 @@ def _first_right(oid: str, stores: list[tuple[Store, Contents]]) -> bytes | None
         if content is not None:
             return content
     return None
+
+
+def _of_workspace(folder: Needed, workspace: Path) -> bytes | None:
+    content = listing_of(workspace / folder.path)
+    return content if content_name(content) == folder.oid.removesuffix(LISTING) else None
 
 
 def verify(
@@ -187,9 +197,16 @@ def repair(
 
 
 def _from_workspace(damage: Damage, workspace: Path, copy: Path) -> bool:
-    if damage.needed is None or not (workspace / damage.needed.path).is_file():
+    if damage.needed is None:
         return False
-    shutil.copyfile(workspace / damage.needed.path, copy)
+    path = workspace / damage.needed.path
+    if damage.oid.endswith(LISTING):
+        content = _of_workspace(damage.needed, workspace)
+        copy.write_bytes(content or b"")
+        return content is not None
+    if not path.is_file():
+        return False
+    shutil.copyfile(path, copy)
     with copy.open("rb") as file:
         return md5_of(file) == damage.oid
 
@@ -201,8 +218,9 @@ def set_aside(store: Store, stored: Stored | None, oid: str, keep: Path | None) 
     if keep is None:
         store.remove(stored)
         return
-    keep.mkdir(parents=True, exist_ok=True)
-    shutil.move(stored.path, keep / oid)
+    with explained(store.name):
+        keep.mkdir(parents=True, exist_ok=True)
+        shutil.move(stored.path, keep / oid)
 
 
 def lost(found: Iterable[Verified]) -> Iterator[Needed]:
