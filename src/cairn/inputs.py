@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cairn.errors import UserError
 from cairn.settings.yaml_text import read_yaml
@@ -20,6 +20,13 @@ PIECE = 1 << 20
 """Bytes read at a time."""
 
 
+class Creator(NamedTuple):
+    """The stage that creates a file, and the dvc.yaml it is in."""
+
+    pipeline: str
+    stage: str
+
+
 def stop_on_damaged_inputs(root: Path, stage: str, deps: list[str]) -> None:
     """Raise UserError if an input is missing, empty or cut; only the ends of large files are read.
 
@@ -28,8 +35,8 @@ def stop_on_damaged_inputs(root: Path, stage: str, deps: list[str]) -> None:
         stage: that reads them.
         deps: paths below root.
     """
-    for dep in deps:
-        path, creator = root / dep, _creator(root, dep)
+    for dep, creator in _creators(root, deps).items():
+        path = root / dep
         if not path.exists():
             raise UserError(f"{dep} does not exist; {_cure(root, stage, dep, creator)}")
         if creator is None and path.is_dir():
@@ -47,15 +54,15 @@ def stop_on_cause(root: Path, stage: str, deps: list[str], error: Exception) -> 
     from the same inputs and params.
     """
     absent = getattr(error, "filename", None) if isinstance(error, FileNotFoundError) else None
-    for dep in deps:
-        cure = _cure(root, stage, dep, _creator(root, dep))
+    creators = _creators(root, deps)
+    for dep, creator in creators.items():
+        cure = _cure(root, stage, dep, creator)
         if absent is not None and (root / str(absent)).is_relative_to(root / dep):
             raise UserError(f"{absent} does not exist; {cure}") from error
         for file in files_of(root / dep):
             if why := _unreadable(file):
                 raise UserError(f"{file.relative_to(root).as_posix()} is damaged ({why}); {cure}") from error
-    for dep in deps:
-        creator = _creator(root, dep)
+    for dep, creator in creators.items():
         if creator and _is_another(root, dep, *creator):
             said = f"{dep} is damaged: dvc.lock records another file ({_in_one_line(error)})"
             raise UserError(f"{said}; {_cure(root, stage, dep, creator)}") from error
@@ -66,14 +73,18 @@ def files_of(path: Path) -> list[Path]:
     return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
 
 
-def _creator(root: Path, dep: str) -> tuple[str, str] | None:
-    """Return the dvc.yaml and the stage in it that creates a path; None where git or a .dvc file keeps it."""
-    for pipeline in PIPELINES:
-        for name, stage in _stages(root / pipeline).items():
-            outs = [next(iter(out)) if isinstance(out, dict) else out for out in stage.get("outs", [])]
-            if any(Path(dep).is_relative_to(out) for out in outs):
-                return pipeline, name
-    return None
+def _creators(root: Path, deps: list[str]) -> dict[str, Creator | None]:
+    """Return for each path the stage that creates it; None where git or a .dvc file keeps it."""
+    outs = {
+        next(iter(out)) if isinstance(out, dict) else out: Creator(pipeline, name)
+        for pipeline in PIPELINES
+        for name, stage in _stages(root / pipeline).items()
+        for out in stage.get("outs", [])
+    }
+    return {
+        dep: next((outs[str(path)] for path in (Path(dep), *Path(dep).parents) if str(path) in outs), None)
+        for dep in deps
+    }
 
 
 def _stages(file: Path) -> dict[str, Any]:
@@ -83,7 +94,7 @@ def _stages(file: Path) -> dict[str, Any]:
     return {}
 
 
-def _cure(root: Path, stage: str, dep: str, creator: tuple[str, str] | None) -> str:
+def _cure(root: Path, stage: str, dep: str, creator: Creator | None) -> str:
     """Return how to get an input back: from the stage that creates it, from git, or from the cache."""
     if creator:
         pipeline, name = creator

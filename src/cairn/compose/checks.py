@@ -13,6 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from cairn.compose.signatures import parameters
 from cairn.errors import UserError, did_you_mean
 from cairn.settings.baseline import BaselineConfig, RateRule
@@ -24,8 +26,9 @@ from cairn.settings.evaluate import METRICS_OF, EvaluateConfig
 from cairn.settings.expressions import names_in
 from cairn.settings.features import FeaturesConfig
 from cairn.settings.kpi import CostKpi, KpiConfig
-from cairn.settings.messages import Problem
+from cairn.settings.messages import Problem, problems
 from cairn.settings.model import ModelConfig
+from cairn.settings.networks import PARAMS_OF
 from cairn.settings.search import SAVING, SearchConfig
 from cairn.settings.split import GroupSplit, SplitConfig, TimeSplit
 
@@ -33,6 +36,9 @@ DURATION = re.compile(r"\d+(\.\d+)?\s?(W|D|h|min|s)")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?")
 MAX_BINS = 255
 CHECKOUT = Path(__file__).resolve().parents[3]
+
+Given = tuple[tuple[str, ...], dict[str, Any]]
+"""Arguments of a `_target_`, with the path of the section they are in."""
 
 
 def cross_checks(valid: Mapping[str, Any]) -> list[Problem]:
@@ -138,13 +144,28 @@ def _estimator(path: tuple[str, ...], model: ModelConfig, data: DataConfig) -> I
     if chosen is None:
         yield (*path, kind), f"'{model.name}' has no {kind}, but the task of '{data.name}' is {data.task}"
         return
-    given = [((*path, "params"), model.params), ((*path, kind), chosen)]
+    given: list[Given] = [((*path, "params"), model.params), ((*path, kind), chosen)]
     yield from _target((*path, kind), chosen["_target_"], "models", given)
+    yield from _network_parameters(chosen["_target_"], given)
     name = chosen["_target_"].rpartition(".")[2]
     encoding = model.encoding
     codes = "HistGradientBoosting" in name and encoding.categorical == "ordinal"
     if codes and encoding.max_categories > MAX_BINS:
         yield (*path, "encoding", "max_categories"), f"{name} takes {MAX_BINS} codes per column at most"
+
+
+def _network_parameters(target: str, given: list[Given]) -> Iterator[Problem]:
+    """The values that one of our own networks is given have the types and bounds it takes."""
+    takes = PARAMS_OF.get(target)
+    if takes is None:
+        return
+    place_of = {key: place for place, keys in given for key in keys if key in takes.model_fields}
+    values = {key: keys[key] for _, keys in given for key in keys if key in place_of}
+    try:
+        takes.model_validate(values)
+    except ValidationError as error:
+        for path, said in problems(error, takes, values):
+            yield (*place_of.get(path[0], given[0][0]), *path), said
 
 
 def _loader_fits(data: DataConfig) -> Iterator[Problem]:
@@ -162,7 +183,7 @@ def _target(
     path: tuple[str, ...],
     target: str,
     room: str,
-    given: Iterable[tuple[tuple[str, ...], dict[str, Any]]],
+    given: Iterable[Given],
     skip: int = 0,
 ) -> Iterator[Problem]:
     """The module of a `_target_` exists, DVC tracks its code, and it takes these keys.

@@ -28,8 +28,6 @@ HALVES = re.compile("[\ud800-\udfff]")
 MOST_KEYS = {"": 5_000, "contract": 200_000}
 """Keys and values of a file, by its folder; Hydra takes a second for 5,000, and does not read contracts."""
 MOST_CHARACTERS = 20_000_000
-MOST_LINES = 50
-"""Problems that are reported at a time."""
 
 
 def stop_on_traps(conf: Path) -> None:
@@ -173,22 +171,21 @@ def read_config(
                 wrong.append((("data", "contract"), f"no file {name}{did_you_mean(name, sorted(known))}"))
                 of_contract = []
     wrong += cross_checks(valid)
-    lines = [f"{where(path)}: {'.'.join(path)}: {said}" for path, said in wrong[:MOST_LINES]]
-    if hidden := len(wrong) - len(lines):
-        lines.append(f"and {hidden:,} more problems")
-    if lines or of_contract:
-        raise UserError("\n".join(dict.fromkeys([*lines, *of_contract])))
+    lines = [f"{where(path)}: {'.'.join(path)}: {said}" for path, said in wrong] + of_contract
+    if lines:
+        raise UserError("\n".join(dict.fromkeys(lines)))
     return Config(**{name: valid[name] for name in Config.model_fields})
 
 
 def _sections(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     """Return the sections that are valid by themselves, and the problems of the others."""
     hints = get_type_hints(Config, include_extras=True)
-    valid, wrong = {}, []
+    valid, wrong, invalid = {}, [], set()
     try:
         Config.model_validate(dict(values))
     except ValidationError as error:
         wrong = problems(error, Config, dict(values))
-    for name in set(Config.model_fields) - {path[0] for path, _ in wrong}:
+        invalid = {detail["loc"][0] for detail in error.errors()}
+    for name in set(Config.model_fields) - invalid:
         valid[name] = TypeAdapter(hints[name]).validate_python(values[name])
     return valid, wrong
