@@ -16,6 +16,7 @@ from cairn.imports import SRC, code_of_stage
 from cairn.inputs import stop_on_cause, stop_on_damaged_inputs
 from cairn.pins import PINS, stop_on_other_versions
 from cairn.settings.messages import lines
+from cairn.settings.trusted import is_listed, not_listed, read_trusted, targets
 from cairn.settings.yaml_text import read_yaml
 
 ROOT = SRC.parent
@@ -26,13 +27,15 @@ def run_stage(stage: str, args: tuple[str, ...]) -> None:
     """Call the stage's main() with its sections of params.yaml.
 
     Raises:
-        UserError: wrong arguments, an undeclared or invalid section, other library versions than the pins,
-            an input that is missing or damaged, or under DVC a file code/STAGE.txt that is out of date.
+        UserError: wrong arguments, an undeclared or invalid section, a `_target_` that conf/trusted.yaml does
+            not list, an input that is missing or damaged, other library versions than the pins, or under DVC
+            a file code/STAGE.txt that is out of date.
     """
     declared = _declared(stage)
     _stop_on_other_code(stage, declared["deps"])
     sections = read_sections(declared["params"])
     stop_on_damaged_inputs(ROOT, stage, _inputs(declared["deps"], {}))
+    _stop_on_strange_targets(sections)
     if "threads" in sections:
         use_threads(sections["threads"])
     if PINS.name in declared["deps"]:
@@ -94,6 +97,14 @@ def _stop_on_other_code(stage: str, deps: list[str]) -> None:
     file = ROOT / name
     if not file.exists() or file.read_text(encoding="utf-8") != code_of_stage(stage):
         raise UserError(f"{name} is out of date: run `dvc repro code` first, or `dvc repro` without -s")
+
+
+def _stop_on_strange_targets(sections: dict[str, Any]) -> None:
+    named = list(targets(sections))
+    trusted = read_trusted(ROOT) if named else ()
+    for key, target in named:
+        if not is_listed(target, trusted):
+            raise UserError(f"params.yaml: {key}: {not_listed(target)}")
 
 
 def _inputs(deps: list[str], sections: dict[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ from cairn.errors import UserError, did_you_mean
 from cairn.settings.config import Config
 from cairn.settings.contract import read_contract
 from cairn.settings.messages import Problem, problems
+from cairn.settings.trusted import read_trusted
 from cairn.settings.yaml_text import too_large
 
 Where = Callable[[tuple[str, ...]], str]
@@ -159,6 +160,7 @@ def read_config(
         UserError: one line per problem: `FILE: KEY: what`.
     """
     valid, wrong = _sections(values)
+    valid["trusted"] = read_trusted(root)
     of_contract: list[str] = []
     if "data" in valid:
         name = valid["data"].contract

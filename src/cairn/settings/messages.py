@@ -43,7 +43,7 @@ def lines(file: str, error: ValidationError, hint: Any, value: Any, *section: st
 
 
 def problems(error: ValidationError, hint: Any, value: Any) -> list[Problem]:
-    """Return (path of the key, what is wrong) for the wrong keys, in order; the last one counts those after it.
+    """Return (path of the key, what is wrong) for every wrong key up to MOST, in order.
 
     Args:
         error: what pydantic raised.
