@@ -42,6 +42,7 @@ def make_toy_conf(root: Path) -> Path:
         (conf / name).parent.mkdir()
         (conf / name).write_text(text, encoding="utf-8")
     edit(conf / "config.yaml", "data: flights", "data: visits")
+    edit(conf / "trusted.yaml", "- sklearn", "- sklearn\n- statistics # a module that every Python has")
     return conf
 
 

@@ -24,10 +24,14 @@ def other_versions(constraints: Path) -> list[str]:
         One line per difference, `numpy 2.4.5 is installed, the pin is 2.4.6`; empty when all agree.
 
     Raises:
-        UserError: a line that is not a pin.
+        UserError: a line that is not a pin, or the file cannot be read.
     """
     installed = _installed()
-    lines = constraints.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = constraints.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        said = f"{constraints.name}: cannot be read as UTF-8 text: {error}"
+        raise UserError(f"{said}: git checkout {constraints.name}") from error
     pins = [_pin(line, constraints) for line in lines if line.strip() and not line.startswith("#")]
     return [
         difference

@@ -9,13 +9,14 @@ import gc
 import importlib
 import inspect
 import os
-from pathlib import Path
 from typing import Any, get_type_hints
 
 from cairn.errors import UserError
 from cairn.imports import SRC, code_of_stage
+from cairn.inputs import stop_on_cause, stop_on_damaged_inputs
 from cairn.pins import PINS, stop_on_other_versions
 from cairn.settings.messages import lines
+from cairn.settings.trusted import is_listed, not_listed, read_trusted, targets
 from cairn.settings.yaml_text import read_yaml
 
 ROOT = SRC.parent
@@ -26,26 +27,29 @@ def run_stage(stage: str, args: tuple[str, ...]) -> None:
     """Call the stage's main() with its sections of params.yaml.
 
     Raises:
-        UserError: wrong arguments, an undeclared or invalid section, other library versions than the pins,
-            or under DVC a file code/STAGE.txt that is out of date, or an input that does not exist.
+        UserError: wrong arguments, an undeclared or invalid section, a `_target_` that conf/trusted.yaml does
+            not list, an input that is missing or damaged, other library versions than the pins, or under DVC
+            a file code/STAGE.txt that is out of date.
     """
     declared = _declared(stage)
     _stop_on_other_code(stage, declared["deps"])
-    _stop_on_missing_inputs(stage, declared["deps"])
     sections = read_sections(declared["params"])
+    stop_on_damaged_inputs(ROOT, stage, _inputs(declared["deps"], {}))
+    _stop_on_strange_targets(sections)
     if "threads" in sections:
         use_threads(sections["threads"])
     if PINS.name in declared["deps"]:
         stop_on_other_versions(PINS)
     module = importlib.import_module(f"cairn.pipeline.{stage}")
     gc.freeze()  # looking for garbage among what was imported takes a tenth of the time of a short stage
+    arguments = _positional(module, stage, args), _validated(module, sections)
     try:
-        module.main(*_positional(module, stage, args), **_validated(module, sections))
-    except FileNotFoundError as error:  # a file of an input that is a folder
-        file = str(error.filename)
-        if not any(Path(file).is_relative_to(dep) for dep in declared["deps"]):
-            raise
-        raise UserError(f"{file} does not exist; {_again(stage)}") from error
+        module.main(*arguments[0], **arguments[1])
+    except UserError:
+        raise
+    except Exception as error:
+        stop_on_cause(ROOT, stage, _inputs(declared["deps"], sections), error)
+        raise
 
 
 def use_threads(threads: int) -> None:
@@ -78,7 +82,10 @@ def read_sections(names: list[str]) -> dict[str, Any]:
 def _declared(stage: str) -> dict[str, list[str]]:
     """Return the stage's params and deps in dvc.yaml; empty if the stage is not in it."""
     pipeline = read_yaml(ROOT / "dvc.yaml", "dvc.yaml")
-    block = pipeline["stages"].get(stage, {})
+    stages = pipeline.get("stages") if isinstance(pipeline, dict) else None
+    if not isinstance(stages, dict):
+        raise UserError("dvc.yaml: no stages; run `git checkout dvc.yaml`")
+    block = stages.get(stage, {})
     return {"params": block.get("params", []), "deps": block.get("deps", [])}
 
 
@@ -92,16 +99,23 @@ def _stop_on_other_code(stage: str, deps: list[str]) -> None:
         raise UserError(f"{name} is out of date: run `dvc repro code` first, or `dvc repro` without -s")
 
 
-def _stop_on_missing_inputs(stage: str, deps: list[str]) -> None:
-    missing = [
-        dep for dep in deps if "$" not in dep and not (ROOT / dep).exists() and not dep.startswith("code/")
-    ]
-    if missing:
-        raise UserError(f"{', '.join(missing)} does not exist; {_again(stage)}")
+def _stop_on_strange_targets(sections: dict[str, Any]) -> None:
+    named = list(targets(sections))
+    trusted = read_trusted(ROOT) if named else ()
+    for key, target in named:
+        if not is_listed(target, trusted):
+            raise UserError(f"params.yaml: {key}: {not_listed(target)}")
 
 
-def _again(stage: str) -> str:
-    return f"run `dvc repro {stage}` or `dvc pull`"
+def _inputs(deps: list[str], sections: dict[str, Any]) -> list[str]:
+    """Return the deps but code/STAGE.txt; of those with ${SECTION.KEY} the ones that these sections tell."""
+    values = {f"${{{name}.{key}}}": value for name in sections for key, value in _items(sections[name])}
+    found = [str(values.get(dep, dep)) for dep in deps if not dep.startswith("code/")]
+    return [dep for dep in found if "$" not in dep]
+
+
+def _items(section: Any) -> list[tuple[str, Any]]:
+    return list(section.items()) if isinstance(section, dict) else []
 
 
 def _positional(module: Any, stage: str, args: tuple[str, ...]) -> tuple[str, ...]:

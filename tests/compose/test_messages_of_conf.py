@@ -97,11 +97,42 @@ WRONG = {
     "model.encoding.max_categories=256": (
         "model.encoding.max_categories: HistGradientBoostingClassifier takes 255 codes per column at most"
     ),
+    "model=mlp model.params.batch_size=banana": ("model.params.batch_size: must be an integer, not 'banana'"),
+    "model=mlp model.params.hidden=64": "model.params.hidden: must be a list, not 64",
+    "model=mlp model.params.hidden=[64,0]": "model.params.hidden.1: must be at least 1, not 0",
+    "model=mlp model.params.dropout=1": "model.params.dropout: must be less than 1, not 1",
+    "model=mlp model.params.learning_rate=inf": (
+        "model.params.learning_rate: must be a finite number, not Infinity"
+    ),
+    "model=mlp model.params.schedule=cosin": (
+        "model.params.schedule: must be 'cosine' or 'constant', not 'cosin'; did you mean 'cosine'?"
+    ),
+    "model=mlp +model.classifier.patience=0": "model.classifier.patience: must be at least 1, not 0",
+    "model=cnn model.params.image_shape=[8]": "model.params.image_shape: must have 2 or more items, not [8]",
+    "model=cnn ~model.params.image_shape": "model.params.image_shape: missing",
     "data.load={_target_:statistics.quantles}": (
         "data.load._target_: 'statistics' has no 'quantles'; did you mean 'quantiles'?"
     ),
     "data.load={_target_:statistics.quantiles,metod:x}": (
         "data.load.metod: quantiles has no such parameter; did you mean 'method'?"
+    ),
+    **{
+        f"data.load={{_target_:{target}}}": (
+            f"data.load._target_: {target} is not listed in conf/trusted.yaml;"
+            f" if you know what it runs, add a line `- {target.partition('.')[0]}`"
+        )
+        for target in ("os.system", "subprocess.Popen", "runpy.run_path", "pandas.read_pickle", "csv.reader")
+    },
+    **{
+        f"data.task={task} model.{role}._target_=subprocess.Popen": (
+            f"model.{role}._target_: subprocess.Popen is not listed in conf/trusted.yaml;"
+            " if you know what it runs, add a line `- subprocess`"
+        )
+        for task, role in (("binary", "classifier"), ("regression", "regressor"))
+    },
+    "model.classifier._target_=sklearn.utils._testing.check_output": (
+        "model.classifier._target_: subprocess.check_output is not listed in conf/trusted.yaml;"
+        " if you know what it runs, add a line `- subprocess`"
     ),
     "data.contract=conf/contract/vists.yaml": (
         "data.contract: no file conf/contract/vists.yaml; did you mean 'conf/contract/visits.yaml'?"
@@ -186,6 +217,21 @@ HYDRA = {
 def test_what_hydra_does_not_take_is_one_line_too(conf, override, said):
     (line,) = lines(conf, override)
     assert line.startswith(said)
+
+
+def test_code_that_the_user_lists_may_be_named_and_no_other_is_imported(tmp_path, monkeypatch):
+    conf = make_toy_conf(tmp_path)
+    (tmp_path / "stranger.py").write_text("import pathlib\npathlib.Path('ran').touch()\ncall = print\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (line,) = lines(conf, "data.load={_target_:stranger.call}")
+    assert "data.load._target_: stranger.call is not listed in conf/trusted.yaml" in line
+    assert not (tmp_path / "ran").exists()
+    edit(conf / "trusted.yaml", "- sklearn", "- sklearn\n- stranger")
+    assert lines(conf, "data.load={_target_:stranger.call}") == []
+    (conf / "trusted.yaml").write_text("- 5\n", encoding="utf-8")
+    (line,) = lines(conf)
+    assert line.startswith("conf/trusted.yaml: not a list of packages")
 
 
 def test_every_violation_is_told_at_once(conf):

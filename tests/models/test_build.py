@@ -1,5 +1,8 @@
 """From config to fitted model: the parameters of estimators, and the errors a user can correct."""
 
+import importlib
+import inspect
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +15,7 @@ from cairn.models.calibration import calibrate, finish
 from cairn.models.package import class_labels, label_codes
 from cairn.settings.calibration import CalibrationConfig
 from cairn.settings.kpi import CostKpi
+from cairn.settings.networks import PARAMS_OF
 
 
 def build(task="binary", device="auto", categorical=(), name="logistic", classifier=None, **params):
@@ -172,3 +176,14 @@ def test_only_features_reach_the_model():
     np.testing.assert_array_equal(
         fit("logistic", train=changed).scores(rows()), fit("logistic").scores(rows())
     )
+
+
+@pytest.mark.parametrize("target", PARAMS_OF)
+def test_what_compose_checks_of_a_network_are_the_parameters_it_takes(target):
+    module, _, name = target.rpartition(".")
+    takes = inspect.signature(getattr(importlib.import_module(module), name)).parameters.values()
+    assert set(PARAMS_OF[target].model_fields) == {parameter.name for parameter in takes}
+    defaults = {p.name: p.default for p in takes if p.default is not p.empty}
+    given = {key: list(value) if isinstance(value, tuple) else value for key, value in defaults.items()}
+    needed = {p.name: [8, 8] for p in takes if p.default is p.empty}
+    assert PARAMS_OF[target].model_validate(given | needed).model_dump() == given | needed

@@ -193,6 +193,17 @@ def test_a_file_that_an_input_folder_lacks_is_named(tmp_path, monkeypatch):
         run_stage.run_stage("code", ())
 
 
+@pytest.mark.parametrize("target", ["subprocess.Popen", "pandas.read_pickle"])
+def test_params_that_name_code_which_conf_does_not_list_are_refused_before_any_import(
+    tmp_path, monkeypatch, target
+):
+    monkeypatch.setattr(run_stage, "ROOT", tmp_path)
+    (tmp_path / "dvc.yaml").write_text("stages: {prepare: {params: [data]}}\n")
+    (tmp_path / "params.yaml").write_text(f"data: {{load: {{_target_: {target}}}}}\n")
+    with pytest.raises(UserError, match=rf"^params.yaml: data.load._target_: {target} is not listed"):
+        run_stage.run_stage("prepare", ())
+
+
 @pytest.fixture(scope="module")
 def scratch(snapshot, tmp_path_factory):
     """A checkout in which every stage only copies the list of its code; all have run once."""

@@ -7,13 +7,15 @@ valid.
 import importlib.util
 import inspect
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from cairn.compose.signatures import parameters
+from pydantic import ValidationError
+
+from cairn.compose.signatures import defined_in, parameters
 from cairn.errors import UserError, did_you_mean
 from cairn.settings.baseline import BaselineConfig, RateRule
 from cairn.settings.calibration import CalibrationConfig
@@ -24,15 +26,20 @@ from cairn.settings.evaluate import METRICS_OF, EvaluateConfig
 from cairn.settings.expressions import names_in
 from cairn.settings.features import FeaturesConfig
 from cairn.settings.kpi import CostKpi, KpiConfig
-from cairn.settings.messages import Problem
+from cairn.settings.messages import Problem, problems
 from cairn.settings.model import ModelConfig
+from cairn.settings.networks import PARAMS_OF
 from cairn.settings.search import SAVING, SearchConfig
 from cairn.settings.split import GroupSplit, SplitConfig, TimeSplit
+from cairn.settings.trusted import is_listed, not_listed
 
 DURATION = re.compile(r"\d+(\.\d+)?\s?(W|D|h|min|s)")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?")
 MAX_BINS = 255
 CHECKOUT = Path(__file__).resolve().parents[3]
+
+Given = tuple[tuple[str, ...], dict[str, Any]]
+"""Arguments of a `_target_`, with the path of the section they are in."""
 
 
 def cross_checks(valid: Mapping[str, Any]) -> list[Problem]:
@@ -123,23 +130,26 @@ def _objective_exists(search: SearchConfig, data: DataConfig, kpi: KpiConfig) ->
             yield ("search", "objective"), f"a {data.task} task has no metric {search.objective}{near}"
 
 
-def _model_fits(model: ModelConfig, data: DataConfig) -> Iterator[Problem]:
-    yield from _estimator(("model",), model, data)
+def _model_fits(model: ModelConfig, data: DataConfig, trusted: Sequence[str]) -> Iterator[Problem]:
+    yield from _estimator(("model",), model, data, trusted)
 
 
-def _linear_fits(baseline: BaselineConfig, data: DataConfig) -> Iterator[Problem]:
-    yield from _estimator(("baseline", "linear"), baseline.linear, data)
+def _linear_fits(baseline: BaselineConfig, data: DataConfig, trusted: Sequence[str]) -> Iterator[Problem]:
+    yield from _estimator(("baseline", "linear"), baseline.linear, data, trusted)
 
 
-def _estimator(path: tuple[str, ...], model: ModelConfig, data: DataConfig) -> Iterator[Problem]:
+def _estimator(
+    path: tuple[str, ...], model: ModelConfig, data: DataConfig, trusted: Sequence[str]
+) -> Iterator[Problem]:
     """The class for this task exists and takes the parameters it is given."""
     kind = "regressor" if data.task == "regression" else "classifier"
     chosen = model.regressor if data.task == "regression" else model.classifier
     if chosen is None:
         yield (*path, kind), f"'{model.name}' has no {kind}, but the task of '{data.name}' is {data.task}"
         return
-    given = [((*path, "params"), model.params), ((*path, kind), chosen)]
-    yield from _target((*path, kind), chosen["_target_"], "models", given)
+    given: list[Given] = [((*path, "params"), model.params), ((*path, kind), chosen)]
+    yield from _target((*path, kind), chosen["_target_"], "models", given, trusted=trusted)
+    yield from _network_parameters(chosen["_target_"], given)
     name = chosen["_target_"].rpartition(".")[2]
     encoding = model.encoding
     codes = "HistGradientBoosting" in name and encoding.categorical == "ordinal"
@@ -147,11 +157,27 @@ def _estimator(path: tuple[str, ...], model: ModelConfig, data: DataConfig) -> I
         yield (*path, "encoding", "max_categories"), f"{name} takes {MAX_BINS} codes per column at most"
 
 
-def _loader_fits(data: DataConfig) -> Iterator[Problem]:
+def _network_parameters(target: str, given: list[Given]) -> Iterator[Problem]:
+    """The values that one of our own networks is given have the types and bounds it takes."""
+    takes = PARAMS_OF.get(target)
+    if takes is None:
+        return
+    place_of = {key: place for place, keys in given for key in keys if key in takes.model_fields}
+    values = {key: keys[key] for _, keys in given for key in keys if key in place_of}
+    try:
+        takes.model_validate(values)
+    except ValidationError as error:
+        for path, said in problems(error, takes, values):
+            yield (*place_of.get(path[0], given[0][0]), *path), said
+
+
+def _loader_fits(data: DataConfig, trusted: Sequence[str]) -> Iterator[Problem]:
     """The function that builds the table exists; it gets the source first, the other keys by name."""
     if data.load is not None:
         path = ("data", "load")
-        yield from _target(path, data.load["_target_"], "datasets", [(path, data.load)], skip=1)
+        yield from _target(
+            path, data.load["_target_"], "datasets", [(path, data.load)], trusted=trusted, skip=1
+        )
 
 
 ALSO_TRACKED = ("cairn.data.folder.", "cairn.data.tables.")
@@ -162,16 +188,19 @@ def _target(
     path: tuple[str, ...],
     target: str,
     room: str,
-    given: Iterable[tuple[tuple[str, ...], dict[str, Any]]],
+    given: Iterable[Given],
+    *,
+    trusted: Sequence[str],
     skip: int = 0,
 ) -> Iterator[Problem]:
-    """The module of a `_target_` exists, DVC tracks its code, and it takes these keys.
+    """The module of a `_target_` exists and is trusted, DVC tracks its code, and it takes these keys.
 
     Args:
         path: of the section with the key `_target_`.
         target: dotted name of a class or function.
         room: package of cairn in which such code has to be.
         given: the arguments, with the path of the section they are in.
+        trusted: what conf/trusted.yaml lists; no other module is imported.
         skip: number of positional arguments that the caller adds.
     """
     where = (*path, "_target_")
@@ -180,6 +209,11 @@ def _target(
     found = importlib.util.find_spec(top) if top.isidentifier() else None
     if found is None:
         yield where, f"no module '{module}' can be imported"
+        return
+    # A trusted module may have imported a name from one that is not.
+    strange = [each for each in (target, defined_in(target)) if each and not is_listed(each, trusted)]
+    if strange and (strange[0] == target or not strange[0].startswith(f"{top}.")):
+        yield where, not_listed(strange[0])
         return
     places = [found.origin or "", *(found.submodule_search_locations or [])]
     own = any(Path(place).resolve().is_relative_to(CHECKOUT / "src") for place in places)

@@ -43,10 +43,7 @@ def compose(conf: Path, overrides: Sequence[str] = ()) -> Composed:
     """
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
-    from hydra.errors import HydraException
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
 
     try:
         with initialize_config_dir(str(conf.resolve()), version_base=None):
@@ -55,7 +52,7 @@ def compose(conf: Path, overrides: Sequence[str] = ()) -> Composed:
         choices = {str(group): option for group, option in chosen.items() if not group.startswith("hydra/")}
         sections = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
         values: Any = OmegaConf.to_container(sections, resolve=True)
-    except (HydraException, OmegaConfBaseException, YAMLError, OSError, ValueError, RecursionError) as error:
+    except Exception as error:  # beside its own exceptions Hydra lets any of Python through
         raise UserError(_in_one_line(error, conf, overrides)) from error
     space = at(values, (MODEL, SPACE))
     space = space if isinstance(space, dict) else {}
@@ -82,7 +79,8 @@ def settings_files(conf: Path, choices: Mapping[str, str | None]) -> list[Path]:
 def _extended(file: Path) -> Iterator[Path]:
     """Yield the file of an option, then those of the same group that its defaults list names."""
     yield file
-    for name in reversed(_load(file).get("defaults", [])):
+    names = _load(file).get("defaults")
+    for name in reversed(names) if isinstance(names, list) else []:
         base = file.parent / f"{name}.yaml"
         if isinstance(name, str) and base.is_file():
             yield from _extended(base)
@@ -106,6 +104,11 @@ def _load(file: Path) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
+def _section(file: Path, name: str) -> dict[str, Any]:
+    section = _load(file).get(name)
+    return section if isinstance(section, dict) else {}
+
+
 def _of_one_kind(values: dict[str, Any], files: Sequence[Path]) -> dict[str, Any]:
     """Drop what these files set for another kind of split or KPI than the one that is chosen.
 
@@ -121,13 +124,13 @@ def _of_one_kind(values: dict[str, Any], files: Sequence[Path]) -> dict[str, Any
             get_args(kind.model_fields["kind"].annotation)[0]: {*kind.model_fields}
             for kind in get_args(get_args(union)[0])
         }
-        if not isinstance(found, dict) or found.get("kind") not in keys_of:
+        if not isinstance(found, dict) or str(found.get("kind")) not in keys_of:
             continue
         foreign = set().union(*keys_of.values()) - keys_of[found["kind"]]
         left_over = {
             key
             for file in files
-            for key, value in (_load(file).get(section) or {}).items()
+            for key, value in _section(file, section).items()
             if key in foreign and found.get(key) == value
         }
         values = values | {section: {key: value for key, value in found.items() if key not in left_over}}
@@ -190,7 +193,7 @@ def _in_one_line(error: Exception, conf: Path, overrides: Sequence[str]) -> str:
         names = options(conf, group)
         known = f" (options: {', '.join(names)})" if names else ""
         return f"conf/{group}: no option '{option}'{did_you_mean(option, names)}{known}"
-    said = " ".join(str(error).splitlines()[0].split())
+    said = " ".join(next(iter(str(error).splitlines()), "").split()) or f"{type(error).__name__} in Hydra"
     key = getattr(error.__cause__, "full_key", None)
     # model=mlp is above model.params.x=1: the longest one above the key set it.
     above = [o for o in overrides if key and within(str(key), o.lstrip("+~").partition("=")[0])]
@@ -201,10 +204,23 @@ def _in_one_line(error: Exception, conf: Path, overrides: Sequence[str]) -> str:
             f"override {wrong[1]}: no such option or key{did_you_mean(wrong[1], _keys(compose(conf).values))}"
         )
     if by is None:
-        return said if any(override in said for override in overrides) else f"conf/: {said}"
+        by_override = any(override in said for override in overrides)
+        return said if by_override else f"{_unreadable(conf) or 'conf/'}: {said}"
     others = compose(conf, [override for override in overrides if override != by])
     near = did_you_mean(key, _keys(others.values))
     return f"override {by}: no key {key}{near} (+{key}=... adds one)"
+
+
+def _unreadable(conf: Path) -> str | None:
+    """Return the first file of conf/ that OmegaConf does not take by itself."""
+    from omegaconf import OmegaConf
+
+    for path in sorted(conf.rglob("*.yaml")):
+        try:
+            OmegaConf.create(read_yaml(path))
+        except Exception:  # as in `compose`
+            return _shown(path, conf)
+    return None
 
 
 def _shown(path: Path, conf: Path) -> str:

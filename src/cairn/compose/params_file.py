@@ -45,9 +45,15 @@ def read(path: Path) -> Params | None:
     """Return the content of the file, or None if it does not exist.
 
     Raises:
-        UserError: not YAML, not a mapping, or a damaged header.
+        UserError: not a text, not YAML, not a mapping, or a damaged header.
     """
-    return parse(path.read_text(encoding="utf-8"), str(path)) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as UTF-8 text ({error}); {REWRITE}") from error
+    return parse(text, str(path))
 
 
 def parse(text: str, path: str) -> Params:

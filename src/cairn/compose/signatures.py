@@ -41,6 +41,13 @@ def parameters(target: str) -> list[str] | None:
     return names[1:] if isinstance(node, ast.ClassDef) else names
 
 
+def defined_in(target: str) -> str | None:
+    """Return the full name of a class or function where its source is; None if no source shows it."""
+    module, _, name = target.rpartition(".")
+    found = _definition(module, name) if module else None
+    return f"{found[0]}.{found[1].name}" if found else None
+
+
 def _file(module: str) -> Path | None:
     """Return the source file of a module; no code of the packages above it is run."""
     name, folders, origin = "", None, None

@@ -14,6 +14,8 @@ from cairn.errors import UserError, did_you_mean
 from cairn.settings.config import Config
 from cairn.settings.contract import read_contract
 from cairn.settings.messages import Problem, problems
+from cairn.settings.trusted import read_trusted
+from cairn.settings.yaml_text import too_large
 
 Where = Callable[[tuple[str, ...]], str]
 TWO_READINGS = {
@@ -22,6 +24,11 @@ TWO_READINGS = {
     re.compile(r"[-+]?0\d+"): "an octal number in YAML 1.1, a decimal one in YAML 1.2",
     re.compile(r"[-+]?\d+_[\d_]*(\.\d*)?"): "a number in YAML 1.1, text in YAML 1.2",
 }
+HALVES = re.compile("[\ud800-\udfff]")
+"""Code points that UTF-8 cannot hold alone."""
+MOST_KEYS = {"": 5_000, "contract": 200_000}
+"""Keys and values of a file, by its folder; Hydra takes a second for 5,000, and does not read contracts."""
+MOST_CHARACTERS = 20_000_000
 
 
 def stop_on_traps(conf: Path) -> None:
@@ -46,29 +53,64 @@ def traps(conf: Path) -> list[str]:
 def _in_file(path: Path) -> Iterator[tuple[int, str]]:
     import yaml
 
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        yield 1, f"cannot be read as UTF-8 text: {error}"
+    text, why = _text(path)
+    if why:
+        yield 1, why
         return
     for line, written in enumerate(text.splitlines(), 1):
         if line > 1 and re.match(r"#\s*@package\b", written):
             yield line, f"Hydra reads {written!r} only in the first line: move it there"
     try:
+        if why := too_large(text, MOST_KEYS.get(path.parent.name, MOST_KEYS[""])):
+            yield 1, why
+            return
         tokens = list(yaml.scan(text, Loader=getattr(yaml, "CLoader", yaml.Loader)))
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         return
     for token in tokens:
-        if not isinstance(token, yaml.ScalarToken):
-            continue
-        line, value = token.start_mark.line + 1, token.value
-        if value == "???":
-            yield line, "??? means a missing value: write a value, or null"
-        if re.search(r"\$\{oc\.env\b", value):
-            yield line, f"{value} would write this machine's environment into params.yaml: write the value"
-        for pattern, why in TWO_READINGS.items():
-            if token.plain and pattern.fullmatch(value):
-                yield line, f"{value} is {why}: quote it or write it differently"
+        line = token.start_mark.line + 1
+        if isinstance(token, yaml.ScalarToken):
+            yield from ((line, said) for said in _in_value(token.value, plain=token.plain))
+        elif isinstance(token, yaml.TagToken) and token.value == ("!!", "binary"):
+            yield line, "!!binary: params.yaml holds text, numbers and truth values"
+
+
+def _text(path: Path) -> tuple[str, str | None]:
+    """Return the text of a file, or why there is none."""
+    try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            return "", "not a file"  # reading a pipe would never end
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        return "", f"cannot be read as UTF-8 text: {error}"
+    too_long = f"{len(text):,} characters; at most {MOST_CHARACTERS:,}"
+    return text, too_long if len(text) > MOST_CHARACTERS else None
+
+
+def _in_value(value: str, *, plain: bool) -> Iterator[str]:
+    """Yield what is wrong with a value, which is plain where no quotes are around it."""
+    if value == "???":
+        yield "??? means a missing value: write a value, or null"
+    if "${" in value and not _can_be_parsed(value):
+        yield f"{value} is not an interpolation such as ${{seed}}: quote a $ as \\${{"
+    if re.search(r"\$\{oc\.env\b", value):
+        yield f"{value} would write this machine's environment into params.yaml: write the value"
+    if HALVES.search(value):
+        yield f"{value!r} holds half a character"
+    for pattern, why in TWO_READINGS.items():
+        if plain and pattern.fullmatch(value):
+            yield f"{value} is {why}: quote it or write it differently"
+
+
+def _can_be_parsed(value: str) -> bool:
+    from omegaconf.errors import GrammarParseError
+    from omegaconf.grammar_parser import parse
+
+    try:
+        parse(value)
+    except GrammarParseError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -118,6 +160,7 @@ def read_config(
         UserError: one line per problem: `FILE: KEY: what`.
     """
     valid, wrong = _sections(values)
+    valid["trusted"] = read_trusted(root)
     of_contract: list[str] = []
     if "data" in valid:
         name = valid["data"].contract
@@ -139,11 +182,12 @@ def read_config(
 def _sections(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     """Return the sections that are valid by themselves, and the problems of the others."""
     hints = get_type_hints(Config, include_extras=True)
-    valid, wrong = {}, []
+    valid, wrong, invalid = {}, [], set()
     try:
         Config.model_validate(dict(values))
     except ValidationError as error:
         wrong = problems(error, Config, dict(values))
-    for name in set(Config.model_fields) - {path[0] for path, _ in wrong}:
+        invalid = {detail["loc"][0] for detail in error.errors()}
+    for name in set(Config.model_fields) - invalid:
         valid[name] = TypeAdapter(hints[name]).validate_python(values[name])
     return valid, wrong

@@ -10,6 +10,8 @@ from pydantic_core import ErrorDetails
 from cairn.errors import UserError, did_you_mean
 
 Problem = tuple[tuple[str, ...], str]
+MOST = 50
+"""Problems of a file that are reported at a time; to look for a name like each takes a millisecond."""
 
 MUST = {
     "int_type": "be an integer",
@@ -41,7 +43,7 @@ def lines(file: str, error: ValidationError, hint: Any, value: Any, *section: st
 
 
 def problems(error: ValidationError, hint: Any, value: Any) -> list[Problem]:
-    """Return (path of the key, what is wrong) for every wrong key, in order.
+    """Return (path of the key, what is wrong) for every wrong key up to MOST, in order.
 
     Args:
         error: what pydantic raised.
@@ -49,10 +51,14 @@ def problems(error: ValidationError, hint: Any, value: Any) -> list[Problem]:
         value: the value as written.
     """
     found: dict[tuple[str, ...], list[str]] = {}
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    for detail in details[:MOST]:
         path = _written_path(detail, value)
         found.setdefault(path, []).append(_said(detail, hint, value, path))
-    return [(path, _joined(said)) for path, said in found.items()]
+    told = [(path, _joined(said)) for path, said in found.items()]
+    if hidden := len(details[MOST:]):
+        told[-1] = told[-1][0], f"{told[-1][1]} (and {hidden:,} more problems)"
+    return told
 
 
 def _joined(said: list[str]) -> str:

@@ -11,6 +11,8 @@ from cairn.errors import UserError
 
 DEEPEST = 100
 """Levels; libyaml ends the process at some 50,000."""
+LARGEST = 1_000_000
+"""Keys and values of a file, those of an alias counted wherever it stands."""
 FLOAT = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$")
 """What YAML 1.2 and OmegaConf take for a number, and PyYAML for text: 1e-3."""
 
@@ -62,8 +64,8 @@ def parse_yaml(text: str, name: str) -> Any:
         UserError: it is not YAML, or a text or number alone.
     """
     try:
-        if _depth(text) > DEEPEST:
-            raise UserError(f"{name}: not valid YAML: more than {DEEPEST} levels")
+        if why := too_large(text):
+            raise UserError(f"{name}: not valid YAML: {why}")
         values = yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError) as error:
         raise UserError(not_yaml(name, _clearer(text) or error)) from error
@@ -72,15 +74,39 @@ def parse_yaml(text: str, name: str) -> Any:
     return {} if values is None else values
 
 
-def _depth(text: str) -> int:
-    """Return how deep the text is nested, up to the first place that is too deep."""
-    depth = deepest = 0
+def too_large(text: str, most: int = LARGEST) -> str | None:
+    """Return why a text of YAML is refused before it is loaded: its levels, or its size with all aliases.
+
+    Args:
+        text: of a file.
+        most: keys and values that it may hold; nine levels of nine aliases stand for 387 million.
+
+    Raises:
+        YAMLError: it is not YAML, up to the first place that is too large.
+    """
+    sizes: dict[str, int] = {}
+    opened: list[tuple[str | None, int]] = []
+    count = 0
     for event in yaml.parse(text, _Loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        deepest = max(deepest, depth)
-        if deepest > DEEPEST:
-            break
-    return deepest
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in sizes and any(event.anchor == anchor for anchor, _ in opened):
+                return f"line {event.start_mark.line + 1}: *{event.anchor} is inside of what it stands for"
+            count += sizes.get(event.anchor, 0)
+        elif isinstance(event, yaml.NodeEvent):
+            count += 1
+        if isinstance(event, yaml.CollectionStartEvent):
+            opened.append((event.anchor, count))
+        elif isinstance(event, yaml.ScalarEvent) and event.anchor:
+            sizes[event.anchor] = 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = opened.pop()
+            if anchor:
+                sizes[anchor] = count - before + 1
+        if len(opened) > DEEPEST:
+            return f"more than {DEEPEST} levels"
+        if count > most:
+            return f"more than {most:,} keys and values"
+    return None
 
 
 def _clearer(text: str) -> yaml.YAMLError | None:

@@ -1,0 +1,75 @@
+"""The parameters of our own networks, typed: they are checked before anything is computed, without torch."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from cairn.settings.section import Section
+
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class NetworkParams(Section):
+    """What `cairn.models.network.NetworkEstimator` takes; the defaults are in its constructor.
+
+    Attributes:
+        learning_rate: of AdamW, at the start
+        schedule: cosine: the learning rate falls to 0 over max_epochs; constant: it stays
+        weight_decay: of AdamW
+        batch_size: rows per step
+        max_epochs: most passes over the rows
+        patience: epochs without a better validation loss before training stops
+        precision: bfloat16 is faster on a GPU
+        device: of training
+        random_state: seed of weights, order of rows and dropout
+        dropout: share of activations set to 0 in each step
+    """
+
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1
+    schedule: Literal["cosine", "constant"] = "cosine"
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    batch_size: Count = 1
+    max_epochs: Count = 1
+    patience: Count = 1
+    precision: Literal["float32", "bfloat16"] = "float32"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    random_state: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    dropout: Share = 0
+
+
+class MLPParams(NetworkParams):
+    """What the multilayer perceptron takes beside.
+
+    Attributes:
+        hidden: widths of the hidden layers
+        embedding: length of each category's vector
+        categorical_features: positions of the columns that hold codes; null: those that the encoding has
+    """
+
+    hidden: list[Count] = Field(default_factory=list)
+    embedding: Count = 1
+    categorical_features: list[Annotated[int, Field(ge=0)]] | None = None
+
+
+class CNNParams(NetworkParams):
+    """What the convolutional network takes beside.
+
+    Attributes:
+        image_shape: height and width in pixels
+        channels: feature maps of each convolution
+        hidden: width of the last hidden layer
+    """
+
+    image_shape: Annotated[list[Count], Field(min_length=2, max_length=2)]
+    channels: Annotated[list[Count], Field(min_length=1)] = Field(default_factory=lambda: [1])
+    hidden: Count = 1
+
+
+PARAMS_OF: dict[str, type[NetworkParams]] = {
+    "cairn.models.cnn.CNNClassifier": CNNParams,
+    "cairn.models.cnn.CNNRegressor": CNNParams,
+    "cairn.models.mlp.MLPClassifier": MLPParams,
+    "cairn.models.mlp.MLPRegressor": MLPParams,
+}
+"""By the `_target_` of a model."""
