@@ -1,0 +1,133 @@
+"""The rows to monitor, wherever they come from, and which of them break the contract."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cairn.data.contract import IS_KIND
+from cairn.data.predictions import Floats
+from cairn.errors import UserError
+from cairn.monitor.statistics import SCORE, as_numbers
+from cairn.settings.contract import Column, Contract
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows in the order of their source.
+
+    Attributes:
+        frame: the columns that are known of them, features and others.
+        time: when each was predicted or belongs; None if they have no time.
+        scores: what the model predicts, (n,) or (n, k), NaN where it cannot; None if that is not known.
+        y: the target as metrics take it, as floats with NaN where it is not known yet, shape (n,).
+        broken: by column, which rows break the contract, shape (n,).
+        known_at: when each target became known, NaT where it is not; None if that is not recorded.
+    """
+
+    frame: pd.DataFrame
+    time: pd.Series | None
+    scores: Floats | None
+    y: Floats
+    broken: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    known_at: pd.Series | None = None
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        return len(self.frame)
+
+    def of(self, positions: NDArray[np.int64]) -> "Rows":
+        """Return some of the rows."""
+        return replace(
+            self,
+            frame=self.frame.iloc[positions].reset_index(drop=True),
+            time=None if self.time is None else self.time.iloc[positions].reset_index(drop=True),
+            scores=None if self.scores is None else self.scores[positions],
+            y=self.y[positions],
+            broken={name: rows[positions] for name, rows in self.broken.items()},
+            known_at=None if self.known_at is None else self.known_at.iloc[positions].reset_index(drop=True),
+        )
+
+    def with_scores(self, classes: Sequence[str]) -> pd.DataFrame:
+        """Return the frame with the scores as columns, those of several classes one by one."""
+        if self.scores is None:
+            return self.frame
+        columns = {SCORE: self.scores} if self.scores.ndim == 1 else {}
+        if self.scores.ndim == 2:
+            columns = {f"{SCORE} {name}": self.scores[:, at] for at, name in enumerate(classes)}
+        return pd.concat([self.frame, pd.DataFrame(columns, index=self.frame.index)], axis=1)
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Where both the target and the prediction are known, shape (n,)."""
+        if self.scores is None:
+            return np.zeros(len(self), dtype=bool)
+        predicted = ~np.isnan(self.scores if self.scores.ndim == 1 else self.scores[:, 0])
+        return predicted & ~np.isnan(self.y)
+
+
+def score_columns(classes: Sequence[str], several: bool) -> dict[str, Column]:
+    """Return the contract of the scores, which are compared as features are."""
+    names = [f"{SCORE} {name}" for name in classes] if several else [SCORE]
+    return {name: Column(kind="numeric", group="score", nullable=True) for name in names}
+
+
+def broken_rows(frame: pd.DataFrame, contract: Contract) -> dict[str, NDArray[np.bool_]]:
+    """Return by column which rows break the contract: of another kind, missing, out of bounds, not allowed.
+
+    Columns that the frame lacks, and those known only after the prediction, are not checked.
+    """
+    return {
+        name: _broken(frame[name], column)
+        for name, column in contract.columns.items()
+        if name in frame.columns and column.known == "before"
+    }
+
+
+def _broken(values: pd.Series, column: Column) -> NDArray[np.bool_]:
+    missing = values.isna().to_numpy()
+    wrong = missing & (not column.nullable)
+    if missing.all():
+        return wrong
+    if not IS_KIND[column.kind](values) and column.kind in ("numeric", "datetime"):
+        return ~missing | wrong
+    if column.min is not None:
+        wrong = wrong | (as_numbers(values) < column.min)
+    if column.max is not None:
+        wrong = wrong | (as_numbers(values) > column.max)
+    if column.allowed is not None:
+        wrong = wrong | (~values.isin(column.allowed).to_numpy() & ~missing)
+    return wrong
+
+
+def join_labels(
+    rows: Rows, labels: pd.DataFrame, key: str, y: Floats, known_at: pd.Series | None, name: str
+) -> Rows:
+    """Return the rows with the targets of a table of labels, joined by a column that both have.
+
+    Args:
+        rows: to be labelled; targets they have already are kept where the labels have none.
+        labels: one row per label.
+        key: column of both.
+        y: the target of each label as metrics take it, NaN where it has none.
+        known_at: when each label became known.
+        name: of the table, for messages.
+
+    Raises:
+        UserError: a table lacks the column, or two labels have the same key.
+    """
+    for table, whose in ((rows.frame, "the rows to monitor"), (labels, name)):
+        if key not in table.columns:
+            raise UserError(f"--id: {whose} has no column {key}; name the column that both tables have")
+    ids = labels[key].astype("str")
+    if ids.duplicated().any():
+        raise UserError(f"{name}: {int(ids.duplicated().sum()):,} labels have the {key} of another one")
+    at = pd.Index(ids).get_indexer(pd.Index(rows.frame[key].astype("str")))
+    joined = np.where(at >= 0, y[at], np.nan)
+    return replace(
+        rows,
+        y=np.where(np.isnan(joined), rows.y, joined),
+        known_at=None if known_at is None else known_at.reset_index(drop=True).reindex(at).reset_index(drop=True),
+    )
