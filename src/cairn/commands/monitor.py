@@ -10,7 +10,6 @@ from cairn.errors import UserError
 
 if TYPE_CHECKING:
     from cairn.models.package import Package
-    from cairn.monitor.monitoring import Settings
     from cairn.monitor.performance import Judging
     from cairn.serve.model import Found
 
@@ -85,15 +84,18 @@ def main(
     if source is None:
         raise UserError("no source given: name a file or folder of new rows, predictions or a log")
     if (labels is None) != (key is None):
-        raise UserError("--labels and --id belong together: a file, and the column that it shares with SOURCE")
+        raise UserError(
+            "--labels and --id belong together: a file, and the column that it shares with SOURCE"
+        )
     if known_at and not labels:
         raise UserError("--known-at needs --labels: it is a column of that file")
-    settings = _settings(window, false_alarms, votes, recent, labels_within)
+    _check(window, votes, labels_within)
 
     from cairn.data.records import write_json, write_text
     from cairn.models.package import load as load_model
-    from cairn.monitor.monitoring import know, monitor
-    from cairn.monitor.windows import length_of
+    from cairn.monitor.alarms import Votes
+    from cairn.monitor.monitoring import Settings, Subject, know, monitor
+    from cairn.monitor.windows import length_of, span_of
     from cairn.progress import elapsed
     from cairn.report.monitor.page import monitor_page, summary
     from cairn.serve.model import find_model
@@ -105,68 +107,43 @@ def main(
     contract, judging, by_time = _of_revision(found, package)
     path = Path(from_root(source))
     kind = kind_of(path, package)
+    options = {name: _value(text) for name, text in pairs("--load", load).items()}
     with elapsed("reading the rows to monitor"):
-        rows = read_rows(
-            path,
-            kind,
-            package,
-            contract,
-            trust=names(trust),
-            options={name: _value(text) for name, text in pairs("--load", load).items()},
-            time=time,
-        )
+        rows = read_rows(path, kind, package, contract, trust=names(trust), options=options, time=time)
         if labels and key:
             rows = with_labels(rows, Labels(Path(from_root(labels)), key, known_at), package)
-    if window is None and rows.time is None:
-        settings = _with_length(settings, length_of("1000rows"))
+    settings = Settings(
+        length_of(window or ("1D" if rows.time is not None else "1000rows")),
+        judging,
+        false_alarms,
+        Votes(*map(int, votes.split("/"))),
+        recent,
+        span_of(labels_within or ""),
+    )
+    subject = Subject(package.config["data"]["name"], source, kind, package.class_names, contract.protected)
     with elapsed("reading the rows of the model"):
         reference, validation = reference_rows(found, package, contract, names(trust), by_time)
     with elapsed("learning what is usual"):
         known = know(reference, validation, package.contract, package.class_names, settings)
     with elapsed("comparing and scoring windows"):
-        result = monitor(
-            rows,
-            known,
-            validation,
-            package.class_names,
-            judging,
-            settings,
-            model=package.config["data"]["name"],
-            source=source,
-            kind=kind,
-            protected=contract.protected,
-        )
+        result = monitor(rows, known, validation, settings, subject)
     write_json(result.model_dump(), record if record == RECORD else folder / record)
     write_text(monitor_page(result), page if page == PAGE else folder / page)
     print(summary(result))
     raise SystemExit(CODES[result.retrain])
 
 
-def _settings(
-    window: str | None, rate: float, votes: str, recent: int, labels_within: str | None
-) -> "Settings":
-    import pandas as pd
+def _check(window: str | None, votes: str, labels_within: str | None) -> None:
+    """Raise UserError if an option is not written as it should be."""
+    from cairn.monitor.windows import length_of, span_of
 
-    from cairn.monitor.alarms import Votes
-    from cairn.monitor.monitoring import Settings
-    from cairn.monitor.windows import length_of
-
+    if window is not None:
+        length_of(window)
     needed, _, of = votes.partition("/")
     if not (needed.isdigit() and of.isdigit() and 1 <= int(needed) <= int(of)):
         raise UserError(f"--votes: '{votes}' is not N/M with N from 1 to M, such as 2/3")
-    within = None
-    if labels_within is not None:
-        try:
-            within = pd.Timedelta(labels_within)
-        except ValueError as error:
-            raise UserError(f"--labels-within: '{labels_within}' is no span such as 12h or 3D") from error
-    return Settings(length_of(window or "1D"), rate, Votes(int(needed), int(of)), recent, within)
-
-
-def _with_length(settings: "Settings", length: Any) -> "Settings":
-    from dataclasses import replace
-
-    return replace(settings, length=length)
+    if labels_within is not None and span_of(labels_within) is None:
+        raise UserError(f"--labels-within: '{labels_within}' is no span such as 12h or 3D")
 
 
 def _of_revision(found: "Found", package: "Package") -> "tuple[Any, Judging, bool]":

@@ -1,7 +1,8 @@
 """Monitor a model: its windows against those it was made from, its scores, and what follows from both."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,7 @@ from cairn.monitor.record import (
     WindowRow,
 )
 from cairn.monitor.relations import halves_of
-from cairn.monitor.rows import Rows, score_columns
+from cairn.monitor.rows import Rows, Windowed, score_columns
 from cairn.monitor.statistics import FLOORS, Measured, Reference, learn, mean_by_window, measure
 from cairn.monitor.verdict import Evidence, decide_verdict
 from cairn.monitor.windows import Length, Windows, naive, windows_of
@@ -49,6 +50,7 @@ class Settings:
 
     Attributes:
         length: of a window.
+        judging: how predictions are scored.
         rate: share of windows that may alarm although nothing is wrong, before votes.
         votes: which alarms count.
         recent: windows that are scored together.
@@ -56,10 +58,22 @@ class Settings:
     """
 
     length: Length
+    judging: Judging
     rate: float = 0.02
-    votes: Votes = Votes()
+    votes: Votes = field(default_factory=Votes)
     recent: int = 28
-    labels_within: pd.Timedelta | None = None
+    labels_within: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is monitored: the model, its source, what the source holds, its classes and protected columns."""
+
+    model: str
+    source: str
+    kind: str
+    classes: Sequence[str] = ()
+    protected: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -137,17 +151,7 @@ def warm_up(features: pd.DataFrame, windows: Windows) -> int:
 
 
 def monitor(
-    rows: Rows,
-    known: Known,
-    validation: Rows | None,
-    classes: Sequence[str],
-    judging: Judging,
-    settings: Settings,
-    *,
-    model: str,
-    source: str,
-    kind: str,
-    protected: Sequence[str] = (),
+    rows: Rows, known: Known, validation: Rows | None, settings: Settings, subject: Subject
 ) -> Monitored:
     """Compare the windows of a source with the reference, score them where they have labels, and decide.
 
@@ -155,32 +159,27 @@ def monitor(
         rows: to monitor.
         known: what is usual.
         validation: rows that the model was validated on, which the scores are compared with.
-        classes: of the model.
-        judging: how predictions are scored.
-        settings: how windows are made.
-        model, source, kind: names for the record.
-        protected: columns whose levels are marked.
+        settings: how windows are made and judged.
+        subject: what is monitored.
     """
-    windows = windows_of(rows.time, len(rows), settings.length)
-    measured = measure(rows.with_scores(classes), windows, known.reference, rows.broken)
-    still_open = _open(windows, known.earliest_end)
-    judged = np.arange(len(windows) - int(still_open))
+    watched = _windowed(rows, settings)
+    earlier = None if validation is None else _windowed(validation, settings)
+    windows, classes, judging = watched.windows, subject.classes, settings.judging
+    frame = rows.with_scores(classes)
+    measured = measure(frame, windows, known.reference, rows.broken)
+    judged = np.arange(len(windows) - int(_open(windows, known.earliest_end)))
     ratios = known.scale.ratios(measured, windows.months)[judged]
-    maxima = largest_ratio(ratios)
-    alarms = maxima > known.scale.threshold
-    voted = settings.votes.count(alarms)
     found = alarms_of(ratios, measured, known, windows, settings)
-    before = None if validation is None else _scored_before(validation, judging, settings)
-    parts = _stretches(rows, windows, before, judging, settings)
+    before = None if earlier is None else scored(earlier, judging, salt=1)
+    parts = _stretches(watched, before, settings)
     delay = _delay(rows)
-    evidence = Evidence(
-        found, parts, delay, settings.labels_within, len(judged), windows.names
+    verdict = decide_verdict(
+        Evidence(found, parts, delay, settings.labels_within, len(judged), windows.names)
     )
-    verdict = decide_verdict(evidence)
     return Monitored(
-        model=model,
-        source=source,
-        kind=kind,
+        model=subject.model,
+        source=subject.source,
+        kind=subject.kind,
         window=str(settings.length),
         primary=judging.primary,
         currency=judging.costs.currency if judging.costs else None,
@@ -192,17 +191,21 @@ def monitor(
         alarms=found,
         calibration=known.calibration,
         votes=f"{settings.votes.needed} of {settings.votes.of}",
-        windows=_window_rows(rows, windows, ratios, maxima, alarms, voted, known),
+        windows=_window_rows(watched, ratios, known, settings.votes),
         stretches=parts,
-        baseline=before and _stretch("", "", len(validation or []), before[0], None, before[1]),
-        backtest=_backtest(validation, parts, judging, settings),
-        slices=_slices(rows, windows, parts, validation, judging, settings, protected),
+        baseline=_baseline(validation, before, judging),
+        backtest=_backtest(earlier, parts, settings),
+        slices=_slices(watched, earlier, parts, judging, subject.protected),
         delay=delay,
         broken={name: int(bad.sum()) for name, bad in rows.broken.items() if bad.any()},
         suspects=_suspects(rows, windows),
-        not_measured=[name for name in known.reference.columns if name not in rows.with_scores(classes)],
+        not_measured=[name for name in known.reference.columns if name not in frame.columns],
         not_assessable=_not_assessable(known, windows, judged),
     )
+
+
+def _windowed(rows: Rows, settings: Settings) -> Windowed:
+    return Windowed(rows, windows_of(rows.time, len(rows), settings.length))
 
 
 def _with_scores(contract: Contract, rows: Rows, classes: Sequence[str]) -> Contract:
@@ -277,46 +280,29 @@ def start_of(over: NDArray[np.bool_], votes: Votes) -> int:
     return max(0, first - votes.of + 1) + int(early[0])
 
 
-def _scored_before(
-    validation: Rows, judging: Judging, settings: Settings
-) -> tuple[Scored, float | None] | None:
-    windows = windows_of(validation.time, len(validation), settings.length)
-    found = scored(validation, windows.of_row, judging, salt=1)
-    return None if found is None else (found, estimated(validation, judging))
+def _baseline(validation: Rows | None, before: Scored | None, judging: Judging) -> Stretch | None:
+    if validation is None or before is None:
+        return None
+    return _stretch(("", ""), len(validation), before, None, estimated(validation, judging))
 
 
-def _stretches(
-    rows: Rows,
-    windows: Windows,
-    before: tuple[Scored, float | None] | None,
-    judging: Judging,
-    settings: Settings,
-) -> list[Stretch]:
-    found = []
-    for first, last in stretches(windows, len(windows) - 1, settings.recent):
-        at = windows.within(first, last)
-        part = rows.of(at)
-        now = scored(part, windows.of_row[at], judging)
-        changed = change(now, before[0], judging) if now and before else None
-        found.append(
-            _stretch(
-                windows.names[first],
-                windows.names[last],
-                len(part),
-                now,
-                None if changed is None else Score.model_validate(changed),
-                estimated(part, judging),
-            )
-        )
+def _stretches(watched: Windowed, before: Scored | None, settings: Settings) -> list[Stretch]:
+    found, names = [], watched.windows.names
+    for first, last in stretches(len(names), settings.recent):
+        part = watched.part(first, last)
+        now = scored(part, settings.judging)
+        changed = Score.model_validate(change(now, before, settings.judging)) if now and before else None
+        guess = estimated(part.rows, settings.judging)
+        found.append(_stretch((names[first], names[last]), len(part.rows), now, changed, guess))
     return found
 
 
 def _stretch(
-    first: str, last: str, rows: int, now: Scored | None, changed: Score | None, estimate: float | None
+    ends: tuple[str, str], rows: int, now: Scored | None, changed: Score | None, estimate: float | None
 ) -> Stretch:
     return Stretch(
-        first=first,
-        last=last,
+        first=ends[0],
+        last=ends[1],
         rows=rows,
         labelled=now.rows if now else 0,
         scores={name: Score.model_validate(value) for name, value in now.scores.items()} if now else {},
@@ -328,39 +314,33 @@ def _stretch(
     )
 
 
-def _backtest(
-    validation: Rows | None, parts: list[Stretch], judging: Judging, settings: Settings
-) -> Backtest | None:
+def _backtest(earlier: Windowed | None, parts: list[Stretch], settings: Settings) -> Backtest | None:
     """Compare estimates with scores in the stretches of validation and of the source that have labels."""
-    pairs = [(part.estimate, part.scores.get(judging.primary)) for part in parts]
-    if validation is not None:
-        windows = windows_of(validation.time, len(validation), settings.length)
-        for first, last in stretches(windows, len(windows) - 1, settings.recent):
-            part = validation.of(windows.within(first, last))
-            now = scored(part, np.zeros(len(part), dtype=np.int64), judging)
-            value = Score(value=now.scores[judging.primary].value) if now else None
-            pairs.append((estimated(part, judging), value))
-    errors = [abs(guess - s.value) for guess, s in pairs if guess is not None and s and s.value is not None]
+    primary = settings.judging.primary
+    old = _stretches(earlier, None, settings) if earlier else []
+    errors = []
+    for part in [*old, *parts]:
+        score = part.scores.get(primary)
+        if part.estimate is not None and score is not None and score.value is not None:
+            errors.append(abs(part.estimate - score.value))
     if not errors:
         return None
     return Backtest(stretches=len(errors), mean_error=float(np.mean(errors)), worst_error=max(errors))
 
 
 def _slices(
-    rows: Rows,
-    windows: Windows,
+    watched: Windowed,
+    earlier: Windowed | None,
     parts: list[Stretch],
-    validation: Rows | None,
     judging: Judging,
-    settings: Settings,
     protected: Sequence[str],
 ) -> list[Slice]:
     """Compare the slices of the latest stretch that is scored with those of validation."""
     last = next((part for part in reversed(parts) if part.scores), None)
-    if last is None or validation is None:
+    if last is None or earlier is None:
         return []
-    at = windows.within(windows.names.index(last.first), windows.names.index(last.last))
-    earlier = windows_of(validation.time, len(validation), settings.length).of_row
+    names = watched.windows.names
+    now = watched.part(names.index(last.first), names.index(last.last))
     judging = replace(judging, slices=[*dict.fromkeys([*judging.slices, *protected])])
     return [
         Slice(
@@ -372,7 +352,7 @@ def _slices(
             before=one.before,
             change=Score.model_validate(one.change),
         )
-        for one in slice_changes(rows.of(at), windows.of_row[at], validation, earlier, judging)
+        for one in slice_changes(now, earlier, judging)
     ]
 
 
@@ -393,15 +373,11 @@ def _delay(rows: Rows) -> Delay:
     )
 
 
-def _window_rows(
-    rows: Rows,
-    windows: Windows,
-    ratios: Floats,
-    maxima: Floats,
-    alarms: NDArray[np.bool_],
-    voted: NDArray[np.bool_],
-    known: Known,
-) -> list[WindowRow]:
+def _window_rows(watched: Windowed, ratios: Floats, known: Known, votes: Votes) -> list[WindowRow]:
+    rows, windows = watched.rows, watched.windows
+    maxima = largest_ratio(ratios)
+    alarms = maxima > known.scale.threshold
+    voted = votes.count(alarms)
     labelled = np.bincount(windows.of_row, ~np.isnan(rows.y), minlength=len(windows))
     bad = np.any([*rows.broken.values(), np.zeros(len(rows), dtype=bool)], axis=0)
     broken = np.bincount(windows.of_row, bad, minlength=len(windows))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,7 @@ from cairn.metrics.decisions import decide
 from cairn.metrics.kpi import policy_series
 from cairn.metrics.scores import METRICS
 from cairn.metrics.slices import SLICE_METRICS, slice_levels
-from cairn.monitor.rows import Rows
-from cairn.monitor.windows import Windows
+from cairn.monitor.rows import Rows, Windowed
 from cairn.settings.data import Task
 from cairn.settings.kpi import CostKpi
 
@@ -92,19 +92,20 @@ class SliceChange:
     change: Estimate
 
 
-def scored(rows: Rows, windows: NDArray[np.int64], judging: Judging, salt: int = 0) -> Scored | None:
-    """Score the labelled rows; None if there are too few of them.
+def scored(part: Windowed, judging: Judging, salt: int = 0) -> Scored | None:
+    """Score the labelled rows, with windows drawn as blocks; None if there are too few labels.
 
-    Args:
-        rows: with scores and some targets.
-        windows: of each row; they are drawn as blocks.
-        judging: how.
-        salt: of the draws, see Judging.resampling.
+    For the salt of the draws see Judging.resampling.
     """
+    rows = part.rows
     there = rows.labelled
     if there.sum() < FEWEST_LABELS or rows.scores is None:
         return None
-    y, prediction, blocks = _target(rows.y[there], judging.task), rows.scores[there], windows[there]
+    y, prediction, blocks = (
+        _target(rows.y[there], judging.task),
+        rows.scores[there],
+        part.windows.of_row[there],
+    )
     points = on_all_rows(judging.task, y, prediction, threshold=judging.threshold)
     if len(np.unique(blocks)) < FEWEST_BLOCKS:
         estimates = {name: Estimate(value, np.nan, np.nan) for name, value in points.items()}
@@ -128,7 +129,7 @@ def scored(rows: Rows, windows: NDArray[np.int64], judging: Judging, salt: int =
 
 
 def _saving(
-    y: Floats, prediction: Floats, judging: Judging, resampling: Resampling | None
+    y: NDArray[Any], prediction: Floats, judging: Judging, resampling: Resampling | None
 ) -> Estimate | None:
     if judging.costs is None:
         return None
@@ -149,30 +150,25 @@ def change(now: Scored, before: Scored, judging: Judging) -> Estimate:
     return plain.estimate(value, sign * (now.draws - before.draws))
 
 
-def slice_changes(
-    now: Rows, windows: NDArray[np.int64], before: Rows, before_windows: NDArray[np.int64], judging: Judging
-) -> list[SliceChange]:
+def slice_changes(now: Windowed, before: Windowed, judging: Judging) -> list[SliceChange]:
     """Compare every slice with the same slice of the rows that the model was validated on.
 
     The metric is the primary one if slices have it, else the first that they have.
     """
     known = SLICE_METRICS[judging.task]
     metric = judging.primary if judging.primary in known else known[0]
+    sign = METRICS[metric].sign
+    plain = Resampling(judging.resamples, judging.seed, None, judging.confidence)
     found = []
     for column in judging.slices:
-        if column not in now.frame.columns or column not in before.frame.columns:
+        if column not in now.rows.frame.columns or column not in before.rows.frame.columns:
             continue
-        pairs = [_levels(rows, column, judging.min_slice_rows) for rows in (now, before)]
-        for level in pairs[0]:
-            if level in pairs[1]:
-                ours = _drawn(now, pairs[0][level], windows, metric, judging, 1)
-                theirs = _drawn(before, pairs[1][level], before_windows, metric, judging, 2)
-                sign = METRICS[metric].sign
-                plain = Resampling(judging.resamples, judging.seed, None, judging.confidence)
-                difference = plain.estimate(sign * (ours[0] - theirs[0]), sign * (ours[1] - theirs[1]))
-                found.append(
-                    SliceChange(column, level, len(pairs[0][level]), ours[0], theirs[0], difference)
-                )
+        levels, earlier = (_levels(one.rows, column, judging.min_slice_rows) for one in (now, before))
+        for level in [level for level in levels if level in earlier]:
+            value, drawn = _drawn(now, levels[level], metric, judging, salt=0)
+            old, old_drawn = _drawn(before, earlier[level], metric, judging, salt=1)
+            difference = plain.estimate(sign * (value - old), sign * (drawn - old_drawn))
+            found.append(SliceChange(column, level, len(levels[level]), value, old, difference))
     return found
 
 
@@ -183,16 +179,16 @@ def _levels(rows: Rows, column: str, min_rows: int) -> dict[str, NDArray[np.int6
 
 
 def _drawn(
-    rows: Rows, at: NDArray[np.int64], windows: NDArray[np.int64], metric: str, judging: Judging, salt: int
+    part: Windowed, at: NDArray[np.int64], metric: str, judging: Judging, *, salt: int
 ) -> tuple[float, Floats]:
-    assert rows.scores is not None
-    y, prediction = _target(rows.y[at], judging.task), rows.scores[at]
-    resampling = judging.resampling(windows[at], salt)
+    assert part.rows.scores is not None
+    y, prediction = _target(part.rows.y[at], judging.task), part.rows.scores[at]
+    resampling = judging.resampling(part.windows.of_row[at], salt)
     value = on_all_rows(judging.task, y, prediction, metrics=[metric])[metric]
     return value, bootstrap(judging.task, y, {MODEL: prediction}, resampling, metrics=[metric])[MODEL][metric]
 
 
-def _target(y: Floats, task: Task) -> NDArray[np.float64] | NDArray[np.int64]:
+def _target(y: Floats, task: Task) -> NDArray[Any]:
     return y if task == "regression" else y.astype(np.int64)
 
 
@@ -203,7 +199,7 @@ def expected(probabilities: Floats) -> dict[str, float]:
     log loss and the Brier score are the means over both outcomes.
     """
     p = np.clip(probabilities, 1e-15, 1 - 1e-15)
-    values, place = np.unique(p, return_inverse=True)
+    _, place = np.unique(p, return_inverse=True)
     events = np.bincount(place, p)
     others = np.bincount(place, 1 - p)
     below = np.cumsum(others) - others
@@ -224,12 +220,12 @@ def estimated(rows: Rows, judging: Judging) -> float | None:
     return expected(known)[judging.primary] if len(known) >= FEWEST_LABELS else None
 
 
-def stretches(windows: Windows, last: int, length: int) -> list[tuple[int, int]]:
+def stretches(n_windows: int, length: int) -> list[tuple[int, int]]:
     """Return the first and last window of consecutive stretches, counted back from the last window.
 
     The first stretch is left out if it is shorter than half of the others, unless it is the only one.
     """
-    ends = list(range(last, -1, -length))[::-1]
+    ends = list(range(n_windows - 1, -1, -length))[::-1]
     found = [(max(0, end - length + 1), end) for end in ends]
     short = found[0][1] - found[0][0] + 1 < length / 2
     return found[1:] if short and len(found) > 1 else found

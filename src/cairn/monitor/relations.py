@@ -80,11 +80,14 @@ class Relations:
                 there = inputs[:, len(self.columns) + at] == 0
                 residuals = self._residuals(inputs, at, self.found[name], half)
                 mean = _mean(residuals, there, windows)
-                measured[name] = (np.abs(mean), _mean(np.abs(residuals) > self.found[name].far, there, windows))
+                measured[name] = (
+                    np.abs(mean),
+                    _mean(np.abs(residuals) > self.found[name].far, there, windows),
+                )
         return measured
 
     def inputs(self, frame: pd.DataFrame) -> Floats:
-        """Return standardised numbers (0 where missing), whether each is missing, and categories as 0 and 1."""
+        """Return standard numbers (0 where missing), whether each is missing, and categories as 0 and 1."""
         values = frame[list(self.columns)].to_numpy(dtype=np.float64, na_value=np.nan)
         missing = ~np.isfinite(values)
         mean, scale = np.array(list(self.columns.values())).reshape(-1, 2).T
@@ -96,9 +99,7 @@ class Relations:
         return np.concatenate(parts, axis=1)
 
     @staticmethod
-    def _residuals(
-        inputs: Floats, column: int, relation: Relation, half: NDArray[np.int64] | None
-    ) -> Floats:
+    def _residuals(inputs: Floats, column: int, relation: Relation, half: NDArray[np.int64] | None) -> Floats:
         both = terms(inputs[:, relation.predictors]) @ relation.weights.T
         expected = both.mean(axis=1) if half is None else both[np.arange(len(half)), half]
         return inputs[:, column] - expected
@@ -138,8 +139,10 @@ def terms(chosen: Floats) -> Floats:
     return np.concatenate([chosen, chosen[:, first] * chosen[:, second], np.ones((len(chosen), 1))], axis=1)
 
 
-def forward_selection(correlation: Floats, target: int, candidates: NDArray[np.bool_], most: int) -> list[int]:
-    """Return up to `most` candidates, each the most correlated with what those before it leave unexplained."""
+def forward_selection(
+    correlation: Floats, target: int, candidates: NDArray[np.bool_], most: int
+) -> list[int]:
+    """Return up to `most` candidates, the most correlated first with what is left to explain."""
     residual, chosen = correlation.copy(), []
     open_ones = candidates.copy()
     for _ in range(most):
@@ -179,7 +182,7 @@ def _fit(samples: list[Floats], correlation: Floats, target: int, missing: int) 
 def _least_squares(design: Floats, y: Floats) -> Floats:
     gram = design.T @ design / len(design)
     gram[np.diag_indices_from(gram)] += RIDGE
-    return np.linalg.solve(gram, design.T @ y / len(design))
+    return np.asarray(np.linalg.solve(gram, design.T @ y / len(design)), dtype=np.float64)
 
 
 def _correlation(inputs: Floats) -> Floats:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from cairn.data.contract import IS_KIND
 from cairn.data.predictions import Floats
 from cairn.errors import UserError
-from cairn.monitor.statistics import SCORE, as_numbers
+from cairn.monitor.statistics import SCORE, as_numbers, as_text
+from cairn.monitor.windows import Windows
 from cairn.settings.contract import Column, Contract
 
 
@@ -68,6 +69,36 @@ class Rows:
         return predicted & ~np.isnan(self.y)
 
 
+@dataclass(frozen=True)
+class Windowed:
+    """Rows with their windows."""
+
+    rows: Rows
+    windows: Windows
+
+    def part(self, first: int, last: int) -> "Windowed":
+        """Return the rows of the windows from first to last, both included; windows keep their places."""
+        at = self.windows.within(first, last)
+        return Windowed(self.rows.of(at), replace(self.windows, of_row=self.windows.of_row[at]))
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Targets that arrived after the predictions.
+
+    Attributes:
+        ids: the key of each, shape (t,).
+        y: as metrics take it, NaN where it is missing.
+        known_at: when each became known; None if that is not recorded.
+        name: of the table, for messages.
+    """
+
+    ids: pd.Series
+    y: Floats
+    known_at: pd.Series | None
+    name: str
+
+
 def score_columns(classes: Sequence[str], several: bool) -> dict[str, Column]:
     """Return the contract of the scores, which are compared as features are."""
     names = [f"{SCORE} {name}" for name in classes] if several else [SCORE]
@@ -102,32 +133,23 @@ def _broken(values: pd.Series, column: Column) -> NDArray[np.bool_]:
     return wrong
 
 
-def join_labels(
-    rows: Rows, labels: pd.DataFrame, key: str, y: Floats, known_at: pd.Series | None, name: str
-) -> Rows:
-    """Return the rows with the targets of a table of labels, joined by a column that both have.
+def join_labels(rows: Rows, key: str, targets: Targets) -> Rows:
+    """Return the rows with the targets that arrived later, joined by a column of the rows.
 
-    Args:
-        rows: to be labelled; targets they have already are kept where the labels have none.
-        labels: one row per label.
-        key: column of both.
-        y: the target of each label as metrics take it, NaN where it has none.
-        known_at: when each label became known.
-        name: of the table, for messages.
+    Targets that the rows have already are kept where none arrived.
 
     Raises:
-        UserError: a table lacks the column, or two labels have the same key.
+        UserError: the rows lack the column, or two targets have the same key.
     """
-    for table, whose in ((rows.frame, "the rows to monitor"), (labels, name)):
-        if key not in table.columns:
-            raise UserError(f"--id: {whose} has no column {key}; name the column that both tables have")
-    ids = labels[key].astype("str")
+    if key not in rows.frame.columns:
+        raise UserError(f"--id: the rows to monitor have no column {key}; name one that both tables have")
+    ids = as_text(targets.ids)
     if ids.duplicated().any():
-        raise UserError(f"{name}: {int(ids.duplicated().sum()):,} labels have the {key} of another one")
-    at = pd.Index(ids).get_indexer(pd.Index(rows.frame[key].astype("str")))
-    joined = np.where(at >= 0, y[at], np.nan)
-    return replace(
-        rows,
-        y=np.where(np.isnan(joined), rows.y, joined),
-        known_at=None if known_at is None else known_at.reset_index(drop=True).reindex(at).reset_index(drop=True),
-    )
+        repeated = int(ids.duplicated().sum())
+        raise UserError(f"{targets.name}: {repeated:,} targets have the same {key} as another one")
+    at = pd.Index(ids).get_indexer(pd.Index(as_text(rows.frame[key])))
+    joined = np.where(at >= 0, targets.y[at], np.nan) if len(ids) else np.full(len(rows), np.nan)
+    known_at = None
+    if targets.known_at is not None:
+        known_at = targets.known_at.reset_index(drop=True).reindex(at).reset_index(drop=True)
+    return replace(rows, y=np.where(np.isnan(joined), rows.y, joined), known_at=known_at)

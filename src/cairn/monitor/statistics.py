@@ -224,9 +224,7 @@ def varies_with_months(windows: Floats, months: NDArray[np.int64]) -> bool:
     total = ((windows - windows.mean(axis=0)) ** 2).sum()
     if len(different) < 2 or total <= 0:
         return False
-    within = sum(
-        ((windows[months == m] - windows[months == m].mean(axis=0)) ** 2).sum() for m in different
-    )
+    within = sum(((windows[months == m] - windows[months == m].mean(axis=0)) ** 2).sum() for m in different)
     return bool(1 - within / total > MONTHS_EXPLAIN)
 
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-import pandas as pd
+from datetime import timedelta
 
 from cairn.monitor.record import Alarm, Cause, Delay, Reason, Retrain, Stretch
 
@@ -29,7 +28,7 @@ class Evidence:
     alarms: list[Alarm]
     stretches: list[Stretch]
     delay: Delay
-    labels_within: pd.Timedelta | None
+    labels_within: timedelta | None
     judged: int
     windows: list[str]
 
@@ -101,5 +100,5 @@ def _by_group(alarms: list[Alarm], windows: list[str]) -> list[Reason]:
 
 def _labels(evidence: Evidence) -> Iterable[Reason]:
     allowed, behind = evidence.labels_within, evidence.delay.behind_hours
-    if allowed is not None and (behind is None or behind > allowed / pd.Timedelta("1h")):
+    if allowed is not None and (behind is None or behind > allowed / timedelta(hours=1)):
         yield Reason(cause="labels", group="", columns=[], kinds=[], since=evidence.windows[-1])

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 
 import numpy as np
@@ -17,14 +18,14 @@ OF_ROWS = re.compile(r"(\d+)\s*(?:r|rows?)")
 class Length:
     """How long a window is: a span of time, or a number of rows; the other one is None."""
 
-    span: pd.Timedelta | None = None
+    span: timedelta | None = None
     rows: int | None = None
 
     def __str__(self) -> str:
         """Return it as the option is written: `1D`, `6h` or `1000rows`."""
         if self.span is None:
             return f"{self.rows}rows"
-        hours = self.span / pd.Timedelta("1h")
+        hours = self.span / timedelta(hours=1)
         return f"{hours / 24:g}D" if hours % 24 == 0 else f"{hours:g}h"
 
 
@@ -36,13 +37,21 @@ def length_of(text: str) -> Length:
     """
     if (found := OF_ROWS.fullmatch(text.strip())) and int(found[1]) > 0:
         return Length(rows=int(found[1]))
+    span = span_of(text)
+    if span is None:
+        raise UserError(f"--window: '{text}' is no length; write hours (6h), days (1D) or rows (1000rows)")
+    return Length(span=span)
+
+
+def span_of(text: str) -> timedelta | None:
+    """Return a span of time such as `6h` or `3D`, None for a text that is none."""
     try:
         span = pd.Timedelta(text)
     except ValueError:
-        span = pd.Timedelta(0)
-    if not span > pd.Timedelta(0):
-        raise UserError(f"--window: '{text}' is no length; write hours (6h), days (1D) or rows (1000rows)")
-    return Length(span=span)
+        return None
+    if not isinstance(span, pd.Timedelta) or span <= pd.Timedelta(0):
+        return None
+    return span.to_pytimedelta()
 
 
 @dataclass(frozen=True)
@@ -101,10 +110,11 @@ def windows_of(time: pd.Series | None, n_rows: int, length: Length) -> Windows:
         if moments is None:
             raise UserError("--window: rows without a time need a number of rows, such as --window 1000rows")
         at = moments.to_numpy().astype("datetime64[ns]").astype(np.int64)
-        found, of_row = np.unique(at // length.span.value, return_inverse=True)
+        span = length.span // timedelta(microseconds=1) * 1000
+        found, of_row = np.unique(at // span, return_inverse=True)
         ends = np.zeros(len(found))
-        np.maximum.at(ends, of_row, (at % length.span.value) / length.span.value)
-        starts = pd.DatetimeIndex((found * length.span.value).astype("datetime64[ns]"))
+        np.maximum.at(ends, of_row, (at % span) / span)
+        starts = pd.DatetimeIndex((found * span).astype("datetime64[ns]"))
         return Windows(of_row, list(map(written, starts)), np.bincount(of_row), starts, ends)
     size = length.rows or n_rows
     order = np.arange(n_rows) if moments is None else np.argsort(moments.to_numpy(), kind="stable")

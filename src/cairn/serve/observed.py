@@ -15,7 +15,7 @@ from cairn.data.predictions import Floats
 from cairn.data.tables import read_raw, read_table
 from cairn.errors import UserError, did_you_mean
 from cairn.models.package import Package
-from cairn.monitor.rows import Rows, broken_rows, join_labels
+from cairn.monitor.rows import Rows, Targets, broken_rows, join_labels
 from cairn.serve.batch import ROW
 from cairn.serve.model import Found
 from cairn.serve.outcomes import output_columns
@@ -198,7 +198,8 @@ def reference_rows(
         raise UserError(f"{found.folder}: a model in a folder of its own has no data to compare with")
     root = found.history.root
     train, validation = (
-        found.history.tracked(found.revision, f"data/splits/{part}.parquet") for part in ("train", "validation")
+        found.history.tracked(found.revision, f"data/splits/{part}.parquet")
+        for part in ("train", "validation")
     )
     data = DataConfig.model_validate(package.config["data"])
     if found.commit is not None or not (root / data.source).exists():
@@ -234,7 +235,7 @@ def with_labels(rows: Rows, labels: Labels, package: Package) -> Rows:
     """
     data = DataConfig.model_validate(package.config["data"])
     table = in_plain_types(read_raw(labels.file))
-    needed = [data.target, *([labels.known_at] if labels.known_at else [])]
+    needed = [data.target, labels.key, *([labels.known_at] if labels.known_at else [])]
     missing = [name for name in needed if name not in table.columns]
     if missing:
         raise UserError(
@@ -242,7 +243,7 @@ def with_labels(rows: Rows, labels: Labels, package: Package) -> Rows:
         )
     y = targets(table, data.model_copy(update={"drop_where": {}}), package)
     known_at = _time(table, labels.known_at, str(labels.file)) if labels.known_at else None
-    return join_labels(rows, table, labels.key, y, known_at, str(labels.file))
+    return join_labels(rows, labels.key, Targets(table[labels.key], y, known_at, str(labels.file)))
 
 
 def _names(path: Path) -> list[str]:
