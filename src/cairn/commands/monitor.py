@@ -127,8 +127,9 @@ def main(
         known = know(reference, validation, package.contract, package.class_names, settings)
     with elapsed("comparing and scoring windows"):
         result = monitor(rows, known, validation, settings, subject)
-    write_json(result.model_dump(), record if record == RECORD else folder / record)
-    write_text(monitor_page(result), page if page == PAGE else folder / page)
+    root = found.history.root if found.history else folder
+    write_json(result.model_dump(), (root if record == RECORD else folder) / record)
+    write_text(monitor_page(result), (root if page == PAGE else folder) / page)
     print(summary(result))
     raise SystemExit(CODES[result.retrain])
 

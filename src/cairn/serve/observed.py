@@ -10,13 +10,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cairn.data.load import derived, evaluated, in_plain_types, load, with_dates
+from cairn.data.load import derived, evaluated, in_plain_types, load, with_columns, with_dates
 from cairn.data.predictions import Floats
 from cairn.data.tables import read_raw, read_table
 from cairn.errors import UserError, did_you_mean
 from cairn.models.package import Package
 from cairn.monitor.rows import Rows, Targets, broken_rows, join_labels
 from cairn.serve.batch import ROW
+from cairn.serve.fields import MARKERS
 from cairn.serve.model import Found
 from cairn.serve.outcomes import output_columns
 from cairn.serve.predictor import Predictor
@@ -93,7 +94,7 @@ def read_rows(
     if options:
         raise UserError(f"--load: {path} holds predictions; only raw rows are read by data.load")
     if kind == "predictions":
-        frame = in_plain_types(read_raw(path))
+        frame = with_dates(from_text(in_plain_types(read_raw(path)), contract), contract)
         scores, named = _scores(frame, package, str(path)), time or data.time
     else:
         frame = _of_log(path)
@@ -134,6 +135,23 @@ def of_raw_rows(
         targets(frame, data, package),
         broken_rows(frame, contract),
     )
+
+
+def from_text(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    """Return the frame with texts as the values that they stand for: missing, numbers, true and false.
+
+    `predict` copies the columns of a file of text as text.
+    """
+    found = {}
+    for name, column in contract.columns.items():
+        if name in frame.columns and pd.api.types.is_string_dtype(frame[name]):
+            values = frame[name].mask(frame[name].isin(MARKERS))
+            if column.kind == "numeric":
+                values = pd.to_numeric(values, errors="coerce")
+            elif column.kind == "boolean":
+                values = values.str.lower().map({"true": True, "false": False, "1": True, "0": False})
+            found[name] = values
+    return with_columns(frame, found)
 
 
 def with_known_derived(table: pd.DataFrame, data: DataConfig, contract: Contract) -> pd.DataFrame:
