@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,48 +34,47 @@ columns:
   línea: {kind: categorical, group: g, nullable: true}
   stop: {kind: categorical, group: g}
   late: {kind: numeric, known: after}
+  class: {kind: categorical, known: after}
+  delay: {kind: numeric, known: after}
 """
 PARAMS = """\
-evaluate: {primary: roc_auc, resamples: 200, confidence: 0.95, slices: [línea], min_slice_rows: 100}
+evaluate: {primary: null, resamples: 200, confidence: 0.95, slices: [línea], min_slice_rows: 100}
 split: {kind: time}
 """
 
 
 def table(first, days, seed):
     """Rows of some days, with their target."""
-    made = synthetic.rows(days * PER_DAY, seed=seed).drop(columns=["delay", "class"])
+    made = synthetic.rows(days * PER_DAY, seed=seed)
     made["day"] = np.repeat(pd.date_range("2024-01-01", periods=days) + pd.Timedelta(days=first), PER_DAY)
     made["day"] += pd.to_timedelta(np.tile(np.arange(PER_DAY) * 432, days), unit="s")
     made["id"] = np.arange(len(made)) + first * PER_DAY
     return made
 
 
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    """A checkout whose pipeline has run: data, splits and model; the model has seen none of `new`."""
-    root = tmp_path_factory.mktemp("monitor")
+def build(root, task="binary", time="day"):
+    """Make a checkout whose pipeline has run: data, splits and model; the model has seen none of `new`."""
     parts = {"train": table(0, TRAIN, 0), "validation": table(TRAIN, VALIDATION, 1)}
-    data = {"name": "toy", "source": "data.csv", "contract": "contract.yaml", "task": "binary"}
-    data |= {"target": "late", "time": "day"}
-    whole = pd.concat(parts.values(), ignore_index=True)
-    whole.to_csv(root / "data.csv", index=False)
+    data = {"name": "toy", "source": "data.csv", "contract": "contract.yaml", "task": task, "time": time}
+    data["target"] = synthetic.TARGETS[task]
+    pd.concat(parts.values(), ignore_index=True).to_csv(root / "data.csv", index=False)
     for name, part in parts.items():
         write_table(part.assign(row_id=part["id"]), root / f"data/splits/{name}.parquet")
-    model = synthetic.fit("hist_gbdt", train=parts["train"], validation=parts["validation"])
-    config = model.config | {"data": data, "kpi": PRICES}
-    made = type(model)(**{**vars_of(model), "config": config})
+    made = synthetic.fit("hist_gbdt", task, **parts)
+    config = made.config | {"data": data, "kpi": PRICES if task == "binary" else {"kind": "none"}}
     save(
-        type(model)(**{**vars_of(made), "reference": reference_rows(made, parts["validation"])}),
+        replace(made, config=config, reference=reference_rows(made, parts["validation"])),
         root / "models/model",
     )
     (root / "dvc.yaml").write_text("stages: {}\n")
-    (root / "params.yaml").write_text(PARAMS)
+    (root / "params.yaml").write_text(PARAMS if time else PARAMS.replace("time", "random"))
     (root / "contract.yaml").write_text(CONTRACT, encoding="utf-8")
     return root
 
 
-def vars_of(model):
-    return {name: getattr(model, name) for name in type(model).__dataclass_fields__}
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("monitor"))
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_a_model_that_became_worse_is_known_by_its_labels_alone(here):
 
 def test_predictions_and_labels_that_arrive_later_give_the_same_scores_and_their_delay(here):
     frame = new(here)
-    frame.drop(columns="late").to_csv(here / "unlabelled.csv", index=False)
+    frame.drop(columns=["late", "class", "delay"]).to_csv(here / "unlabelled.csv", index=False)
     assert main(["predict", "unlabelled.csv", "-o", "scored.parquet", "--keep", "id,day,load,línea"]) == 0
     arrived = (
         frame[["id", "late"]].assign(at=frame["day"] + pd.Timedelta("30h")).sample(frac=1, random_state=0)
@@ -200,6 +200,22 @@ def test_the_log_of_the_service_gives_the_windows_and_scores_of_the_rows_that_it
         [one["ratio"] for one in whole["windows"]], rel=1e-4
     )
     assert found["stretches"][0]["scores"] == whole["stretches"][0]["scores"]
+
+
+@pytest.mark.parametrize(("task", "primary"), [("multiclass", "log_loss"), ("regression", "rmse")])
+def test_other_tasks_without_a_time_have_windows_of_rows(task, primary, tmp_path):
+    root = build(tmp_path, task, time=None)
+    frame = new(root).drop(columns="day")
+    frame.to_csv(root / "new.csv", index=False)
+    code, found = run(root, "new.csv", "--window", "200rows")
+    assert (code, found["primary"], found["backtest"]) == (0, primary, None)
+    assert [window["name"] for window in found["windows"][:2]] == ["row 0", "row 200"]
+    scores = found["stretches"][-1]["scores"][primary]
+    assert scores["low"] < scores["value"] < scores["high"]
+    frame[synthetic.TARGETS[task]] = frame[synthetic.TARGETS[task]].sample(frac=1, random_state=0).to_numpy()
+    frame.to_csv(root / "new.csv", index=False)
+    code, found = run(root, "new.csv", "--window", "200rows")
+    assert (code, [reason["cause"] for reason in found["reasons"]]) == (4, ["score"])
 
 
 @pytest.mark.parametrize(
