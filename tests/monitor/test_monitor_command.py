@@ -141,6 +141,19 @@ def test_a_fault_is_no_reason_to_retrain_and_rows_that_break_the_contract_are_na
     assert all(not window["alarm"] for window in found["windows"][:6])
 
 
+def test_a_text_among_numbers_and_a_row_without_a_time_are_counted_and_lose_nothing(here):
+    made = new(here).astype({"noise": object, "day": str})
+    made.loc[7, "noise"], made.loc[9, "day"] = "much", None
+    made.to_csv(here / "new.csv", index=False)
+    code, found = run(here, "new.csv")
+    assert (code, found["broken"]) == (0, {"noise": 1, "day": 1})
+    assert sum(window["rows"] for window in found["windows"]) == found["rows"] == len(made)
+    assert found["suspects"] == [
+        {"row": 7, "window": found["windows"][0]["name"], "columns": ["noise"]},
+        {"row": 9, "window": found["windows"][0]["name"], "columns": ["day"]},
+    ]
+
+
 def test_a_model_that_became_worse_is_known_by_its_labels_alone(here):
     rng = np.random.default_rng(0)
     new(here, late=rng.permutation(table(TRAIN + VALIDATION, NEW, 2)["late"]))

@@ -17,6 +17,7 @@ from cairn.monitor.statistics import (
     measure,
     varies_with_months,
 )
+from cairn.monitor.values import breaks
 from cairn.monitor.windows import length_of, windows_of
 from cairn.settings.contract import Column, Contract
 
@@ -157,3 +158,20 @@ def test_noise_does_not_vary_with_the_months():
     months = np.repeat(np.arange(1, 9), 28)
     assert not varies_with_months(rng.normal(size=(224, 2)), months)
     assert varies_with_months(months[:, None] + rng.normal(size=(224, 1)), months)
+
+
+@pytest.mark.parametrize(
+    ("values", "column", "broken"),
+    [
+        ([1.0, None, 3.0], {"kind": "numeric"}, [False, True, False]),
+        ([1.0, None, 3.0], {"kind": "numeric", "nullable": True, "max": 2}, [False, False, True]),
+        ([1, "x", "3"], {"kind": "numeric", "min": 2}, [True, True, False]),
+        ([True, False, True], {"kind": "numeric"}, [True, True, True]),
+        ([1, 0, 2], {"kind": "boolean"}, [False, False, True]),
+        (["a", "b", None], {"kind": "categorical", "allowed": ["a"], "nullable": True}, [False, True, False]),
+        (["2024-01-01", "soon", "2024-01-02"], {"kind": "datetime"}, [False, True, False]),
+        ([None, None, None], {"kind": "numeric", "nullable": True}, [False, False, False]),
+    ],
+)
+def test_each_value_that_breaks_the_contract_is_found_and_no_other(values, column, broken):
+    assert breaks(pd.Series(values), Column(**column)).tolist() == broken

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cairn.data.predictions import Floats
+from cairn.monitor.values import as_numbers, as_text
 from cairn.monitor.windows import Windows
 
 EXPLAINED = 0.5
@@ -88,13 +89,12 @@ class Relations:
 
     def inputs(self, frame: pd.DataFrame) -> Floats:
         """Return standard numbers (0 where missing), whether each is missing, and categories as 0 and 1."""
-        values = frame[list(self.columns)].to_numpy(dtype=np.float64, na_value=np.nan)
+        values = np.column_stack([as_numbers(frame[name]) for name in self.columns])
         missing = ~np.isfinite(values)
         mean, scale = np.array(list(self.columns.values())).reshape(-1, 2).T
         parts = [np.where(missing, 0, (values - mean) / scale), missing.astype(np.float64)]
         for name, known in self.levels.items():
-            words = frame[name].astype("object").map(str, na_action="ignore")
-            codes = pd.Index(known).get_indexer(pd.Index(words))
+            codes = pd.Index(known).get_indexer(pd.Index(as_text(frame[name])))
             parts.append((codes[:, None] == np.arange(len(known))).astype(np.float64))
         return np.concatenate(parts, axis=1)
 
@@ -116,10 +116,12 @@ def fit_relations(
     """Fit the relations of numeric columns on both halves of the reference."""
     plain = Relations(
         {name: _moments(frame[name]) for name in numeric},
-        {name: [str(level) for level in frame[name].value_counts().index[:LEVELS]] for name in categorical},
+        {name: list(as_text(frame[name]).value_counts().index[:LEVELS]) for name in categorical},
         {},
     )
     if len(windows) <= FOLD:
+        return plain
+    if not numeric:
         return plain
     inputs = plain.inputs(frame)
     half = halves_of(len(windows))[windows.of_row]
@@ -197,7 +199,7 @@ def _spaced(rows: Floats) -> Floats:
 
 
 def _moments(values: pd.Series) -> tuple[float, float]:
-    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    numbers = as_numbers(values)
     there = numbers[np.isfinite(numbers)]
     deviation = float(there.std()) if len(there) else 0.0
     return (float(there.mean()) if len(there) else 0.0), (deviation or 1.0)

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cairn.data.contract import IS_KIND
 from cairn.data.predictions import Floats
 from cairn.errors import UserError
-from cairn.monitor.statistics import SCORE, as_numbers, as_text
+from cairn.monitor.statistics import SCORE
+from cairn.monitor.values import as_text, breaks
 from cairn.monitor.windows import Windows
 from cairn.settings.contract import Column, Contract
 
@@ -111,26 +111,10 @@ def broken_rows(frame: pd.DataFrame, contract: Contract) -> dict[str, NDArray[np
     Columns that the frame lacks, and those known only after the prediction, are not checked.
     """
     return {
-        name: _broken(frame[name], column)
+        name: breaks(frame[name], column)
         for name, column in contract.columns.items()
         if name in frame.columns and column.known == "before"
     }
-
-
-def _broken(values: pd.Series, column: Column) -> NDArray[np.bool_]:
-    missing = values.isna().to_numpy()
-    wrong = missing & (not column.nullable)
-    if missing.all():
-        return wrong
-    if not IS_KIND[column.kind](values) and column.kind in ("numeric", "datetime"):
-        return ~missing | wrong
-    if column.min is not None:
-        wrong = wrong | (as_numbers(values) < column.min)
-    if column.max is not None:
-        wrong = wrong | (as_numbers(values) > column.max)
-    if column.allowed is not None:
-        wrong = wrong | (~values.isin(column.allowed).to_numpy() & ~missing)
-    return wrong
 
 
 def join_labels(rows: Rows, key: str, targets: Targets) -> Rows:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cairn.data.predictions import Floats
 from cairn.monitor.relations import Relations, fit_relations
+from cairn.monitor.values import as_numbers, as_text
 from cairn.monitor.windows import Windows
 from cairn.settings.contract import Column, Contract
 
@@ -96,21 +97,6 @@ def bins_of(values: pd.Series, column: Column, windows: Windows) -> Bins:
     there = numbers[np.isfinite(numbers)]
     inner = np.quantile(there, np.arange(1, BINS) / BINS) if len(there) else np.empty(0)
     return Bins(np.unique(inner), None)
-
-
-def as_numbers(values: pd.Series) -> Floats:
-    """Return numbers or booleans as float64, missing and what is no number as NaN."""
-    if not pd.api.types.is_numeric_dtype(values):
-        values = pd.to_numeric(values, errors="coerce")
-    return values.to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def as_text(values: pd.Series) -> pd.Series:
-    """Return categories as text, so that 1 and 1.0 and "1" are the same one; missing stays missing."""
-    text = values.astype("object")
-    if pd.api.types.is_float_dtype(values):
-        text = text.map(lambda value: int(value) if float(value).is_integer() else value, na_action="ignore")
-    return text.map(str, na_action="ignore")
 
 
 def jensen_shannon(first: Floats, second: Floats) -> Floats:
