@@ -57,9 +57,14 @@ def test_a_stable_column_that_moves_is_a_reason_to_retrain_and_a_fault_is_not(al
     assert {reason.cause for reason in found.reasons} == ({cause} if cause else set())
 
 
-def test_a_fault_of_one_column_does_not_excuse_another():
-    found = judged(alarm("missing", "a"), alarm("drift", "a"), alarm("drift", "b", since=WINDOWS[2]))
-    assert found.retrain == "yes"
+@pytest.mark.parametrize(
+    ("fault", "retrain"),
+    [("contract", "undecided"), ("missing", "undecided"), ("stuck", "undecided"), ("relation", "yes")],
+)
+def test_a_fault_of_one_column_does_not_excuse_another_but_broken_data_is_repaired_first(fault, retrain):
+    found = judged(alarm(fault, "a"), alarm("drift", "a"), alarm("drift", "b", since=WINDOWS[2]))
+    assert found.retrain == retrain
+    assert judged(alarm(fault, "a"), changes=[(-0.1, -0.01)]).retrain == retrain
     assert {reason.cause: (reason.columns, reason.since) for reason in found.reasons} == {
         "fault": (["a"], WINDOWS[3]),
         "drift": (["b"], WINDOWS[2]),

@@ -8,8 +8,9 @@ from cairn.monitor.record import Alarm, Cause, Delay, Reason, Retrain, Stretch
 
 STABLE = 0.25
 """Largest distance of a window of the reference, up to which a column counts as one that hardly varies."""
-FAULTS = ("contract", "missing", "stuck", "relation", "outliers")
-MOVES = ("drift", "unseen")
+BROKEN = ("contract", "missing", "stuck")
+"""What only a repair cures: a model trained on such rows would learn the fault."""
+FAULTS = (*BROKEN, "relation", "outliers")
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ def decide_verdict(evidence: Evidence) -> Verdict:
     """Return the verdict.
 
     yes: labels show that the model has become worse, or a column that hardly varies in the reference has
-    moved and shows no fault. undecided: something alarms, but it may be a fault of the data, a column that
+    moved and shows no fault. undecided: values are missing, stuck or break the contract, which has to be
+    repaired before anything else can be judged; or what alarms may be a fault of the data, a column that
     varies anyway, or late labels. no: nothing alarms. Whether a new model is better is decided by comparing
     it with the old one on the same rows, not here.
     """
@@ -53,7 +55,8 @@ def decide_verdict(evidence: Evidence) -> Verdict:
     if not evidence.judged:
         reasons.append(Reason(cause="rows", group="", columns=[], kinds=[], since=evidence.windows[-1]))
     causes = {reason.cause for reason in reasons}
-    if causes & {"score", "drift"}:
+    broken = any(alarm.kind in BROKEN for alarm in evidence.alarms)
+    if causes & {"score", "drift"} and not broken:
         return Verdict("yes", reasons)
     return Verdict("undecided" if causes else "no", reasons)
 

@@ -3,7 +3,7 @@
 from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.kpi import PER_ROWS
 from cairn.metrics.scores import METRICS
-from cairn.monitor.record import Alarm, Monitored, Reason, Replay, Stretch
+from cairn.monitor.record import Alarm, Delay, Monitored, Reason, Replay, Stretch
 from cairn.report.card.words import metric_name
 from cairn.report.monitor.timeline import score_figure, window_figure
 from cairn.report.numbers import estimate, listed, number, percent, places, short, signed, span
@@ -78,13 +78,19 @@ def _reason(reason: Reason, found: Monitored) -> str:
     said = {
         "score": f"{metric_name(found.primary)} is worse than on validation"
         + (f": {_interval(last.change)}" if last and last.change else ""),
-        "drift": f"Moved: {columns}{whose}, which hardly vary in the reference",
+        "drift": f"Moved, although stable in the reference: {columns}{whose}",
         "fault": f"Look at the source of {columns}{whose}: {listed([KINDS[kind] for kind in reason.kinds])}",
-        "unstable": f"Moved: {columns}{whose}, which vary in the reference too",
-        "labels": f"Labels are late: the newest is {_hours(found.delay.behind_hours)} behind the newest row",
+        "unstable": f"Moved further than in the reference, where it varies too: {columns}{whose}",
+        "labels": _late(found.delay),
         "rows": "The number of rows is unusual" if reason.kinds else "No window is complete yet",
     }[reason.cause]
     return f"{said}, since {reason.since}."
+
+
+def _late(delay: Delay) -> str:
+    if delay.behind_hours is None:
+        return "No label has arrived"
+    return f"Labels are late: the newest is {_hours(delay.behind_hours)} behind the newest row"
 
 
 def _alarms(found: Monitored) -> Table:
