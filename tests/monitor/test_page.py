@@ -122,7 +122,7 @@ def test_the_page_shows_what_the_record_holds_and_escapes_it(found):
     assert len(re.findall("<figure>", page)) == 2
     shown = [f"{kind}_column" for kind in KINDS] + [f"column of {cause}" for cause in ("drift", "fault")]
     shown += [
-        "0.7123",
+        "0.712",
         "0.765",
         "k = ",
         "(protected)",
