@@ -31,6 +31,7 @@ DOCUMENTED_IN = {
     "predict": "how-to/deploy",
     "export": "how-to/deploy",
     "serve": "how-to/deploy",
+    "monitor": "how-to/monitor",
     "push": "how-to/remote",
     "remote": "how-to/remote",
     "pull": "how-to/remote",

@@ -37,6 +37,7 @@ GROUPS = {
     "Deploy": {
         "predict": Command("Predict the rows of a file, a folder or a query"),
         "serve": Command("Answer HTTP requests with predictions"),
+        "monitor": Command("Watch a model: drift, faults, scores, and whether to retrain"),
         "export": Command("Write a model into a folder that predicts and serves by itself"),
     },
     "Storage": {

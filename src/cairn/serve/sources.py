@@ -141,13 +141,18 @@ def open_loader(path: Path, package: Package, trust: Sequence[str]) -> Generator
     data = DataConfig.model_validate(package.config["data"])
     if data.load is None:
         raise UserError(f"{path}: the model was trained on a file ({data.source}); name a file")
-    function = str(data.load["_target_"])
+    stop_on_untrusted(data.load, trust)
+    yield whole_table(load(data.model_copy(update={"source": str(path)})), str(path))
+
+
+def stop_on_untrusted(load: Mapping[str, Any], trust: Sequence[str]) -> None:
+    """Raise UserError if data.load of a model names a function that is neither Cairn's nor trusted."""
+    function = str(load["_target_"])
     if not f"{function}.".startswith((*OUR_LOADERS, *(f"{prefix}." for prefix in trust))):
         raise UserError(
             f"data.load of the model is {function}, which is not a part of Cairn: add --trust"
             f" {function.partition('.')[0]} if you know where the model comes from"
         )
-    yield whole_table(load(data.model_copy(update={"source": str(path)})), str(path))
 
 
 def whole_table(table: "pd.DataFrame", name: str) -> Source:
