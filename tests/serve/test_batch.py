@@ -154,7 +154,7 @@ def test_a_wrong_value_is_listed_counted_and_predicted(user, capsys):
         "9,stop,was not seen in training,s99",
     ]
     said = capsys.readouterr().out
-    assert "unseen categories: 2\n" in said and "out.csv.violations.csv" in said
+    assert "unseen category): 2\n" in said and "out.csv.violations.csv" in said
     made.head(5).to_csv(user / "in.csv", index=False)
     run("in.csv", output="out.csv")
     assert not (user / "out.csv.violations.csv").exists()

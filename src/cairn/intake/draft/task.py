@@ -59,7 +59,8 @@ def ask(target: pd.Series, wanted: Task | None, positive: str | None) -> Questio
     whole = numeric and bool((there % 1 == 0).all())
     task = wanted or _task(len(counts), numeric, whole)
     kept = counts[counts >= RARE_CLASS]
-    if task != "regression" and len(counts) > len(kept) == 2 and (whole or not numeric):
+    most = kept.sum() >= MOST_OF_THE_ROWS * len(there)
+    if task != "regression" and most and len(counts) > len(kept) == 2 and (whole or not numeric):
         rare = tuple(_plain(value) for value in counts.index[counts < RARE_CLASS])
         return replace(_binary(there[there.isin(kept.index)], kept, positive), rare=rare)
     if positive is not None and task != "binary":
