@@ -149,7 +149,7 @@ def test_push_to_a_server_that_fails_is_one_line_and_continues_when_it_works(beh
     assert "\n" not in str(error.value) and "store" in str(error.value)
     found.fault = ""
     _, remote = push(toy.open(), all_commits=False, **QUIET)
-    assert not remote.bad and remote.objects == 7
+    assert not remote.bad and remote.by_size == 7
     _, deep = check(toy.open(), deep=True)
     assert not deep.damages
 
@@ -295,19 +295,16 @@ def test_a_push_beside_another_command_harms_nothing(many, other):
     assert all_right(root.parent / "store") == all_right(root / ".dvc/cache") == MANY + 7
 
 
-@pytest.mark.parametrize("kind", ["ssh", "webdav", "gs"])
-def test_a_server_killed_in_a_push_loses_nothing(many, kind, tmp_path, monkeypatch):
+def test_a_server_killed_in_a_push_loses_nothing(many, tmp_path):
     (tmp_path / "server").mkdir()
-    with SERVERS[kind](tmp_path / "server") as served:
-        for name, value in served.environment.items():
-            monkeypatch.setenv(name, value)
-        if served.folder is not None:
-            served.folder.mkdir(parents=True, exist_ok=True)
+    with SERVERS["webdav"](tmp_path / "server") as served:
+        assert served.folder is not None
+        served.folder.mkdir(parents=True)
         checkout = many.checkout
         for name, value in {"url": served.url, **served.options, **served.secrets}.items():
             checkout.dvc("remote", "modify", "--local", "store", name, value)
         process = started(checkout.path, "push", "--timeout", "60")
-        wait_until(lambda: _at_least(tmp_path / "server", 60), process, "the push")
+        wait_until(lambda: _at_least(served.folder, 60), process, "the push")
         served.process.kill()
         served.process.wait()
         said, _ = process.communicate(timeout=200)
