@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from cairn.errors import UserError
+from cairn.files import replacing
 
 
 def read_raw(source: Path) -> pd.DataFrame:
@@ -48,7 +49,5 @@ def row_hashes(table: pd.DataFrame) -> pd.Series:
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a Parquet file, replacing an old one in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    table.to_parquet(unfinished, index=False, compression="zstd")
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        table.to_parquet(unfinished, index=False, compression="zstd")

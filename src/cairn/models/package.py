@@ -24,6 +24,7 @@ from cairn.data.load import derived, with_dates
 from cairn.data.predictions import Floats
 from cairn.data.tables import read_table, write_table
 from cairn.errors import UserError
+from cairn.files import flush
 from cairn.models.record import FORMAT, RECORD, Label, Record, read_record, text_of
 from cairn.models.trust import is_trusted, skops_io
 from cairn.settings.contract import Column, Contract
@@ -245,6 +246,8 @@ def save(package: Package, folder: Path, *, same_as: Path | None = None) -> None
         write_table(package.reference, fresh / REFERENCE)
     files = {path.name: path for path in sorted(fresh.iterdir())} if package.bound else {}
     (fresh / RECORD).write_text(text_of(_record(package), files), encoding="utf-8", newline="\n")
+    for path in fresh.iterdir():
+        flush(path)
     if folder.exists():
         folder.replace(old)
     fresh.replace(folder)
