@@ -25,4 +25,7 @@ scale:            ## add what SLURM, Ray, PostgreSQL and remotes need to the env
 show:             ## compare experiments: only what differs between them
 	$(PYTHON) bootstrap.py dvc exp show --only-changed --drop ".*\.(py|csv|json|txt|parquet|j2)$$|^conf$$|^src.*|^data/.*|^models.*|^predictions.*"
 
-.PHONY: help repro test lint pins scale show
+sbom:             ## write sbom.json, a CycloneDX list of every pinned package
+	$(PYTHON) bootstrap.py uv tool run -q --from cyclonedx-bom==7.3.0 cyclonedx-py requirements constraints-dev.txt --pyproject pyproject.toml --output-reproducible --sv 1.6 -o sbom.json
+
+.PHONY: help repro test lint pins scale show sbom

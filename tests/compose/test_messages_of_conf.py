@@ -10,6 +10,7 @@ from toy_conf import ROOT, edit, make_toy_conf
 from cairn.compose.conf import compose
 from cairn.compose.validate import Origin, read_config, traps
 from cairn.errors import UserError
+from cairn.settings.expressions import METHODS
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +161,10 @@ WRONG = {
         "data.derive.wrad: the contract has no column 'wrad'; did you mean 'ward'?"
     ),
     "+data.derive.ward='nights >'": "data.derive.ward: 'nights >' cannot be read as an expression",
+    "+data.derive.ward='nights.map.__globals__'": (
+        "data.derive.ward: 'nights.map.__globals__': .__globals__ is not allowed; after a column there are "
+        + ", ".join(f".{name}()" for name in sorted(METHODS[""]))
+    ),
     "data.leakage.trusted=[aeg]": (
         "data.leakage.trusted: the contract has no column 'aeg'; did you mean 'age'?"
     ),

@@ -285,3 +285,97 @@ def test_loading_a_model_of_scikit_learn_does_not_import_torch(saved):
     subprocess.run(
         [sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     )
+
+
+@pytest.fixture
+def copied(saved, tmp_path):
+    """A saved model, and a way to edit its record; as is, or with the hashes taken out, as an older one."""
+    save(replace(load(saved / "logistic-none"), reference=table(5)), tmp_path / "model")
+    file = tmp_path / "model/package.json"
+
+    def edit(change, *, older):
+        record = json.loads(file.read_text(encoding="utf-8"))
+        change(record)
+        if older:
+            del record["sha256"]
+        file.write_text(json.dumps(record), encoding="utf-8")
+        return tmp_path / "model"
+
+    return edit
+
+
+EDITS = {
+    "classes swapped": lambda r: r["classes"].reverse(),
+    "a third class": lambda r: r["classes"].append("x"),
+    "no class": lambda r: r.update(classes=[]),
+    "features reversed": lambda r: r["features"].reverse(),
+    "a feature left out": lambda r: r["features"].pop(),
+    "no features": lambda r: r.update(features=[], inputs={}),
+    "threshold NaN": lambda r: r.update(threshold=float("nan")),
+    "threshold infinite": lambda r: r.update(threshold=float("inf")),
+    "threshold text": lambda r: r.update(threshold="x"),
+    "another task": lambda r: r.update(task="regression"),
+    "no task": lambda r: r.pop("task"),
+    "unknown task": lambda r: r.update(task="guess"),
+    "a kind unknown": lambda r: r["inputs"]["width"].update(kind="colour"),
+    "inputs a list": lambda r: r.update(inputs=[1]),
+    "config a text": lambda r: r.update(config="seed"),
+    "unknown key": lambda r: r.update(more=1),
+    "raw without order": lambda r: r.update(raw={"width": {"kind": "numeric"}}),
+}
+
+
+@pytest.mark.parametrize("older", [False, True])
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edited_record_is_refused_in_one_line_with_and_without_hashes(copied, name, older):
+    folder = copied(EDITS[name], older=older)
+    with pytest.raises(UserError) as error:
+        load(folder)
+    (line,) = str(error.value).splitlines()
+    assert line.startswith(str(folder))
+
+
+def test_a_record_without_hashes_loads_and_keeps_to_have_none(copied, tmp_path):
+    loaded = load(copied(lambda record: None, older=True))
+    assert not loaded.bound
+    save(loaded, tmp_path / "again")
+    assert "sha256" not in json.loads((tmp_path / "again/package.json").read_text(encoding="utf-8"))
+
+
+def test_a_small_edit_that_fits_every_field_is_noticed_by_the_hash(copied):
+    with pytest.raises(UserError, match=r"package\.json was changed after it was saved"):
+        load(copied(lambda record: record.update(threshold=0.5), older=False))
+
+
+@pytest.mark.parametrize("name", ["model.skops", "reference.parquet"])
+@pytest.mark.parametrize("how", ["another", "flipped", "missing"])
+def test_files_that_were_not_saved_together_are_refused(copied, saved, name, how):
+    file = copied(lambda record: None, older=False) / name
+    content = file.read_bytes()
+    flipped = content[:500] + bytes([content[500] ^ 1]) + content[501:]
+    other = (saved / "mlp-none/model.skops").read_bytes()
+    file.unlink()
+    if how != "missing":
+        file.write_bytes({"another": other, "flipped": flipped}[how])
+    with pytest.raises(UserError, match=name) as error:
+        load(file.parent, with_model=False)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "5", "{}", "\x00", '{"format": 1}'])
+def test_a_record_that_is_none_is_refused_in_one_line(copied, text):
+    folder = copied(lambda record: None, older=False)
+    (folder / "package.json").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError) as error:
+        load(folder)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"no archive", None])
+def test_a_model_file_of_an_older_package_that_cannot_be_read_is_one_line(copied, content):
+    file = copied(lambda record: None, older=True) / "model.skops"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    with pytest.raises(UserError, match=r"model\.skops") as error:
+        load(file.parent)
+    assert "\n" not in str(error.value)

@@ -1,6 +1,7 @@
 """bootstrap.py passes pip's settings on to uv, sets up once, and reports an error in one line."""
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from repository import ROOT
 
 spec = importlib.util.spec_from_file_location("bootstrap", ROOT / "bootstrap.py")
@@ -132,3 +134,22 @@ def test_every_target_of_the_makefile_is_one_command_per_line_that_any_shell_can
     for recipe in recipes:
         assert recipe.startswith(("$(PYTHON) bootstrap.py ", '@$(PYTHON) -c "'))
         assert not set("&;<>`") & set(re.sub(r'-c ".*"', "", recipe))
+
+
+@pytest.mark.scale
+def test_the_list_of_packages_names_every_pin():
+    """It downloads the tool that writes the list."""
+    subprocess.run(["make", "--no-print-directory", f"PYTHON={sys.executable}", "sbom"], cwd=ROOT, check=True)
+    file = ROOT / "sbom.json"
+    listed = json.loads(file.read_text(encoding="utf-8"))
+    assert (listed["bomFormat"], listed["specVersion"]) == ("CycloneDX", "1.6")
+    pins = (ROOT / "constraints-dev.txt").read_text(encoding="utf-8").splitlines()
+    wanted = {line.partition(";")[0].strip() for line in pins if line and not line.startswith("#")}
+    assert {f"{part['name']}=={part['version']}" for part in listed["components"]} == wanted
+    file.unlink()
+
+
+def test_the_hosted_workflow_audits_the_pins_and_ours_does_not():
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]
+    assert any("pip-audit" in step.get("run", "") for step in jobs["audit"]["steps"])
+    assert "pip-audit" not in (ROOT / ".ci/run").read_text(encoding="utf-8")

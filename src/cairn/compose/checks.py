@@ -23,7 +23,7 @@ from cairn.settings.contract import Contract
 from cairn.settings.cross_validation import CrossValidationConfig
 from cairn.settings.data import DataConfig
 from cairn.settings.evaluate import METRICS_OF, EvaluateConfig
-from cairn.settings.expressions import names_in
+from cairn.settings.expressions import names_in, parse
 from cairn.settings.features import FeaturesConfig
 from cairn.settings.kpi import CostKpi, KpiConfig
 from cairn.settings.messages import Problem, problems
@@ -318,8 +318,11 @@ def _declared(
 
 def _read_columns(path: tuple[str, ...], expression: str, columns: Collection[str]) -> Iterator[Problem]:
     used = names_in(expression)
-    if used is None:
-        yield path, f"'{expression}' cannot be read as an expression"
+    try:
+        parse(expression)
+    except ValueError as error:
+        said = f"'{expression}' {error}" if used is None else f"'{expression[:50]}': {error}"
+        yield path, said
     yield from _declared(path, used or [], columns)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from cairn.compose.conf import EXPERIMENT, Composed, compose
 from cairn.compose.overrides import derive, differing
 from cairn.errors import UserError
+from cairn.files import replace_file
 from cairn.settings.yaml_text import parse_yaml
 
 CONF = Path("conf")
@@ -117,9 +118,7 @@ def write(path: Path, text: str) -> None:
     """Replace the file in one step, so that a kill leaves the old one or the new one; equal text is left."""
     if path.exists() and path.read_bytes() == text.encode():
         return
-    new = path.with_suffix(".yaml.new")
-    new.write_text(text, encoding="utf-8", newline="\n")
-    new.replace(path)
+    replace_file(path, text.encode())
 
 
 def stop_if_dvc_read_another(before: dict[str, Any], now: dict[str, Any]) -> None:
@@ -177,8 +176,7 @@ def save_preset(conf: Path, name: str, composed: Composed) -> Path:
         UserError: an invalid or taken name, or a value a preset cannot express.
     """
     path = check_name(conf, name)
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(preset_text(conf, name, composed), encoding="utf-8", newline="\n")
+    replace_file(path, preset_text(conf, name, composed).encode())
     try:
         wrong = differing(compose(conf, [f"{EXPERIMENT}={name}"]).values, composed.values)
     except UserError as error:

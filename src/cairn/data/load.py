@@ -15,6 +15,7 @@ import pyarrow as pa
 from pandas.api import types
 
 from cairn.data.delimited import check_records
+from cairn.data.expressions import evaluate
 from cairn.data.tables import exact, read_raw
 from cairn.errors import UserError
 from cairn.settings.contract import Contract
@@ -225,7 +226,7 @@ def derived(
     so `(delay > 15) * 1` would be 0 for a flight that never arrived.
 
     Raises:
-        UserError: an expression that pandas cannot evaluate on the table, or a name that is taken.
+        UserError: an expression that cannot be evaluated on the table, or a name that is taken.
     """
     for name, expression in data.derive.items():
         if expression is None:
@@ -242,12 +243,14 @@ def derived(
 
 
 def evaluated(table: pd.DataFrame, expression: str, key: str) -> pd.Series:
-    """Return the value of a pandas expression for every row.
+    """Return the value of an expression for every row.
 
     Raises:
-        UserError: pandas cannot evaluate it; the message begins with the key.
+        UserError: it cannot be evaluated; the message begins with the key.
     """
     try:
-        return pd.Series(table.eval(expression), index=table.index)
-    except Exception as error:  # numexpr, ast and the columns' methods raise exceptions of any kind
-        raise UserError(f"{key}: '{expression}': {error}") from error
+        return pd.Series(evaluate(table, expression), index=table.index)
+    except KeyError as error:
+        raise UserError(f"{key}: '{expression}': the table has no column {error}") from error
+    except Exception as error:  # the columns' methods raise exceptions of any kind
+        raise UserError(f"{key}: '{expression}': {' '.join(str(error).split())}") from error

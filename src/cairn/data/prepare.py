@@ -61,7 +61,7 @@ def prepare_table(raw: pd.DataFrame, contract: Contract, data: DataConfig) -> Pr
         data: derived columns, rows to drop, target and task.
 
     Raises:
-        UserError: every violation of the contract, an expression pandas cannot evaluate, no row left, or a
+        UserError: every violation of the contract, an expression that cannot be evaluated, no row left, or a
             target that does not fit the task.
     """
     table = derived(with_dates(raw, contract), data, contract).reset_index(drop=True)
@@ -101,7 +101,7 @@ def usable_rows(table: pd.DataFrame, data: DataConfig) -> tuple[pd.DataFrame, di
         The rows left with their position in the source as int64 `row_id`, and rows dropped by reason.
 
     Raises:
-        UserError: a drop_where expression that pandas cannot evaluate, no row left, or a target that does not
+        UserError: a drop_where expression that cannot be evaluated, no row left, or a target that does not
             fit the task.
     """
     if "row_id" in table.columns:

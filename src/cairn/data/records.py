@@ -5,6 +5,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from cairn.files import replace_file
+
 DIGITS = 6
 
 
@@ -21,10 +23,7 @@ def write_json(record: Any, path: Path, digits: int = DIGITS) -> None:
 
 def write_text(text: str, path: Path) -> None:
     """Write a file of text, the same bytes on every system, replacing an old one in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(text, encoding="utf-8", newline="\n")
-    unfinished.replace(path)
+    replace_file(path, text.encode())
 
 
 def rounded(value: Any, digits: int = DIGITS) -> Any:

@@ -11,6 +11,7 @@ from pyarrow import feather
 
 from cairn.data.delimited import check_records, written
 from cairn.errors import UserError
+from cairn.files import replacing
 
 EXACT = 2**53
 """Up to here float64 holds every whole number."""
@@ -106,7 +107,5 @@ def row_hashes(table: pd.DataFrame) -> pd.Series:
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a Parquet file, replacing an old one in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    table.to_parquet(unfinished, index=False, compression="zstd")
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        table.to_parquet(unfinished, index=False, compression="zstd")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from cairn.data.predictions import Floats
 from cairn.errors import UserError
+from cairn.files import replacing
 from cairn.metrics.decisions import decision_threshold
 from cairn.models.package import Package, reference_rows
 from cairn.settings.calibration import CalibrationConfig
@@ -16,6 +17,12 @@ from cairn.settings.kpi import KpiConfig
 
 SCORES = Path("models/fitted/validation.npy")
 """The validation rows as the fitted model scores them, (n,) or (n, k), see Package.scores."""
+
+
+def save_scores(scores: Floats) -> None:
+    """Write the scores of validation beside the fitted model."""
+    with replacing(SCORES) as unfinished, unfinished.open("wb") as file:
+        np.save(file, scores)
 
 
 def finish(

@@ -5,10 +5,10 @@ package.json        inputs (contract, raw columns), outputs (task, classes, thre
 reference.parquet   a few validation rows: an example, the background of explanations, and a self-test
 """
 
-import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
@@ -24,15 +24,17 @@ from cairn.data.load import derived, with_dates
 from cairn.data.predictions import Floats
 from cairn.data.tables import read_table, write_table
 from cairn.errors import UserError
+from cairn.files import flush
+from cairn.models.record import FORMAT, RECORD, Label, Record, read_record, text_of
 from cairn.models.trust import is_trusted, skops_io
 from cairn.settings.contract import Column, Contract
 from cairn.settings.data import DataConfig, Task
 from cairn.settings.expressions import names_in
 
-Label = str | int | bool
 NUMBERS = (bool, int, float, np.bool_, np.number)
-MODEL, RECORD, REFERENCE = "model.skops", "package.json", "reference.parquet"
-FORMAT = 1
+MODEL, REFERENCE = "model.skops", "reference.parquet"
+SAME = ("task", "target", "classes", "threshold", "config", "versions", "types")
+"""What a package and its record both have."""
 
 TILE = 64
 """Rows are predicted in multiples of this number: BLAS then uses the same instructions for every row."""
@@ -65,6 +67,7 @@ class Package:
             way; empty in a model saved by an older version.
         types: by column of raw, what train held: number, text, true or false, moment (see cairn.data.load).
         reference: up to REFERENCE_ROWS rows of validation with the columns of raw; None in an older model.
+        bound: the record holds the hashes of the files; False in an older model.
     """
 
     encoder: Any
@@ -79,6 +82,7 @@ class Package:
     raw: Contract = field(default_factory=lambda: Contract(columns={}))
     types: dict[str, str] = field(default_factory=dict)
     reference: pd.DataFrame | None = None
+    bound: bool = True
 
     def __repr__(self) -> str:
         """Return one line: the contract and the reference rows would fill a screen."""
@@ -141,7 +145,7 @@ class Package:
         """Return the frame with the inputs that data.derive computes, where it lacks them.
 
         Raises:
-            UserError: an expression that pandas cannot evaluate on the frame.
+            UserError: an expression that cannot be evaluated on the frame.
         """
         needed = {
             name: expression
@@ -240,15 +244,17 @@ def save(package: Package, folder: Path, *, same_as: Path | None = None) -> None
     Raises:
         TypeError: the estimator has an attribute that skops cannot write.
     """
-    text = json.dumps(_record(package), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     content = (same_as / MODEL).read_bytes() if same_as else _written(package)
     fresh, old = (folder.with_name(f".{folder.name}.{kind}-{os.getpid()}") for kind in ("new", "old"))
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     (fresh / MODEL).write_bytes(content)
-    (fresh / RECORD).write_text(text + "\n", encoding="utf-8", newline="\n")
     if package.reference is not None:
         write_table(package.reference, fresh / REFERENCE)
+    files = {path.name: path for path in sorted(fresh.iterdir())} if package.bound else {}
+    (fresh / RECORD).write_text(text_of(_record(package), files), encoding="utf-8", newline="\n")
+    for path in fresh.iterdir():
+        flush(path)
     if folder.exists():
         folder.replace(old)
     fresh.replace(folder)
@@ -270,30 +276,39 @@ def load(folder: Path, trust: Sequence[str] = (), *, with_model: bool = True) ->
         with_model: False leaves encoder and estimator None, which saves the time to import scikit-learn.
 
     Raises:
-        UserError: no package in the folder, one of another format, or types that are not trusted.
+        UserError: no package in the folder, one that was damaged or edited, or types that are not trusted.
     """
-    if not (folder / MODEL).exists() or not (folder / RECORD).exists():
-        raise UserError(f"{folder}: no saved model; run `dvc repro` or `dvc pull`")
-    record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    if record.pop("format") != FORMAT:
-        raise UserError(f"{folder}: saved by another version of cairn; run `dvc repro`")
+    missing = [name for name in (MODEL, RECORD) if not (folder / name).exists()]
+    if missing:
+        raise UserError(f"{folder}: no saved model ({missing[0]} is missing); run `dvc repro` or `dvc pull`")
+    record = read_record(folder)
     model = _model(folder, trust) if with_model else {"encoder": None, "estimator": None}
-    inputs, raw = record.pop("inputs"), record.pop("raw", {})
-    columns = {name: Column.model_validate(inputs[name]) for name in record.pop("features")}
-    sources = {name: Column.model_validate(raw[name]) for name in record.pop("raw_order", [])}
+    _stop_on_another_model(folder, record, **model)
     reference = read_table(folder / REFERENCE) if (folder / REFERENCE).exists() else None
     return Package(
         **model,
-        contract=Contract(columns=columns),
-        raw=Contract(columns=sources),
+        contract=Contract(columns={name: record.inputs[name] for name in record.features}),
+        raw=Contract(columns={name: record.raw[name] for name in record.raw_order}),
         reference=reference,
-        **record,
+        bound=record.sha256 is not None,
+        **{name: getattr(record, name) for name in SAME},
     )
 
 
+def _stop_on_another_model(folder: Path, record: Record, encoder: Any, estimator: Any) -> None:
+    """Raise UserError where the model was fitted on other columns or classes than its record says."""
+    columns = getattr(encoder, "feature_names_in_", None)
+    if columns is not None and list(columns) != record.features:
+        raise UserError(f"{folder}: {MODEL} was fitted on other columns than {RECORD} lists; run `dvc repro`")
+    codes = getattr(estimator, "classes_", None) if record.task != "regression" else None
+    if codes is not None and not set(codes) <= set(range(len(record.classes))):
+        raise UserError(f"{folder}: {MODEL} has other classes than {RECORD} lists; run `dvc repro`")
+
+
 def _model(folder: Path, trust: Sequence[str]) -> dict[str, Any]:
-    skops = skops_io()
-    needed = skops.get_untrusted_types(file=folder / MODEL)
+    skops, file = skops_io(), folder / MODEL
+    with _readable(file):
+        needed = skops.get_untrusted_types(file=file)
     trusted = tuple(f"{prefix}." for prefix in trust)
     strange = [name for name in needed if not f"{name}.".startswith(trusted) and not is_trusted(name)]
     if strange:
@@ -302,7 +317,21 @@ def _model(folder: Path, trust: Sequence[str]) -> dict[str, Any]:
             f"{folder}: has types that are not trusted: {', '.join(strange)};"
             f" if you know where the model comes from, trust them: load(..., trust={roots})"
         )
-    return skops.load(folder / MODEL, trusted=needed)
+    with _readable(file):
+        model = skops.load(file, trusted=needed)
+    if not isinstance(model, dict) or model.keys() != {"encoder", "estimator"}:
+        raise UserError(f"{file}: holds no encoder and estimator; run `dvc repro`")
+    return model
+
+
+@contextmanager
+def _readable(file: Path) -> Generator[None]:
+    """Say in one line that a file of skops cannot be read: its readers raise exceptions of any kind."""
+    try:
+        yield
+    except Exception as error:
+        said = " ".join(str(error).split())[:200]
+        raise UserError(f"{file} cannot be read ({type(error).__name__}: {said}); run `dvc repro`") from error
 
 
 def raw_contract(contract: Contract, features: list[str], data: DataConfig) -> Contract:

@@ -6,15 +6,15 @@ writes: code/STAGE.txt for every other stage
 
 from pathlib import Path
 
+from cairn.files import replace_file
 from cairn.imports import code_of_stage, remember
 
 
 def main() -> None:
     """Write code/STAGE.txt for every stage: a line `SHA256  PATH` per file it reaches by import."""
     folder = Path("code")
-    folder.mkdir(exist_ok=True)
     for path in Path(__file__).parent.glob("[a-z]*.py"):
         if path.stem != "code":
             text = code_of_stage(path.stem)
-            (folder / f"{path.stem}.txt").write_text(text, encoding="utf-8", newline="\n")
+            replace_file(folder / f"{path.stem}.txt", text.encode())
     remember()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cairn.datasets.published import BUNDLED, SOURCES, csv_of, files_of
 from cairn.errors import UserError, did_you_mean
+from cairn.files import replace_file
 
 RAW = Path("data/raw")
 
@@ -21,7 +22,7 @@ def write_folder(content: dict[str, bytes], folder: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     for name, data in content.items():
-        (unfinished / name).write_bytes(data)
+        replace_file(unfinished / name, data)
     if folder.exists():
         shutil.rmtree(folder)
     unfinished.rename(folder)
@@ -35,8 +36,7 @@ def main(name: str) -> None:
     """
     if name in BUNDLED:
         table, file = csv_of(BUNDLED[name]), RAW / f"{name}.csv"
-        RAW.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(table)
+        replace_file(file, table)
         print(f"ingest: {len(table) / 1e6:.2f} MB in {file.as_posix()}")
         return
     if name not in SOURCES:

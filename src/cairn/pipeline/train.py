@@ -10,12 +10,11 @@ import os
 from contextlib import nullcontext
 from pathlib import Path
 
-import numpy as np
-
 from cairn.data.parts import CONTRACT, PARTS, load_prepared
+from cairn.data.records import write_text
 from cairn.imports import code_of_stage
 from cairn.models.build import training_curve
-from cairn.models.calibration import SCORES
+from cairn.models.calibration import SCORES, save_scores
 from cairn.models.package import save
 from cairn.models.recipe import Recipe
 from cairn.models.resume import resume_key, snapshot_folder
@@ -50,10 +49,9 @@ def main(
         if not first:
             return
         save(package, SCORES.parent)
-        np.save(SCORES, package.scores(prepared.validation))
-    CURVE.parent.mkdir(exist_ok=True)
+        save_scores(package.scores(prepared.validation))
     curve = training_curve(package.estimator)
-    curve.to_csv(CURVE, index=False, float_format="%.6g", lineterminator="\n")
+    write_text(curve.to_csv(index=False, float_format="%.6g", lineterminator="\n"), CURVE)
     print(f"train: {model.name} on {len(prepared.train):,} rows and {len(package.features)} features")
     if len(package.features) < len(recipe.candidates):
         chosen = ", ".join(package.features)

@@ -37,7 +37,7 @@ class DataConfig(Section):
         positive: the value of a binary target that counts as the event; null: true
         time: datetime column that orders the rows (split: time) and defines their block; null: none
         group: column whose rows stay together (split: group); null: none
-        derive: NAME: pandas expression that computes a column from others; may be the target
+        derive: NAME: expression of pandas' language that computes a column from others; may be the target
         drop_where: REASON: pandas condition; such rows are dropped and counted; null: none
         leakage: when a column counts as a leak of the target
     """
