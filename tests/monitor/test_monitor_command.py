@@ -52,12 +52,13 @@ def table(first, days, seed):
     return made
 
 
-def build(root, task="binary", time="day"):
+def build(root, task="binary", time="day", load=None):
     """Make a checkout whose pipeline has run: data, splits and model; the model has seen none of `new`."""
     parts = {"train": table(0, TRAIN, 0), "validation": table(TRAIN, VALIDATION, 1)}
     data = {"name": "toy", "source": "data.csv", "contract": "contract.yaml", "task": task, "time": time}
-    data["target"] = synthetic.TARGETS[task]
-    pd.concat(parts.values(), ignore_index=True).to_csv(root / "data.csv", index=False)
+    data |= {"target": synthetic.TARGETS[task], "load": load}
+    sep = (load or {}).get("sep", ",")
+    pd.concat(parts.values(), ignore_index=True).to_csv(root / "data.csv", index=False, sep=sep)
     for name, part in parts.items():
         write_table(part.assign(row_id=part["id"]), root / f"data/splits/{name}.parquet")
     made = synthetic.fit("hist_gbdt", task, **parts)
@@ -213,6 +214,21 @@ def test_the_log_of_the_service_gives_the_windows_and_scores_of_the_rows_that_it
         [one["ratio"] for one in whole["windows"]], rel=1e-4
     )
     assert found["stretches"][0]["scores"] == whole["stretches"][0]["scores"]
+
+
+def test_rows_are_read_as_data_load_says_and_an_argument_may_differ(tmp_path, capsys):
+    root = build(tmp_path, load={"_target_": "pandas.read_csv", "sep": ";"})
+    made = new(root)
+    os.chdir(root)
+    assert main(["monitor", "new.csv", "--load", "sep=;"]) == 1
+    assert "no column" in capsys.readouterr().err
+    code, found = run(root, "new.csv", "--load", "sep=,")
+    assert (code, found["rows"], found["calibration"]["windows"]) == (0, len(made), TRAIN)
+    made.to_parquet(root / "new.parquet")
+    assert run(root, "new.parquet")[1]["windows"] == found["windows"]
+    os.chdir(root)
+    assert main(["monitor", "new.parquet", "--load", "sep=,"]) == 1
+    assert "by its extension, not by data.load" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("task", "primary"), [("multiclass", "log_loss"), ("regression", "rmse")])

@@ -179,6 +179,10 @@ def _own_contract(package: "Package") -> Any:
 
 
 def _value(text: str) -> Any:
+    """Return what YAML reads in a value, or the text itself if it is no YAML, such as a comma."""
     from cairn.settings.yaml_text import parse_yaml
 
-    return parse_yaml(f"value: {text}", "--load")["value"]
+    try:
+        return parse_yaml(f"value: {text}", "--load")["value"]
+    except UserError:
+        return text

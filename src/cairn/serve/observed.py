@@ -21,7 +21,7 @@ from cairn.serve.fields import MARKERS
 from cairn.serve.model import Found
 from cairn.serve.outcomes import output_columns
 from cairn.serve.predictor import Predictor
-from cairn.serve.sources import stop_on_untrusted, whole_table
+from cairn.serve.sources import READ_CSV, format_of, needs_loader, stop_on_untrusted, whole_table
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
 from cairn.settings.expressions import names_in
@@ -86,10 +86,7 @@ def read_rows(
     """
     data = DataConfig.model_validate(package.config["data"])
     if kind == "rows":
-        function = data.load and data.load | dict(options or {})
-        if function:
-            stop_on_untrusted(function, trust)
-        raw = load(data.model_copy(update={"source": str(path), "load": function}))
+        raw = _raw(path, package, trust, options or {})
         return of_raw_rows(raw, str(path), package, contract, time)
     if options:
         raise UserError(f"--load: {path} holds predictions; only raw rows are read by data.load")
@@ -110,6 +107,22 @@ def read_rows(
         targets(frame, data, package),
         broken_rows(frame, contract),
     )
+
+
+def _raw(path: Path, package: Package, trust: Sequence[str], options: Mapping[str, Any]) -> pd.DataFrame:
+    """Read raw rows as `predict` does: by data.load where only that can, else by the extension."""
+    data = DataConfig.model_validate(package.config["data"])
+    if data.load is not None:
+        text = data.load["_target_"] == READ_CSV and format_of(path) in ("csv", "tsv")
+        if text or needs_loader(path, None, package):
+            function = data.load | dict(options)
+            stop_on_untrusted(function, trust)
+            return load(data.model_copy(update={"source": str(path), "load": function}))
+    elif path.is_dir():
+        raise UserError(f"{path}: the model was trained on a file ({data.source}); name a file")
+    if options:
+        raise UserError(f"--load: {path} is read by its extension, not by data.load")
+    return in_plain_types(read_raw(path))
 
 
 def of_raw_rows(

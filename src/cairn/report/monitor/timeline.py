@@ -5,6 +5,7 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from cairn.metrics.evaluation import Score
 from cairn.monitor.record import Monitored
@@ -26,6 +27,8 @@ def window_figure(found: Monitored) -> Figure:
     axes.plot(places[voted], ratios[voted], "o", color=OTHERS[3], markersize=3.5)
     axes.axhline(found.calibration.threshold, color=MODEL, linewidth=1.2)
     axes.set_yscale("log")
+    for axis_format in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        axis_format(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
     axes.set(ylabel="largest ratio")
     _ticks(axes, [window.name for window in judged])
     return figure
