@@ -90,7 +90,10 @@ class _Plain(TyperCommand):
 
 
 class _Checked(_Plain):
-    """A command that computes: on the pinned versions, with the threads that params.yaml sets."""
+    """A command that computes: on the pinned versions, with the threads that params.yaml sets.
+
+    An exported model has no params.yaml, and one thread unless the environment says otherwise.
+    """
 
     def invoke(self, ctx: Any) -> Any:
         from cairn.pins import PINS, stop_on_other_versions
@@ -98,6 +101,8 @@ class _Checked(_Plain):
 
         if (ROOT / "params.yaml").exists():
             use_threads(read_sections(["threads"])["threads"])
+        elif "OMP_NUM_THREADS" not in os.environ:
+            use_threads(1)
         stop_on_other_versions(PINS)
         return super().invoke(ctx)
 
