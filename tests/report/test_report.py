@@ -6,6 +6,7 @@ these again and review their diff:
     CAIRN_GOLDEN=1 pytest tests/report -k golden
 """
 
+import base64
 import hashlib
 import os
 import re
@@ -34,6 +35,7 @@ from cairn.metrics.evaluation import Evaluation
 from cairn.pipeline import report
 from cairn.report.card.words import best_other_policy, summary
 from cairn.report.numbers import number
+from cairn.report.page import render
 from cairn.report.plots.canvas import to_svg
 from cairn.report.plots.figures import roc_figure, training_figure
 
@@ -444,3 +446,16 @@ def test_a_number_in_words_reads_back_as_the_rounded_number(value, digits):
         value, rel=1e-14, abs=0.51 * 10**-digits
     )
     assert not re.fullmatch(r"−0(\.0*)?", text)
+
+
+def test_only_the_scripts_of_the_template_may_run(tmp_path):
+    """A script that gets into a page past the escaping has no hash in its policy."""
+    (tmp_path / "page.html.j2").write_text(
+        '{% extends "frame.html.j2" %}{% block body %}{{ text }}{{ raw | safe }}{% endblock %}'
+    )
+    page = render(tmp_path / "page.html.j2", text="<script>1</script>", raw="<script>alert(1)</script>")
+    (policy,) = re.findall(r"script-src ([^;\"]*)", page)
+    plain, ours = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    assert plain == "alert(1)"
+    digest = base64.b64encode(hashlib.sha256(ours.encode()).digest()).decode()
+    assert policy == f"'sha256-{digest}'"

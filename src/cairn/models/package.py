@@ -280,7 +280,7 @@ def load(folder: Path, trust: Sequence[str] = (), *, with_model: bool = True) ->
     """
     missing = [name for name in (MODEL, RECORD) if not (folder / name).exists()]
     if missing:
-        raise UserError(f"{folder}: no saved model ({missing[0]} is missing); run `dvc repro` or `dvc pull`")
+        raise UserError(f"{folder / missing[0]}: no saved model here; run `dvc repro` or `dvc pull`")
     record = read_record(folder)
     model = _model(folder, trust) if with_model else {"encoder": None, "estimator": None}
     _stop_on_another_model(folder, record, **model)

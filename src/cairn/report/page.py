@@ -1,5 +1,7 @@
 """What the HTML pages share: frame, style sheet, embedded figures, and what both say about a table."""
 
+import base64
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,10 +12,17 @@ from cairn.report.numbers import moment, number, percent, short
 from cairn.settings.contract import Column, Contract
 from cairn.settings.data import DataConfig
 
+NO_SCRIPT = "'none'"
+
 
 def render(template: Path, **content: Any) -> str:
-    """Fill a template that extends frame.html.j2; all text except Markup is escaped."""
+    """Fill a template that extends frame.html.j2; all text except Markup is escaped.
+
+    The page's content security policy names the scripts of the template by their hashes: no other one runs.
+    Styles may be inline: those of figures are attributes, which have no hashes, and a style runs no code.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
 
     environment = Environment(
         loader=FileSystemLoader([template.parent, Path(__file__).parent]),
@@ -22,8 +31,17 @@ def render(template: Path, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    hashes: list[str] = []
+
+    def script(code: str) -> Markup:
+        digest = hashlib.sha256(code.encode()).digest()
+        hashes.append(f"'sha256-{base64.b64encode(digest).decode()}'")
+        return Markup("<script>") + Markup(code) + Markup("</script>")
+
     environment.filters |= {"percent": percent, "number": number, "short": short, "moment": moment}
-    return environment.get_template(template.name).render(**content)
+    environment.filters["script"] = script
+    page = environment.get_template(template.name).render(**content)
+    return page.replace("script-src SCRIPTS", f"script-src {' '.join(hashes) or NO_SCRIPT}", 1)
 
 
 def embedded(svg: str, prefix: str) -> str:

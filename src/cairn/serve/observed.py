@@ -21,7 +21,7 @@ from cairn.serve.fields import MARKERS
 from cairn.serve.model import Found
 from cairn.serve.outcomes import output_columns
 from cairn.serve.predictor import Predictor
-from cairn.serve.sources import READ_CSV, format_of, needs_loader, stop_on_untrusted, whole_table
+from cairn.serve.sources import TEXT_READERS, format_of, needs_loader, stop_on_untrusted, whole_table
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
 from cairn.settings.expressions import names_in
@@ -113,7 +113,7 @@ def _raw(path: Path, package: Package, trust: Sequence[str], options: Mapping[st
     """Read raw rows as `predict` does: by data.load where only that can, else by the extension."""
     data = DataConfig.model_validate(package.config["data"])
     if data.load is not None:
-        text = data.load["_target_"] == READ_CSV and format_of(path) in ("csv", "tsv")
+        text = data.load["_target_"] in TEXT_READERS and format_of(path) in ("csv", "tsv")
         if text or needs_loader(path, None, package):
             function = data.load | dict(options)
             stop_on_untrusted(function, trust)

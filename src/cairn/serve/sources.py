@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Format = Literal["csv", "tsv", "jsonl", "parquet", "feather"]
 OUR_LOADERS = ("cairn.datasets.", "cairn.data.folder.", "cairn.data.tables.", "pandas.read_")
-READ_CSV = ("pandas.read_csv", READ_TEXT)
+TEXT_READERS = ("pandas.read_csv", READ_TEXT)
 ROWS = 16_384
 """Rows of a block, where the source lets us choose."""
 PARQUET_BYTES = 1 << 18
@@ -123,7 +123,7 @@ def needs_loader(path: Path, kind: Format | None, package: Package) -> bool:
     load, source = data.get("load"), Path(data.get("source", ""))
     if not load or kind or path.suffix.lower() != source.suffix.lower():
         return False
-    return load["_target_"] not in READ_CSV or dialect_of({"sep": ",", **load}) is None
+    return load["_target_"] not in TEXT_READERS or dialect_of({"sep": ",", **load}) is None
 
 
 @contextmanager
@@ -256,7 +256,7 @@ def _numbers(package: Package) -> frozenset[str]:
 
 
 def _dialect(kind: Format, load: Mapping[str, Any]) -> Dialect:
-    options = load if load.get("_target_") in READ_CSV else {}
+    options = load if load.get("_target_") in TEXT_READERS else {}
     found = dialect_of({"sep": "\t" if kind == "tsv" else ","} | dict(options))
     if found is None:
         raise UserError(f"data.load: a file cannot be read in blocks with {', '.join(map(str, options))}")
