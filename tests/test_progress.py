@@ -52,6 +52,7 @@ def screen(text: str) -> list[str]:
     return lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "seen"),
     [
@@ -71,6 +72,7 @@ def test_short_work_shows_no_line():
     assert screen(text) == ["baseline: prior, linear", ""]
 
 
+@pytest.mark.slow
 def test_the_line_is_cleared_before_an_error_too():
     failing = WORK.format(seconds="2.5); raise SystemExit('no such device'")
     assert screen(shown(failing, code=1)) == ["no such device", ""]

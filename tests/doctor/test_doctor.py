@@ -99,6 +99,7 @@ def test_what_is_wrong_ends_with_exit_code_1_and_every_line_has_a_cure(checkout)
     assert "Traceback" not in text
 
 
+@pytest.mark.slow
 def test_neither_conflict_markers_nor_a_truncated_file_stop_the_doctor(checkout, root):
     params = checkout.read("params.yaml")
     conflict = f"<<<<<<< HEAD\n{params}=======\n{params}>>>>>>> other\n"
@@ -235,6 +236,7 @@ def test_a_remote_that_does_not_answer_is_wrong_and_one_that_does_is_not(checkou
         served.wait()
 
 
+@pytest.mark.slow
 def test_a_remote_is_not_waited_for_without_end(checkout, root, monkeypatch):
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))

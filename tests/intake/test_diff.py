@@ -99,6 +99,7 @@ def test_numbers_far_outside_their_old_range_are_named():
     assert column(changes(old, pd.DataFrame({"n": range(106)})), "n").notes == ()
 
 
+@pytest.mark.slow
 def test_chance_alone_raises_no_alarm_and_a_true_shift_does():
     random = np.random.default_rng(0)
     alarms = {"same": 0, "other": 0}

@@ -192,6 +192,7 @@ def test_a_category_that_repeats_is_no_owner(name):
     assert name in plan.named("feature")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_a_table_of_many_words_and_a_date_gives_no_warning_of_pandas():
     answers = pd.DataFrame({f"question_{i}": RNG.choice(["ja", "nein"], ROWS) for i in range(120)})

@@ -233,6 +233,7 @@ def test_a_blank_label_is_missing(tmp_path):
 # types
 
 
+@pytest.mark.slow
 def test_types_of_arrow_and_pandas_are_as_those_of_numpy(tmp_path):
     plain = table(flag=RNG.random(ROWS) < 0.5, name=RNG.choice(["a", "b"], ROWS))
     unused = pd.Categorical(plain["g"], categories=["a", "b", "c", "d", "never"])

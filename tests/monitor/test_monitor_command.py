@@ -165,6 +165,7 @@ def test_a_model_that_became_worse_is_known_by_its_labels_alone(here):
     assert found["backtest"]["worst_error"] > 0.3
 
 
+@pytest.mark.slow
 def test_predictions_and_labels_that_arrive_later_give_the_same_scores_and_their_delay(here):
     frame = new(here)
     frame.drop(columns=["late", "class", "delay"]).to_csv(here / "unlabelled.csv", index=False)
@@ -216,6 +217,7 @@ def test_the_log_of_the_service_gives_the_windows_and_scores_of_the_rows_that_it
     assert found["stretches"][0]["scores"] == whole["stretches"][0]["scores"]
 
 
+@pytest.mark.slow
 def test_rows_are_read_as_data_load_says_and_an_argument_may_differ(tmp_path, capsys):
     root = build(tmp_path, load={"_target_": "pandas.read_csv", "sep": ";"})
     made = new(root)
@@ -231,6 +233,7 @@ def test_rows_are_read_as_data_load_says_and_an_argument_may_differ(tmp_path, ca
     assert "by its extension, not by data.load" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "primary"), [("multiclass", "log_loss"), ("regression", "rmse")])
 def test_other_tasks_without_a_time_have_windows_of_rows(task, primary, tmp_path):
     root = build(tmp_path, task, time=None)

@@ -140,6 +140,7 @@ def test_an_undefined_value_is_a_dash():
     assert "None" not in text
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes(tmp_path):
     write_inputs(record_of("binary", priced=True))
     program = (

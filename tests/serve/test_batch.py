@@ -396,6 +396,7 @@ def test_standard_input_to_standard_output(user, monkeypatch, capsys):
     assert "50 rows" in said.err
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_nothing_and_the_next_one_says_that_it_starts_again(user, capsys):
     made = table(50)
     made.to_csv(user / "in.csv", index=False)

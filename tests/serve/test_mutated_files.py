@@ -358,6 +358,7 @@ FOUND = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("found", FOUND.values(), ids=FOUND)
 def test_a_file_that_once_failed(program, found):
     kind, content, output, code, words = found

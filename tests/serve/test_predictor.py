@@ -358,6 +358,7 @@ VALUES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.fixed_dictionaries(dict.fromkeys(RAW, VALUES)), min_size=1, max_size=4))
 def test_rows_and_a_table_of_text_agree(drawn):

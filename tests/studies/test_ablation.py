@@ -110,6 +110,7 @@ def test_the_seeds_noise_is_in_the_interval():
     assert "spread between seeds" in " ".join(to_text(sheet_of(several)).split())
 
 
+@pytest.mark.slow
 def test_columns_are_left_out_one_by_one_and_the_same_again_gives_the_same_bits():
     first, again = (sheet_of(ablated(columns=True, seeds=2)) for _ in range(2))
     assert sorted(part["part"] for part in first.record["parts"]) == sorted(

@@ -133,6 +133,7 @@ def test_trials_of_dead_workers_run_again_and_those_of_living_ones_do_not(toy):
     assert sum(trial.user_attrs[ORIGIN] == EXPLORED for trial in done) == 2
 
 
+@pytest.mark.slow
 def test_a_worker_reruns_the_last_trial_of_a_killed_worker(toy):
     plan, space, study = begun()
     first = begin(study, plan, space, "other.lock")

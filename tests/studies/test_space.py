@@ -181,6 +181,7 @@ def test_an_edit_of_the_space_changes_nothing_that_a_stage_reads(tmp_path):
     assert before == (ROOT / "params.yaml").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_space_that_dvc_composes_into_params_yaml_is_no_override():
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
