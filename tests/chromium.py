@@ -14,6 +14,13 @@ FRAME = """<script>addEventListener("message", (sent) => { document.title = sent
 <iframe src="page.html" width="%d" height="%d" style="border: 0"></iframe>"""
 
 
+def with_script(page, script):
+    """Return a page of HTML with a script of the test, which the page's own policy would not run."""
+    allowed, policies = re.subn(r'script-src [^;"]*', "script-src 'unsafe-inline'", page, count=1)
+    assert policies
+    return allowed.replace("</body>", f"{script}</body>")
+
+
 def browse(address, folder, size, *options):
     """Open an address in headless Chromium; return its output and the addresses that the page requested."""
     program = shutil.which("chromium")

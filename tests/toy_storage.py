@@ -55,7 +55,7 @@ class Toy:
     def copied(self, folder: Path) -> "Toy":
         """Return a copy of the repository and its remote."""
         shutil.copytree(self.checkout.path.parent, folder / "toy", symlinks=True)
-        return Toy(Checkout(folder / "toy/repository"), self.oids)
+        return Toy(Checkout(folder / "toy/repository"), dict(self.oids))
 
 
 def make_toy(folder: Path) -> Toy:

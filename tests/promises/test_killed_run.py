@@ -39,7 +39,7 @@ def killed(toy, words, when):
 def in_the_way(toy):
     """Return what doctor says about git, but for files that are not committed."""
     found = [(state, said) for state, said in git_state(toy.root) if state != "ok"]
-    return [(state, said) for state, said in found if "differ from the last commit" not in said]
+    return [(state, said) for state, said in found if "files are not committed" not in said]
 
 
 def follow(toy, said):

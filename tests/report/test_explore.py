@@ -17,6 +17,7 @@ from hypothesis.extra.pandas import column, data_frames, range_indexes
 from repository import ROOT
 
 from cairn.data.records import read_json
+from cairn.errors import UserError
 from cairn.report.explore.findings import headline
 
 MEGABYTE = 1_000_000
@@ -253,5 +254,9 @@ def test_any_valid_table_has_a_page(here, frame, task, timed):
     target = {"binary": order % 2, "multiclass": (order % 3).astype(str), "regression": order**2.0}
     frame["when"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(order // 3, unit="h")
     kinds = {"word": "categorical", "date": "datetime"}
-    html = look(frame.assign(y=target[task]), task, kinds=kinds, time="when" if timed else None)
+    try:
+        html = look(frame.assign(y=target[task]), task, kinds=kinds, time="when" if timed else None)
+    except UserError as error:  # the split of a few rows may leave one class alone in a part
+        assert task != "regression" and "nothing can be measured on it" in str(error)
+        return
     Page(html)

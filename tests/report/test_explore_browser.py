@@ -6,7 +6,7 @@ Needs the Debian package chromium.
 import re
 
 import pytest
-from chromium import FRAME, LAPTOP, PHONE, WIDTHS, browse
+from chromium import FRAME, LAPTOP, PHONE, WIDTHS, browse, with_script
 from explore_inputs import PAGE, look, table
 from matplotlib.image import imread
 
@@ -47,7 +47,7 @@ def test_the_page_is_shown_without_a_console_message_or_a_request(page, tmp_path
 @pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
 def test_nothing_overflows_the_page_at_either_width(page, tmp_path, size):
     copy = tmp_path / "page.html"
-    copy.write_text(page.read_text(encoding="utf-8").replace("</body>", f"{WIDTHS}</body>"), encoding="utf-8")
+    copy.write_text(with_script(page.read_text(encoding="utf-8"), WIDTHS), encoding="utf-8")
     # A window of the browser is 500 wide at least; a frame in it may be as narrow as a phone.
     (tmp_path / "frame.html").write_text(FRAME % size, encoding="utf-8")
     done, _ = browse(
@@ -63,7 +63,7 @@ def test_the_name_of_a_column_is_not_broken_across_lines(tmp_path, monkeypatch):
     after = {name: {"known": "after", "group": None, "description": "what it is"} for name in names}
     html = look(table("binary").assign(**dict.fromkeys(names, 1.0)), "binary", columns=after)
     copy = tmp_path / "page.html"
-    copy.write_text(html.replace("</body>", f"{BROKEN}</body>"), encoding="utf-8")
+    copy.write_text(with_script(html, BROKEN), encoding="utf-8")
     done, _ = browse(copy.as_uri(), tmp_path, LAPTOP, "--dump-dom")
     assert re.search(r"<title>(.*?)</title>", done.stdout)[1] == "2 names, 0 broken"
 

@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from chromium import FRAME, LAPTOP, PHONE, WIDTHS, browse
+from chromium import FRAME, LAPTOP, PHONE, WIDTHS, browse, with_script
 from http_service import in_thread, saved
 from matplotlib.image import imread
 from starlette.responses import HTMLResponse
@@ -37,8 +37,8 @@ def serve(app, path, text):
     return path
 
 
-def with_script(client, script, path="/"):
-    return client.get(path).content.decode().replace("</body>", f"{script}</body>")
+def changed_page(client, script, path="/"):
+    return with_script(client.get(path).content.decode(), script)
 
 
 def seen(client, path, folder, *options, size=LAPTOP, has_script=True):
@@ -76,7 +76,7 @@ def test_the_page_shows_what_the_service_predicts_for_the_example(service, tmp_p
 def test_a_changed_field_is_predicted_again_and_what_is_wrong_is_said(service, tmp_path):
     client, app, _ = service
     script = CHANGE % (json.dumps("load"), json.dumps("<b>high</b>"))
-    dom = seen(client, serve(app, "/changed", with_script(client, script)), tmp_path)
+    dom = seen(client, serve(app, "/changed", changed_page(client, script)), tmp_path)
     assert "load is not a number" in element(dom, "wrong")
     assert len(re.findall('<input[^>]+aria-invalid="true"', dom)) == 1
     (said,) = client.predict(client.get("/example").json | {"load": "high"}).json["predictions"]
@@ -124,7 +124,7 @@ def test_nothing_overflows_a_page_at_either_width(service, tmp_path, size, path)
     serve(
         app,
         "/page.html",
-        with_script(client, f"<script>setTimeout(() => {{ {WIDTHS[8:-9]} }}, 800)</script>", path),
+        changed_page(client, f"<script>setTimeout(() => {{ {WIDTHS[8:-9]} }}, 800)</script>", path),
     )
     serve(app, "/frame", FRAME % size)
     dom = seen(client, "/frame", tmp_path, has_script=path == "/")

@@ -122,8 +122,8 @@ def main(
         predict = _on_ray(predictor, source.text, workers) if on == "ray" else None
         blocks = predict_source(predictor, source, names(keep), predict)
         _say_if_stopped(target)
-        _say_what_is_missing(predictor, source)
         summary = write_all(blocks, source, sink, listing, stack.close)
+    _say_what_is_missing(predictor, source)
     text = _said(summary, prices(predictor.package), to_table or str(output), listing)
     print(text, file=sys.stderr if output == "-" else sys.stdout)
     if policy == "refuse" and summary.refused:
