@@ -16,7 +16,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from data_servers import wait_until
 from storage_faults import FILES, contents, is_right
 from storage_servers import SERVERS
 from toy_storage import Toy, damage
@@ -240,13 +239,17 @@ def started(root: Path, *words: str) -> subprocess.Popen:
 
 def killed_at(process: subprocess.Popen, store: Path, count: int) -> None:
     """Kill a command and what it started as soon as a store has so many objects."""
-    wait_until(lambda: _at_least(store, count), process, "the transfer")
+    wait_for_files(store, count, process)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
-def _at_least(store: Path, count: int) -> None:
-    assert sum(1 for file in store.rglob("*") if file.is_file()) >= count
+def wait_for_files(store: Path, count: int, process: subprocess.Popen) -> None:
+    """Look all the time whether a store has so many files: the transfer takes a second."""
+    end = time.monotonic() + 60
+    while sum(1 for file in store.rglob("*") if file.is_file()) < count:
+        assert process.poll() is None and time.monotonic() < end
+        time.sleep(0.002)
 
 
 def all_right(store: Path) -> int:
@@ -304,7 +307,7 @@ def test_a_server_killed_in_a_push_loses_nothing(many, tmp_path):
         for name, value in {"url": served.url, **served.options, **served.secrets}.items():
             checkout.dvc("remote", "modify", "--local", "store", name, value)
         process = started(checkout.path, "push", "--timeout", "60")
-        wait_until(lambda: _at_least(served.folder, 60), process, "the push")
+        wait_for_files(served.folder, 60, process)
         served.process.kill()
         served.process.wait()
         said, _ = process.communicate(timeout=200)
