@@ -146,10 +146,11 @@ def _say_what_is_missing(predictor: "Predictor", source: "Source") -> None:
     there = source.columns
     absent = [] if there is None else [name for name in predictor.fields if name not in there]
     if absent and there is not None:
-        shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5} more" if len(absent) > 5 else "")
-        hint = did_you_mean(absent[0], there)
+        from cairn.report.numbers import listed
+
+        shown, hint = listed(absent, 5), did_you_mean(absent[0], there)
         print(
-            f"cairn predict: {source.name}: no column {shown}{hint}: it is missing in every row",
+            f"cairn predict: {source.name}: no column {shown}: missing in every row{hint}",
             file=sys.stderr,
         )
 
