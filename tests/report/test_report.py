@@ -460,3 +460,20 @@ def test_only_the_scripts_of_the_template_may_run(tmp_path):
     assert plain == "alert(1)"
     digest = base64.b64encode(hashlib.sha256(ours.encode()).digest()).decode()
     assert policy == f"'sha256-{digest}'"
+
+
+def test_style_attributes_become_rules_of_the_one_style_sheet_that_the_policy_names(tmp_path):
+    (tmp_path / "page.html.j2").write_text(
+        '{% extends "frame.html.j2" %}{% block body %}'
+        '<p style="left: 1%" class="bar">{{ text }}</p><b style="left: 1%"></b><i style="top: 2%"/>'
+        "{% endblock %}"
+    )
+    page = render(tmp_path / "page.html.j2", text='<p style="color: red">')
+    (policy,) = re.findall(r"style-src ([^;\"]*)", page)
+    (sheet,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    assert policy == f"'sha256-{base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()}'"
+    elements = dict(re.findall(r"<([pbi]) class=\"([^\"]*)\"", page))
+    assert elements["p"].split() == [elements["b"], "bar"] and elements["i"] != elements["b"]
+    rules = dict(re.findall(r"^\.(\w+)\.\w+\.\w+\{(.*)\}$", sheet, re.MULTILINE))
+    assert rules == {elements["b"]: "left: 1%", elements["i"]: "top: 2%"}
+    assert ' style="' not in page and "&lt;p style=" in page

@@ -13,13 +13,13 @@ from cairn.settings.contract import Column, Contract
 from cairn.settings.data import DataConfig
 
 NO_SCRIPT = "'none'"
+STYLED = re.compile(r'(<[a-zA-Z][^<>]*?) style="([^"<>]*)"([^<>]*>)')
 
 
 def render(template: Path, **content: Any) -> str:
     """Fill a template that extends frame.html.j2; all text except Markup is escaped.
 
-    The page's content security policy names the scripts of the template by their hashes: no other one runs.
-    Styles may be inline: those of figures are attributes, which have no hashes, and a style runs no code.
+    The content security policy of the page names its scripts and style sheet by hash: no others count.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -34,19 +34,44 @@ def render(template: Path, **content: Any) -> str:
     hashes: list[str] = []
 
     def script(code: str) -> Markup:
-        digest = hashlib.sha256(code.encode()).digest()
-        hashes.append(f"'sha256-{base64.b64encode(digest).decode()}'")
+        hashes.append(_hash(code))
         return Markup("<script>") + Markup(code) + Markup("</script>")
 
     environment.filters |= {"percent": percent, "number": number, "short": short, "moment": moment}
     environment.filters["script"] = script
-    page = environment.get_template(template.name).render(**content)
+    page = with_style_sheet(environment.get_template(template.name).render(**content))
     return page.replace("script-src SCRIPTS", f"script-src {' '.join(hashes) or NO_SCRIPT}", 1)
 
 
+def with_style_sheet(page: str) -> str:
+    """Move every style attribute of a page, which a policy cannot name, to its style sheet, and name that."""
+    classes: dict[str, str] = {}
+
+    def classed(tag: re.Match[str]) -> str:
+        before, style, after = tag.groups()
+        name = classes.setdefault(style, f"i{len(classes)}")
+        start, found, rest = f"{before}{after}".partition(' class="')
+        return f"{start}{found}{name} {rest}" if found else f'{before} class="{name}"{after}'
+
+    head, end, body = page.partition("</style>")
+    body = STYLED.sub(classed, body)
+    # An attribute overrides every rule of the style sheet; so does a class that is named three times.
+    rules = "".join(f"\n.{name}.{name}.{name}{{{style}}}" for style, name in classes.items())
+    top, start, sheet = f"{head}{rules}".partition("<style>")
+    return f"{top.replace('style-src STYLES', f'style-src {_hash(sheet)}')}{start}{sheet}{end}{body}"
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
 def embedded(svg: str, prefix: str) -> str:
-    """Prepare an SVG for a page with several: prefix its ids, drop its styles and metadata."""
+    """Prepare an SVG for a page with several: prefix its ids, drop its styles and metadata.
+
+    Its grey text takes the colour of the page's soft text, which has more contrast, light and dark.
+    """
     svg = re.sub(r"<metadata>.*?</metadata>|<style\b.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"(<text\b[^>]*\bfill: )#808080", r"\g<1>var(--soft)", svg)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
     return re.sub(r"[ \t]*\n[ \t\n]*", "\n", svg)
 
