@@ -4,10 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from repository import ROOT
 
 BIN = Path(sys.executable).parent
@@ -97,16 +99,36 @@ def snapshot(tmp_path_factory) -> Checkout:
     return checkout
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that one process of pytest-xdist makes, and the others copy."""
+    own = factory.mktemp(name, numbered=False) / name
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        make(own)
+        return own
+    made = factory.getbasetemp().parent / f"{name}-made"
+    with FileLock(f"{made}.lock"):
+        if not made.exists():
+            make(own)
+            shutil.copytree(own, f"{made}.part", symlinks=True)
+            os.rename(f"{made}.part", made)
+            return own
+    shutil.copytree(made, own, symlinks=True)
+    return own
+
+
 @pytest.fixture(scope="session")
 def tiny(snapshot, tmp_path_factory) -> Checkout:
     """A clone in which the tiny preset has run as an experiment and is applied to the workspace."""
-    checkout = snapshot.clone(tmp_path_factory.mktemp("tiny") / "repository", share_cache=False)
-    before = os.times()
-    checkout.dvc("exp", "run", "-n", "tiny", "-S", "experiment=tiny")
-    after = os.times()
-    used = after.children_user + after.children_system - before.children_user - before.children_system
-    (checkout.path.parent / "seconds").write_text(str(used), encoding="utf-8")
-    return checkout
+
+    def make(folder: Path) -> None:
+        checkout = snapshot.clone(folder / "repository", share_cache=False)
+        before = os.times()
+        checkout.dvc("exp", "run", "-n", "tiny", "-S", "experiment=tiny")
+        after = os.times()
+        used = after.children_user + after.children_system - before.children_user - before.children_system
+        (folder / "seconds").write_text(str(used), encoding="utf-8")
+
+    return Checkout(made_once(tmp_path_factory, "tiny", make) / "repository")
 
 
 @pytest.fixture(scope="session")

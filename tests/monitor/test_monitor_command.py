@@ -262,7 +262,7 @@ def test_other_tasks_without_a_time_have_windows_of_rows(task, primary, tmp_path
         (["new.csv", "--labels", "new.csv"], "--labels and --id belong together"),
         (["new.csv", "--known-at", "x"], "--known-at needs --labels"),
         (["new.csv", "--labels", "new.csv", "--id", "idd"], "new.csv: no column idd; did you mean 'id'?"),
-        (["new.csv", "--labels-within", "soon"], "--labels-within: 'soon' is no span"),
+        (["new.csv", "--labels-within", "soon"], "--labels-within: 'soon' is not a duration"),
         (["empty.csv"], "empty.csv"),
         (["other.csv"], "other.csv: no column load"),
         (["empty"], "an empty folder"),

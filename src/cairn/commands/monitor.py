@@ -144,7 +144,7 @@ def _check(window: str | None, votes: str, labels_within: str | None) -> None:
     if not (needed.isdigit() and of.isdigit() and 1 <= int(needed) <= int(of)):
         raise UserError(f"--votes: '{votes}' is not N/M with N from 1 to M, such as 2/3")
     if labels_within is not None and span_of(labels_within) is None:
-        raise UserError(f"--labels-within: '{labels_within}' is no span such as 12h or 3D")
+        raise UserError(f"--labels-within: '{labels_within}' is not a duration such as 12h or 3D")
 
 
 def _of_revision(found: "Found", package: "Package") -> "tuple[Any, Judging, bool]":

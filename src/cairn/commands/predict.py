@@ -81,7 +81,7 @@ def main(
     decision, or the prediction, and the expected saving. The output appears
     when it is complete.
 
-    Exit codes: 1 error, 2 unknown option or value, 3 some rows were refused
+    Exit codes: 1 error, 2 wrong command line, 3 some rows were refused
     (--policy refuse).
 
     Examples:

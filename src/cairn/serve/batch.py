@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from cairn.errors import UserError, did_you_mean
 from cairn.models.package import Package
+from cairn.report.numbers import listed
 from cairn.serve.fields import Violation
 from cairn.serve.outcomes import SAVING, outcomes, output_columns, prices
 from cairn.serve.predictor import Predictions, Predictor
@@ -76,9 +77,8 @@ def needed_columns(predictor: Predictor, source: Source, keep: Sequence[str]) ->
     there = [name for name in predictor.fields if name in source.columns]
     missing = [name for name in predictor.fields if name not in source.columns]
     if missing and (not there or predictor.policy == "refuse"):
-        shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
         hint = did_you_mean(missing[0], source.columns) or _other_separator(source.columns)
-        raise UserError(f"{source.name}: no column {shown}, which the model needs{hint}")
+        raise UserError(f"{source.name}: no column {listed(missing)}, which the model needs{hint}")
     return there
 
 
