@@ -110,7 +110,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
         if not made.exists():
             make(own)
             shutil.copytree(own, f"{made}.part", symlinks=True)
-            os.rename(f"{made}.part", made)
+            Path(f"{made}.part").rename(made)
             return own
     shutil.copytree(made, own, symlinks=True)
     return own

@@ -61,8 +61,8 @@ def running(command: list[str], what: str, answers: Callable[[], object], **opti
 
 
 @contextmanager
-def ssh(folder: Path) -> Iterator[Served]:
-    """OpenSSH's sshd with keys of its own; the user who runs the test logs in."""
+def ssh(folder: Path, **more: str) -> Iterator[Served]:
+    """OpenSSH's sshd with keys of its own and more settings; the user who runs the test logs in."""
     library("sshfs")
     sshd, keygen = program("sshd"), program("ssh-keygen")
     with contextlib.suppress(OSError):  # where sshd gives up its rights, as root
@@ -74,7 +74,7 @@ def ssh(folder: Path) -> Iterator[Served]:
         "ListenAddress": "127.0.0.1", "Port": port, "HostKey": folder / "host", "PidFile": "none",
         "AuthorizedKeysFile": folder / "user.pub", "StrictModes": "no", "PasswordAuthentication": "no",
         "KbdInteractiveAuthentication": "no", "PermitRootLogin": "prohibit-password",
-        "UsePAM": "yes" if os.geteuid() == 0 else "no", "Subsystem": "sftp internal-sftp",
+        "UsePAM": "yes" if os.geteuid() == 0 else "no", "Subsystem": "sftp internal-sftp", **more,
     }  # fmt: skip
     config = "".join(f"{key} {value}\n" for key, value in settings.items())
     (folder / "sshd_config").write_text(config, encoding="utf-8")

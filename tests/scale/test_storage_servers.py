@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from storage_servers import SERVERS
+from storage_servers import SERVERS, ssh
 
 from cairn.storage.move import move, secrets_of
 from cairn.storage.remote_config import Place
@@ -12,8 +12,8 @@ from cairn.storage.transfer import check, open_storage, pull
 pytestmark = pytest.mark.scale
 FILES = ("data/table.csv", "data/edited.csv", "data/parts/x.csv", "data/parts/y.csv", "data/parts/z.csv")
 QUIET = {"timeout": 120, "progress": lambda count: None}
-KEEPS_MD5 = ("azure", "gs")
-"""Stores whose listing has the MD5 of every object."""
+KEEPS_MD5 = ("azure", "gs", "ssh")
+"""Stores that keep the MD5 of every object in the listing, or compute it."""
 
 
 @pytest.fixture(scope="module", params=SERVERS)
@@ -102,3 +102,16 @@ def test_a_stranger_is_refused_in_one_line(toy_storage, served, words):
     assert len(said) == 1 and said[0].startswith(f"cairn {words[0]}: ") and "other" in said[0], said
     assert not any(secret in said[0] for secret in served.secrets.values())
     assert checkout.read(".dvc/config") == config
+
+
+def test_of_an_account_that_may_only_transfer_files_the_sizes_are_compared(toy_storage, tmp_path):
+    with ssh(tmp_path, ForceCommand="internal-sftp") as served:
+        toy_storage.checkout.dvc("remote", "add", "--quiet", "other", served.url)
+        for name, value in served.options.items():
+            toy_storage.checkout.dvc("remote", "modify", "--local", "other", name, value)
+        toy_storage.checkout.dvc("push", "--quiet", "--remote", "other")
+        storage = open_storage(toy_storage.checkout.path, "other", all_commits=False)
+        _, found = check(storage)
+        assert (found.damages, found.objects, found.by_size) == ([], 0, 6)
+        _, deep = check(storage, deep=True)
+        assert (deep.damages, deep.objects) == ([], 6)

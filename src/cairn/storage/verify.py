@@ -106,8 +106,8 @@ def verify(
 ) -> Verified:
     """Compare the objects of a store with their names.
 
-    The content of a folder of this machine is read. Elsewhere the checksum that the store keeps decides, and
-    where there is none the size, unless `deep` reads the content.
+    The content of a folder of this machine is read. Elsewhere the checksum that the store keeps or computes
+    decides, and where there is none the size, unless `deep` reads the content.
 
     Args:
         store: the cache or a remote.
@@ -139,12 +139,15 @@ def verify(
             state = "truncated"
         damages.append(Damage(store.name, oid, state, needed.get(oid)))
 
+    at_once = store.is_folder or deep
+    sums = {} if at_once else store.sums([stored for stored in looked_at.values() if stored.md5 is None])
     read, by_size = [], 0
     for oid, stored in looked_at.items():
-        if store.is_folder or deep or (stored.md5 is None and stored.size != sizes.get(oid, stored.size)):
+        declared = stored.md5 or sums.get(stored.path)
+        if at_once or (declared is None and stored.size != sizes.get(oid, stored.size)):
             read.append(oid)
-        elif stored.md5 is not None:
-            compare(oid, stored.md5)
+        elif declared is not None:
+            compare(oid, declared)
         else:
             by_size += 1
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
