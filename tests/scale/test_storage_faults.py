@@ -319,6 +319,41 @@ def test_a_server_killed_in_a_push_loses_nothing(many, tmp_path):
         assert deep.damages == [] and deep.objects == MANY + 7
 
 
+def test_credentials_that_are_no_longer_valid_are_one_line_and_the_push_continues_with_new_ones(
+    toy_storage, tmp_path
+):
+    with SERVERS["ssh"](tmp_path) as served:
+        checkout = toy_storage.checkout
+        for name, value in {"url": served.url, **served.options}.items():
+            checkout.dvc("remote", "modify", "--local", "store", name, value)
+        push(toy_storage.open(), all_commits=False, **QUIET)
+        (checkout.path / "data/new.csv").write_text("a\n1\n", encoding="utf-8")
+        checkout.dvc("add", "--quiet", "data/new.csv")
+        key = tmp_path / "user.pub"
+        key.rename(tmp_path / "taken.pub")
+        for command in ("push", "pull", "verify"):
+            (said,) = toy_storage.cairn(command, fails=True).strip().splitlines()
+            assert said.startswith(f"cairn {command}: remote 'store' does not work: Permission"), said
+        (tmp_path / "taken.pub").rename(key)
+        _, remote = push(toy_storage.open(), all_commits=False, **QUIET)
+        assert not remote.bad and remote.objects == 7
+
+
+def test_of_two_repros_at_once_one_may_have_to_wait_and_neither_does_harm(toy_storage):
+    root = toy_storage.checkout.path
+    table = root / "data/table.csv"
+    table.chmod(0o644)
+    table.write_text("a,b\n" + "1,5\n" * 50_000, encoding="utf-8")
+    both = [started(root, "dvc", "repro") for _ in range(2)]
+    said = [process.communicate(timeout=120)[0] for process in both]
+    assert 0 in [process.returncode for process in both]
+    assert all(one.returncode == 0 or "lock" in text for one, text in zip(both, said, strict=True)), said
+    assert "up to date" in toy_storage.checkout.dvc("repro")
+    assert (root / "data/edited.csv").read_text(encoding="utf-8") == "a,b\n" + "2,5\n" * 50_000
+    (cache,) = check(open_storage(root, None, all_commits=False, offline=True))
+    assert not cache.bad
+
+
 def test_what_no_store_has_is_lost_and_named(toy_storage):
     for where in ("cache", "remote"):
         damage(toy_storage.file(where, "file"), "truncated")
