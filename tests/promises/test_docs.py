@@ -17,7 +17,7 @@ from cairn.compose.conf import compose
 from cairn.compose.validate import read_config
 from cairn.experiments.sweep import combinations
 
-LANGUAGES = {*TYPED, "diff", "yaml", "python", "text"}
+LANGUAGES = {*TYPED, "diff", "mermaid", "yaml", "python", "text"}
 STARTS = {"", "an empty folder", "a fresh clone"}
 
 
