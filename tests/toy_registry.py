@@ -52,7 +52,6 @@ SETTINGS = {
     "threads": 1,
     "data": DATA | {"target": "late", "load": None},
     "split": {"kind": "time"},
-    "model": {"name": "toy", "trees": 0},
     "kpi": PRICES,
     "evaluate": {
         "primary": None, "resamples": 200, "confidence": 0.95, "block": "1D", "slices": [],
@@ -89,7 +88,9 @@ def part(name: str) -> pd.DataFrame:
 @cache
 def model(trees: int):
     """A model that is better the more trees it has, up to some twenty."""
-    made = synthetic.fit("hist_gbdt", train=part("train"), validation=part("validation"), max_iter=trees, max_leaf_nodes=4)
+    made = synthetic.fit(
+        "hist_gbdt", train=part("train"), validation=part("validation"), max_iter=trees, max_leaf_nodes=4
+    )
     config = made.config | {"data": SETTINGS["data"], "kpi": PRICES}
     return replace(made, config=config, reference=reference_rows(made, part("validation")))
 
@@ -109,14 +110,15 @@ class Toy(Checkout):
     def tags(self) -> list[str]:
         return self.git("tag", "--list", "model*").split()
 
-    def write(self, trees: int, **settings) -> None:
-        """Write what a run with so many trees leaves in the workspace."""
+    def write(self, trees: int, rows: int = 1) -> None:
+        """Write what a run with so many trees leaves in the workspace, with one in so many rows."""
         package = model(trees)
         save(package, self.path / "models/model")
         tables = [part(name).assign(part=name, model=package.scores(part(name))) for name in list(DAYS)[1:3]]
-        table = pd.concat(tables, ignore_index=True).rename(columns={"late": "target"})
-        write_table(table[["row_id", "target", "part", "model"]], self.path / "predictions/model.parquet")
-        params = OmegaConf.merge(SETTINGS, {"model": {"trees": trees}}, settings)
+        table = pd.concat(tables, ignore_index=True).rename(columns={"late": "target"})[::rows]
+        table = table[["row_id", "target", "part", "model"]].reset_index(drop=True)
+        write_table(table, self.path / "predictions/model.parquet")
+        params = OmegaConf.merge(SETTINGS, {"model": package.config["model"]})
         (self.path / "params.yaml").write_text(OmegaConf.to_yaml(params), encoding="utf-8")
         score = {"roc_auc": {"value": 0.5 + trees / 100, "low": trees / 100, "high": 0.6 + trees / 100}}
         record = {
@@ -127,11 +129,11 @@ class Toy(Checkout):
         }  # fmt: skip
         write_json(record, self.path / "metrics/evaluation.json")
 
-    def commit(self, trees: int, **settings) -> str:
+    def commit(self, trees: int, rows: int = 1) -> str:
         """Run and commit; return the commit."""
         from dvc.repo import Repo
 
-        self.write(trees, **settings)
+        self.write(trees, rows)
         with chdir(self.path), Repo() as repo:
             repo.commit(force=True)
         self.git("add", "--all")
@@ -185,7 +187,9 @@ def make_toy(folder: Path, *trees: int) -> tuple[Toy, list[str]]:
     toy = Toy(folder / "repository")
     start_repository(toy, CONFIG.format(store=toy.store), STAGES)
     configure(toy.path, folder / "cache")
-    subprocess.run(["git", "init", "--quiet", "--bare", str(folder / "origin.git")], check=True)
+    subprocess.run(
+        ["git", "init", "--quiet", "--bare", "--initial-branch=main", str(folder / "origin.git")], check=True
+    )
     toy.git("remote", "add", "origin", str(folder / "origin.git"))
     (toy.path / ".gitignore").write_text("/log/\n/reports/\n/metrics/monitor.json\n", encoding="utf-8")
     (toy.path / "contract.yaml").write_text(CONTRACT, encoding="utf-8")

@@ -38,7 +38,8 @@ def listed(root: Path, registry: Registry) -> list[Listed]:
     """Return every version, the newest first; a commit in a stage that is no version is one too."""
     history = History(root)
     current = {stage: tag for stage in registry.stages if (tag := registry.current(stage))}
-    tags: dict[str, Tag] = {registry.named(tag): tag for tag in current.values()} | registry.versions
+    unregistered = {tag.commit[:7]: tag for tag in current.values() if not registry.version_of(tag.commit)}
+    tags: dict[str, Tag] = unregistered | registry.versions
     found = []
     for version, tag in reversed(tags.items()):
         revision = Revision(version, tag.commit)
