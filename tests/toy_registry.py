@@ -46,6 +46,13 @@ CONFIG = """\
 ['remote "store"']
     url = {store}
 """
+IGNORED = """\
+/src/
+/constraints.txt
+/pyproject.toml
+/LICENSE
+/metrics/monitor.json
+"""
 DATA = {"name": "toy", "source": "data.csv", "contract": "contract.yaml", "task": "binary", "time": "day"}
 SETTINGS = {
     "seed": 7,
@@ -125,7 +132,7 @@ class Toy(Checkout):
             "task": "binary", "target": "late", "model": "toy", "thresholds": {"model": 0.25},
             "primary": "roc_auc", "better": {"roc_auc": "higher"}, "best_baseline": "prior", "same_as": [],
             "confidence": 0.95, "resamples": 200, "block": "1D", "rows": len(part("test")), "validation": {},
-            "scores": {"model": score}, "gains": {},
+            "scores": {"model": score, "prior": score}, "gains": {"prior": score},
         }  # fmt: skip
         write_json(record, self.path / "metrics/evaluation.json")
 
@@ -163,9 +170,8 @@ class Toy(Checkout):
     def with_code(self) -> "Toy":
         """Add the code, which git ignores."""
         shutil.copytree(ROOT / "src", self.path / "src", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "constraints.txt", self.path)
-        with (self.path / ".git/info/exclude").open("a") as file:
-            file.write("src/\nconstraints.txt\n")
+        for name in ("constraints.txt", "pyproject.toml", "LICENSE"):
+            shutil.copy(ROOT / name, self.path)
         return self
 
     def records(self) -> dict:
@@ -191,7 +197,7 @@ def make_toy(folder: Path, *trees: int) -> tuple[Toy, list[str]]:
         ["git", "init", "--quiet", "--bare", "--initial-branch=main", str(folder / "origin.git")], check=True
     )
     toy.git("remote", "add", "origin", str(folder / "origin.git"))
-    (toy.path / ".gitignore").write_text("/log/\n/reports/\n/metrics/monitor.json\n", encoding="utf-8")
+    (toy.path / ".gitignore").write_text(IGNORED, encoding="utf-8")
     (toy.path / "contract.yaml").write_text(CONTRACT, encoding="utf-8")
     (toy.path / "pins").write_text("1", encoding="utf-8")
     write_table(pd.concat([part("train"), part("validation")]), toy.path / "data/prepared/table.parquet")

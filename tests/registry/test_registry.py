@@ -116,6 +116,7 @@ def test_only_a_model_that_is_shown_to_be_better_on_validation_is_promoted(toy, 
     assert gto_stage(toy) == ("v0.0.3", commits[WEAK])
 
 
+@pytest.mark.slow
 def test_models_of_other_rows_are_promoted_by_force_only(toy, commits, command):
     command(toy, "promote", commits[WEAK], "--stage", "staging")
     toy.commit(GOOD, rows=2)
@@ -150,7 +151,7 @@ def test_a_revision_has_many_names(toy, commits, command, monkeypatch):
         code, found = command(toy, "promote", name, "--stage", "prod")
         assert code == 1 and said in found and found.count("\n") == 0
     toy.git("tag", "v1", commits[WEAK])
-    with pytest.raises(UserError, match="2 revisions have this name: .* model@v1"):
+    with pytest.raises(UserError, match=r"2 revisions have this name: .* model@v1"):
         History(toy.path).resolve("v1")
 
 
@@ -176,6 +177,7 @@ def test_each_rollback_goes_one_version_further_back(toy, commits, command):
     assert command(toy, "rollback", "--stage", "staging")[0] == 1
 
 
+@pytest.mark.slow
 def test_what_gto_writes_is_read(toy, commits, command):
     gto.api.register(toy.path, "model", commits[FAIR], version="v1.2.0")
     gto.api.assign(toy.path, "model", "prod", version="v1.2.0")
@@ -190,6 +192,7 @@ def test_what_gto_writes_is_read(toy, commits, command):
     assert command(toy, "models", "--verify")[0] == 0
 
 
+@pytest.mark.slow
 def test_two_people_who_promote_at_once_do_not_overwrite_each_other(toy, commits, command):
     other = toy.another("other")
     assert command(toy, "promote", commits[WEAK], "--stage", "prod", "--push")[0] == 0
@@ -207,6 +210,7 @@ def test_two_people_who_promote_at_once_do_not_overwrite_each_other(toy, commits
     assert toy.tags() == other.tags() and gto_stage(toy) == ("v0.0.3", commits[LIKE_GOOD])
 
 
+@pytest.mark.slow
 def test_tags_that_were_not_pushed_and_collide_are_named(toy, commits, command):
     other = toy.another("other")
     command(toy, "promote", commits[WEAK], "--stage", "prod")
@@ -220,18 +224,16 @@ def test_tags_that_were_not_pushed_and_collide_are_named(toy, commits, command):
     assert command(toy, "models", "--verify")[0] == 0
 
 
+@pytest.mark.slow
 def test_every_byte_of_a_model_is_verified_in_the_cache_or_on_the_remote(toy, commits, command):
     command(toy, "promote", commits[WEAK], "--stage", "prod", "--push")
     command(toy, "promote", commits[FAIR], "--stage", "prod", "--push")
-    (toy.path / ".dvc/tmp").mkdir(exist_ok=True)
     cache = toy.path.parent / "cache/files/md5"
-    folder = toy.git("show", f"{commits[WEAK]}:dvc.lock")
-    outs = {one["path"]: one["md5"] for one in yaml.safe_load(folder)["stages"]["evaluate"]["outs"]}
-    listing = outs[MODEL]
+    listing = History(toy.path).digest(History(toy.path).resolve("v1"), MODEL)
     entry = json.loads((cache / listing[:2] / listing[2:]).read_text())[0]
     name = f"{entry['md5'][:2]}/{entry['md5'][2:]}"
     shutil.rmtree(cache)
-    assert command(toy, "models", "--verify") == (0, command(toy, "models", "--verify")[1])
+    assert command(toy, "models", "--verify")[0] == 0
     damage(toy.store / "files/md5" / name, "flipped")
     code, said = command(toy, "models", "--verify")
     assert code == 1 and f"model@v0.0.1: models/model/{entry['relpath']} has other content" in said
@@ -242,6 +244,7 @@ def test_every_byte_of_a_model_is_verified_in_the_cache_or_on_the_remote(toy, co
     assert [one["kind"] for one in found["problems"]] == ["damaged"]
 
 
+@pytest.mark.slow
 def test_a_model_that_was_not_pushed_is_not_published(toy, command):
     toy.commit(30)
     code, said = command(toy, "promote", "HEAD", "--stage", "prod", "--push")
@@ -304,6 +307,7 @@ def test_models_lists_versions_within_80_columns_and_as_json(toy, commits, comma
     assert [one["tag"] for one in found["history"]] == ["model#prod#1", "model#prod#2", "model#staging#1"]
 
 
+@pytest.mark.slow
 def test_git_without_a_name_and_without_a_remote_is_one_line(toy, command, monkeypatch):
     code, said = command(toy, "promote", "HEAD", "--stage", "prod", "--push")
     toy.git("remote", "remove", "origin")

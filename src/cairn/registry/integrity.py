@@ -32,7 +32,7 @@ class Problem:
             unreachable: the remote of git does not answer; behind, ahead: only the remote, or only this
             clone, has it.
         name: of the tag.
-        detail: hashes, a file, or the message of git.
+        detail: hashes, a file and its state, the remote, or the message of git.
     """
 
     kind: Kind

@@ -1,5 +1,6 @@
 """Put a model into a stage, if a comparison justifies it, and take it out again."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from cairn.studies.compare.comparison import Comparison, compare
 
 PART = "validation"
 """A promotion chooses between two models, and nothing is chosen by its score on test."""
+HASH = re.compile(r"[0-9a-f]{40}")
 WRITTEN = ("dvc.lock", SETTINGS, "metrics")
 """What a run writes and git holds."""
 
@@ -185,8 +187,9 @@ def _compare(
     """Compare with the current model; return the comparison, or why there is none."""
     version = registry.version_of(current.commit)
     reference = f"{ARTIFACT}@{version}" if version else current.name
+    candidate = name[:12] if HASH.fullmatch(name) else name
     try:
-        return compare(root, [reference, name], part=PART, decides=decides), ""
+        return compare(root, [reference, candidate], part=PART, decides=decides), ""
     except UserError as error:
         return None, str(error)
 

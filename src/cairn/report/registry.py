@@ -13,14 +13,14 @@ from cairn.registry.listing import Listed
 from cairn.registry.promotion import Plan
 from cairn.registry.record import Compared, Record
 from cairn.report.card.words import metric_name
-from cairn.report.numbers import ABSENT, estimate, moment, to_ascii
+from cairn.report.numbers import ABSENT, estimate, listed, moment, to_ascii
 from cairn.report.storage import SAYS
 from cairn.report.studies.comparison import conclusion
 from cairn.report.studies.difference import draws, size
 from cairn.report.table import WIDTH, Table, aligned, wrapped
 
 FOUND = {"better": "", "worse": "worse: ", "unclear": "no evidence of a difference: ", "same": "equal: "}
-PUSH = f"git push --atomic REMOTE 'refs/tags/{ARTIFACT}*'"
+PUSH = f"`git push --atomic REMOTE 'refs/tags/{ARTIFACT}*'`"
 
 
 def message(record: Record) -> str:
@@ -83,7 +83,7 @@ def next_step(plan: Plan, remote: str | None) -> Iterator[str]:
         yield f"pushed to {remote}: {tags or 'all tags of the registry'}"
     elif tags:
         yield f"written here: {tags}"
-        yield f"publish: {PUSH.replace('REMOTE', 'origin')} (or --push)"
+        yield f"publish: {PUSH.replace('REMOTE', 'origin')}, or --push the next time"
 
 
 def models_table(found: Sequence[Listed]) -> list[str]:
@@ -116,9 +116,18 @@ def _score(one: Listed, *, named: bool) -> str:
 
 
 def problem_lines(found: Sequence[Problem]) -> Iterator[str]:
-    """Yield a line for each problem."""
+    """Yield a line for each problem; what a fetch or a push settles is said once."""
+    harmless: dict[tuple[str, str], list[str]] = {}
     for one in found:
-        yield to_ascii(_problem(one))
+        if one.kind in HARMLESS:
+            harmless.setdefault((one.kind, one.detail), []).append(one.name)
+        else:
+            yield to_ascii(_problem(one))
+    for (kind, remote), names in harmless.items():
+        if kind == "behind":
+            yield f"only on {remote}: {listed(names)}: `git fetch --tags {remote}`"
+        else:
+            yield f"not on {remote} yet: {listed(names)}: {PUSH.replace('REMOTE', remote)}"
 
 
 def _problem(one: Problem) -> str:
@@ -135,8 +144,6 @@ def _problem(one: Problem) -> str:
         "damaged": f"{one.name}: {first} {SAYS.get(second, second)}, in the cache and on the remote of DVC;"
         " `cairn push --all-commits` where it was computed",
         "unreachable": f"{one.name}: not compared with this remote of git: {one.detail}",
-        "behind": f"{one.name}: only on {first}: `git fetch --tags {first}`",
-        "ahead": f"{one.name}: not on {first} yet: {PUSH.replace('REMOTE', first)}",
     }[one.kind]
 
 
