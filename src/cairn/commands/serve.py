@@ -37,8 +37,9 @@ def main(
     """Answer HTTP requests with predictions.
 
     A row is sent as it comes from the source. /docs describes its columns, / is
-    a form to try it. SIGHUP, or --follow where another model is in the stage or folder, loads the model
-    again while requests go on; SIGTERM and Ctrl-C finish the requests in progress.
+    a form to try it. SIGHUP, or --follow where a stage or a branch has another
+    model, loads the model again while requests go on; SIGTERM and Ctrl-C finish
+    the requests in progress.
 
     Examples:
       cairn serve                                     models/model on port 8000

@@ -12,6 +12,7 @@ A tag without a message of its own is ignored, as GTO does.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,23 @@ class Tag:
         sha: of the tag itself.
         commit: it points to.
         at: seconds since 1970 when it was made.
-        record: what Cairn wrote into its message; empty in a tag of another program.
+        body: its message without the first line.
     """
 
     name: str
     sha: str
     commit: str
     at: int
-    record: Mapping[str, Any]
+    body: str
+
+    @cached_property
+    def record(self) -> Mapping[str, Any]:
+        """What Cairn wrote into the message; empty in a tag of another program."""
+        try:
+            read = parse_yaml(self.body, self.name)
+        except UserError:
+            return {}
+        return read if isinstance(read, dict) and read.get("artifact") == ARTIFACT else {}
 
     @property
     def is_moved(self) -> bool:
@@ -98,7 +108,7 @@ def read_registry(root: Path) -> Registry:
         name, kind, sha, commit, time, body = parts[at : at + len(FIELDS)]
         name = name.lstrip("\n")
         if kind == "tag":
-            tags.append(Tag(name, sha, commit, int(time), _record(body)))
+            tags.append(Tag(name, sha, commit, int(time), body))
         elif REGISTERS.fullmatch(name) or ASSIGNS.fullmatch(name):
             ignored.append(name)
     found = [(int(match[3] or 0), match, tag) for tag in tags if (match := ASSIGNS.fullmatch(tag.name))]
@@ -107,14 +117,6 @@ def read_registry(root: Path) -> Registry:
     history = sorted((tag for _, _, tag in found), key=lambda tag: tag.at)
     latest = max((tag.at for tag in tags), default=0)
     return Registry(_versions(tags), stages, history, last, latest, ignored)
-
-
-def _record(body: str) -> Mapping[str, Any]:
-    try:
-        read = parse_yaml(body, "a tag")
-    except UserError:
-        return {}
-    return read if isinstance(read, dict) and read.get("artifact") == ARTIFACT else {}
 
 
 def _versions(tags: list[Tag]) -> dict[str, Tag]:
