@@ -44,7 +44,7 @@ def main(
     Examples:
       cairn serve                                     models/model on port 8000
       cairn serve --model main --workers 4            the model of a branch
-      cairn serve --model @prod --follow 30           the model in prod, see cairn promote
+      cairn serve --model @prod --follow 30           the model in prod
       cairn serve --api-key-env KEY --log predictions/log
     """
     gc.disable()  # until the first model is loaded: what is made before stays
