@@ -9,6 +9,7 @@ import gto.api
 import numpy as np
 import pytest
 import yaml
+from repository import ROOT
 from toy_registry import copied, make_toy, model, part
 from toy_storage import damage
 
@@ -16,7 +17,10 @@ import cairn
 from cairn.commands.app import run
 from cairn.errors import UserError
 from cairn.experiments.history import MODEL, History
-from cairn.experiments.versions import read_registry
+from cairn.experiments.versions import ARTIFACT, read_registry
+from cairn.registry.promotion import plan_promotion
+from cairn.registry.tags import publish
+from cairn.report.registry import message
 from cairn.studies.compare.comparison import compare
 
 WEAK, FAIR, GOOD, LIKE_GOOD = 1, 20, 60, 80
@@ -166,7 +170,8 @@ def test_each_rollback_goes_one_version_further_back(toy, commits, command):
     assert seen == [("v0.0.2", commits[FAIR]), ("v0.0.1", commits[WEAK])]
     code, said = command(toy, "rollback")
     assert code == 1 and "no version was there before v0.0.1" in said
-    assert command(toy, "promote", "v3", "--stage", "prod")[0] == 0
+    code, said = command(toy, "promote", "v3", "--stage", "prod")
+    assert code == 0 and "note: v0.0.3 was rolled back from prod on 2" in said
     assert command(toy, "rollback", "--reason", "late")[0] == 0
     assert gto_stage(toy) == ("v0.0.1", commits[WEAK])
     record = toy.records()["model#prod#7"]
@@ -186,10 +191,29 @@ def test_what_gto_writes_is_read(toy, commits, command):
     assert gto_stage(toy) == ("v1.2.2", commits[GOOD])
     assert command(toy, "rollback")[0] == 0
     assert gto_stage(toy) == ("v1.2.0", commits[FAIR])
+    gto.api.deregister(toy.path, "model", version="v1.2.2")
+    assert command(toy, "promote", commits[GOOD], "--stage", "staging")[0] == 0
+    assert gto_stage(toy, "staging") == ("v1.2.3", commits[GOOD])
+    gto.api.unassign(toy.path, "model", ref=commits[GOOD], stage="staging")
     gto.api.unassign(toy.path, "model", ref=commits[WEAK], stage="staging")
     with pytest.raises(UserError, match="no model is in this stage"):
         History(toy.path).resolve("@staging")
     assert command(toy, "models", "--verify")[0] == 0
+
+
+def test_two_promotions_in_one_clone_do_not_overwrite_each_other(toy, commits, command):
+    planned = plan_promotion(toy.path, read_registry(toy.path), commits[GOOD], "prod")
+    command(toy, "promote", commits[WEAK], "--stage", "staging")
+    command(toy, "promote", commits[WEAK], "--stage", "prod")
+    before = toy.tags()
+    with pytest.raises(UserError, match=r"model@v0\.0\.1: another promotion has just taken this name"):
+        publish(toy.path, planned.drafts, planned.at, message, None)
+    assert toy.tags() == before
+
+
+def test_dvc_yaml_names_the_model_as_the_tags_do():
+    artifacts = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["artifacts"]
+    assert artifacts[ARTIFACT]["path"] == MODEL
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """`cairn models`."""
 
 import json
+import sys
 from pathlib import Path
 
 from typer import Option
@@ -27,7 +28,7 @@ def main(
       cairn models --verify
       cairn models --json
     """
-    from cairn.experiments.versions import read_registry
+    from cairn.experiments.versions import is_shallow, read_registry
     from cairn.registry.integrity import HARMLESS, problems
     from cairn.registry.listing import listed
     from cairn.report.registry import as_record, models_table, problem_lines, verified
@@ -36,6 +37,8 @@ def main(
     registry = read_registry(root)
     found = listed(root, registry)
     wrong = problems(root, registry) if verify else None
+    if is_shallow(root):
+        print("cairn models: a shallow clone may lack tags: `git fetch --unshallow --tags`", file=sys.stderr)
     if as_json:
         print(json.dumps(as_record(found, registry, wrong), indent=1, ensure_ascii=False))
     else:
@@ -45,4 +48,4 @@ def main(
         if not as_json:
             print(verified(wrong, len(found)), flush=True)
         if bad:
-            raise UserError(f"{len({one.name for one in bad})} of the tags cannot be trusted")
+            raise UserError(f"{len(bad)} {'problem' if len(bad) == 1 else 'problems'}, listed above")

@@ -71,6 +71,7 @@ class Registry:
 
     Attributes:
         versions: the tag of each, the oldest version first.
+        newest: the highest version that there ever was; v0.0.0 if there was none.
         stages: by name, what has been put into it and not been taken back: the last tag is the current one,
             a rollback returns to the one before.
         history: every tag that put a model into a stage or took it out, the oldest first.
@@ -80,6 +81,7 @@ class Registry:
     """
 
     versions: dict[str, Tag]
+    newest: str
     stages: dict[str, list[Tag]]
     history: list[Tag]
     last: dict[str, int]
@@ -116,16 +118,17 @@ def read_registry(root: Path) -> Registry:
     stages, last = _stages([(match, tag) for _, match, tag in found]), {m[1]: n for n, m, _ in found}
     history = sorted((tag for _, _, tag in found), key=lambda tag: tag.at)
     latest = max((tag.at for tag in tags), default=0)
-    return Registry(_versions(tags), stages, history, last, latest, ignored)
+    return Registry(*_versions(tags), stages, history, last, latest, ignored)
 
 
-def _versions(tags: list[Tag]) -> dict[str, Tag]:
+def _versions(tags: list[Tag]) -> tuple[dict[str, Tag], str]:
     found = {(match[1], match[2]): tag for tag in tags if (match := REGISTERS.fullmatch(tag.name))}
     kept = {version: tag for (version, cancelled), tag in found.items() if not cancelled}
     for version, cancelled in found:
         if cancelled:
             kept.pop(version, None)
-    return dict(sorted(kept.items(), key=lambda item: numbers(item[0])))
+    newest = max((version for version, _ in found), key=numbers, default="v0.0.0")
+    return dict(sorted(kept.items(), key=lambda item: numbers(item[0]))), newest
 
 
 def _stages(assigned: list[tuple[re.Match[str], Tag]]) -> dict[str, list[Tag]]:

@@ -1,6 +1,7 @@
 """Put a model into a stage, if a comparison justifies it, and take it out again."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ class Plan:
         comparison: with that version; None if there was nothing to compare with, or it was not possible.
         decision: of the comparison.
         obstacle: why there is no comparison, although there is a model to compare with.
+        withdrawn: the tag of the last rollback that took this version out of the stage.
         drafts: tags to write; none if the model is in the stage already, or may not be put there.
         at: their time.
     """
@@ -42,6 +44,7 @@ class Plan:
     comparison: Comparison | None
     decision: Decision | None
     obstacle: str
+    withdrawn: Tag | None
     drafts: list[Draft]
     at: int
 
@@ -104,7 +107,9 @@ def plan_promotion(
             **known,
         )
         drafts.append(Draft(_next_tag(registry, stage), record))
-    return Plan(stage, version or commit[:7], commit, before, comparison, decision, obstacle, drafts, at)
+    called = version or commit[:7]
+    back = _rollback_from(registry, stage, called)
+    return Plan(stage, called, commit, before, comparison, decision, obstacle, back, drafts, at)
 
 
 def plan_rollback(
@@ -139,7 +144,7 @@ def plan_rollback(
         **_known(root, History(root), Revision(version, restored.commit), person, at, on_remote=on_remote),
     )
     drafts = [Draft(_next_tag(registry, stage), record)]
-    return Plan(stage, version, restored.commit, before, None, None, "", drafts, at)
+    return Plan(stage, version, restored.commit, before, None, None, "", None, drafts, at)
 
 
 def _known(
@@ -194,8 +199,16 @@ def _compare(
         return None, str(error)
 
 
+def _rollback_from(registry: Registry, stage: str, version: str) -> Tag | None:
+    def withdraws(record: Mapping[str, Any]) -> bool:
+        done = (record.get("action"), record.get("stage"), record.get("replaces"))
+        return done == ("rollback", stage, version)
+
+    return next((tag for tag in reversed(registry.history) if withdraws(tag.record)), None)
+
+
 def _next(registry: Registry) -> str:
-    major, minor, patch = numbers(next(reversed(registry.versions), "v0.0.0"))
+    major, minor, patch = numbers(registry.newest)
     return f"v{major}.{minor}.{patch + 1}"
 
 

@@ -47,6 +47,10 @@ def _in_short(found: Compared) -> str:
 def promoted(plan: Plan) -> Iterator[str]:
     """Yield what the comparison found, and what becomes of the stage."""
     yield from _found(plan)
+    if plan.withdrawn and (plan.drafts or plan.is_refused):
+        why = plan.withdrawn.record.get("reason")
+        said = f"note: {plan.version} was rolled back from {plan.stage} on {moment(plan.withdrawn.at)}"
+        yield from wrapped(f"{said}: {why}" if why else said)
     commit = plan.commit[:7]
     if plan.drafts:
         replaced = f", was {plan.before}" if plan.before else ""
