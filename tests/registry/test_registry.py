@@ -192,9 +192,11 @@ def test_what_gto_writes_is_read(toy, commits, command):
     assert command(toy, "rollback")[0] == 0
     assert gto_stage(toy) == ("v1.2.0", commits[FAIR])
     gto.api.deregister(toy.path, "model", version="v1.2.2")
-    assert command(toy, "promote", commits[GOOD], "--stage", "staging")[0] == 0
-    assert gto_stage(toy, "staging") == ("v1.2.3", commits[GOOD])
-    gto.api.unassign(toy.path, "model", ref=commits[GOOD], stage="staging")
+    code, said = command(toy, "promote", commits[GOOD], "--stage", "staging")
+    assert code == 1 and "v1.2.2 of this commit was deregistered" in said
+    assert command(toy, "promote", commits[LIKE_GOOD], "--stage", "staging")[0] == 0
+    assert gto_stage(toy, "staging") == ("v1.2.3", commits[LIKE_GOOD])
+    gto.api.unassign(toy.path, "model", ref=commits[LIKE_GOOD], stage="staging")
     gto.api.unassign(toy.path, "model", ref=commits[WEAK], stage="staging")
     with pytest.raises(UserError, match="no model is in this stage"):
         History(toy.path).resolve("@staging")

@@ -71,7 +71,7 @@ class Registry:
 
     Attributes:
         versions: the tag of each, the oldest version first.
-        newest: the highest version that there ever was; v0.0.0 if there was none.
+        deregistered: versions that were taken back, by commit.
         stages: by name, what has been put into it and not been taken back: the last tag is the current one,
             a rollback returns to the one before.
         history: every tag that put a model into a stage or took it out, the oldest first.
@@ -81,7 +81,7 @@ class Registry:
     """
 
     versions: dict[str, Tag]
-    newest: str
+    deregistered: dict[str, str]
     stages: dict[str, list[Tag]]
     history: list[Tag]
     last: dict[str, int]
@@ -121,14 +121,13 @@ def read_registry(root: Path) -> Registry:
     return Registry(*_versions(tags), stages, history, last, latest, ignored)
 
 
-def _versions(tags: list[Tag]) -> tuple[dict[str, Tag], str]:
+def _versions(tags: list[Tag]) -> tuple[dict[str, Tag], dict[str, str]]:
     found = {(match[1], match[2]): tag for tag in tags if (match := REGISTERS.fullmatch(tag.name))}
-    kept = {version: tag for (version, cancelled), tag in found.items() if not cancelled}
-    for version, cancelled in found:
-        if cancelled:
-            kept.pop(version, None)
-    newest = max((version for version, _ in found), key=numbers, default="v0.0.0")
-    return dict(sorted(kept.items(), key=lambda item: numbers(item[0]))), newest
+    taken_back = {version for version, cancelled in found if cancelled}
+    made = {version: tag for (version, cancelled), tag in found.items() if not cancelled}
+    kept = sorted((version for version in made if version not in taken_back), key=numbers)
+    deregistered = {made[version].commit: version for version in taken_back if version in made}
+    return {version: made[version] for version in kept}, deregistered
 
 
 def _stages(assigned: list[tuple[re.Match[str], Tag]]) -> dict[str, list[Tag]]:

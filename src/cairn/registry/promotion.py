@@ -93,6 +93,12 @@ def plan_promotion(
     drafts: list[Draft] = []
     if current is None or (other and (force or decision == "promote")):
         known = _known(root, history, Revision(name, commit), person, at, on_remote=on_remote)
+        if version is None and commit in registry.deregistered:
+            old = registry.deregistered[commit]
+            raise UserError(
+                f"{name}: {old} of this commit was deregistered, and GTO allows a commit one version; name"
+                f" another commit, or take that back: `git tag --delete {ARTIFACT}@{old}!`"
+            )
         if version is None:
             version = _next(registry)
             drafts.append(Draft(f"{ARTIFACT}@{version}", Record(action="register", version=version, **known)))
@@ -208,7 +214,8 @@ def _rollback_from(registry: Registry, stage: str, version: str) -> Tag | None:
 
 
 def _next(registry: Registry) -> str:
-    major, minor, patch = numbers(registry.newest)
+    used = [*registry.versions, *registry.deregistered.values()]
+    major, minor, patch = max(map(numbers, used), default=(0, 0, 0))
     return f"v{major}.{minor}.{patch + 1}"
 
 
