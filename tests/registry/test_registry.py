@@ -18,9 +18,11 @@ from cairn.commands.app import run
 from cairn.errors import UserError
 from cairn.experiments.history import MODEL, History
 from cairn.experiments.versions import ARTIFACT, read_registry
+from cairn.registry.listing import Listed
 from cairn.registry.promotion import plan_promotion
+from cairn.registry.record import Headline, decide
 from cairn.registry.tags import publish
-from cairn.report.registry import message
+from cairn.report.registry import message, models_table
 from cairn.studies.compare.comparison import compare
 
 WEAK, FAIR, GOOD, LIKE_GOOD = 1, 20, 60, 80
@@ -201,6 +203,30 @@ def test_what_gto_writes_is_read(toy, commits, command):
     with pytest.raises(UserError, match="no model is in this stage"):
         History(toy.path).resolve("@staging")
     assert command(toy, "models", "--verify")[0] == 0
+
+
+def test_the_table_of_tasks_with_different_metrics_has_80_columns_too():
+    scores = {
+        "balanced_accuracy": (0.7781, 0.7547, 0.799),
+        "rmse": (541.1, 519.2, 564.9),
+        "ece": (0.01, 0, 0.02),
+    }
+    found = [
+        Listed(f"v0.0.{n}", "c" * 40, n, ["prod"], "d" * 32, Headline(metric=name, value=value, low=low, high=high),
+               "undecided", {})
+        for n, (name, (value, low, high)) in enumerate(scores.items())
+    ]  # fmt: skip
+    assert max(map(len, models_table(found))) <= 80
+    for one in found:
+        assert max(map(len, models_table([one]))) <= 80
+
+
+@pytest.mark.parametrize(
+    ("outcome", "decision"),
+    [("better", "promote"), ("worse", "keep"), ("same", "keep"), ("unclear", "undecided")],
+)
+def test_a_challenger_has_to_be_better(outcome, decision):
+    assert decide(outcome) == decision
 
 
 def test_two_promotions_in_one_clone_do_not_overwrite_each_other(toy, commits, command):

@@ -19,6 +19,8 @@ from cairn.report.studies.comparison import conclusion
 from cairn.report.studies.difference import draws, size
 from cairn.report.table import WIDTH, Table, aligned, wrapped
 
+SCORE, WIDEST = "test score", 20
+"""A column of `cairn models`, and how wide its header may be for a table of 80 columns."""
 FOUND = {"better": "", "worse": "worse: ", "unclear": "no evidence of a difference: ", "same": "equal: "}
 PUSH = f"`git push --atomic REMOTE 'refs/tags/{ARTIFACT}*'`"
 
@@ -95,28 +97,24 @@ def models_table(found: Sequence[Listed]) -> list[str]:
     if not found:
         return ["no version is registered; `cairn promote REV --stage staging` registers one"]
     metrics = {one.headline.metric for one in found if one.headline}
-    title = metric_name(next(iter(metrics))) if len(metrics) == 1 else "test score"
-    header = ["version", "stage", "commit", "data", f"{title}, test"[:20], "date", "retrain"]
-    rows = [
-        [
-            one.version,
-            "both" if len(one.stages) > 1 else "".join(one.stages),
-            one.commit[:7],
-            (one.data or ABSENT)[:7],
-            _score(one, named=len(metrics) > 1),
-            moment(one.at)[:10],
-            one.monitor or ABSENT,
-        ]
-        for one in found
-    ]
+    columns = {
+        "version": [one.version for one in found],
+        "stage": ["both" if len(one.stages) > 1 else "".join(one.stages) for one in found],
+        "commit": [one.commit[:7] for one in found],
+        "data": [(one.data or ABSENT)[:7] for one in found],
+        SCORE: [estimate(one.headline) if one.headline else ABSENT for one in found],
+        "metric": [metric_name(one.headline.metric) if one.headline else ABSENT for one in found],
+        "date": [moment(one.at)[:10] for one in found],
+        "retrain": [one.monitor or ABSENT for one in found],
+    }
+    # With one metric its name is the header; with several there is no room for commit and date.
+    for name in ("metric",) if len(metrics) < 2 else ("commit", "date"):
+        columns.pop(name)
+    title = f"test {metric_name(*metrics)}" if len(metrics) == 1 else SCORE
+    title = title if len(title) <= WIDEST else title.removeprefix("test ")
+    header = [title if name == SCORE else name for name in columns]
+    rows = list(zip(*columns.values(), strict=True))
     return [to_ascii(line) for line in aligned(Table(header, rows, words=True))]
-
-
-def _score(one: Listed, *, named: bool) -> str:
-    if one.headline is None:
-        return ABSENT
-    written = estimate(one.headline)
-    return f"{one.headline.metric} {written}" if named else written
 
 
 def problem_lines(found: Sequence[Problem]) -> Iterator[str]:
