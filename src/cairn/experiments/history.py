@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WORKSPACE = "workspace"
 MODEL, PREDICTIONS, SETTINGS = "models/model", "predictions/model.parquet", "params.yaml"
+TABLE = "data/prepared/table.parquet"
 
 
 class MissingOutputError(UserError):

@@ -4,14 +4,14 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from cairn.data.records import rounded
-from cairn.experiments.history import MODEL, SETTINGS, History, MissingOutputError, Revision
+from cairn.experiments.history import MODEL, SETTINGS, TABLE, History, MissingOutputError, Revision
 from cairn.experiments.versions import ARTIFACT
 from cairn.metrics.evaluation import Evaluation, Frozen, Number, Score
 from cairn.settings.search import SAVING
 from cairn.settings.yaml_text import parse_yaml
 from cairn.studies.compare.comparison import Comparison
+from cairn.studies.compare.evidence import RECORD
 
-TABLE, RECORD = "data/prepared/table.parquet", "metrics/evaluation.json"
 COPIED = ("part", "decides", "rows", "units", "block", "confidence", "resamples", "seed")
 Decision = Literal["promote", "keep", "undecided"]
 
