@@ -121,10 +121,10 @@ def in_thread(model, **options):
 class Process:
     """`cairn serve` in a process; its log is read as it comes."""
 
-    def __init__(self, *args, **environment):
+    def __init__(self, *args, folder=ROOT, **environment):
         command = [sys.executable, "src/cairn", "serve", "--port", "0", *args]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, stderr=subprocess.PIPE, env=os.environ | environment
+            command, cwd=folder, stderr=subprocess.PIPE, env=os.environ | environment
         )
         self.lines, self._rest = [], b""
 

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def load_model(name: str | Path = "models/model", trust: Sequence[str] = ()) -> "Package":
-    """Load a model: a folder, or a git revision, a tag, a DVC experiment or `workspace` of this checkout.
+    """Load a model: a folder, or a git revision, a DVC experiment, `@STAGE` or `workspace` of this checkout.
 
     Args:
-        name: of the folder or the revision; paths are relative to the current folder.
+        name: of the folder or the revision, or `@prod`; paths are relative to the current folder.
         trust: further classes to accept, by dotted prefix such as "lightgbm".
 
     Returns:

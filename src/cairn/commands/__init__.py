@@ -37,6 +37,9 @@ GROUPS = {
     "Deploy": {
         "predict": Command("Predict the rows of a file, a folder or a query"),
         "serve": Command("Answer HTTP requests with predictions"),
+        "promote": Command("Put a model into a stage, if it is better than the one there"),
+        "rollback": Command("Put the version before into a stage again", checks_pins=False),
+        "models": Command("List versions and stages, and verify them", checks_pins=False),
         "monitor": Command("Watch a model: drift, faults, scores, and whether to retrain"),
         "export": Command("Write a model into a folder that predicts and serves by itself"),
     },

@@ -37,8 +37,8 @@ def main(
     """Compare revisions by their predictions for the same rows.
 
     Prints every metric and the saving, with intervals; trains nothing. A
-    revision is a git branch, tag or commit, the name of a DVC experiment, or
-    `workspace`.
+    revision is a git branch, tag or commit, the name of a DVC experiment, a
+    version or @STAGE of `cairn promote`, or `workspace`.
 
     Exit codes: 1 error, 2 usage, 3 worse (--fail-if-worse), 4 no predictions
     of a revision in the cache or the remote.

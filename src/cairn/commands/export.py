@@ -12,7 +12,7 @@ def main(
     folder: str = Argument(..., metavar="DIR", help="Folder to make; it must not exist"),
     *,
     model: str = Option(
-        "models/model", metavar="DIR|REV|TAG", help="Model: a folder, or a revision of this repository"
+        "models/model", metavar="DIR|REV|@STAGE", help="Model: a folder, or a revision of this repository"
     ),
     trust: Trust = None,
     data: bool = Option(False, "--data", help="Also copy the prepared table, which croissant.json describes"),

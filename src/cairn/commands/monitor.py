@@ -27,7 +27,7 @@ def main(
     ),
     *,
     model: str = Option(
-        "models/model", metavar="DIR|REV|TAG", help="Model: that of the checkout, or of a revision"
+        "models/model", metavar="DIR|REV|@STAGE", help="Model: that of the checkout, or of a revision"
     ),
     window: str | None = Option(
         None,

@@ -52,6 +52,13 @@ AllCommits = Annotated[
 Timeout = Annotated[
     float, typer.Option(metavar="SECONDS", min=1, help="Longest time that a command of DVC may take")
 ]
+Reason = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Why, in your words; kept in the tag", show_default=False)
+]
+Push = Annotated[
+    bool,
+    typer.Option("--push", help="Fetch the tags of git's remote first, and push the new ones in one go"),
+]
 Markdown = Annotated[bool, typer.Option("--md", help="Print Markdown, for a pull request")]
 Json = Annotated[bool, typer.Option("--json", help="Print all numbers as JSON")]
 Html = Annotated[

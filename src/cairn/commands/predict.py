@@ -34,7 +34,7 @@ def main(
         None, "-o", "--output", metavar="FILE|-", help="Predictions: .parquet, .csv, .jsonl, or - for stdout"
     ),
     model: str = Option(
-        "models/model", metavar="DIR|REV|TAG", help="Model: a folder, or a revision of this repository"
+        "models/model", metavar="DIR|REV|@STAGE", help="Model: a folder, or a revision of this repository"
     ),
     policy: Policy = "flag",
     keep: list[str] | None = Option(

@@ -11,8 +11,8 @@ def main(
     *,
     model: str = Option(
         "models/model",
-        metavar="DIR|REV|TAG",
-        help="Folder of a saved model, or a branch, tag, commit or experiment",
+        metavar="DIR|REV|@STAGE",
+        help="Folder of a saved model, or a branch, tag, commit, experiment or @STAGE",
     ),
     host: str = Option("127.0.0.1", help="Address to listen on; 0.0.0.0 for all interfaces"),
     port: int = Option(8000, min=0, max=65535, help="Port to listen on; 0 for any free one"),
@@ -37,13 +37,14 @@ def main(
     """Answer HTTP requests with predictions.
 
     A row is sent as it comes from the source. /docs describes its columns, / is
-    a form to try it. SIGHUP, or --follow where a tag has moved, loads the model
-    again while requests go on; SIGTERM and Ctrl-C finish the requests in progress.
+    a form to try it. SIGHUP, or --follow where a stage or a branch has another
+    model, loads the model again while requests go on; SIGTERM and Ctrl-C finish
+    the requests in progress.
 
     Examples:
       cairn serve                                     models/model on port 8000
       cairn serve --model main --workers 4            the model of a branch
-      cairn serve --model champion --follow 30        the model of a tag that moves
+      cairn serve --model @prod --follow 30           the model in prod
       cairn serve --api-key-env KEY --log predictions/log
     """
     gc.disable()  # until the first model is loaded: what is made before stays

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cairn.errors import UserError, did_you_mean
 from cairn.experiments.refs import Experiment, commit_of, every_experiment, git, read_file
+from cairn.experiments.versions import STAGE, registered
 from cairn.settings.yaml_text import parse_yaml
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 WORKSPACE = "workspace"
 MODEL, PREDICTIONS, SETTINGS = "models/model", "predictions/model.parquet", "params.yaml"
+TABLE = "data/prepared/table.parquet"
 
 
 class MissingOutputError(UserError):
@@ -45,17 +47,21 @@ class History:
         self.root = root
 
     def resolve(self, name: str) -> Revision:
-        """Find a git revision, a DVC experiment or the workspace by its name."""
+        """Find a git revision, a DVC experiment, a version, the model of `@STAGE` or the workspace."""
         if name == WORKSPACE:
             return Revision(name, None)
+        by_registry = registered(self.root, name)
+        if by_registry and STAGE.fullmatch(name):
+            return Revision(name, by_registry)
         found = [one for one in self._experiments if one.name == name]
         try:
             by_git = commit_of(self.root, name)
         except UserError:
             by_git = None
-        commits = {*(one.sha for one in found), *([by_git] if by_git else [])}
+        commits = {*(one.sha for one in found), *filter(None, [by_git, by_registry])}
         if len(commits) > 1:
             others = [f"{by_git[:7]} in git"] if by_git else []
+            others += [f"model@{name}"] if by_registry else []
             listed = ", ".join([*others, *(one.ref for one in found)])
             raise UserError(f"{name}: {len(commits)} revisions have this name: write one in full: {listed}")
         if not commits:
@@ -90,7 +96,7 @@ class History:
             if not file.exists():
                 raise UserError(f"{path}: not in the workspace; run `dvc checkout` or `dvc repro`")
             return file
-        return self._cached(revision, path, self._digest(revision, path))
+        return self._cached(revision, path, self.digest(revision, path))
 
     def tracked_folder(self, revision: Revision, path: str) -> Path:
         """Return a folder with the files of an output that is one; see `tracked`.
@@ -99,7 +105,7 @@ class History:
         """
         if revision.commit is None:
             return self.tracked(revision, path)
-        digest = self._digest(revision, path)
+        digest = self.digest(revision, path)
         name = digest.removesuffix(".dir")
         if name == digest:
             raise UserError(f"{revision.name}: {path} is a file, not a folder")
@@ -142,7 +148,12 @@ class History:
         lock = parse_yaml(self.text(revision, "dvc.lock") or "", f"{revision.name}: dvc.lock")
         return list(lock.get("stages", {}).values())
 
-    def _digest(self, revision: Revision, path: str) -> str:
+    def digest(self, revision: Revision, path: str) -> str:
+        """Return the hash of an output, as dvc.lock recorded it.
+
+        Raises:
+            MissingOutputError: the revision has no such output.
+        """
         for stage in self._lock(revision):
             for out in stage.get("outs", []):
                 if out["path"] == path:

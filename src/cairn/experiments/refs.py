@@ -3,6 +3,7 @@
 Read from git and not from `dvc exp show`, which gives a failed or running experiment its baseline's metrics.
 """
 
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +33,24 @@ class Experiment:
         return self.ref.rpartition("/")[2]
 
 
-def git(root: Path, *words: str) -> str:
-    """Run git in a folder and return what it printed, without the last newline."""
-    done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False)
+def git(root: Path, *words: str, given: str | None = None, **environment: str) -> str:
+    """Run git in a folder and return what it printed, without the last newline.
+
+    Args:
+        root: the folder.
+        words: the command.
+        given: on its standard input.
+        environment: variables that it is run with, besides those of this process.
+    """
+    done = subprocess.run(
+        ["git", *words],
+        cwd=root,
+        env={**os.environ, **environment},
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         reason = done.stderr.strip() or f"exit {done.returncode}"
         raise UserError(f"git {words[0]}: {' '.join(reason.split())}")

@@ -8,13 +8,14 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from cairn.errors import UserError
+from cairn.experiments.history import TABLE
 from cairn.report.card.croissant import TableFile, croissant
 from cairn.serve.model import Found
 from cairn.settings.contract import read_contract
 from cairn.settings.data import DataConfig
 from cairn.settings.yaml_text import parse_yaml
 
-TABLE, CONTRACT = "data/prepared/table.parquet", "data/prepared/contract.json"
+CONTRACT = "data/prepared/contract.json"
 
 
 def prepared_table(found: Found) -> Path:

@@ -46,7 +46,7 @@ def find_model(name: str, folder: Path, trust: Sequence[str] = ()) -> Found:
     """Find the model in a folder or, if there is no such folder, that of a revision of the checkout.
 
     Args:
-        name: a folder with a saved model, or a git revision, a tag, a DVC experiment or `workspace`.
+        name: a folder with a saved model, or a revision: see History.resolve.
         folder: what paths are relative to; the checkout is this one or above it.
         trust: further types to accept, see cairn.models.package.load. For a revision and for the model of the
             checkout, the classes that its params.yaml names are accepted too.

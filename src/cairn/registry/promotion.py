@@ -1,0 +1,223 @@
+"""Put a model into a stage, if a comparison justifies it, and take it out again."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cairn.errors import UserError
+from cairn.experiments.history import SETTINGS, History, Revision
+from cairn.experiments.refs import git, uncommitted
+from cairn.experiments.versions import ARTIFACT, Registry, Tag, is_shallow, numbers
+from cairn.registry.integrity import damaged, model_of
+from cairn.registry.record import Decision, Record, compared, decide, facts
+from cairn.registry.tags import Draft, author
+from cairn.studies.compare.comparison import Comparison, compare
+
+PART = "validation"
+"""A promotion chooses between two models, and nothing is chosen by its score on test."""
+HASH = re.compile(r"[0-9a-f]{40}")
+WRITTEN = ("dvc.lock", SETTINGS, "metrics")
+"""What a run writes and git holds."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to become of a stage.
+
+    Attributes:
+        before: the version that is in the stage; None for none.
+        comparison: with that version; None if there was nothing to compare with, or it was not possible.
+        decision: of the comparison.
+        obstacle: why there is no comparison, although there is a model to compare with.
+        withdrawn: the tag of the last rollback that took this version out of the stage.
+        drafts: tags to write; none if the model is in the stage already, or may not be put there.
+        at: their time.
+    """
+
+    stage: str
+    version: str
+    commit: str
+    before: str | None
+    comparison: Comparison | None
+    decision: Decision | None
+    obstacle: str
+    withdrawn: Tag | None
+    drafts: list[Draft]
+    at: int
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the model is not promoted because no comparison justifies it."""
+        return not self.drafts and (self.comparison is not None or bool(self.obstacle))
+
+
+def plan_promotion(
+    root: Path,
+    registry: Registry,
+    name: str,
+    stage: str,
+    *,
+    decides: str | None = None,
+    reason: str | None = None,
+    force: bool = False,
+    on_remote: bool = False,
+) -> Plan:
+    """Return the tags that register the model of a revision and put it into a stage.
+
+    Args:
+        root: of the repository.
+        registry: its tags.
+        name: of the revision.
+        stage: to put it into.
+        decides: the quantity that the comparison is about, None for evaluate.primary of the current model.
+        reason: in the user's words.
+        force: write them whatever the comparison shows, and where none is possible.
+        on_remote: the model has to be on the remote of DVC, not only in the cache.
+
+    Raises:
+        UserError: no such revision, it is no commit or its model is not there, or the clone is shallow.
+    """
+    _stop_if_shallow(root)
+    history = History(root)
+    commit = _commit(root, history, name)
+    current = registry.current(stage)
+    before = registry.named(current) if current else None
+    other = current if current and current.commit != commit else None
+    comparison, obstacle = _compare(root, registry, other, name, decides) if other else (None, "")
+    decision = decide(comparison.candidates[0].outcome) if comparison else None
+    version = registry.version_of(commit)
+    person, at = author(root, registry)
+    drafts: list[Draft] = []
+    if current is None or (other and (force or decision == "promote")):
+        known = _known(root, history, Revision(name, commit), person, at, on_remote=on_remote)
+        if version is None and commit in registry.deregistered:
+            old = registry.deregistered[commit]
+            raise UserError(
+                f"{name}: {old} of this commit was deregistered, and GTO allows a commit one version; name"
+                f" another commit, or take that back: `git tag --delete {ARTIFACT}@{old}!`"
+            )
+        if version is None:
+            version = _next(registry)
+            drafts.append(Draft(f"{ARTIFACT}@{version}", Record(action="register", version=version, **known)))
+        record = Record(
+            action="promote",
+            version=version,
+            stage=stage,
+            replaces=before,
+            reason=reason,
+            forced=other is not None and decision != "promote",
+            comparison=compared(comparison, str(before), other.commit) if comparison and other else None,
+            **known,
+        )
+        drafts.append(Draft(_next_tag(registry, stage), record))
+    called = version or commit[:7]
+    back = _rollback_from(registry, stage, called)
+    return Plan(stage, called, commit, before, comparison, decision, obstacle, back, drafts, at)
+
+
+def plan_rollback(
+    root: Path, registry: Registry, stage: str, *, reason: str | None = None, on_remote: bool = False
+) -> Plan:
+    """Return the tag that puts the version before the current one into a stage again.
+
+    GTO refuses that without force (gto#199) because the version has been in the stage; a new tag says it.
+
+    Raises:
+        UserError: there is none before, its model is not there, or the clone is shallow.
+    """
+    _stop_if_shallow(root)
+    assigned = registry.stages.get(stage, [])
+    if len(assigned) < 2:
+        first = (
+            f"no version was there before {registry.named(assigned[0])}" if assigned else "no model is there"
+        )
+        raise UserError(f"--stage {stage}: {first}; `git fetch --tags` gets the tags of the remote")
+    current, restored = assigned[-1], assigned[-2]
+    if restored.is_moved:
+        raise UserError(f"{restored.name}: somebody moved this tag: `cairn models --verify` says more")
+    before, version = registry.named(current), registry.named(restored)
+    person, at = author(root, registry)
+    record = Record(
+        action="rollback",
+        version=version,
+        stage=stage,
+        replaces=before,
+        restores=restored.name,
+        reason=reason,
+        **_known(root, History(root), Revision(version, restored.commit), person, at, on_remote=on_remote),
+    )
+    drafts = [Draft(_next_tag(registry, stage), record)]
+    return Plan(stage, version, restored.commit, before, None, None, "", None, drafts, at)
+
+
+def _known(
+    root: Path, history: History, revision: Revision, person: str, at: int, *, on_remote: bool
+) -> dict[str, Any]:
+    """Return what each record of a commit says, after checking that the bytes of its model can be had."""
+    found = damaged(root, [model_of(history, str(revision.commit), revision.name)], on_remote=on_remote)
+    if found:
+        paths = sorted({damage.needed.path for damage in found if damage.needed})
+        where = "on the remote" if on_remote else "in the cache or on the remote"
+        raise UserError(
+            f"{revision.name}: {', '.join(paths)}: not {where} of DVC, or damaged there;"
+            " `cairn push --all-commits` where it was computed"
+        )
+    time = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"by": person, "at": time, **facts(history, revision)}
+
+
+def _commit(root: Path, history: History, name: str) -> str:
+    commit = history.resolve(name).commit
+    if commit is None:
+        raise UserError("workspace: only a commit can be promoted: `git commit` first, then name it")
+    if name != commit and commit == git(root, "rev-parse", "HEAD"):
+        written = git(root, "status", "--porcelain", "-uno", "--", *WRITTEN).splitlines()
+        changed = [*uncommitted(root), *(line[3:] for line in written)]
+        if changed:
+            raise UserError(
+                f"{name}: the workspace differs from this commit ({', '.join(changed[:3])}): commit the"
+                f" changes, or name the commit in full to promote it without them: {commit}"
+            )
+    return commit
+
+
+def _stop_if_shallow(root: Path) -> None:
+    if is_shallow(root):
+        raise UserError(
+            "this clone is shallow: it lacks tags and commits, so the stage may hold another model than it"
+            " seems; `git fetch --unshallow --tags` first"
+        )
+
+
+def _compare(
+    root: Path, registry: Registry, current: Tag, name: str, decides: str | None
+) -> tuple[Comparison | None, str]:
+    """Compare with the current model; return the comparison, or why there is none."""
+    version = registry.version_of(current.commit)
+    reference = f"{ARTIFACT}@{version}" if version else current.name
+    candidate = name[:12] if HASH.fullmatch(name) else name
+    try:
+        return compare(root, [reference, candidate], part=PART, decides=decides), ""
+    except UserError as error:
+        return None, str(error)
+
+
+def _rollback_from(registry: Registry, stage: str, version: str) -> Tag | None:
+    def withdraws(record: Mapping[str, Any]) -> bool:
+        done = (record.get("action"), record.get("stage"), record.get("replaces"))
+        return done == ("rollback", stage, version)
+
+    return next((tag for tag in reversed(registry.history) if withdraws(tag.record)), None)
+
+
+def _next(registry: Registry) -> str:
+    used = [*registry.versions, *registry.deregistered.values()]
+    major, minor, patch = max(map(numbers, used), default=(0, 0, 0))
+    return f"v{major}.{minor}.{patch + 1}"
+
+
+def _next_tag(registry: Registry, stage: str) -> str:
+    return f"{ARTIFACT}#{stage}#{registry.last.get(stage, 0) + 1}"
