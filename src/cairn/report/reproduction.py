@@ -1,0 +1,133 @@
+"""What `cairn reproduce` says: the progress, the comparison stage by stage, and the likely reasons."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from cairn.report.numbers import listed, short
+from cairn.report.table import Table, aligned, wrapped
+from cairn.reproduction.judge import Output, StageResult
+from cairn.reproduction.reproduce import Reproduction
+
+STATES = {
+    "identical": "identical",
+    "cause": "DIFFERENT",
+    "consequence": "different",
+    "not run": "not run",
+    "unrecorded": "no record",
+}
+VERDICTS = {
+    "identical": "IDENTICAL: every output of every stage is byte for byte the recorded one",
+    "different": "DIFFERENT",
+    "undecided": "UNDECIDED: there is no record of all outputs to compare with",
+    "failed": "FAILED: a stage could not be run",
+}
+
+
+def lines(done: Reproduction) -> Iterator[str]:
+    """Yield the comparison, one line per stage, then what differs, why, and the verdict."""
+    yield from aligned(Table(["stage", "seconds", "identical", "state", "because of"], _rows(done)))
+    for result in done.stages:
+        yield from _differences(result)
+        yield from _notes(result)
+    if done.error:
+        yield "The last lines that were printed:"
+        yield from (f"  {line}" for line in done.error)
+    for reason in reasons(done):
+        yield from wrapped(f"likely reason: {reason}")
+    yield from wrapped(_verdict(done))
+    if done.folder:
+        yield f"kept: {done.folder}"
+
+
+def _rows(done: Reproduction) -> list[list[str]]:
+    return [
+        [
+            result.name,
+            "" if result.seconds is None else f"{result.seconds:.1f}",
+            f"{sum(output.is_identical for output in result.outputs)} of {len(result.outputs)}",
+            STATES[result.state],
+            listed(result.after) if result.state == "consequence" else listed(result.changed),
+        ]
+        for result in done.stages
+    ]
+
+
+def _verdict(done: Reproduction) -> str:
+    said = VERDICTS[done.verdict]
+    if done.verdict == "different":
+        first = [result.name for result in done.stages if result.state in ("cause", "not run")]
+        said = f"{said} from stage {listed(first)} on"
+    environment = "the running environment" if done.asked.environment == "current" else "new environment"
+    name, commit = done.asked.revision.name, done.commit[:7]
+    title = commit if done.commit.startswith(name) else f"{name} ({commit})"
+    where = f"experiment {done.record}" if done.record not in (None, done.commit) else "dvc.lock"
+    against = f", compared with {where}" if done.record else ""
+    return f"{title}, {environment}{against}: {said}"
+
+
+def _differences(result: StageResult) -> Iterator[str]:
+    """Yield the outputs that differ; those of a consequence need no explanation."""
+    for output in result.outputs:
+        if result.state in ("cause", "not run") and not output.is_identical:
+            yield f"{output.path}: recorded {output.recorded}, here {output.found or 'none'}{_where(output)}"
+
+
+def _where(output: Output) -> str:
+    found: dict[str, Any] = output.difference or {}
+    said = [f"in {listed(found['files'])}"] if "files" in found else []
+    if "line" in found:
+        said.append(f"line {found['line']}: '{found['recorded']}' is now '{found['found']}'")
+    elif "byte" in found:
+        said.append(f"from byte {found['byte']:,} on")
+    elif "columns" in found:
+        largest = found.get("largest")
+        by = "" if largest is None else f" by at most {short(largest)}"
+        said.append(f"columns {listed(found['columns'])}{by}")
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def _notes(result: StageResult) -> Iterator[str]:
+    for output in result.outputs:
+        if output.committed not in (None, output.recorded):
+            yield f"note: {output.path} in git is not the one that dvc.lock records"
+    if result.state == "identical" and result.changed:
+        yield f"note: {result.name} made the same from {listed(result.changed)}, which dvc.lock has otherwise"
+
+
+def reasons(done: Reproduction) -> Iterator[str]:
+    """Yield the likely reason for each stage in which a difference begins, the surest first."""
+    for result in done.stages:
+        if result.state == "cause":
+            yield f"{result.name}: {_reason(result, done.environment)}"
+
+
+def _reason(result: StageResult, environment: dict[str, Any]) -> str:
+    if result.changed:
+        return (
+            f"its input is not the one that was recorded: {listed(result.changed)}; `dvc repro` was not run"
+            " between the change and the commit, or the bytes have changed since"
+        )
+    if result.repeats is False:
+        return (
+            "it does not repeat itself: a second run here, from the same inputs, wrote other bytes; look for"
+            " the clock, a seed that is not set, or an order that threads decide"
+        )
+    if environment["unpinned"]:
+        return f"other versions than the pins: {listed(environment['unpinned'])}"
+    return (
+        "the environment; a second run here wrote the same bytes, from the recorded inputs, with pinned"
+        f" versions. The commit does not record its Python, processor or cores; here: {here(environment)}"
+    )
+
+
+def here(environment: dict[str, Any]) -> str:
+    """Describe what of an environment changes the last digits of numbers."""
+    kernels = {one["architecture"] for one in environment["libraries"] if "architecture" in one}
+    processor = environment["processor"]
+    blas = f"; OpenBLAS for {listed(sorted(kernels))}" if kernels else ""
+    threads = f", {environment['threads']} threads" if environment.get("threads") else ""
+    return (
+        f"{environment['implementation']} {environment['python']}, {environment['system']}"
+        f" {environment['machine']}, {environment['libc']}, {processor['model']}"
+        f" ({' '.join(processor['flags'])}){blas}; {environment['cores']} cores{threads}"
+    )
