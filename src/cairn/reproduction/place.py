@@ -86,13 +86,13 @@ def clone_alone(place: Place, root: Path, commit: str) -> None:
     (clone / MAIN).unlink(missing_ok=True)
 
 
-def fetch(place: Place, root: Path, paths: list[str], remote: str | None) -> list[str]:
-    """Fetch raw data from a remote of the main repository; return what it does not have.
+def fetch(place: Place, root: Path, paths: list[str], remote: str | None) -> dict[str, str]:
+    """Fetch raw data from a remote of the main repository; return what did not arrive, with the reason.
 
     The clone gets the remote in memory only: its stages cannot fetch anything, and no secret is written.
 
     Raises:
-        UserError: there is no such remote, or it does not answer.
+        UserError: there is no such remote.
     """
     import logging
 
@@ -104,17 +104,21 @@ def fetch(place: Place, root: Path, paths: list[str], remote: str | None) -> lis
     name = remote or config["core"].get("remote")
     if remote is not None and remote not in config["remote"]:
         raise UserError(f"--remote {remote}: no such remote in .dvc/config; `dvc remote list` lists them")
+    if not name:
+        return dict.fromkeys(paths, "there is no default remote")
     remotes = {key: {**settings, "verify": True} for key, settings in config["remote"].items()}
-    logging.getLogger("dvc").setLevel(logging.CRITICAL)  # the error below is one line
-    missing = []
-    for path in paths if name else []:
+    logging.getLogger("dvc").setLevel(logging.CRITICAL)  # the reason is one line
+    missing = {}
+    for path in paths:
+        why = f"remote '{name}' does not have it"
         try:
-            Repo(str(place.repository), config={"remote": remotes, "core": {"remote": name}}).pull([path])
+            with Repo(str(place.repository), config={"remote": remotes, "core": {"remote": name}}) as repo:
+                repo.pull([str(place.repository / path)])
         except (DvcException, OSError) as error:
-            place.log.open("a", encoding="utf-8").write(f"{path}: {error}\n")
+            why = f"remote '{name}': {' '.join(str(error).split())}"
         if not (place.repository / path).exists():
-            missing.append(path)
-    return missing if name else paths
+            missing[path] = why
+    return missing
 
 
 def set_up(place: Place, kind: str, commit: str) -> str:

@@ -161,8 +161,10 @@ def _raw(place: Place, root: Path, tree: Tree, asked: Asked) -> list[str]:
     missing = fetch(place, root, wanted, asked.remote)
     lost = [path for path in missing if not list(makers(stages_of(tree).values(), path))]
     if lost and not asked.settings:
-        name = f"remote '{asked.remote}'" if asked.remote else "the default remote"
-        raise UserError(f"{', '.join(lost)}: neither in git nor on {name}; `cairn push` it where it is")
+        raise UserError(
+            f"{', '.join(lost)}: raw data that neither git nor the remote has ({missing[lost[0]]});"
+            " `cairn push` it in a clone that has it"
+        )
     return [path for path in wanted if path not in missing]
 
 

@@ -1,0 +1,297 @@
+"""`cairn reproduce` on a toy repository, with the real git and DVC and a real remote."""
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cairn.errors import UserError
+from cairn.experiments.history import History
+from cairn.report.reproduction import lines
+from cairn.reproduction.place import temporary_place
+from cairn.reproduction.reproduce import Asked, reproduce
+from cairn.reproduction.statement import statement
+
+PIPELINE = """\
+stages:
+  edit:
+    cmd: sed s/1,/2,/ data/table.csv > data/edited.csv
+    deps: [data/table.csv]
+    outs: [data/edited.csv]
+  count:
+    cmd: python count.py
+    deps: [count.py, data/edited.csv, data/parts]
+    params: [factor]
+    outs: [counts, {metrics.json: {cache: false}}]
+  page:
+    cmd: cp metrics.json page.txt
+    deps: [metrics.json]
+    outs: [page.txt]
+"""
+COUNT = """\
+import json, time, pathlib
+text = pathlib.Path("data/edited.csv").read_text()
+factor = int(pathlib.Path("params.yaml").read_text().split("factor: ")[1])
+pathlib.Path("counts").mkdir(exist_ok=True)
+for digit in "23":
+    pathlib.Path("counts", digit + ".txt").write_text(f"{text.count(digit) * factor}\\n")
+pathlib.Path("metrics.json").write_text(json.dumps({"digits": sum(map(int, filter(str.isdigit, text)))}))
+"""
+STAGES = ("edit", "count", "page")
+SET_UP = "import os, sys\nos.symlink(sys.prefix, '.venv')\n"
+
+
+@pytest.fixture(scope="module")
+def history(made_storage, tmp_path_factory):
+    """A repository with the tags whole@v1.0.0, byte, clock and late; DVC has pushed its raw data."""
+    checkout = made_storage.copied(tmp_path_factory.mktemp("reproduce")).checkout
+    root = checkout.path
+
+    def write(**files):
+        for name, text in files.items():
+            (root / name.replace("__", ".")).write_text(text, encoding="utf-8")
+
+    def commit(tag):
+        checkout.git("add", "--all")
+        checkout.git("commit", "--quiet", f"--message={tag}")
+        checkout.git("tag", tag)
+
+    write(dvc__yaml=PIPELINE, count__py=COUNT, params__yaml="factor: 1\n", bootstrap__py=SET_UP)
+    (root / "conf").mkdir()
+    write(**{"conf/config__yaml": "factor: 1\n"})
+    checkout.dvc("config", "hydra.enabled", "true")
+    checkout.dvc("repro", "--quiet")
+    commit("whole@v1.0.0")
+    checkout.dvc("exp", "run", "--quiet", "--name", "double", "--set-param", "factor=2")
+    checkout.git("reset", "--quiet", "--hard")
+    table = (root / "data/table.csv").read_text(encoding="utf-8")
+    (root / "data/table.csv").unlink()
+    write(**{"data/table__csv": table.replace("1,2", "1,3", 1)})
+    checkout.dvc("add", "--quiet", "data/table.csv")
+    checkout.dvc("push", "--quiet", "data/table.csv")
+    commit("byte")
+    checkout.git("reset", "--quiet", "--hard", "whole@v1.0.0")
+    write(count__py=COUNT.replace('{"digits"', '{"at": time.time_ns(), "digits"'))
+    checkout.dvc("repro", "--quiet")
+    commit("clock")
+    checkout.git("reset", "--quiet", "--hard", "whole@v1.0.0")
+    checkout.dvc("checkout", "--quiet")
+    return checkout
+
+
+@pytest.fixture
+def run(history, tmp_path, monkeypatch):
+    """Reproduce a revision; nothing may be left of it, and nothing changed."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def reproduced(name, *settings, **options):
+        before = state(history)
+        asked = Asked(History(history.path).resolve(name), settings, "current")
+        try:
+            return reproduce(history.path, replace(asked, **options))
+        finally:
+            assert state(history) == before
+            assert options.get("keep") or list(tmp_path.glob("cairn-*")) == []
+
+    return reproduced
+
+
+def state(checkout):
+    refs = checkout.git("for-each-ref"), checkout.git("rev-parse", "HEAD"), checkout.git("stash", "list")
+    files = sorted(path for path in checkout.path.rglob("*") if ".dvc/tmp" not in str(path))
+    return refs, checkout.git("status", "--porcelain"), files
+
+
+def by_name(done):
+    return {one.name: one for one in done.stages}
+
+
+@pytest.mark.slow
+def test_a_tag_is_reproduced_and_its_statement_has_the_hash_of_everything(run, history):
+    done = run("whole@v1.0.0")
+    assert done.verdict == "identical"
+    assert {one.name: one.state for one in done.stages} == dict.fromkeys(
+        ("edit", "count", "page"), "identical"
+    )
+    assert all(one.seconds is not None for one in done.stages), "a stage was not run"
+    assert done.record == done.commit == history.git("rev-parse", "whole@v1.0.0").strip()
+    record = statement(done)
+    assert record["_type"] == "https://in-toto.io/Statement/v1"
+    assert record["predicateType"] == "https://slsa.dev/provenance/v1"
+    assert set(record) == {"_type", "subject", "predicateType", "predicate"}
+    predicate = record["predicate"]
+    assert set(predicate) == {"buildDefinition", "runDetails", "cairn_reproduction"}
+    build, details = predicate["buildDefinition"], predicate["runDetails"]
+    assert set(build) == {"buildType", "externalParameters", "internalParameters", "resolvedDependencies"}
+    for uri in (build["buildType"], details["builder"]["id"]):
+        assert re.match(r"[a-z]+:", uri)
+    asked = {"revision": "whole@v1.0.0", "settings": [], "environment": "current"}
+    assert build["externalParameters"] == asked
+    assert build["internalParameters"]["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert build["internalParameters"]["packages"]["dvc"]
+    times = details["metadata"]["startedOn"], details["metadata"]["finishedOn"]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", time) for time in times)
+    assert times == tuple(sorted(times))
+    source, *inputs = build["resolvedDependencies"]
+    assert source["digest"] == {"gitCommit": done.commit}
+    here = Path(history.path)
+    for descriptors, names in (
+        (
+            record["subject"],
+            {"data/edited.csv", "counts", "counts/2.txt", "counts/3.txt", "metrics.json", "page.txt"},
+        ),
+        (
+            inputs,
+            {"data/table.csv", "data/parts", *(f"data/parts/{x}.csv" for x in "xyz"), "count.py", "dvc.yaml",
+             "bootstrap.py", "data/table.csv.dvc", "data/parts.dvc"},
+        ),
+    ):  # fmt: skip
+        assert {one["name"] for one in descriptors} == names
+        for one in descriptors:
+            assert set(one) == {"name", "digest", "annotations"}
+            file = here / one["name"]
+            if file.is_dir():
+                assert one["annotations"]["dvc"] == one["digest"]["md5"] + ".dir"
+                assert one["annotations"]["members"] == len(list(file.iterdir()))
+                continue
+            content = file.read_bytes()
+            assert one["digest"]["sha256"] == hashlib.sha256(content).hexdigest()
+            assert one["digest"]["md5"] == hashlib.md5(content, usedforsecurity=False).hexdigest()
+            assert one["annotations"]["size"] == len(content)
+    listed = {out["path"]: out["md5"] for out in locked(history)}
+    found = {one["name"]: one["annotations"].get("dvc", one["digest"]["md5"]) for one in record["subject"]}
+    assert {name: found[name] for name in listed} == listed
+    sources = {one["name"]: one["annotations"]["source"] for one in inputs}
+    assert (sources["data/table.csv"], sources["data/parts/x.csv"], sources["count.py"]) == (
+        "remote", "remote", "git",
+    )  # fmt: skip
+    assert str(here) not in json.dumps(record) and str(Path.home()) not in json.dumps(record)
+
+
+def locked(history):
+    import yaml
+
+    return [out for one in yaml.safe_load(history.read("dvc.lock"))["stages"].values() for out in one["outs"]]
+
+
+@pytest.mark.slow
+def test_one_changed_byte_of_the_data_is_named_with_the_stage_that_reads_it(run):
+    done = run("byte")
+    edit, count, page = (by_name(done)[name] for name in ("edit", "count", "page"))
+    assert done.verdict == "different"
+    assert (edit.state, edit.changed, edit.repeats) == ("cause", ["data/table.csv"], None)
+    assert edit.outputs[0].difference == {"line": 2, "recorded": "2,2", "found": "2,3"}
+    assert (count.state, count.after) == ("consequence", ["edit"])
+    assert {one.path: one.is_identical for one in count.outputs} == {"counts": False, "metrics.json": False}
+    assert count.outputs[0].difference["files"] == ["2.txt", "3.txt"]
+    assert (page.state, page.after) == ("consequence", ["count"])
+    said = list(lines(done))
+    assert any("edit" in line and "data/table.csv" in line for line in said if "likely reason" in line)
+
+
+@pytest.mark.slow
+def test_a_clock_is_the_cause_and_what_reads_its_stage_a_consequence(run):
+    done = run("clock")
+    found = by_name(done)
+    assert {name: one.state for name, one in found.items()} == {
+        "edit": "identical", "count": "cause", "page": "consequence",
+    }  # fmt: skip
+    assert (found["count"].changed, found["count"].repeats) == ([], False)
+    assert [one.path for one in found["count"].outputs if not one.is_identical] == ["metrics.json"]
+    assert found["count"].outputs[1].difference["line"] == 1
+
+
+@pytest.mark.slow
+def test_other_settings_are_compared_with_the_experiment_that_had_them(run):
+    done = run("whole@v1.0.0", "factor=2")
+    assert (done.verdict, done.record) == ("identical", "double")
+    again = run("double")
+    assert (again.verdict, again.outputs) == ("identical", done.outputs)
+
+
+@pytest.mark.slow
+def test_the_commits_own_set_up_is_used_and_its_failure_is_one_line(run, history):
+    done = run("whole@v1.0.0", environment="new", keep=True)
+    assert done.verdict == "identical"
+    assert (done.folder / "repository/.venv/bin/python").exists()
+    (history.path / "bootstrap.py").write_text(
+        "raise SystemExit('no version 9 of numpy')\n", encoding="utf-8"
+    )
+    history.git("commit", "--quiet", "--all", "--message=gone")
+    try:
+        with pytest.raises(UserError, match=r"pins of commit \w{7} cannot be installed \(no version 9"):
+            run("HEAD", environment="new", keep=True)
+    finally:
+        history.git("reset", "--quiet", "--hard", "whole@v1.0.0")
+
+
+@pytest.mark.slow
+def test_raw_data_that_is_nowhere_and_a_remote_that_is_unknown_stop_it(run, history):
+    store = history.path.parent / "store"
+    store.rename(store.with_name("away"))
+    try:
+        with pytest.raises(UserError, match=r"data/parts, data/table.csv: raw data that neither"):
+            run("whole@v1.0.0")
+    finally:
+        store.with_name("away").rename(store)
+    with pytest.raises(UserError, match="--remote other: no such remote"):
+        run("whole@v1.0.0", remote="other")
+    with pytest.raises(UserError, match="the workspace is no commit"):
+        run("workspace")
+
+
+@pytest.mark.slow
+def test_a_stage_that_fails_is_reported_with_what_it_printed(run, history):
+    history.replace("count.py", "import json", "raise SystemExit('count: no memory')\nimport json")
+    history.git("commit", "--quiet", "--all", "--message=fails")
+    try:
+        done = run("HEAD")
+    finally:
+        history.git("reset", "--quiet", "--hard", "whole@v1.0.0")
+    assert done.verdict == "failed"
+    assert {one.name: one.state for one in done.stages} == {
+        "edit": "identical", "count": "not run", "page": "not run",
+    }  # fmt: skip
+    assert "count: no memory" in done.error
+
+
+@pytest.mark.slow
+def test_what_a_killed_one_has_left_is_removed_by_the_next(history, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = state(history)
+    code = (
+        "import sys, pathlib, tempfile; from cairn.experiments.history import History\n"
+        "from cairn.reproduction.reproduce import Asked, reproduce\n"
+        "root = pathlib.Path(sys.argv[1])\n"
+        "def begin(name): print(name, flush=True)\n"
+        "reproduce(root, Asked(History(root).resolve('HEAD'), (), 'current'), begin=begin)\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", code, str(history.path)]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "edit\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert state(history) == before
+    (left,) = tmp_path.glob("cairn-reproduce-*")
+    while any(str(left) in command_line for command_line in running()):
+        time.sleep(0.05)
+    with temporary_place(keep=False):
+        assert not left.exists()
+
+
+def running():
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            yield str((folder / "cwd").readlink())
+        except OSError:
+            continue
