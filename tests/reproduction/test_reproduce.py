@@ -16,7 +16,7 @@ import pytest
 
 from cairn.errors import UserError
 from cairn.experiments.history import History
-from cairn.report.reproduction import lines
+from cairn.report.reproduction import lines, reasons
 from cairn.reproduction.place import temporary_place
 from cairn.reproduction.reproduce import Asked, reproduce
 from cairn.reproduction.statement import statement
@@ -124,7 +124,7 @@ def test_a_tag_is_reproduced_and_its_statement_has_the_hash_of_everything(run, h
     )
     assert all(one.seconds is not None for one in done.stages), "a stage was not run"
     assert done.record == done.commit == history.git("rev-parse", "whole@v1.0.0").strip()
-    record = statement(done)
+    record = statement(done, ["why"])
     assert record["_type"] == "https://in-toto.io/Statement/v1"
     assert record["predicateType"] == "https://slsa.dev/provenance/v1"
     assert set(record) == {"_type", "subject", "predicateType", "predicate"}
@@ -174,6 +174,9 @@ def test_a_tag_is_reproduced_and_its_statement_has_the_hash_of_everything(run, h
     assert (sources["data/table.csv"], sources["data/parts/x.csv"], sources["count.py"]) == (
         "remote", "remote", "git",
     )  # fmt: skip
+    result = predicate["cairn_reproduction"]
+    assert (result["verdict"], result["reasons"], result["error"]) == ("identical", ["why"], [])
+    assert [one["name"] for one in result["stages"]] == list(STAGES)
     assert str(here) not in json.dumps(record) and str(Path.home()) not in json.dumps(record)
 
 
@@ -194,8 +197,9 @@ def test_one_changed_byte_of_the_data_is_named_with_the_stage_that_reads_it(run)
     assert {one.path: one.is_identical for one in count.outputs} == {"counts": False, "metrics.json": False}
     assert count.outputs[0].difference["files"] == ["2.txt", "3.txt"]
     assert (page.state, page.after) == ("consequence", ["count"])
-    said = list(lines(done))
-    assert any("edit" in line and "data/table.csv" in line for line in said if "likely reason" in line)
+    (reason,) = reasons(done)
+    assert reason.startswith("edit: ") and "data/table.csv" in reason
+    assert any(line.split()[:1] == ["count"] and line.endswith("edit") for line in lines(done, [reason]))
 
 
 @pytest.mark.slow

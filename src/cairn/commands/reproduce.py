@@ -5,11 +5,12 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from typer import Argument, Option
 
 from cairn.commands.options import Json, Remote, Settings, user_folder
+from cairn.errors import UserError
 
 CODES = {"identical": 0, "failed": 1, "undecided": 3, "different": 4}
 """Exit code by verdict, as those of `cairn monitor`."""
@@ -29,6 +30,9 @@ def main(
     remote: Remote = None,
     keep: bool = Option(False, "--keep", help="Keep the temporary folder"),
     output: Path = Option(RECORD, metavar="FILE", help="Record to write: an in-toto statement"),
+    earlier: Path | None = Option(
+        None, metavar="FILE", help="An earlier record of REV: name what differs in the environment since"
+    ),
     as_json: Json = False,
 ) -> None:
     """Run a revision again from scratch, and compare every byte.
@@ -49,23 +53,33 @@ def main(
     """
     from cairn.data.records import write_text
     from cairn.experiments.history import History
-    from cairn.report.reproduction import lines
+    from cairn.report.reproduction import lines, reasons
     from cairn.reproduction.reproduce import Asked, reproduce
     from cairn.reproduction.statement import statement
 
     root = Path.cwd()
     overrides = [*([f"experiment={experiment}"] if experiment else []), *(settings or [])]
     asked = Asked(History(root).resolve(revision), tuple(overrides), environment, remote, keep)
+    before = _environment(user_folder() / earlier) if earlier else None
     progress = _Progress()
     try:
         done = reproduce(root, asked, progress.step, progress.stage)
     finally:
         progress.step(None)
-    record = statement(done)
+    likely = list(reasons(done, before))
+    record = statement(done, likely)
     path = root / output if output == RECORD else user_folder() / output
     write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", path)
-    print(json.dumps(record, indent=1, ensure_ascii=False) if as_json else "\n".join(lines(done)))
+    print(json.dumps(record, indent=1, ensure_ascii=False) if as_json else "\n".join(lines(done, likely)))
     raise SystemExit(CODES[done.verdict])
+
+
+def _environment(file: Path) -> dict[str, Any]:
+    """Return the environment in an earlier record."""
+    try:
+        return json.loads(file.read_bytes())["predicate"]["buildDefinition"]["internalParameters"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"--earlier: {file.name} is not a record of `cairn reproduce`: {error!r}") from error
 
 
 class _Progress:

@@ -23,8 +23,8 @@ VERDICTS = {
 }
 
 
-def lines(done: Reproduction) -> Iterator[str]:
-    """Yield the comparison, one line per stage, then what differs, why, and the verdict."""
+def lines(done: Reproduction, likely: list[str]) -> Iterator[str]:
+    """Yield the comparison, one line per stage, then what differs, the likely reasons, and the verdict."""
     yield from aligned(Table(["stage", "seconds", "identical", "state", "because of"], _rows(done)))
     for result in done.stages:
         yield from _differences(result)
@@ -32,7 +32,7 @@ def lines(done: Reproduction) -> Iterator[str]:
     if done.error:
         yield "The last lines that were printed:"
         yield from (f"  {line}" for line in done.error)
-    for reason in reasons(done):
+    for reason in likely:
         yield from wrapped(f"likely reason: {reason}")
     yield from wrapped(_verdict(done))
     if done.folder:
@@ -94,14 +94,17 @@ def _notes(result: StageResult) -> Iterator[str]:
         yield f"note: {result.name} made the same from {listed(result.changed)}, which dvc.lock has otherwise"
 
 
-def reasons(done: Reproduction) -> Iterator[str]:
-    """Yield the likely reason for each stage in which a difference begins, the surest first."""
+def reasons(done: Reproduction, earlier: dict[str, Any] | None = None) -> Iterator[str]:
+    """Yield the likely reason for each stage in which a difference begins.
+
+    `earlier` is the environment of an earlier reproduction, see `environment.describe`.
+    """
     for result in done.stages:
         if result.state == "cause":
-            yield f"{result.name}: {_reason(result, done.environment)}"
+            yield f"{result.name}: {_reason(result, done.environment, earlier)}"
 
 
-def _reason(result: StageResult, environment: dict[str, Any]) -> str:
+def _reason(result: StageResult, environment: dict[str, Any], earlier: dict[str, Any] | None) -> str:
     if result.changed:
         return (
             f"its input is not the one that was recorded: {listed(result.changed)}; `dvc repro` was not run"
@@ -114,20 +117,40 @@ def _reason(result: StageResult, environment: dict[str, Any]) -> str:
         )
     if environment["unpinned"]:
         return f"other versions than the pins: {listed(environment['unpinned'])}"
+    said = "the environment: a second run here, from the recorded inputs with pinned versions, wrote the same"
+    if earlier:
+        return (
+            f"{said} bytes. Different since the earlier record: {listed(_changes(earlier, environment), 9)}"
+        )
     return (
-        "the environment; a second run here wrote the same bytes, from the recorded inputs, with pinned"
-        f" versions. The commit does not record its Python, processor or cores; here: {here(environment)}"
+        f"{said} bytes. The commit does not record its Python, processor or cores (an earlier record does:"
+        f" --earlier). Here: {'; '.join(facts(environment).values())}"
     )
 
 
-def here(environment: dict[str, Any]) -> str:
-    """Describe what of an environment changes the last digits of numbers."""
-    kernels = {one["architecture"] for one in environment["libraries"] if "architecture" in one}
+def _changes(earlier: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return what is different in two environments."""
+    before, after = facts(earlier), facts(now)
+    packages = {**earlier["packages"], **now["packages"]}
+    old, new = earlier["packages"], now["packages"]
+    changed = [
+        f"{name} {old.get(name, 'absent')} is now {new.get(name, 'absent')}"
+        for name in packages
+        if old.get(name) != new.get(name)
+    ]
+    found = [f"{before[name]} is now {after[name]}" for name in after if before[name] != after[name]]
+    return [*found, *changed] or ["nothing that is recorded"]
+
+
+def facts(environment: dict[str, Any]) -> dict[str, str]:
+    """Return what of an environment, besides the packages, changes the last digits of numbers."""
+    kernels = sorted({one["architecture"] for one in environment["libraries"] if "architecture" in one})
     processor = environment["processor"]
-    blas = f"; OpenBLAS for {listed(sorted(kernels))}" if kernels else ""
-    threads = f", {environment['threads']} threads" if environment.get("threads") else ""
-    return (
-        f"{environment['implementation']} {environment['python']}, {environment['system']}"
-        f" {environment['machine']}, {environment['libc']}, {processor['model']}"
-        f" ({' '.join(processor['flags'])}){blas}; {environment['cores']} cores{threads}"
-    )
+    return {
+        "python": f"{environment['implementation']} {environment['python']}",
+        "system": f"{environment['system']} {environment['machine']}, {environment['libc']}",
+        "processor": f"{processor['model']} with {' '.join(processor['flags'])}",
+        "blas": f"OpenBLAS for {listed(kernels)}" if kernels else "no OpenBLAS",
+        "cores": f"{environment['cores']} cores",
+        "threads": f"{environment['threads']} threads",
+    }

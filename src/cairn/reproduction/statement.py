@@ -18,8 +18,8 @@ BUILD, BUILDER = "urn:cairn:reproduce:1", "urn:cairn:local-machine:1"
 """What was run, and who vouches for it: nobody but the user of this machine."""
 
 
-def statement(done: Reproduction) -> dict[str, Any]:
-    """Return the record of a reproduction."""
+def statement(done: Reproduction, reasons: list[str]) -> dict[str, Any]:
+    """Return the record of a reproduction; the likely reasons are sentences."""
     asked = done.asked
     source = {"name": "repository", "digest": {"gitCommit": done.commit}}
     return {
@@ -44,6 +44,7 @@ def statement(done: Reproduction) -> dict[str, Any]:
             "cairn_reproduction": {
                 "verdict": done.verdict,
                 "record": done.record,
+                "reasons": reasons,
                 "stages": [asdict(result) for result in done.stages],
                 "error": done.error,
             },
