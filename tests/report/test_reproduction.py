@@ -6,7 +6,7 @@ import pytest
 
 from cairn.experiments.history import Revision
 from cairn.report.reproduction import lines, reasons
-from cairn.reproduction.judge import Output, StageResult, verdict
+from cairn.reproduction.judge import Compared, StageResult, verdict
 from cairn.reproduction.reproduce import Asked, Reproduction
 
 ENVIRONMENT = {
@@ -25,7 +25,7 @@ ENVIRONMENT = {
 
 
 def done(*, unpinned=(), **stage):
-    known = {"state": "cause", "outputs": [Output("model", "a", "b")], "repeats": True}
+    known = {"state": "cause", "outputs": [Compared("model", "a", "b")], "repeats": True}
     stages = [StageResult("train", **known | stage)]
     return Reproduction(
         asked=Asked(Revision("v1", "c" * 40)),
@@ -44,7 +44,9 @@ def done(*, unpinned=(), **stage):
 
 
 def test_what_is_seen_goes_before_what_is_guessed():
-    (changed,) = reasons(done(changed=["raw.csv"], repeats=None, unpinned=["numpy 1 is installed"]))
+    (changed,) = reasons(
+        done(changed=[Compared("raw.csv", "a", "b")], repeats=None, unpinned=["numpy 1 is installed"])
+    )
     assert "raw.csv" in changed and "numpy" not in changed
     (again,) = reasons(done(repeats=False, unpinned=["numpy 1 is installed"]))
     assert "second run" in again and "numpy" not in again
@@ -75,5 +77,9 @@ def test_the_verdict_names_the_stage_in_which_the_difference_begins():
     text = " ".join(" ".join(lines(done(), [])).split())
     assert "v1 (ccccccc)" in text and "DIFFERENT from stage train on" in text
     assert "model: recorded a, here b" in text
-    (note,) = [line for line in lines(done(changed=["src"], state="identical"), []) if "note" in line]
+    (note,) = [
+        line
+        for line in lines(done(changed=[Compared("src", "a", "b")], state="identical"), [])
+        if "note" in line
+    ]
     assert "src" in note

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from cairn.reproduction.artifacts import difference
-from cairn.reproduction.judge import in_order, judge, verdict
+from cairn.reproduction.differences import difference
+from cairn.reproduction.judge import Compared, in_order, judge, verdict
 from cairn.reproduction.lock import Stage
 
 
@@ -20,6 +20,10 @@ def pipeline(*, conf="c", raw="r", settings="s", table="t", model="m", score="1"
         stage("compose", {"conf": conf}, {"params.yaml": settings}),
     ]
     return {one.name: one for one in stages}
+
+
+def names(result):
+    return [one.path for one in result.changed]
 
 
 def states(recorded, found):
@@ -49,20 +53,21 @@ def test_a_difference_without_another_input_is_a_cause_and_what_reads_it_a_conse
 )
 def test_another_input_is_named_at_the_stage_that_reads_it(found, first, changed):
     results = {one.name: one for one in judge(pipeline(), found, {})}
-    assert (results[first].state, results[first].changed) == ("cause", changed)
+    assert (results[first].state, names(results[first])) == ("cause", changed)
     assert (results["train"].state, results["train"].after) == ("consequence", [first])
 
 
 def test_another_input_that_changes_nothing_is_reported_but_is_no_difference():
     results = judge(pipeline(), pipeline(raw="q"), {})
-    assert [one.changed for one in results if one.name == "prepare"] == [["raw.csv"]]
+    assert [names(one) for one in results if one.name == "prepare"] == [["raw.csv"]]
     assert verdict(results, failed=False) == "identical"
 
 
 def test_another_command_is_an_input():
     found = {**pipeline(model="n"), "train": stage("train", {"table": "t"}, {"model": "n"}, "walk", seed=1)}
     (train,) = [one for one in judge(pipeline(), found, {}) if one.name == "train"]
-    assert (train.state, train.changed) == ("cause", ["the command"])
+    assert train.state == "cause"
+    assert train.changed == [Compared("command", "run", "walk")]
 
 
 def test_what_has_no_record_or_did_not_run_is_not_called_identical():

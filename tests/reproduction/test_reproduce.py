@@ -191,7 +191,12 @@ def test_one_changed_byte_of_the_data_is_named_with_the_stage_that_reads_it(run)
     done = run("byte")
     edit, count, page = (by_name(done)[name] for name in ("edit", "count", "page"))
     assert done.verdict == "different"
-    assert (edit.state, edit.changed, edit.repeats) == ("cause", ["data/table.csv"], None)
+    assert (edit.state, edit.repeats) == ("cause", None)
+    (table,) = edit.changed
+    assert (table.path, table.difference) == (
+        "data/table.csv",
+        {"line": 2, "recorded": "1,2", "found": "1,3"},
+    )
     assert edit.outputs[0].difference == {"line": 2, "recorded": "2,2", "found": "2,3"}
     assert (count.state, count.after) == ("consequence", ["edit"])
     assert {one.path: one.is_identical for one in count.outputs} == {"counts": False, "metrics.json": False}

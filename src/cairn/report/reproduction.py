@@ -5,9 +5,11 @@ from typing import Any
 
 from cairn.report.numbers import listed, short
 from cairn.report.table import Table, aligned, wrapped
-from cairn.reproduction.judge import Output, StageResult
+from cairn.reproduction.judge import COMMAND, Compared, StageResult
 from cairn.reproduction.reproduce import Reproduction
 
+MOST = 60
+"""Characters of a value that are shown."""
 STATES = {
     "identical": "identical",
     "cause": "DIFFERENT",
@@ -46,10 +48,14 @@ def _rows(done: Reproduction) -> list[list[str]]:
             "" if result.seconds is None else f"{result.seconds:.1f}",
             f"{sum(output.is_identical for output in result.outputs)} of {len(result.outputs)}",
             STATES[result.state],
-            listed(result.after) if result.state == "consequence" else listed(result.changed),
+            listed(result.after) if result.state == "consequence" else _names(result),
         ]
         for result in done.stages
     ]
+
+
+def _names(result: StageResult) -> str:
+    return listed("the command" if one.path == COMMAND else one.path for one in result.changed)
 
 
 def _verdict(done: Reproduction) -> str:
@@ -66,14 +72,19 @@ def _verdict(done: Reproduction) -> str:
 
 
 def _differences(result: StageResult) -> Iterator[str]:
-    """Yield the outputs that differ; those of a consequence need no explanation."""
-    for output in result.outputs:
-        if result.state in ("cause", "not run") and not output.is_identical:
-            yield f"{output.path}: recorded {output.recorded}, here {output.found or 'none'}{_where(output)}"
+    """Yield the inputs and outputs that differ; those of a consequence need no explanation."""
+    if result.state in ("cause", "not run"):
+        for one in [*result.changed, *result.outputs]:
+            if not one.is_identical:
+                yield f"{one.path}: recorded {_short(one.recorded)}, here {_short(one.found)}{_where(one)}"
 
 
-def _where(output: Output) -> str:
-    found: dict[str, Any] = output.difference or {}
+def _short(text: str | None) -> str:
+    return "none" if text is None else text if len(text) <= MOST else f"{text[:MOST]}…"
+
+
+def _where(one: Compared) -> str:
+    found: dict[str, Any] = one.difference or {}
     said = [f"in {listed(found['files'])}"] if "files" in found else []
     if "line" in found:
         said.append(f"line {found['line']}: '{found['recorded']}' is now '{found['found']}'")
@@ -91,7 +102,7 @@ def _notes(result: StageResult) -> Iterator[str]:
         if output.committed not in (None, output.recorded):
             yield f"note: {output.path} in git is not the one that dvc.lock records"
     if result.state == "identical" and result.changed:
-        yield f"note: {result.name} made the same from {listed(result.changed)}, which dvc.lock has otherwise"
+        yield f"note: {result.name} made the same from {_names(result)}, which dvc.lock has otherwise"
 
 
 def reasons(done: Reproduction, earlier: dict[str, Any] | None = None) -> Iterator[str]:
@@ -107,7 +118,7 @@ def reasons(done: Reproduction, earlier: dict[str, Any] | None = None) -> Iterat
 def _reason(result: StageResult, environment: dict[str, Any], earlier: dict[str, Any] | None) -> str:
     if result.changed:
         return (
-            f"its input is not the one that was recorded: {listed(result.changed)}; `dvc repro` was not run"
+            f"its input is not the one that was recorded: {_names(result)}; `dvc repro` was not run"
             " between the change and the commit, or the bytes have changed since"
         )
     if result.repeats is False:

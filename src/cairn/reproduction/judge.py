@@ -1,24 +1,26 @@
 """Compare what was recorded with what was made: which outputs differ, and in which stage that began."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Literal
 
 from cairn.reproduction.lock import Stage, makers
 
+COMMAND = "command"
 Verdict = Literal["identical", "different", "undecided", "failed"]
 State = Literal["identical", "cause", "consequence", "not run", "unrecorded"]
 
 
 @dataclass(frozen=True)
-class Output:
-    """What a stage wrote.
+class Compared:
+    """What a stage wrote or read, in the record and here.
 
     Attributes:
-        path: of the file or folder.
-        recorded: the digest in the record, None if it has no such output.
-        found: the digest of what was made here, None if nothing was.
+        path: of the file or folder; FILE: KEY for a parameter, `command` for the command.
+        recorded: the digest in the record, or the value; None if it has none.
+        found: that of what is here.
         committed: the digest of what git has under that path, None if git has nothing.
         difference: the first place where the two differ, if the recorded file is at hand.
     """
@@ -43,7 +45,7 @@ class StageResult:
         name: the stage.
         state: `cause` if its outputs differ and those of the stages before it do not explain that.
         outputs: what it wrote.
-        changed: inputs from outside of the pipeline that are not those of the record, also the command.
+        changed: inputs from outside of the pipeline that are not those of the record.
         after: stages whose different outputs it has read.
         seconds: that it took, None if it did not run.
         repeats: for a cause whose inputs are those of the record, whether a second run here made the same
@@ -52,8 +54,8 @@ class StageResult:
 
     name: str
     state: State
-    outputs: list[Output]
-    changed: list[str] = field(default_factory=list)
+    outputs: list[Compared]
+    changed: list[Compared] = field(default_factory=list)
     after: list[str] = field(default_factory=list)
     seconds: float | None = None
     repeats: bool | None = None
@@ -69,10 +71,10 @@ def judge(
         before, now = recorded.get(name), found.get(name)
         paths = dict.fromkeys([*(before.outs if before else ()), *(now.outs if now else ())])
         outputs = [
-            Output(path, before.outs.get(path) if before else None, now.outs.get(path) if now else None)
+            Compared(path, before.outs.get(path) if before else None, now.outs.get(path) if now else None)
             for path in paths
         ]
-        changed: list[str] = []
+        changed: list[Compared] = []
         after: list[str] = []
         state: State = "identical"
         if now is None:
@@ -80,11 +82,11 @@ def judge(
         elif before is None:
             state = "unrecorded"
         else:
-            for path in _differing(before, now):
+            for one in _differing(before, now):
                 # A stage that writes its own input, such as params.yaml, is no stage before it.
-                upstream = [maker for maker in makers(known.values(), _file(path)) if maker != name]
+                upstream = [maker for maker in makers(known.values(), _file(one.path)) if maker != name]
                 after += [maker for maker in upstream if _differs(results, maker)]
-                changed += [] if upstream else [path]
+                changed += [] if upstream else [one]
             if any(not output.is_identical for output in outputs):
                 state = "consequence" if after and not changed else "cause"
         results[name] = StageResult(name, state, outputs, changed, sorted({*after}), seconds.get(name))
@@ -120,12 +122,20 @@ def verdict(results: list[StageResult], *, failed: bool) -> Verdict:
     return "undecided" if "unrecorded" in states or not states else "identical"
 
 
-def _differing(before: Stage, now: Stage) -> list[str]:
-    """Return the inputs that differ: paths, parameters as FILE: KEY, and `the command`."""
-    paths = [path for path in {**before.deps, **now.deps} if before.deps.get(path) != now.deps.get(path)]
-    keys = {**before.params, **now.params}
-    params = [key for key in keys if before.params.get(key, ...) != now.params.get(key, ...)]
-    return [*paths, *params, *(["the command"] if before.cmd != now.cmd else [])]
+def _differing(before: Stage, now: Stage) -> Iterator[Compared]:
+    """Yield the inputs that differ."""
+    commands = {COMMAND: before.cmd}, {COMMAND: now.cmd}
+    for old, new in ((before.deps, now.deps), (before.params, now.params), commands):
+        for name in {**old, **new}:
+            if old.get(name, ...) != new.get(name, ...):
+                yield Compared(name, _text(old, name), _text(new, name))
+
+
+def _text(values: Mapping[str, Any], name: str) -> str | None:
+    value = values.get(name, ...)
+    if value is ...:
+        return None
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _file(name: str) -> str:

@@ -13,8 +13,9 @@ from cairn.experiments.clone import cache_of
 from cairn.experiments.history import Revision
 from cairn.experiments.refs import experiments_of
 from cairn.reproduction import environment
-from cairn.reproduction.artifacts import Artifact, artifact, cached, difference
-from cairn.reproduction.judge import Output, StageResult, Verdict, judge, verdict
+from cairn.reproduction.artifacts import Artifact, artifact
+from cairn.reproduction.differences import with_differences
+from cairn.reproduction.judge import StageResult, Verdict, judge, verdict
 from cairn.reproduction.lock import Stage, Tree, is_part, makers, raw_data, stages_of
 from cairn.reproduction.place import (
     Place,
@@ -127,7 +128,8 @@ def reproduce(
         inputs, outputs = _inputs(here, found, fetched), _outputs(here, found)
         results = judge(recorded, found, seconds)
         tree = Tree(root, record[1]) if record else None
-        results = [_with_files(result, place, root, tree) for result in results]
+        if tree:
+            results = [with_differences(one, here, tree, cache_of(root)) for one in results]
         results = [_with_repeat(result, place, python, found, step) for result in results]
         return Reproduction(
             asked=asked,
@@ -205,51 +207,6 @@ def _inputs(here: Tree, found: Mapping[str, Stage], fetched: list[str]) -> list[
 def _outputs(here: Tree, found: Mapping[str, Stage]) -> list[Artifact]:
     paths = sorted({path for stage in found.values() for path in stage.outs})
     return [artifact(here, path) for path in paths if (here.root / path).exists()]
-
-
-def _with_files(result: StageResult, place: Place, root: Path, record: Tree | None) -> StageResult:
-    """Add what git has under the paths of the outputs, and where they differ."""
-    if record is None:
-        return result
-    return replace(result, outputs=[_with_file(one, place, cache_of(root), record) for one in result.outputs])
-
-
-def _with_file(output: Output, place: Place, cache: Path, record: Tree) -> Output:
-    committed = record.digest(output.path)
-    if output.is_identical or output.recorded is None or output.found is None:
-        return replace(output, committed=committed)
-    file, where = place.repository / output.path, output.path
-    if committed == output.recorded and not output.recorded.endswith(".dir"):
-        old = record.read(output.path)
-    else:
-        old = cached(cache, output.recorded)
-    if file.is_dir():
-        return replace(output, committed=committed, difference=_of_folders(output, place, cache, record, old))
-    found = None if old is None else difference(where, old, file.read_bytes())
-    return replace(output, committed=committed, difference=found)
-
-
-def _of_folders(
-    output: Output, place: Place, cache: Path, record: Tree, old: bytes | None
-) -> dict[str, Any] | None:
-    """Return the files of a folder that differ, and where the first of them does."""
-    if old is None:
-        names = record.files(output.path)
-        before = {name.removeprefix(f"{output.path}/"): record.digest(name) for name in names}
-    else:
-        before = {entry["relpath"]: entry["md5"] for entry in json.loads(old)}
-    if not before:
-        return None
-    members = artifact(Tree(place.repository, None), output.path).members
-    now = {member.path.removeprefix(f"{output.path}/"): member.dvc for member in members}
-    names = sorted(name for name in {**before, **now} if before.get(name) != now.get(name))
-    found: dict[str, Any] = {"files": names}
-    for name in names:
-        path, digest = f"{output.path}/{name}", before.get(name)
-        content = (record.read(path) or cached(cache, digest)) if digest and name in now else None
-        if content is not None:
-            return {**found, **difference(path, content, (place.repository / path).read_bytes())}
-    return found
 
 
 def _with_repeat(
