@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from cairn.commands.app import run as command
 from cairn.errors import UserError
 from cairn.experiments.history import History
 from cairn.report.reproduction import lines, reasons
@@ -52,35 +53,35 @@ SET_UP = "import os, sys\nos.symlink(sys.prefix, '.venv')\n"
 
 @pytest.fixture(scope="module")
 def history(made_storage, tmp_path_factory):
-    """A repository with the tags whole@v1.0.0, byte, clock and late; DVC has pushed its raw data."""
+    """A repository with the tags whole@v1.0.0, byte and clock, and an experiment; its raw data is pushed."""
     checkout = made_storage.copied(tmp_path_factory.mktemp("reproduce")).checkout
     root = checkout.path
 
-    def write(**files):
+    def write(files):
         for name, text in files.items():
-            (root / name.replace("__", ".")).write_text(text, encoding="utf-8")
+            (root / name).parent.mkdir(exist_ok=True)
+            (root / name).write_text(text, encoding="utf-8")
 
     def commit(tag):
         checkout.git("add", "--all")
         checkout.git("commit", "--quiet", f"--message={tag}")
         checkout.git("tag", tag)
 
-    write(dvc__yaml=PIPELINE, count__py=COUNT, params__yaml="factor: 1\n", bootstrap__py=SET_UP)
-    (root / "conf").mkdir()
-    write(**{"conf/config__yaml": "factor: 1\n"})
-    checkout.dvc("config", "hydra.enabled", "true")
+    write({"dvc.yaml": PIPELINE, "count.py": COUNT, "bootstrap.py": SET_UP})
+    write({"params.yaml": "factor: 1\n", "conf/config.yaml": "factor: 1\n"})
+    write({".dvc/config": checkout.read(".dvc/config") + "[hydra]\n    enabled = true\n"})
     checkout.dvc("repro", "--quiet")
     commit("whole@v1.0.0")
     checkout.dvc("exp", "run", "--quiet", "--name", "double", "--set-param", "factor=2")
     checkout.git("reset", "--quiet", "--hard")
     table = (root / "data/table.csv").read_text(encoding="utf-8")
     (root / "data/table.csv").unlink()
-    write(**{"data/table__csv": table.replace("1,2", "1,3", 1)})
+    write({"data/table.csv": table.replace("1,2", "1,3", 1)})
     checkout.dvc("add", "--quiet", "data/table.csv")
     checkout.dvc("push", "--quiet", "data/table.csv")
     commit("byte")
     checkout.git("reset", "--quiet", "--hard", "whole@v1.0.0")
-    write(count__py=COUNT.replace('{"digits"', '{"at": time.time_ns(), "digits"'))
+    write({"count.py": COUNT.replace('{"digits"', '{"at": time.time_ns(), "digits"')})
     checkout.dvc("repro", "--quiet")
     commit("clock")
     checkout.git("reset", "--quiet", "--hard", "whole@v1.0.0")
@@ -117,11 +118,10 @@ def by_name(done):
 
 @pytest.mark.slow
 def test_a_tag_is_reproduced_and_its_statement_has_the_hash_of_everything(run, history):
-    done = run("whole@v1.0.0")
+    done = run("whole@v1.0.0", environment="new", keep=True)
+    assert (done.folder / "repository/.venv/bin/python").exists()
     assert done.verdict == "identical"
-    assert {one.name: one.state for one in done.stages} == dict.fromkeys(
-        ("edit", "count", "page"), "identical"
-    )
+    assert [(one.name, one.state) for one in done.stages] == [(name, "identical") for name in STAGES]
     assert all(one.seconds is not None for one in done.stages), "a stage was not run"
     assert done.record == done.commit == history.git("rev-parse", "whole@v1.0.0").strip()
     record = statement(done, ["why"])
@@ -134,7 +134,7 @@ def test_a_tag_is_reproduced_and_its_statement_has_the_hash_of_everything(run, h
     assert set(build) == {"buildType", "externalParameters", "internalParameters", "resolvedDependencies"}
     for uri in (build["buildType"], details["builder"]["id"]):
         assert re.match(r"[a-z]+:", uri)
-    asked = {"revision": "whole@v1.0.0", "settings": [], "environment": "current"}
+    asked = {"revision": "whole@v1.0.0", "settings": [], "environment": "new"}
     assert build["externalParameters"] == asked
     assert build["internalParameters"]["python"] == ".".join(map(str, sys.version_info[:3]))
     assert build["internalParameters"]["packages"]["dvc"]
@@ -208,15 +208,24 @@ def test_one_changed_byte_of_the_data_is_named_with_the_stage_that_reads_it(run)
 
 
 @pytest.mark.slow
-def test_a_clock_is_the_cause_and_what_reads_its_stage_a_consequence(run):
-    done = run("clock")
-    found = by_name(done)
-    assert {name: one.state for name, one in found.items()} == {
-        "edit": "identical", "count": "cause", "page": "consequence",
-    }  # fmt: skip
-    assert (found["count"].changed, found["count"].repeats) == ([], False)
-    assert [one.path for one in found["count"].outputs if not one.is_identical] == ["metrics.json"]
-    assert found["count"].outputs[1].difference["line"] == 1
+def test_a_clock_is_the_cause_and_what_reads_its_stage_a_consequence(history, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(history.path)
+    monkeypatch.setenv("PWD", str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        command("reproduce", "clock", "--environment", "current", "--output", "x/audit.json", "--json")
+    assert ended.value.code == 4
+    said = capsys.readouterr()
+    record = json.loads(said.out)
+    assert record == json.loads((tmp_path / "x/audit.json").read_text(encoding="utf-8"))
+    timed = [line.split() for line in said.err.splitlines()]
+    assert [name for name, *_, unit in timed if unit == "s"][4:7] == list(STAGES)
+    result = record["predicate"]["cairn_reproduction"]
+    edit, count, page = result["stages"]
+    assert [one["state"] for one in (edit, count, page)] == ["identical", "cause", "consequence"]
+    assert (count["changed"], count["repeats"], page["after"]) == ([], False, ["count"])
+    differs = [one for one in count["outputs"] if one["recorded"] != one["found"]]
+    assert [(one["path"], one["difference"]["line"]) for one in differs] == [("metrics.json", 1)]
+    assert [reason.partition(":")[0] for reason in result["reasons"]] == ["count"]
 
 
 @pytest.mark.slow
@@ -228,17 +237,12 @@ def test_other_settings_are_compared_with_the_experiment_that_had_them(run):
 
 
 @pytest.mark.slow
-def test_the_commits_own_set_up_is_used_and_its_failure_is_one_line(run, history):
-    done = run("whole@v1.0.0", environment="new", keep=True)
-    assert done.verdict == "identical"
-    assert (done.folder / "repository/.venv/bin/python").exists()
-    (history.path / "bootstrap.py").write_text(
-        "raise SystemExit('no version 9 of numpy')\n", encoding="utf-8"
-    )
+def test_a_set_up_that_fails_is_one_line(run, history):
+    history.replace("bootstrap.py", SET_UP, "raise SystemExit('no version 9 of numpy')\n")
     history.git("commit", "--quiet", "--all", "--message=gone")
     try:
         with pytest.raises(UserError, match=r"pins of commit \w{7} cannot be installed \(no version 9"):
-            run("HEAD", environment="new", keep=True)
+            run("HEAD", environment="new")
     finally:
         history.git("reset", "--quiet", "--hard", "whole@v1.0.0")
 

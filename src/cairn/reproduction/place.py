@@ -116,6 +116,8 @@ def fetch(place: Place, root: Path, paths: list[str], remote: str | None) -> dic
                 repo.pull([str(place.repository / path)])
         except (DvcException, OSError) as error:
             why = f"remote '{name}': {' '.join(str(error).split())}"
+            # A part of a folder would be taken for all of it.
+            shutil.rmtree(place.repository / path, ignore_errors=True)
         if not (place.repository / path).exists():
             missing[path] = why
     return missing

@@ -200,7 +200,7 @@ def _inputs(here: Tree, found: Mapping[str, Stage], fetched: list[str]) -> list[
     return [
         artifact(here, path, "remote" if path in fetched else "git")
         for path in sorted(paths)
-        if (here.root / path).exists()
+        if (here.root / path).exists() and not any(is_part(path, one) for one in paths - {path})
     ]
 
 
