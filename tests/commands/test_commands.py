@@ -39,6 +39,7 @@ DOCUMENTED_IN = {
     "remote": "how-to/remote",
     "pull": "how-to/remote",
     "verify": "how-to/remote",
+    "reproduce": "how-to/reproduce",
 }
 HIDDEN = {"sweep": "--worker", "search": "--worker"}
 

@@ -33,6 +33,7 @@ GROUPS = {
         "compare": Command("Compare revisions on the same rows: is B better than A?"),
         "ablate": Command("Measure what each feature group, or each column, contributes"),
         "learning-curve": Command("Estimate whether more data would help"),
+        "reproduce": Command("Run a revision again from scratch, and compare every byte", checks_pins=False),
     },
     "Deploy": {
         "predict": Command("Predict the rows of a file, a folder or a query"),

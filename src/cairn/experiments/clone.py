@@ -95,16 +95,21 @@ def cache_of(root: Path) -> Path:
 
 
 def make_clone(path: Path, root: Path, revision: str) -> None:
-    """Clone root to path at a commit; a kill on the way leaves nothing at path."""
+    """Clone root to path at a commit, with its cache; a kill on the way leaves nothing at path."""
     new = path.with_name(f"{path.name}.new")
     shutil.rmtree(new, ignore_errors=True)
-    git(root, "clone", "--quiet", "--shared", "--no-checkout", str(root), str(new))
-    for key in ("user.name", "user.email"):
-        with suppress(UserError):  # not set here: git finds it where it finds it for the main repository
-            git(new, "config", key, git(root, "config", key))
-    git(new, "checkout", "--quiet", "--detach", revision)
+    clone_commit(new, root, revision)
     _configure(new, root, site=path / ".dvc/tmp/site")
     new.rename(path)
+
+
+def clone_commit(path: Path, root: Path, revision: str) -> None:
+    """Clone root to path at a commit: the files of git alone."""
+    git(root, "clone", "--quiet", "--shared", "--no-checkout", str(root), str(path))
+    for key in ("user.name", "user.email"):
+        with suppress(UserError):  # not set here: git finds it where it finds it for the main repository
+            git(path, "config", key, git(root, "config", key))
+    git(path, "checkout", "--quiet", "--detach", revision)
 
 
 def reset(path: Path, revision: str) -> None:
