@@ -38,6 +38,7 @@ GROUPS = {
         "predict": Command("Predict the rows of a file, a folder or a query"),
         "serve": Command("Answer HTTP requests with predictions"),
         "monitor": Command("Watch a model: drift, faults, scores, and whether to retrain"),
+        "retrain": Command("Train a challenger on newer rows: does it replace the champion?"),
         "export": Command("Write a model into a folder that predicts and serves by itself"),
     },
     "Storage": {
