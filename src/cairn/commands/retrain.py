@@ -110,10 +110,12 @@ def main(
                 print(tried_line(plan.tried), file=sys.stderr)
             wanted = apply and bool(plan.tried) and plan.tried.verdict == "promote"
             found = run_retraining(root, plan, again=wanted and not is_experiment(root, plan))
-            write_json(sheet_of(found).record, root / RECORD)
-            show(sheet_of(found), md=md, as_json=json, html=html)
-            if apply and found.verdict == "promote":
+            applied = apply and found.verdict == "promote"
+            if applied:
                 apply_challenger(root, found)
+            sheet = sheet_of(found, applied=applied)
+            write_json(sheet.record, root / RECORD)
+            show(sheet, md=md, as_json=json, html=html)
     except Timeout as error:
         raise UserError("another `cairn retrain` runs in this checkout: wait for it") from error
     except NothingNewError as error:

@@ -9,11 +9,12 @@ from cairn.studies.retrain.retraining import Plan
 
 TONES = {"promote": "better", "keep": "worse", "undecided": "unclear"}
 NEXT = {
-    "promote": "Next: the same command with --apply brings {name} into the workspace; commit, then"
-    " `cairn promote HEAD --stage prod`.",
+    "promote": "Next: `cairn promote {name}`, or the same command with --apply to bring it into the workspace.",
     "keep": "Next: nothing, the champion stays.",
     "undecided": "Next: wait for newer rows; until then the champion stays.",
 }
+
+APPLIED = "Applied to the workspace, its windows to conf/. Next: `git commit`, then `cairn promote HEAD`."
 
 
 def plan_lines(plan: Plan) -> list[str]:
@@ -38,22 +39,17 @@ def tried_line(found: Retrained) -> str:
     )
 
 
-def sheet_of(found: Retrained) -> Sheet:
-    """Return the result ready to be shown; A is the champion, B the challenger."""
+def sheet_of(found: Retrained, *, applied: bool = False) -> Sheet:
+    """Return the result ready to be shown; A is the champion, B the challenger, which may be applied already."""
     compared = sheet_of_comparison(found.comparison)
     text = compared.verdicts[0][0].removeprefix("B: ")
-    said = {
-        "promote": f"Promote {found.experiment}",
-        "keep": f"Keep {found.comparison.reference}",
-        "undecided": "Undecided",
-    }[found.verdict]
     tone = TONES[found.verdict]
     return Sheet(
         kind="Retraining",
         title=f"{found.model}: {found.experiment} against {found.comparison.reference}",
         verdicts=[
-            (f"{said}: {text}", tone),
-            (NEXT[found.verdict].format(name=found.experiment), tone),
+            (f"{found.verdict.capitalize()}: {text}", tone),
+            (APPLIED if applied else NEXT[found.verdict].format(name=found.experiment), tone),
         ],
         sections=[Section("Windows", _windows(found)), *compared.sections],
         notes=[_held_out(found), *compared.notes],
