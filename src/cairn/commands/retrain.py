@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 CODES = {"keep": 0, "undecided": 3, "promote": 4}
 """Exit code by verdict; those of `cairn monitor`."""
-RECORD = Path("metrics/retrain.json")
+MONITOR, RECORD = Path("metrics/monitor.json"), Path("metrics/retrain.json")
 LOCK = Path(".dvc/tmp/retrain.lock")
 
 
@@ -66,27 +66,26 @@ def main(
       cairn retrain --only-if-monitor --apply              what a cron job runs
     """
     check_output(md, json, html)
+    if only_if_monitor and (verdict := _monitored()) != "yes":
+        print(f"nothing to do: {MONITOR.as_posix()} says retrain: {verdict}")
+        raise SystemExit(CODES["undecided"] if verdict == "undecided" else CODES["keep"])
     spans = {"--holdout": _span("--holdout", holdout), "--cool-down": _span("--cool-down", cool_down)}
 
     from filelock import FileLock, Timeout
 
     from cairn.data.records import write_json
-    from cairn.report.studies.retrain import plan_lines, sheet_of, tried_line
+    from cairn.report.studies.retrain import next_line, plan_lines, sheet_of, tried_line
     from cairn.studies.retrain.applying import apply as apply_challenger
     from cairn.studies.retrain.applying import stop_on_edits
     from cairn.studies.retrain.retraining import (
         Request,
         is_experiment,
-        monitored,
         plan_retraining,
         run_retraining,
     )
     from cairn.studies.retrain.windows import NothingNewError
 
     root = Path.cwd()
-    if only_if_monitor and (verdict := monitored(root).retrain) != "yes":
-        print(f"nothing to do: metrics/monitor.json says retrain: {verdict}")
-        raise SystemExit(CODES["undecided"] if verdict == "undecided" else CODES["keep"])
     if apply:
         stop_on_edits(root)
     request = Request(
@@ -113,15 +112,26 @@ def main(
             applied = apply and found.verdict == "promote"
             if applied:
                 apply_challenger(root, found)
-            sheet = sheet_of(found, applied=applied)
+            sheet = sheet_of(found)
             write_json(sheet.record, root / RECORD)
             show(sheet, md=md, as_json=json, html=html)
+            sys.stdout.flush()
+            print(next_line(found, applied=applied), file=sys.stderr)
     except Timeout as error:
         raise UserError("another `cairn retrain` runs in this checkout: wait for it") from error
     except NothingNewError as error:
         print(f"nothing to do: {error}")
         return
     raise SystemExit(CODES[found.verdict])
+
+
+def _monitored() -> str:
+    """Return the verdict of `cairn monitor`; raise UserError if it has not run here."""
+    from cairn.data.records import read_json
+
+    if not MONITOR.exists():
+        raise UserError(f"{MONITOR.as_posix()}: no such file; run `cairn monitor SOURCE` first")
+    return read_json(MONITOR)["retrain"]
 
 
 def _span(option: str, text: str | None) -> "timedelta | None":

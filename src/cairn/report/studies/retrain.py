@@ -9,7 +9,8 @@ from cairn.studies.retrain.retraining import Plan
 
 TONES = {"promote": "better", "keep": "worse", "undecided": "unclear"}
 NEXT = {
-    "promote": "Next: `cairn promote {name}`, or the same command with --apply to bring it into the workspace.",
+    "promote": "Next: `cairn promote {name}`; or the same command with --apply, which brings it into the"
+    " workspace.",
     "keep": "Next: nothing, the champion stays.",
     "undecided": "Next: wait for newer rows; until then the champion stays.",
 }
@@ -39,18 +40,19 @@ def tried_line(found: Retrained) -> str:
     )
 
 
-def sheet_of(found: Retrained, *, applied: bool = False) -> Sheet:
-    """Return the result ready to be shown; A is the champion, B the challenger, which may be applied already."""
+def next_line(found: Retrained, *, applied: bool) -> str:
+    """Say what to do now; `applied` is whether the challenger is in the workspace."""
+    return APPLIED if applied else NEXT[found.verdict].format(name=found.experiment)
+
+
+def sheet_of(found: Retrained) -> Sheet:
+    """Return the result ready to be shown; A is the champion, B the challenger."""
     compared = sheet_of_comparison(found.comparison)
     text = compared.verdicts[0][0].removeprefix("B: ")
-    tone = TONES[found.verdict]
     return Sheet(
         kind="Retraining",
         title=f"{found.model}: {found.experiment} against {found.comparison.reference}",
-        verdicts=[
-            (f"{found.verdict.capitalize()}: {text}", tone),
-            (APPLIED if applied else NEXT[found.verdict].format(name=found.experiment), tone),
-        ],
+        verdicts=[(f"{found.verdict.capitalize()}: {text}", TONES[found.verdict])],
         sections=[Section("Windows", _windows(found)), *compared.sections],
         notes=[_held_out(found), *compared.notes],
         record=rounded(found.model_dump()),

@@ -18,7 +18,6 @@ from cairn.compose.params_file import parse
 from cairn.data.load import load
 from cairn.data.predictions import predictions_table
 from cairn.data.prepare import prepare_table
-from cairn.data.records import read_json
 from cairn.data.tables import read_table
 from cairn.errors import UserError
 from cairn.experiments.history import MODEL as MODEL_FOLDER
@@ -28,7 +27,6 @@ from cairn.experiments.sweep import Combination, Job, check_combinations, run_sw
 from cairn.metrics.evaluation import MODEL
 from cairn.metrics.paired import decision
 from cairn.models.package import load as load_model
-from cairn.monitor.record import Monitored
 from cairn.progress import elapsed
 from cairn.settings.config import Config
 from cairn.settings.contract import read_contract
@@ -41,7 +39,6 @@ from cairn.studies.retrain.windows import Seen, Window, Windows, advance, seen_b
 TRIED = "refs/cairn/retrain"
 NAME = "retrain"
 SPLIT = "metrics/split.json"
-MONITOR = Path("metrics/monitor.json")
 
 
 @dataclass(frozen=True)
@@ -99,9 +96,9 @@ def plan_retraining(root: Path, request: Request) -> Plan:
     champion = history.resolve(request.champion)
     if champion.commit is None:
         raise UserError("--champion workspace: name a commit, a branch, a tag or an experiment")
+    seen = _seen(history, champion)
     base = _recorded(root, revision, request.overrides)
     (now,) = check_combinations(root, revision, [tuple(base)])
-    seen = _seen(history, champion)
     if not isinstance(now.config.split, TimeSplit) or now.config.data.time is None:
         raise UserError(_no_time(f"split.kind: {now.config.split.kind}"))
     tried = tries(root)
@@ -284,15 +281,3 @@ def _remember(root: Path, found: Retrained) -> None:
     file.write_text(found.model_dump_json(indent=1), encoding="utf-8")
     git(root, "update-ref", f"{TRIED}/{found.experiment}", git(root, "hash-object", "-w", str(file)))
     file.unlink()
-
-
-def monitored(root: Path) -> Monitored:
-    """Read the verdict of `cairn monitor`.
-
-    Raises:
-        UserError: it has not run here.
-    """
-    file = root / MONITOR
-    if not file.exists():
-        raise UserError(f"{MONITOR}: no such file; run `cairn monitor SOURCE` first")
-    return Monitored.model_validate(read_json(file))
