@@ -32,6 +32,7 @@ DOCUMENTED_IN = {
     "export": "how-to/deploy",
     "serve": "how-to/deploy",
     "monitor": "how-to/monitor",
+    "retrain": "how-to/retrain",
     "push": "how-to/remote",
     "remote": "how-to/remote",
     "pull": "how-to/remote",

@@ -60,8 +60,9 @@ def test_the_held_out_rows_end_with_the_newest_and_begin_after_those_of_the_cham
     assert settings("2013-12-31", holdout=timedelta(days=31)) == (None, "2013-10-01", "2013-12-01")
     longest = timedelta(days=185)
     assert settings("2013-12-31", holdout=longest)[2] == "2013-06-30"
-    with pytest.raises(UserError, match=r"--holdout: .* 2013-06-29 .* fitted on rows until 2013-06-29 23:59"):
-        settings("2013-12-31", holdout=longest + timedelta(days=1))
+    for too_long in ({"holdout": longest + timedelta(days=1)}, {"holdout": longest, "gap": "1D"}):
+        with pytest.raises(UserError, match=r"--holdout: .* fitted on rows until 2013-06-29 23:59:00, with"):
+            settings("2013-12-31", **too_long)
 
 
 def test_too_few_new_rows_are_nothing_to_do():

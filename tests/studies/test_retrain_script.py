@@ -6,6 +6,9 @@ import pandas as pd
 import pytest
 from toy_retrain import FIRST, PER_DAY, Growing, make_growing
 
+from cairn.errors import UserError
+from cairn.studies.retrain.retraining import stop_on_other_data
+
 pytestmark = pytest.mark.slow
 NEW = 80
 """Days that come later, in which another column than before says who returns."""
@@ -25,21 +28,19 @@ def unchanged(growing):
 
 
 def test_without_an_alarm_nothing_is_trained_or_pushed(unchanged):
-    done = unchanged.script()
-    assert (done.returncode, done.stdout) == (0, "nothing to do: no new data\n"), done.stderr
     done = unchanged.script(sources=[])
     assert (done.returncode, done.stdout) == (0, "nothing to do: retrain: no\n"), done.stderr
     assert unchanged.branches() == [] and unchanged.checkout.git("for-each-ref", "refs/exps") == ""
 
 
-def test_data_that_dvc_does_not_track_are_not_retrained_on(growing):
-    table = growing.checkout.path / "data/raw/visits.parquet"
-    rows = pd.read_parquet(table)
-    table.unlink()
-    rows.head(50).to_parquet(table)
-    said = growing.cairn("retrain", fails=True)
-    assert said.startswith("cairn retrain: data.source: data/raw/visits.parquet is not what DVC tracks")
-    growing.checkout.dvc("checkout", "--quiet", "--force")
+def test_data_that_dvc_does_not_track_are_not_retrained_on(toy_storage):
+    root = toy_storage.checkout.path
+    for source in ("data/table.csv", "data/parts", "data/edited.csv"):
+        stop_on_other_data(root, source)
+    (root / "data/parts/new.csv").write_text("1\n", encoding="utf-8")
+    stop_on_other_data(root, "data/table.csv")
+    with pytest.raises(UserError, match=r"^data.source: data/parts is not what DVC tracks: `dvc checkout "):
+        stop_on_other_data(root, "data/parts")
 
 
 def test_a_better_challenger_is_proposed_once_as_a_branch(unchanged):

@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
+from pydantic import ValidationError
 
 from cairn.compose.overrides import key_overrides, replaced
 from cairn.compose.params_file import parse
@@ -99,6 +100,13 @@ def plan_retraining(root: Path, request: Request) -> Plan:
     seen = _seen(history, champion)
     base = _recorded(root, revision, request.overrides)
     (now,) = check_combinations(root, revision, [tuple(base)])
+    ours = history.settings(champion)["data"]
+    for key, theirs in (("task", now.config.data.task), ("target", now.config.data.target)):
+        if ours[key] != theirs:
+            raise UserError(
+                f"data.{key}: {theirs}, that of the champion {champion.name} is {ours[key]}:"
+                " they cannot be compared"
+            )
     if not isinstance(now.config.split, TimeSplit) or now.config.data.time is None:
         raise UserError(_no_time(f"split.kind: {now.config.split.kind}"))
     tried = tries(root)
@@ -108,6 +116,7 @@ def plan_retraining(root: Path, request: Request) -> Plan:
         newest_row(root, now.config),
         request.window,
         block=now.config.evaluate.block,
+        gap=now.config.split.gap,
         holdout=request.holdout,
         after=max(ends, default=None),
         cool_down=request.cool_down,
@@ -156,7 +165,7 @@ def newest_row(root: Path, config: Config) -> pd.Timestamp:
     Raises:
         UserError: the data in the workspace are not those of the last commit, or break the contract.
     """
-    _stop_on_other_data(root, config.data.source)
+    stop_on_other_data(root, config.data.source)
     data = config.data
     with elapsed(f"reading the rows of {data.name}"):
         contract = read_contract(root / data.contract, data.contract)
@@ -164,7 +173,7 @@ def newest_row(root: Path, config: Config) -> pd.Timestamp:
     return table[data.time].max()
 
 
-def _stop_on_other_data(root: Path, source: str) -> None:
+def stop_on_other_data(root: Path, source: str) -> None:
     """Raise UserError if the source is not what DVC recorded: the experiment would take another one."""
     from dvc.repo import Repo
 
@@ -189,9 +198,18 @@ def name_of(root: Path, revision: str, model: Path, combination: Combination) ->
 
 
 def tries(root: Path) -> list[Retrained]:
-    """Return what was tried in this repository, the same inputs and windows once."""
-    refs = git(root, "for-each-ref", "--format=%(refname)", TRIED).splitlines()
-    return [Retrained.model_validate_json(git(root, "cat-file", "blob", ref)) for ref in refs]
+    """Return what was tried in this repository, the same inputs and windows once.
+
+    Raises:
+        UserError: a record of another version of Cairn.
+    """
+    found = []
+    for ref in git(root, "for-each-ref", "--format=%(refname)", TRIED).splitlines():
+        try:
+            found.append(Retrained.model_validate_json(git(root, "cat-file", "blob", ref)))
+        except ValidationError as error:
+            raise UserError(f"{ref}: not a record of this version; `git update-ref -d {ref}`") from error
+    return found
 
 
 def run_retraining(root: Path, plan: Plan, *, again: bool = False) -> Retrained:

@@ -80,6 +80,7 @@ def advance(
     window: Window = "expanding",
     *,
     block: str | None = None,
+    gap: str = "0D",
     holdout: timedelta | None = None,
     after: str | None = None,
     cool_down: timedelta | None = None,
@@ -91,6 +92,7 @@ def advance(
         newest: time of the newest row with a target.
         window: expanding keeps the beginning of train, sliding keeps its length.
         block: boundaries stay between blocks of this length; None for any time.
+        gap: span before the test window of which labels were not known yet.
         holdout: length of the test window; None for that of the champion.
         after: end of the windows that were tried last, if that is later than those of the champion.
         cool_down: span of new rows that must have come since then.
@@ -118,10 +120,10 @@ def advance(
     if holdout is not None:
         moved = floor(newest) + pd.Timedelta(block or 0) - holdout - floor(old.test_from)
     test_from = later(old.test_from)
-    if test_from <= seen.fitted_until:
+    if test_from - pd.Timedelta(gap) <= seen.fitted_until:
         raise UserError(
             f"--holdout: the test window would begin at {test_from}, and the champion was fitted on rows"
-            f" until {seen.fitted_until}: make it shorter"
+            f" until {seen.fitted_until}, with a gap of {gap}: make it shorter"
         )
     train_from = old.train_from
     if window == "sliding":
