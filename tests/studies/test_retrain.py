@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from checkouts import Checkout, start_repository
+from filelock import FileLock
 from toy_conf import edit, make_toy_conf
 
 from cairn.commands.app import run
+from cairn.commands.retrain import LOCK
 from cairn.compose.conf import compose
 from cairn.data.records import write_json
 from cairn.errors import UserError
@@ -154,6 +156,13 @@ def test_only_a_monitor_that_says_yes_lets_a_challenger_be_trained(
         run("retrain", "--only-if-monitor")
     assert ended.value.code == code
     assert capsys.readouterr().out == f"nothing to do: metrics/monitor.json says retrain: {verdict}\n"
+
+
+def test_two_at_once_are_one_too_many(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / LOCK.parent).mkdir(parents=True)
+    with FileLock(LOCK), pytest.raises(UserError, match=r"^another `cairn retrain` runs in this checkout"):
+        run("retrain")
 
 
 @pytest.mark.parametrize(

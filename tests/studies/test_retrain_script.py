@@ -53,6 +53,8 @@ def test_a_better_challenger_is_proposed_once_as_a_branch(unchanged):
     assert done.returncode == 0, done.stderr
     (name,) = unchanged.branches()
     assert done.stdout.startswith(f"branch {name} proposes:\n**visits: {name} against main**\n\n- Promote: ")
+    asked = ["pr", "create", "--head", name, "--base", "main", "--title", f"Retrain: {name}"]
+    assert unchanged.pull_request() == [*asked, "--body-file", "REPORT"]
 
     found = json.loads((unchanged.checkout.path / "metrics/retrain.json").read_text(encoding="utf-8"))
     assert (found["verdict"], found["experiment"], found["already_tested"]) == ("promote", name, 0)

@@ -56,6 +56,12 @@ columns:
   returned: {kind: numeric, known: after}
 """
 
+GH = """\
+#!/usr/bin/env bash
+printf '%s\\n' "$@" | sed 's#.*/report.md#REPORT#' > "$(dirname "$0")/asked"
+"""
+"""A stand-in for GitHub's command, which keeps what it is asked for."""
+
 
 def visits(first: int, days: int, weights: tuple[float, float]) -> pd.DataFrame:
     """Rows of some days; the weights say how age and nights act on the target."""
@@ -94,7 +100,8 @@ class Growing:
     ) -> subprocess.CompletedProcess[str]:
         """Run .ci/retrain as cron would."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "CAIRN_", "OMP_", "GIT_"))}
-        kept |= {"PATH": f"{BIN}{os.pathsep}{kept['PATH']}", "VIRTUAL_ENV": str(BIN.parent)} | environment
+        path = os.pathsep.join([str(self.origin.parent / "bin"), str(BIN), kept["PATH"]])
+        kept |= {"PATH": path, "VIRTUAL_ENV": str(BIN.parent)} | environment
         return subprocess.run(
             [".ci/retrain", *sources],
             cwd=self.checkout.path, env=kept, capture_output=True, text=True, check=False,
@@ -103,6 +110,10 @@ class Growing:
     def cairn(self, *words: str, fails: bool = False) -> str:
         """Run a command of Cairn in the checkout."""
         return self.checkout.run("python", "src/cairn", *words, fails=fails)
+
+    def pull_request(self) -> list[str]:
+        """Return what gh was asked for last."""
+        return (self.origin.parent / "bin/asked").read_text(encoding="utf-8").splitlines()
 
     def branches(self) -> list[str]:
         """Return the branches of the git remote, without main."""
@@ -147,4 +158,8 @@ def make_growing(snapshot: Checkout, folder: Path) -> Growing:
     checkout.git("remote", "set-url", "origin", str(growing.origin))
     checkout.git("push", "--quiet", "origin", "main")
     checkout.dvc("push", "--quiet")
+    gh = folder / "bin/gh"
+    gh.parent.mkdir()
+    gh.write_text(GH, encoding="utf-8")
+    gh.chmod(0o755)
     return growing
