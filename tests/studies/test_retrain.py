@@ -18,7 +18,7 @@ from cairn.metrics.paired import Difference, decision
 from cairn.settings.split import TimeSplit
 from cairn.studies.retrain.applying import write_windows
 from cairn.studies.retrain.retraining import Request, plan_retraining
-from cairn.studies.retrain.windows import NothingNewError, advance, seen_by
+from cairn.studies.retrain.windows import NothingNewError, advance, seen_by, stop_in_cool_down
 
 DATES = {"validation_from": "2013-05-01", "test_from": "2013-07-01"}
 SHARES = {"validation_from": 0.5, "test_from": 0.75}
@@ -70,12 +70,12 @@ def test_the_held_out_rows_end_with_the_newest_and_begin_after_those_of_the_cham
 def test_too_few_new_rows_are_nothing_to_do():
     with pytest.raises(NothingNewError, match="after 2013-08-30 23:58:00"):
         settings("2013-08-30 23:59")
-    week = timedelta(days=7)
-    assert settings("2013-09-10", cool_down=week)
-    with pytest.raises(NothingNewError, match="cool-down"):
-        settings("2013-09-05", cool_down=week)
-    with pytest.raises(NothingNewError, match="after 2013-09-08"):
-        settings("2013-09-10", cool_down=week, after="2013-09-08 12:00:00")
+    week, tried = timedelta(days=7), ["2013-09-08 12:00:00", "2013-09-01"]
+    for newest, before, since in (("2013-09-05", [], "2013-08-30"), ("2013-09-10", tried, "2013-09-08 12")):
+        with pytest.raises(NothingNewError, match=f"after {since}.*cool-down"):
+            stop_in_cool_down(seen(DATES), pd.Timestamp(newest), before, week)
+    stop_in_cool_down(seen(DATES), pd.Timestamp("2013-09-16"), tried, week)
+    stop_in_cool_down(seen(DATES), pd.Timestamp("2013-09-10"), tried, None)
 
 
 def difference(low, high, p=None):

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from pydantic import ValidationError
@@ -35,7 +36,7 @@ from cairn.settings.split import TimeSplit
 from cairn.studies.compare.comparison import compare_evidence
 from cairn.studies.compare.evidence import ROWS, Evidence, read_evidence
 from cairn.studies.retrain.record import Retrained, parts_of
-from cairn.studies.retrain.windows import Seen, Window, Windows, advance, seen_by
+from cairn.studies.retrain.windows import Seen, Window, Windows, advance, seen_by, stop_in_cool_down
 
 TRIED = "refs/cairn/retrain"
 NAME = "retrain"
@@ -49,7 +50,8 @@ class Request:
     Attributes:
         champion: a revision.
         overrides: of conf/, besides those that params.yaml records.
-        window: see `advance`, as for holdout and cool_down.
+        window: see `advance`, as for holdout.
+        cool_down: see `stop_in_cool_down`.
         decides: the quantity that decides; None for evaluate.primary of the champion.
         min_gain: in that quantity, which the whole interval must exceed.
     """
@@ -88,7 +90,7 @@ def plan_retraining(root: Path, request: Request) -> Plan:
     """Find the champion and the windows of the challenger; nothing is trained.
 
     Raises:
-        NothingNewError: see `advance`.
+        NothingNewError: see `advance` and `stop_in_cool_down`.
         UserError: inputs that are not committed, a split that is not by time, or see `advance`.
     """
     if changed := uncommitted(root):
@@ -100,32 +102,25 @@ def plan_retraining(root: Path, request: Request) -> Plan:
     seen = _seen(history, champion)
     base = _recorded(root, revision, request.overrides)
     (now,) = check_combinations(root, revision, [tuple(base)])
-    ours = history.settings(champion)["data"]
-    for key, theirs in (("task", now.config.data.task), ("target", now.config.data.target)):
-        if ours[key] != theirs:
-            raise UserError(
-                f"data.{key}: {theirs}, that of the champion {champion.name} is {ours[key]}:"
-                " they cannot be compared"
-            )
-    if not isinstance(now.config.split, TimeSplit) or now.config.data.time is None:
-        raise UserError(_no_time(f"split.kind: {now.config.split.kind}"))
-    tried = tries(root)
-    ends = [one.challenger.test.last for one in tried if one.model == now.config.data.name]
+    split = _split_by_time(now.config, history.settings(champion)["data"], champion.name)
+    newest = newest_row(root, now.config)
     windows = advance(
         seen,
-        newest_row(root, now.config),
+        newest,
         request.window,
         block=now.config.evaluate.block,
-        gap=now.config.split.gap,
+        gap=split.gap,
         holdout=request.holdout,
-        after=max(ends, default=None),
-        cool_down=request.cool_down,
     )
-    split = now.config.split.model_dump()
-    overrides = replaced(base, key_overrides({"split": split}, {"split": split | windows.settings()}))
+    keys = split.model_dump()
+    overrides = replaced(base, key_overrides({"split": keys}, {"split": keys | windows.settings()}))
     (combination,) = check_combinations(root, revision, [tuple(overrides)])
     model = history.tracked_folder(champion, MODEL_FOLDER)
-    name = name_of(root, revision, model, combination)
+    name, earlier = name_of(root, revision, model, combination), tries(root)
+    tried = next((one for one in earlier if one.experiment == name), None)
+    if tried is None:
+        ends = [one.challenger.test.last for one in earlier if one.model == now.config.data.name]
+        stop_in_cool_down(seen, newest, ends, request.cool_down)
     return Plan(
         request=request,
         revision=revision,
@@ -135,7 +130,7 @@ def plan_retraining(root: Path, request: Request) -> Plan:
         windows=windows,
         job=Job(name, combination.overrides),
         config=combination.config,
-        tried=next((one for one in tried if one.experiment == name), None),
+        tried=tried,
     )
 
 
@@ -143,6 +138,16 @@ def _recorded(root: Path, revision: str, overrides: tuple[str, ...]) -> list[str
     """Return the overrides of the committed params.yaml, and those that are given."""
     text = (read_file(root, revision, SETTINGS) or b"").decode("utf-8")
     return replaced(parse(text, SETTINGS).overrides or [] if text else [], overrides)
+
+
+def _split_by_time(config: Config, champions: dict[str, Any], name: str) -> TimeSplit:
+    """Return the split of the challenger; raise UserError if it predicts something else than the champion."""
+    for key, theirs in (("task", config.data.task), ("target", config.data.target)):
+        if champions[key] != theirs:
+            raise UserError(f"data.{key}: {theirs}, but {champions[key]} for {name}: they cannot be compared")
+    if not isinstance(config.split, TimeSplit) or config.data.time is None:
+        raise UserError(_no_time(f"split.kind: {config.split.kind}"))
+    return config.split
 
 
 def _no_time(why: str) -> str:

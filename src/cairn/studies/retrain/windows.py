@@ -5,6 +5,7 @@ Validation and test keep their length. The test window of the challenger then en
 neither model was fitted, stopped, calibrated or given its threshold on any row of it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
@@ -82,8 +83,6 @@ def advance(
     block: str | None = None,
     gap: str = "0D",
     holdout: timedelta | None = None,
-    after: str | None = None,
-    cool_down: timedelta | None = None,
 ) -> Windows:
     """Return the windows of a challenger.
 
@@ -94,11 +93,9 @@ def advance(
         block: boundaries stay between blocks of this length; None for any time.
         gap: span before the test window of which labels were not known yet.
         holdout: length of the test window; None for that of the champion.
-        after: end of the windows that were tried last, if that is later than those of the champion.
-        cool_down: span of new rows that must have come since then.
 
     Raises:
-        NothingNewError: no newer rows, or fewer than cool_down.
+        NothingNewError: no newer rows.
         UserError: the champion was fitted on rows of the test window.
     """
     old = seen.windows
@@ -114,9 +111,6 @@ def advance(
         raise NothingNewError(
             f"no rows with a target after {old.last}, the last one that the champion was tested on"
         )
-    since = max(old.last, _moment(after or old.last))
-    if cool_down is not None and newest - since < cool_down:
-        raise NothingNewError(f"cool-down: rows until {newest} are less than {cool_down} after {since}")
     if holdout is not None:
         moved = floor(newest) + pd.Timedelta(block or 0) - holdout - floor(old.test_from)
     test_from = later(old.test_from)
@@ -129,6 +123,22 @@ def advance(
     if window == "sliding":
         train_from = later(old.train_from or seen.first)
     return Windows(train_from, later(old.validation_from), test_from, newest)
+
+
+def stop_in_cool_down(
+    seen: Seen, newest: pd.Timestamp, tried: Iterable[str], cool_down: timedelta | None
+) -> None:
+    """Raise NothingNewError if fewer new rows have come than wanted since the champion and the last try.
+
+    Args:
+        seen: by the champion.
+        newest: time of the newest row.
+        tried: time of the newest row of each earlier try.
+        cool_down: span of rows; None for any.
+    """
+    since = max([seen.windows.last, *map(_moment, tried)])
+    if cool_down is not None and newest - since < cool_down:
+        raise NothingNewError(f"rows until {newest} are less than {cool_down} after {since} (--cool-down)")
 
 
 def _moment(value: Any) -> pd.Timestamp:
