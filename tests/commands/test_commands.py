@@ -35,6 +35,7 @@ DOCUMENTED_IN = {
     "promote": "how-to/promote",
     "rollback": "how-to/promote",
     "models": "how-to/promote",
+    "retrain": "how-to/retrain",
     "push": "how-to/remote",
     "remote": "how-to/remote",
     "pull": "how-to/remote",

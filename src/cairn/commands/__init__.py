@@ -42,6 +42,7 @@ GROUPS = {
         "rollback": Command("Put the version before into a stage again", checks_pins=False),
         "models": Command("List versions and stages, and verify them", checks_pins=False),
         "monitor": Command("Watch a model: drift, faults, scores, and whether to retrain"),
+        "retrain": Command("Train a challenger on newer rows: does it replace the champion?"),
         "export": Command("Write a model into a folder that predicts and serves by itself"),
     },
     "Storage": {

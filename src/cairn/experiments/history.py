@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cairn.errors import UserError, did_you_mean
 from cairn.experiments.refs import Experiment, commit_of, every_experiment, git, read_file
 from cairn.experiments.versions import STAGE, registered
+from cairn.settings.model import ModelConfig
 from cairn.settings.yaml_text import parse_yaml
 
 if TYPE_CHECKING:
@@ -81,6 +82,16 @@ class History:
             return None if content is None else content.decode("utf-8")
         file = self.root / path
         return file.read_text(encoding="utf-8") if file.exists() else None
+
+    def settings(self, revision: Revision) -> dict[str, Any]:
+        """Return the params.yaml of a revision; empty where it has none."""
+        found = parse_yaml(self.text(revision, SETTINGS) or "", f"{revision.name}: {SETTINGS}")
+        return found if isinstance(found, dict) else {}
+
+    def trusted(self, revision: Revision) -> list[str]:
+        """Return the classes and libraries that the model of a revision may use besides the usual ones."""
+        settings = self.settings(revision)
+        return ModelConfig.model_validate(settings["model"]).trusted if "model" in settings else []
 
     def tracked(self, revision: Revision, path: str) -> Path:
         """Return the path of an output that DVC tracks, in the workspace or in the cache.

@@ -17,7 +17,7 @@ Clustered Errors, The Review of Economics and Statistics 90:414-427). benchmarks
 Student's also has p-values below 1 / resamples, which a correction for many slices needs.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -45,6 +45,7 @@ from cairn.settings.kpi import CostKpi
 from cairn.settings.search import SAVING
 
 Outcome = Literal["better", "worse", "unclear"]
+Decision = Literal["promote", "keep", "undecided"]
 POWER = 0.8
 
 
@@ -338,6 +339,22 @@ def judged(difference: Difference, quantity: str, level: float) -> Outcome:
     if not difference.corrected < level:
         return "unclear"
     return "better" if (difference.difference > 0) == greater_is_better(quantity) else "worse"
+
+
+def decision(found: Mapping[str, Difference], decides: str, level: float, min_gain: float = 0.0) -> Decision:
+    """Say whether a challenger replaces the champion, by its differences from it.
+
+    promote: the deciding quantity is better, by more than min_gain within the whole interval. keep: it or the
+    saving is worse, or the whole interval is at most min_gain. Equal models are called undecided, unless they
+    predict the same.
+    """
+    if any(judged(found[name], name, level) == "worse" for name in (decides, SAVING) if name in found):
+        return "keep"
+    gained = gain(found[decides], decides)
+    if gained.high <= min_gain:
+        return "keep"
+    better = judged(found[decides], decides, level) == "better"
+    return "promote" if better and gained.low > min_gain else "undecided"
 
 
 def gain(difference: Difference, quantity: str) -> Estimate:

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cairn.errors import UserError
-from cairn.experiments.history import MODEL, SETTINGS, WORKSPACE, History, Revision
+from cairn.experiments.history import MODEL, WORKSPACE, History, Revision
 from cairn.models.package import RECORD, Package, load
-from cairn.settings.model import ModelConfig
-from cairn.settings.yaml_text import parse_yaml
 
 
 def checkout(folder: Path) -> Path | None:
@@ -60,7 +58,7 @@ def find_model(name: str, folder: Path, trust: Sequence[str] = ()) -> Found:
         if root is None or path.resolve() != (root / MODEL).resolve():
             return Found(path, trust)
         history, revision = History(root), Revision(WORKSPACE, None)
-        return Found(path, (*trust, *_named(history, revision)), history, revision)
+        return Found(path, (*trust, *history.trusted(revision)), history, revision)
     if path.exists():
         raise UserError(f"{name}: no saved model in this folder; run `dvc repro` or `dvc pull`")
     if root is None:
@@ -70,7 +68,7 @@ def find_model(name: str, folder: Path, trust: Sequence[str] = ()) -> Found:
     history = History(root)
     revision = history.resolve(name)
     saved = history.tracked_folder(revision, MODEL)
-    return Found(saved, (*trust, *_named(history, revision)), history, revision)
+    return Found(saved, (*trust, *history.trusted(revision)), history, revision)
 
 
 def named_model(name: str, folder: Path, trust: Sequence[str] = ()) -> Package:
@@ -81,11 +79,3 @@ def named_model(name: str, folder: Path, trust: Sequence[str] = ()) -> Package:
     """
     found = find_model(name, folder, trust)
     return load(found.folder, found.trust)
-
-
-def _named(history: History, revision: Revision) -> list[str]:
-    """Return what the settings of a revision trust."""
-    settings = parse_yaml(history.text(revision, SETTINGS) or "", f"{revision.name}: {SETTINGS}")
-    if not isinstance(settings, dict) or "model" not in settings:
-        return []
-    return ModelConfig.model_validate(settings["model"]).trusted

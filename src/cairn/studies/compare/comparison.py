@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from cairn.errors import UserError
-from cairn.experiments.history import History
+from cairn.experiments.history import History, Revision
 from cairn.metrics.paired import (
     Difference,
     Predictor,
@@ -112,8 +112,34 @@ def compare(
     history = History(root)
     revisions = [history.resolve(name) for name in names]
     reference, *others = [read_evidence(history, revision, part) for revision in revisions]
+    return compare_evidence(
+        history,
+        reference,
+        others,
+        rows_of=reference.revision,
+        part=part,
+        metrics=metrics,
+        decides=decides,
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def compare_evidence(
+    history: History,
+    reference: Evidence,
+    others: Sequence[Evidence],
+    *,
+    rows_of: Revision,
+    part: Part = "test",
+    metrics: Iterable[str] | None = None,
+    decides: str | None = None,
+    resamples: int | None = None,
+    seed: int | None = None,
+) -> Comparison:
+    """Compare what was predicted for a part of the split of one revision, `rows_of`; see `compare`."""
     others = [aligned(reference, other, part) for other in others]
-    rows, evaluate, columns = read_terms(history, reference, part)
+    rows, evaluate, columns = read_terms(history, reference, part, rows_of)
     rows = replace(rows, resamples=resamples or rows.resamples, seed=rows.seed if seed is None else seed)
     decides = decides or evaluate.primary_of(reference.task)
     asked = _asked(reference, rows.costs, metrics, decides)
@@ -125,7 +151,7 @@ def compare(
     tests = iter(corrected([one.difference for parts in slices for one in parts]))
     slices = [[replace(one, difference=next(tests)) for one in parts] for parts in slices]
     return Comparison(
-        reference=names[0],
+        reference=reference.revision.name,
         commit=reference.revision.short,
         model=reference.model,
         part=part,

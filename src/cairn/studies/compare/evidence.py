@@ -93,9 +93,12 @@ def read_evidence(history: History, revision: Revision, part: Part) -> Evidence:
 
 
 def read_terms(
-    history: History, reference: Evidence, part: Part
+    history: History, reference: Evidence, part: Part, rows_of: Revision
 ) -> tuple[EvaluationSet, EvaluateConfig, pd.DataFrame]:
-    """Read how the reference judges n rows of a part: the rows, its settings, the columns to slice by."""
+    """Read how the reference judges n rows of a part: the rows, its settings, the columns to slice by.
+
+    The rows are those of the split of `rows_of`.
+    """
     name, settings = reference.revision.name, reference.settings
     try:
         evaluate = TypeAdapter(EvaluateConfig).validate_python(settings.get("evaluate"))
@@ -108,7 +111,7 @@ def read_terms(
         ) from error
     time = settings["data"]["time"]
     wanted = list(dict.fromkeys(["row_id", *evaluate.slices, *([time] if time else [])]))
-    rows = read_table(history.tracked(reference.revision, ROWS[part]), columns=wanted)
+    rows = read_table(history.tracked(rows_of, ROWS[part]), columns=wanted)
     if rows["row_id"].tolist() != reference.table["row_id"].tolist():
         raise UserError(
             f"{name}: {PREDICTIONS} has other rows than {ROWS[part]}; run `dvc repro` in that revision"
