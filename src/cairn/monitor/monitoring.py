@@ -32,11 +32,10 @@ from cairn.monitor.record import (
     Suspect,
     WindowRow,
 )
-from cairn.monitor.relations import halves_of
 from cairn.monitor.rows import Rows, Windowed, score_columns
 from cairn.monitor.statistics import FLOORS, Measured, Reference, learn, mean_by_window, measure
 from cairn.monitor.verdict import Evidence, decide_verdict
-from cairn.monitor.windows import Length, Windows, naive, windows_of
+from cairn.monitor.windows import Length, Windows, halves_of, naive, windows_of
 from cairn.settings.contract import Contract
 
 MOST_NAMED = 3
@@ -253,7 +252,11 @@ def alarms_of(
             Alarm(
                 kind=statistic.kind,
                 column=statistic.column,
-                group=(column.group or "") if column else "",
+                group=statistic.column
+                if statistic.kind == "clock"
+                else (column.group or "")
+                if column
+                else "",
                 since=windows.names[first],
                 windows=int(over[first:, at].sum()),
                 value=float(measured.values[last, place[statistic]]),

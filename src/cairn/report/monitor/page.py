@@ -16,10 +16,12 @@ KINDS = {
     "contract": "values that break the contract",
     "missing": "missing values",
     "unseen": "categories not seen before",
+    "grid": "numbers that were never measured",
     "stuck": "few different values",
     "drift": "distribution",
     "relation": "mean error given other columns",
     "outliers": "values that contradict other columns",
+    "clock": "daily course fits another hour",
     "rows": "number of rows",
 }
 MOST_ALARMS = 40
