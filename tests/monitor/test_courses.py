@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cairn.monitor.courses import harmonics_of, learn_courses, measure_courses, turned
@@ -46,6 +46,7 @@ def clock(frame, time):
     return measure_courses(courses, frame, windows_of(time, len(time), length), None)["sensor"]
 
 
+@settings(max_examples=20)
 @given(WAVES, st.integers(-12, 12))
 def test_a_course_that_comes_later_has_turned_harmonics(parts, late):
     def wave(at):

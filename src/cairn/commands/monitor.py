@@ -64,6 +64,9 @@ def main(
     ),
     page: Path = Option(PAGE, metavar="FILE", help="Page of HTML to write"),
     record: Path = Option(RECORD, metavar="FILE", help="Result to write, as JSON"),
+    exit_zero: bool = Option(
+        False, "--exit-zero", help="Exit with 0 whatever the verdict, as a stage has to"
+    ),
     trust: Trust = None,
 ) -> None:
     """Watch a model: drift, faults of the data, scores, and whether to retrain.
@@ -95,11 +98,11 @@ def main(
     from cairn.models.package import load as load_model
     from cairn.monitor.alarms import Votes
     from cairn.monitor.monitoring import Settings, Subject, know, monitor
+    from cairn.monitor.observed import Labels, kind_of, read_rows, reference_rows, with_labels
     from cairn.monitor.windows import length_of, span_of
     from cairn.progress import elapsed
     from cairn.report.monitor.page import monitor_page, summary
     from cairn.serve.model import find_model
-    from cairn.serve.observed import Labels, kind_of, read_rows, reference_rows, with_labels
 
     folder = user_folder()
     found = find_model(model, folder if (folder / model).exists() else Path.cwd(), names(trust))
@@ -131,7 +134,7 @@ def main(
     write_json(result.model_dump(), (root if record == RECORD else folder) / record)
     write_text(monitor_page(result), (root if page == PAGE else folder) / page)
     print(summary(result))
-    raise SystemExit(CODES[result.retrain])
+    raise SystemExit(0 if exit_zero else CODES[result.retrain])
 
 
 def _check(window: str | None, votes: str, labels_within: str | None) -> None:

@@ -38,7 +38,7 @@ from cairn.monitor.verdict import Evidence, decide_verdict
 from cairn.monitor.windows import Length, Windows, halves_of, naive, windows_of
 from cairn.settings.contract import Contract
 
-MOST_NAMED = 3
+MOST_NAMED = 6
 """Statistics that a window names."""
 MOST_SUSPECTS = 20
 
