@@ -46,7 +46,7 @@ def clock(frame, time):
     return measure_courses(courses, frame, windows_of(time, len(time), length), None)["sensor"]
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(WAVES, st.integers(-12, 12))
 def test_a_course_that_comes_later_has_turned_harmonics(parts, late):
     def wave(at):

@@ -98,11 +98,11 @@ def main(
     from cairn.models.package import load as load_model
     from cairn.monitor.alarms import Votes
     from cairn.monitor.monitoring import Settings, Subject, know, monitor
-    from cairn.monitor.observed import Labels, kind_of, read_rows, reference_rows, with_labels
     from cairn.monitor.windows import length_of, span_of
     from cairn.progress import elapsed
     from cairn.report.monitor.page import monitor_page, summary
     from cairn.serve.model import find_model
+    from cairn.serve.observed import Labels, kind_of, read_rows, reference_rows, with_labels
 
     folder = user_folder()
     found = find_model(model, folder if (folder / model).exists() else Path.cwd(), names(trust))

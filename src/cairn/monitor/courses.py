@@ -69,7 +69,7 @@ def measure_courses(
     """
     found = {}
     for group, course in courses.items():
-        if windows.hours is None or not set(course.columns) <= set(frame.columns):
+        if not set(course.columns) <= set(frame.columns):
             continue
         harmonics = np.stack([harmonics_of(frame[name], windows) for name in course.columns], axis=1)
         both = course.surprise(harmonics)
@@ -85,7 +85,7 @@ def measure_courses(
 def learn_courses(frame: pd.DataFrame, windows: Windows, contract: Contract) -> dict[str, Course]:
     """Learn the usual courses of the numeric columns of each group from the windows of the reference."""
     halves = halves_of(len(windows))
-    if windows.hours is None or np.bincount(halves, minlength=2).min() < FEWEST:
+    if np.bincount(halves, minlength=2).min() < FEWEST:
         return {}
     groups: dict[str, list[str]] = {}
     for name, column in contract.columns.items():
@@ -102,10 +102,11 @@ def _learn(
     usable = np.flatnonzero((~np.isnan(every[..., 0])).mean(axis=0) >= COMMON)
     every = every[:, usable]
     spread = np.nanvar(every, axis=0).sum(axis=1) if len(usable) else np.zeros(0)
-    usable, every = usable[spread > 0], every[:, spread > 0]
+    varying = np.isfinite(spread) & (spread > 0)
+    usable, every = usable[varying], every[:, varying]
     if not len(usable):
         return None
-    strength = (np.nanmean(every, axis=0) ** 2).sum(axis=1) / spread[spread > 0]
+    strength = (np.nanmean(every, axis=0) ** 2).sum(axis=1) / spread[varying]
     best = np.sort(np.argsort(-strength, kind="stable")[:COLUMNS])
     fits = [_fit(every[halves != left_out][:, best]) for left_out in (0, 1)]
     return Course(
@@ -124,11 +125,19 @@ def _fit(harmonics: Floats) -> tuple[Floats, Floats]:
     scale = off.std(axis=0)
     scale[scale == 0] = scale.max() or 1
     covariance, _ = ledoit_wolf(off / scale, assume_centered=True)
-    return mean, np.linalg.cholesky(np.linalg.inv(covariance)) / scale[:, None]
+    # Columns that are sums of others would have none but rounding errors in some direction.
+    steady = covariance + 1e-3 * np.eye(len(covariance))
+    return mean, np.linalg.cholesky(np.linalg.inv(steady)) / scale[:, None]
 
 
 def harmonics_of(values: pd.Series, windows: Windows) -> Floats:
-    """Return cosine and sine of each harmonic of a column in each window, shape (w, 2 * HARMONICS)."""
+    """Return cosine and sine of each harmonic of a column in each window, shape (w, 2 * HARMONICS).
+
+    NaN in a window with too few hours, and in all if rows have no time.
+    """
+    found = np.full((len(windows), 2 * HARMONICS), np.nan)
+    if windows.hours is None:
+        return found
     numbers = as_numbers(values)
     known = np.isfinite(numbers)
     cell = windows.of_row[known] * 24 + windows.hours[known]
@@ -140,7 +149,6 @@ def harmonics_of(values: pd.Series, windows: Windows) -> Floats:
     design = np.stack([np.ones(24), *waves], axis=1)
     gram = np.einsum("wh,ha,hb->wab", counts, design, design)
     gram += RIDGE * counts.sum(axis=1)[:, None, None] * np.diag([0, *np.ones(2 * HARMONICS)])
-    found = np.full((len(windows), 2 * HARMONICS), np.nan)
     enough = (counts > 0).sum(axis=1) >= HOURS
     found[enough] = np.linalg.solve(gram[enough], (sums[enough] @ design)[..., None])[:, 1:, 0]
     return found
