@@ -94,6 +94,8 @@ def main(
         raise UserError("--known-at needs --labels: it is a column of that file")
     _check(window, votes, labels_within)
 
+    from threadpoolctl import threadpool_limits
+
     from cairn.data.records import write_json, write_text
     from cairn.models.package import load as load_model
     from cairn.monitor.alarms import Votes
@@ -126,10 +128,11 @@ def main(
     subject = Subject(package.config["data"]["name"], source, kind, package.class_names, contract.protected)
     with elapsed("reading the rows of the model"):
         reference, validation = reference_rows(found, package, contract, names(trust), by_time)
-    with elapsed("learning what is usual"):
-        known = know(reference, validation, package.contract, package.class_names, settings)
-    with elapsed("comparing and scoring windows"):
-        result = monitor(rows, known, validation, settings, subject)
+    with threadpool_limits(1, "blas"):  # for so small matrices threads only wait for each other
+        with elapsed("learning what is usual"):
+            known = know(reference, validation, package.contract, package.class_names, settings)
+        with elapsed("comparing and scoring windows"):
+            result = monitor(rows, known, validation, settings, subject)
     root = found.history.root if found.history else folder
     write_json(result.model_dump(), (root if record == RECORD else folder) / record)
     write_text(monitor_page(result), (root if page == PAGE else folder) / page)

@@ -252,11 +252,7 @@ def alarms_of(
             Alarm(
                 kind=statistic.kind,
                 column=statistic.column,
-                group=statistic.column
-                if statistic.kind == "clock"
-                else (column.group or "")
-                if column
-                else "",
+                group=(column.group or "") if column else "",
                 since=windows.names[first],
                 windows=int(over[first:, at].sum()),
                 value=float(measured.values[last, place[statistic]]),

@@ -158,7 +158,8 @@ def _weighed(chosen: Floats, weights: Floats) -> Floats:
     count = chosen.shape[1]
     products = np.zeros((count, count))
     products[np.triu_indices(count)] = weights[count:-1]
-    return chosen @ weights[:count] + ((chosen @ products) * chosen).sum(axis=1) + weights[-1]
+    squares = np.einsum("ij,ij->i", chosen @ products, chosen)
+    return chosen @ weights[:count] + squares + weights[-1]
 
 
 def forward_selection(
