@@ -99,19 +99,18 @@ def _late(delay: Delay) -> str:
 def _alarms(found: Monitored) -> Table:
     rows = [_alarm(alarm) for alarm in found.alarms[:MOST_ALARMS]]
     if len(found.alarms) > MOST_ALARMS:
-        rows.append([f"and {len(found.alarms) - MOST_ALARMS} more", "", "", "", "", "", ""])
-    return Table(["column", "since", "ratio", "latest", "usual worst", "windows", "what"], rows)
+        rows.append([f"and {len(found.alarms) - MOST_ALARMS} more", "", "", "", "", ""])
+    return Table(["column", "latest", "usual worst", "ratio", "windows", "what, since"], rows)
 
 
 def _alarm(alarm: Alarm) -> list[str]:
     return [
         alarm.column or "(rows)",
-        alarm.since,
-        number(alarm.ratio, 1),
         number(alarm.value, 3),
         number(alarm.usual, 3),
+        number(alarm.ratio, 1),
         f"{alarm.windows:,}",
-        KINDS[alarm.kind],
+        f"{KINDS[alarm.kind]}, since {alarm.since}",
     ]
 
 
