@@ -4,6 +4,9 @@ The reference is January to August 2013. Every fault is planted at four dates. T
 prints with `pytest -m slow -s tests/monitor/test_detection.py`.
 """
 
+from dataclasses import replace
+from datetime import timedelta
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -69,6 +72,18 @@ def test_a_planted_fault_is_detected_as_often_as_documented(name, flights):
     median = f"{np.median(rows):,.0f} rows to the first alarm, day {max(days)} by vote" if rows else ""
     print(f"\n| {name} | {found} of 4 | {median} |")
     assert found >= FOUND[name]
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_labels_that_stop_are_late_and_those_that_arrive_are_not(start, flights):
+    rows = flights.rows(flights.between(start, start + pd.Timedelta("5D")))
+    settings = replace(flights.settings, labels_within=timedelta(days=2))
+    for days, late in ((2, True), (4, False)):
+        known = rows.frame["sched_dep_local"] < start + pd.Timedelta(days=days)
+        labelled = replace(rows, y=rows.frame["late"].astype("float64").where(known).to_numpy())
+        found = monitor(labelled, flights.known, None, settings, SUBJECT)
+        assert ("labels" in {reason.cause for reason in found.reasons}) == late
+        assert found.retrain == "undecided" or not late
 
 
 def test_days_without_a_fault_alarm_at_most_at_the_rate_that_is_documented(flights):
