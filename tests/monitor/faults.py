@@ -57,12 +57,10 @@ def _celsius(rows: pd.DataFrame, where: pd.Series) -> pd.DataFrame:
 
 
 def _drifting(rows: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
-    """Scheduled block times that grow by 3 % a day."""
+    """Scheduled block times that grow by 3 % a day, in whole minutes as timetables have them."""
     days = (rows["sched_dep_local"] - rows["sched_dep_local"].min()).dt.days + 1
-    return rows.assign(
-        block_minutes=rows["block_minutes"] * (1 + 0.03 * days),
-        block_slack=rows["block_slack"] + rows["block_minutes"] * 0.03 * days,
-    )
+    longer = (rows["block_minutes"] * 0.03 * days).round()
+    return rows.assign(block_minutes=rows["block_minutes"] + longer, block_slack=rows["block_slack"] + longer)
 
 
 def faults(contract: Contract) -> dict[str, Fault]:

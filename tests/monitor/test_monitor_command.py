@@ -125,6 +125,7 @@ def test_a_new_category_is_a_reason_to_retrain_and_the_exit_code_says_so(here):
     new(here, línea=frame["línea"].replace("Ω", "Ω2"))
     code, found = run(here, "new.csv", "--window", "1D")
     assert (code, found["retrain"]) == (4, "yes")
+    assert run(here, "new.csv", "--exit-zero") == (0, found)
     assert {"unseen", "drift"} <= {alarm["kind"] for alarm in found["alarms"] if alarm["column"] == "línea"}
     assert found["since"] == found["windows"][0]["name"]
 

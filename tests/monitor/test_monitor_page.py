@@ -119,7 +119,7 @@ def found():
 def test_the_page_shows_what_the_record_holds_and_escapes_it(found):
     page = monitor_page(found)
     assert EVIL not in page and "&lt;script&gt;" in page
-    assert len(re.findall("<figure>", page)) == 2
+    assert len(re.findall("<figure>", page)) == 3
     shown = [f"{kind}_column" for kind in KINDS] + [f"column of {cause}" for cause in ("drift", "fault")]
     shown += [
         "0.712",

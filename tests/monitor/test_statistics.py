@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy
 
-from cairn.monitor.relations import fit_relations, forward_selection, halves_of, related
+from cairn.monitor.relations import fit_relations, forward_selection, related
 from cairn.monitor.statistics import (
     Statistic,
     concentration,
@@ -18,7 +18,7 @@ from cairn.monitor.statistics import (
     varies_with_months,
 )
 from cairn.monitor.values import breaks
-from cairn.monitor.windows import length_of, windows_of
+from cairn.monitor.windows import halves_of, length_of, windows_of
 from cairn.settings.contract import Column, Contract
 
 CONTRACT = Contract(
@@ -94,6 +94,19 @@ def test_a_category_of_a_single_window_of_the_reference_counts_as_unseen():
     frame = table(1, seed=1)
     frame.loc[:9, "k"] = "once"
     assert measured(frame, known)[Statistic("unseen", "k")].tolist() == [0.05]
+
+
+def test_numbers_between_those_of_the_reference_are_counted_where_it_has_steps():
+    known = table().assign(x=lambda rows: rows["x"].round() * 1.15078)
+    frame = pd.DataFrame({"x": known["x"][: 4 * ROWS], "y": 0.0, "k": "a"})
+    frame.loc[ROWS : 2 * ROWS - 1, "x"] *= 0.44704
+    frame.loc[2 * ROWS : 3 * ROWS - 1, "x"] += 99
+    frame.loc[3 * ROWS :, "x"] = frame["x"] * (1 + 1e-12)
+    frame.loc[3 * ROWS, "x"] = np.nan
+    found = measured(frame, known)
+    usual, other_unit, larger, computed = found[Statistic("grid", "x")]
+    assert usual == larger == computed == 0 and other_unit > 0.9
+    assert Statistic("grid", "y") not in found
 
 
 @pytest.mark.parametrize(("shift", "least", "most"), [(0, 0, 0.2), (3, 0.7, 1)])

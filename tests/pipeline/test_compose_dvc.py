@@ -35,7 +35,7 @@ stages:
 def scratch(snapshot, tmp_path):
     """A clone of the working tree whose pipeline, after compose, only copies files; it has run once."""
     checkout = snapshot.clone(tmp_path / "scratch", share_cache=False)
-    for path in [*checkout.path.glob("data/dvc.yaml"), *checkout.path.glob("**/dvc.lock")]:
+    for path in [*checkout.path.glob("*/dvc.yaml"), *checkout.path.glob("**/dvc.lock")]:
         path.unlink()
     for name in ("one", "two"):
         (checkout.path / f"{name}.txt").write_text(f"{name}\n", encoding="utf-8")

@@ -208,7 +208,7 @@ def test_params_that_name_code_which_conf_does_not_list_are_refused_before_any_i
 def scratch(snapshot, tmp_path_factory):
     """A checkout in which every stage only copies the list of its code; all have run once."""
     checkout = snapshot.clone(tmp_path_factory.mktemp("code") / "repository", share_cache=False)
-    for path in [*checkout.path.glob("data/dvc.yaml"), *checkout.path.glob("**/dvc.lock")]:
+    for path in [*checkout.path.glob("*/dvc.yaml"), *checkout.path.glob("**/dvc.lock")]:
         path.unlink()
     pipeline = {"code": CODE} | {
         name: {

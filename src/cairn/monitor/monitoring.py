@@ -32,14 +32,13 @@ from cairn.monitor.record import (
     Suspect,
     WindowRow,
 )
-from cairn.monitor.relations import halves_of
 from cairn.monitor.rows import Rows, Windowed, score_columns
 from cairn.monitor.statistics import FLOORS, Measured, Reference, learn, mean_by_window, measure
 from cairn.monitor.verdict import Evidence, decide_verdict
-from cairn.monitor.windows import Length, Windows, naive, windows_of
+from cairn.monitor.windows import Length, Windows, halves_of, naive, windows_of
 from cairn.settings.contract import Contract
 
-MOST_NAMED = 3
+MOST_NAMED = 6
 """Statistics that a window names."""
 MOST_SUSPECTS = 20
 

@@ -13,8 +13,8 @@ class Alarm(Frozen):
     """A statistic that alarms by vote in the latest window.
 
     Attributes:
-        kind, column: what is measured of which column.
-        group: of the column in the contract.
+        kind, column: what is measured of which column; of a whole group for the clock.
+        group: of the column in the contract; empty for the clock and the number of rows.
         since: first window of the alarm.
         windows: how many windows have alarmed since then.
         value: in the latest window.

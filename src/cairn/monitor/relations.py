@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cairn.data.predictions import Floats
 from cairn.monitor.values import as_numbers, as_text
-from cairn.monitor.windows import Windows
+from cairn.monitor.windows import FOLD, Windows, halves_of
 
 EXPLAINED = 0.5
 """Share of its variance that the others must explain for a column to have a relation to them."""
@@ -26,8 +26,6 @@ LEVELS = 30
 SAMPLE = 20_000
 """Rows that a fit reads, evenly spaced over the half."""
 RIDGE = 1e-4
-FOLD = 7
-"""Consecutive windows that are in the same half of the reference."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class Relations:
         """
         if not self.found or not {*self.columns, *self.levels} <= set(frame.columns):
             return {}
-        inputs = self.inputs(frame)
+        inputs = self.inputs(frame, self._used)
         half = None if halves is None else halves[windows.of_row]
         measured = {}
         for at, name in enumerate(self.columns):
@@ -87,27 +85,42 @@ class Relations:
                 )
         return measured
 
-    def inputs(self, frame: pd.DataFrame) -> Floats:
-        """Return standard numbers (0 where missing), whether each is missing, and categories as 0 and 1."""
-        values = np.column_stack([as_numbers(frame[name]) for name in self.columns])
-        missing = ~np.isfinite(values)
-        mean, scale = np.array(list(self.columns.values())).reshape(-1, 2).T
-        parts = [np.where(missing, 0, (values - mean) / scale), missing.astype(np.float64)]
+    @property
+    def _used(self) -> set[int]:
+        """The inputs that take part in a relation."""
+        at = {name: place for place, name in enumerate(self.columns)}
+        return {*map(int, np.concatenate([one.predictors for one in self.found.values()]))} | {
+            at[name] for name in self.found
+        }
+
+    def inputs(self, frame: pd.DataFrame, used: set[int] | None = None) -> Floats:
+        """Return standard numbers (0 where missing), whether each is missing, and categories as 0 and 1.
+
+        Inputs that are not used stay 0; None for all.
+        """
+        count = len(self.columns)
+        # Memory of zeros that nobody touches is not taken.
+        found = np.zeros((len(frame), 2 * count + sum(map(len, self.levels.values()))), order="F")
+        for at, (name, (mean, scale)) in enumerate(self.columns.items()):
+            if used is None or {at, at + count} & used:
+                values = as_numbers(frame[name])
+                missing = ~np.isfinite(values)
+                found[:, at] = np.where(missing, 0, (values - mean) / scale)
+                found[:, at + count] = missing
+        first = 2 * count
         for name, known in self.levels.items():
-            codes = pd.Index(known).get_indexer(pd.Index(as_text(frame[name])))
-            parts.append((codes[:, None] == np.arange(len(known))).astype(np.float64))
-        return np.concatenate(parts, axis=1)
+            if used is None or used & set(range(first, first + len(known))):
+                codes = pd.Index(known).get_indexer(pd.Index(as_text(frame[name])))
+                found[:, first : first + len(known)] = codes[:, None] == np.arange(len(known))
+            first += len(known)
+        return found
 
     @staticmethod
     def _residuals(inputs: Floats, column: int, relation: Relation, half: NDArray[np.int64] | None) -> Floats:
-        both = terms(inputs[:, relation.predictors]) @ relation.weights.T
-        expected = both.mean(axis=1) if half is None else both[np.arange(len(half)), half]
-        return inputs[:, column] - expected
-
-
-def halves_of(n_windows: int) -> NDArray[np.int64]:
-    """Return the half of the reference that each window belongs to: for days, weeks in turn."""
-    return np.arange(n_windows) // FOLD % 2
+        chosen, weights = inputs[:, relation.predictors], relation.weights
+        if half is None:
+            return inputs[:, column] - _weighed(chosen, weights.mean(axis=0))
+        return inputs[:, column] - np.where(half == 0, *(_weighed(chosen, each) for each in weights))
 
 
 def fit_relations(
@@ -123,9 +136,8 @@ def fit_relations(
         return plain
     if not numeric:
         return plain
-    inputs = plain.inputs(frame)
     half = halves_of(len(windows))[windows.of_row]
-    samples = [_spaced(inputs[half != left_out]) for left_out in (0, 1)]
+    samples = [plain.inputs(frame.iloc[_spaced(np.flatnonzero(half != left_out))]) for left_out in (0, 1)]
     correlation = _correlation(np.concatenate(samples))
     found = {}
     for at, name in enumerate(numeric):
@@ -139,6 +151,15 @@ def terms(chosen: Floats) -> Floats:
     """Return the predictors (n, k), their squares and products, and the constant, shape (n, t)."""
     first, second = np.triu_indices(chosen.shape[1])
     return np.concatenate([chosen, chosen[:, first] * chosen[:, second], np.ones((len(chosen), 1))], axis=1)
+
+
+def _weighed(chosen: Floats, weights: Floats) -> Floats:
+    """Return terms(chosen) @ weights, without the terms."""
+    count = chosen.shape[1]
+    products = np.zeros((count, count))
+    products[np.triu_indices(count)] = weights[count:-1]
+    squares = np.einsum("ij,ij->i", chosen @ products, chosen)
+    return chosen @ weights[:count] + squares + weights[-1]
 
 
 def forward_selection(
@@ -165,18 +186,19 @@ def _fit(samples: list[Floats], correlation: Floats, target: int, missing: int) 
     candidates = np.ones(len(correlation), dtype=bool)
     candidates[[target, missing]] = False
     chosen = forward_selection(correlation, target, candidates, PREDICTORS)
-    present = [sample[sample[:, missing] == 0] for sample in samples]
-    if not chosen or min(map(len, present)) < 2 * len(terms(np.zeros((1, len(chosen))))[0]):
+    present = [sample[:, missing] == 0 for sample in samples]
+    if not chosen or min(rows.sum() for rows in present) < 2 * len(terms(np.zeros((1, len(chosen))))[0]):
         return None
     predictors = np.array(chosen)
-    designs = [terms(rows[:, predictors]) for rows in present]
-    weights = [_least_squares(design, rows[:, target]) for design, rows in zip(designs, present, strict=True)]
+    parts = [
+        sample[rows]
+        for sample, rows in zip((sample[:, [*chosen, target]] for sample in samples), present, strict=True)
+    ]
+    designs, values = [terms(part[:, :-1]) for part in parts], [part[:, -1] for part in parts]
+    weights = [_least_squares(*one) for one in zip(designs, values, strict=True)]
     # A fit without half 0 was made from half 1, so that its residuals are tested on the rows of half 0.
-    residuals = np.concatenate(
-        [present[1][:, target] - designs[1] @ weights[0], present[0][:, target] - designs[0] @ weights[1]]
-    )
-    actual = np.concatenate([rows[:, target] for rows in present])
-    if residuals.var() > (1 - EXPLAINED) * actual.var():
+    residuals = np.concatenate([values[1] - designs[1] @ weights[0], values[0] - designs[0] @ weights[1]])
+    if residuals.var() > (1 - EXPLAINED) * np.concatenate(values).var():
         return None
     return Relation(predictors, np.stack(weights), float(np.quantile(np.abs(residuals), FAR)))
 
@@ -194,7 +216,7 @@ def _correlation(inputs: Floats) -> Floats:
     return scaled.T @ scaled / len(scaled)
 
 
-def _spaced(rows: Floats) -> Floats:
+def _spaced(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(SAMPLE, len(rows))).astype(int))]
 
 

@@ -79,7 +79,8 @@ class Windowed:
     def part(self, first: int, last: int) -> "Windowed":
         """Return the rows of the windows from first to last, both included; windows keep their places."""
         at = self.windows.within(first, last)
-        return Windowed(self.rows.of(at), replace(self.windows, of_row=self.windows.of_row[at]))
+        hours = None if self.windows.hours is None else self.windows.hours[at]
+        return Windowed(self.rows.of(at), replace(self.windows, of_row=self.windows.of_row[at], hours=hours))
 
 
 @dataclass(frozen=True)

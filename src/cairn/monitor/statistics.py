@@ -13,24 +13,31 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cairn.data.predictions import Floats
+from cairn.monitor.courses import Course, learn_courses, measure_courses
 from cairn.monitor.relations import Relations, fit_relations
 from cairn.monitor.values import as_numbers, as_text
 from cairn.monitor.windows import Windows
 from cairn.settings.contract import Column, Contract
 
-Kind = Literal["contract", "missing", "unseen", "stuck", "drift", "relation", "outliers", "rows"]
+Kind = Literal[
+    "contract", "missing", "unseen", "grid", "stuck", "drift", "relation", "outliers", "clock", "rows"
+]
 FLOORS: dict[Kind, float] = {
     "contract": 0.01,
     "missing": 0.01,
     "unseen": 0.01,
+    "grid": 0.25,
     "stuck": 0.05,
     "drift": 0.03,
     "relation": 0.05,
     "outliers": 0.05,
+    "clock": 10.0,
     "rows": 0.1,
 }
 """Added to the largest value of a statistic in the reference, so that one that never moved has a scale."""
 BINS = 10
+OFF_GRID = 0.01
+"""Share of rows up to which the numbers of the reference repeat, so that others are worth counting."""
 SCORE = "(score)"
 """The name of the scores among the columns; those of several classes are (score) CLASS."""
 ALL = 0
@@ -42,7 +49,7 @@ MONTHS_EXPLAIN = 0.5
 
 
 class Statistic(NamedTuple):
-    """What is measured of which column; the column is empty for the number of rows."""
+    """What is measured of which column: of which group for the clock, and of none for the number of rows."""
 
     kind: Kind
     column: str
@@ -126,11 +133,13 @@ class Usual:
         by_season: shares of the bins in the reference as a whole (0), and for a column that varies with the
             season in the same months (1 to 12); NaN without such months, shape (13, bins).
         seasonal: whether it varies with the season.
+        grid: numbers that at least two windows have, sorted, where others are rare; None for other columns.
     """
 
     bins: Bins
     by_season: Floats
     seasonal: bool
+    grid: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -140,12 +149,14 @@ class Reference:
     Attributes:
         columns: by name, in the order of the contract, the scores last.
         relations: between numeric columns.
+        courses: within a day, by group of columns.
         contract: of the columns.
         rows: median number of rows of a window.
     """
 
     columns: dict[str, Usual]
     relations: Relations
+    courses: dict[str, Course]
     contract: Contract
     rows: float
 
@@ -165,11 +176,13 @@ def learn(frame: pd.DataFrame, windows: Windows, contract: Contract) -> Referenc
             counts = counted(bins.codes(frame[name]), bins, windows)
             level = shares(counts) if bins.levels is not None else _levels(frame[name], windows)
             seasonal = varies_with_months(level, windows.months)
-            usual[name] = Usual(bins, _by_season(counts, windows.months, seasonal), seasonal)
+            grid = grid_of(frame[name], windows) if bins.levels is None else None
+            usual[name] = Usual(bins, _by_season(counts, windows.months, seasonal), seasonal, grid)
     numeric = [name for name, one in usual.items() if one.bins.levels is None and not name.startswith(SCORE)]
     categorical = [name for name, one in usual.items() if one.bins.levels is not None]
     relations = fit_relations(frame, windows, numeric, categorical)
-    return Reference(usual, relations, contract, float(np.median(windows.rows)))
+    courses = learn_courses(frame, windows, contract)
+    return Reference(usual, relations, courses, contract, float(np.median(windows.rows)))
 
 
 def compared(contract: Contract) -> dict[str, Column]:
@@ -181,6 +194,39 @@ def counted(codes: NDArray[np.int64], bins: Bins, windows: Windows) -> Floats:
     """Count the bins of every window, shape (w, bins)."""
     cells = np.bincount(windows.of_row * bins.count + codes, minlength=len(windows) * bins.count)
     return cells.reshape(len(windows), bins.count).astype(np.float64)
+
+
+def grid_of(values: pd.Series, windows: Windows) -> NDArray[np.float32] | None:
+    """Return the numbers that at least two windows of the reference have; None if many rows have others.
+
+    A sensor counts in steps: knots, whole degrees, minutes. In another unit its numbers are others, though
+    they may be as large.
+    """
+    numbers = _stepped(values)
+    known = ~np.isnan(numbers)
+    every, codes = np.unique(numbers[known], return_inverse=True)
+    pairs = np.unique(codes.astype(np.int64) * len(windows) + windows.of_row[known]) // len(windows)
+    grid = every[np.bincount(pairs, minlength=len(every)) > 1]
+    if len(grid) < 2 or np.nanmean(off_grid(values, grid)) > OFF_GRID:
+        return None
+    return grid
+
+
+def off_grid(values: pd.Series, grid: NDArray[np.float32]) -> Floats:
+    """Return 1 for numbers between the smallest and the largest of a grid that are none of it, 0 for others.
+
+    Missing values are NaN, shape (n,).
+    """
+    numbers = _stepped(values)
+    inside = (numbers > grid[0]) & (numbers < grid[-1])
+    nearest = grid[np.searchsorted(grid, numbers).clip(max=len(grid) - 1)]
+    return np.where(np.isnan(numbers), np.nan, inside & (nearest != numbers))
+
+
+def _stepped(values: pd.Series) -> NDArray[np.float32]:
+    """Return numbers without the digits in which one step differs when it is computed in two ways."""
+    with np.errstate(over="ignore"):
+        return as_numbers(values).astype(np.float32)
 
 
 def _levels(values: pd.Series, windows: Windows) -> Floats:
@@ -241,6 +287,8 @@ def measure(
     for name, (mean, beyond) in reference.relations.measure(frame, windows, halves).items():
         found[Statistic("relation", name)] = (mean, False)
         found[Statistic("outliers", name)] = (beyond, False)
+    for group, other in measure_courses(reference.courses, frame, windows, halves).items():
+        found[Statistic("clock", group)] = (other, False)
     found[Statistic("rows", "")] = (np.abs(np.log(windows.rows / reference.rows)), False)
     values = np.column_stack([values for values, _ in found.values()])
     return Measured(list(found), values, np.array([seasonal for _, seasonal in found.values()]))
@@ -263,6 +311,8 @@ def _column(
     }
     if usual.bins.levels is not None:
         found[Statistic("unseen", name)] = (here[:, -2], False)
+    if usual.grid is not None:
+        found[Statistic("grid", name)] = (mean_by_window(off_grid(values, usual.grid), windows), False)
     return found
 
 

@@ -10,7 +10,7 @@ STABLE = 0.25
 """Largest distance of a window of the reference, up to which a column counts as one that hardly varies."""
 BROKEN = ("contract", "missing", "stuck")
 """What only a repair cures: a model trained on such rows would learn the fault."""
-FAULTS = (*BROKEN, "relation", "outliers")
+FAULTS = (*BROKEN, "grid", "relation", "outliers", "clock")
 
 
 @dataclass(frozen=True)

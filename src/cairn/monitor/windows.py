@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from cairn.errors import UserError
 
+FOLD = 7
+"""Consecutive windows that are in the same half of the reference."""
 OF_ROWS = re.compile(r"(\d+)\s*(?:r|rows?)")
 
 
@@ -64,6 +66,7 @@ class Windows:
         rows: how many rows each window has, shape (w,).
         starts: when each window begins; None where windows are numbers of rows and rows have no time.
         ends: the share of its span that has passed at the last row of each window, shape (w,).
+        hours: hour of the day of every row, 0 to 23, shape (n,); None where rows have no time.
     """
 
     of_row: NDArray[np.int64]
@@ -71,6 +74,7 @@ class Windows:
     rows: NDArray[np.int64]
     starts: pd.DatetimeIndex | None
     ends: NDArray[np.float64]
+    hours: NDArray[np.int64] | None
 
     def __len__(self) -> int:
         """Return how many windows there are."""
@@ -106,6 +110,7 @@ def windows_of(time: pd.Series | None, n_rows: int, length: Length) -> Windows:
     if n_rows == 0:
         raise UserError("there are no rows to monitor")
     moments = None if time is None else naive(time)
+    hours = None if moments is None else moments.dt.hour.to_numpy().astype(np.int64)
     if length.span is not None:
         if moments is None:
             raise UserError("--window: rows without a time need a number of rows, such as --window 1000rows")
@@ -115,7 +120,7 @@ def windows_of(time: pd.Series | None, n_rows: int, length: Length) -> Windows:
         ends = np.zeros(len(found))
         np.maximum.at(ends, of_row, (at % span) / span)
         starts = pd.DatetimeIndex((found * span).astype("datetime64[ns]"))
-        return Windows(of_row, list(map(written, starts)), np.bincount(of_row), starts, ends)
+        return Windows(of_row, list(map(written, starts)), np.bincount(of_row), starts, ends, hours)
     size = length.rows or n_rows
     order = np.arange(n_rows) if moments is None else np.argsort(moments.to_numpy(), kind="stable")
     of_row = np.empty(n_rows, dtype=np.int64)
@@ -124,7 +129,12 @@ def windows_of(time: pd.Series | None, n_rows: int, length: Length) -> Windows:
     firsts = order[::size]
     starts = None if moments is None else pd.DatetimeIndex(moments.iloc[firsts])
     names = [f"row {at}" for at in firsts] if starts is None else list(map(written, starts))
-    return Windows(of_row, names, rows, starts, rows / size)
+    return Windows(of_row, names, rows, starts, rows / size, hours)
+
+
+def halves_of(n_windows: int) -> NDArray[np.int64]:
+    """Return the half of the reference that each window belongs to: for days, weeks in turn."""
+    return np.arange(n_windows) // FOLD % 2
 
 
 def naive(time: pd.Series) -> pd.Series:

@@ -5,7 +5,7 @@ from cairn.metrics.kpi import PER_ROWS
 from cairn.metrics.scores import METRICS
 from cairn.monitor.record import Alarm, Delay, Monitored, Reason, Replay, Stretch
 from cairn.report.card.words import metric_name
-from cairn.report.monitor.timeline import score_figure, window_figure
+from cairn.report.monitor.timeline import lanes_figure, score_figure, window_figure
 from cairn.report.numbers import estimate, listed, number, percent, places, short, signed, span
 from cairn.report.plots.canvas import to_svg
 from cairn.report.studies.sheet import Section, Sheet, to_html, to_text
@@ -16,10 +16,12 @@ KINDS = {
     "contract": "values that break the contract",
     "missing": "missing values",
     "unseen": "categories not seen before",
+    "grid": "numbers that were never measured",
     "stuck": "few different values",
     "drift": "distribution",
     "relation": "mean error given other columns",
     "outliers": "values that contradict other columns",
+    "clock": "daily course fits another hour",
     "rows": "number of rows",
 }
 MOST_ALARMS = 40
@@ -40,13 +42,14 @@ def summary(found: Monitored) -> str:
 def sheet_of(found: Monitored) -> Sheet:
     """Return monitoring ready to be shown."""
     sections = [
-        Section("Windows", figures=lambda: _timeline(found), lines=_loudest(found)),
+        Section("Windows", figures=lambda: _timeline(found)),
         Section("Alarms", _alarms(found)) if found.alarms else Section("Alarms", lines=["none"]),
         Section("Scores", _stretches(found), figures=lambda: _scores(found)),
         *([Section("Latest scores", _latest(found))] if _scored(found) and found.baseline else []),
         *([Section("Slices", _slices(found))] if found.slices else []),
         *([Section("Broken contract", _broken(found), lines=_suspects(found))] if found.broken else []),
         Section("False alarms", _calibration(found)),
+        *([Section("Not assessable", lines=[_not_assessable(found)])] if found.not_assessable else []),
     ]
     return Sheet(
         kind="Monitoring",
@@ -116,7 +119,7 @@ def _scored(found: Monitored) -> Stretch | None:
 
 
 def _stretches(found: Monitored) -> Table:
-    header = ["windows", "rows", "labelled", metric_name(found.primary), "change", "estimate", "rate"]
+    header = ["from", "rows", "labelled", metric_name(found.primary), "change", "estimate", "rate"]
     money = found.currency is not None
     header += [f"saving, {found.currency}/{PER_ROWS:,} rows"] if money else []
     rows = []
@@ -124,7 +127,7 @@ def _stretches(found: Monitored) -> Table:
         score = one.scores.get(found.primary)
         rows.append(
             [
-                f"{one.first} to {one.last}" if one.first else "validation",
+                one.first or "validation",
                 f"{one.rows:,}",
                 f"{one.labelled:,}",
                 estimate(score) if score else "",
@@ -183,15 +186,6 @@ def _suspects(found: Monitored) -> list[str]:
     return [f"row {one.row:,} ({one.window}): {listed(one.columns)}" for one in found.suspects]
 
 
-def _loudest(found: Monitored) -> list[str]:
-    alarming = [window for window in found.windows if window.alarm]
-    return [
-        f"{window.name}: {short(window.ratio)}{'' if window.voted else ' (outvoted)'}:"
-        f" {', '.join(window.most)}"
-        for window in alarming[-10:]
-    ]
-
-
 def _calibration(found: Monitored) -> Table:
     how = found.calibration
     named = [(f"{found.source}, to be judged", _replayed(found))]
@@ -245,14 +239,16 @@ def _notes(found: Monitored) -> list[str]:
         )
     if found.delay.behind_hours is not None:
         notes.append(f"The newest label is {_hours(found.delay.behind_hours)} behind the newest row.")
-    if found.not_assessable:
-        notes.append(
-            "Not assessable, because they vary with the season and the reference lacks this one:"
-            f" {listed(found.not_assessable, 20)}."
-        )
     if found.not_measured:
         notes.append(f"Not in the source: {listed(found.not_measured, 20)}.")
     return notes
+
+
+def _not_assessable(found: Monitored) -> str:
+    return (
+        "These vary with the season, and the reference lacks the latest one:"
+        f" {listed(found.not_assessable, 20)}."
+    )
 
 
 def _interval(change: object) -> str:
@@ -276,7 +272,10 @@ def _timeline(found: Monitored) -> list[tuple[str, str]]:
         "The largest statistic of each window over its usual worst, on a log scale; filled points alarm by"
         " vote, the line is the threshold."
     )
-    return [(caption, to_svg(window_figure(found)))]
+    figures = [(caption, to_svg(window_figure(found)))]
+    if (lanes := lanes_figure(found)) is not None:
+        figures.append(("What is beyond the threshold when, the most frequent first.", to_svg(lanes)))
+    return figures
 
 
 def _scores(found: Monitored) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """The figures of monitoring: windows and scores over time."""
 
 import math
+from collections import Counter
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,16 +9,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from cairn.metrics.evaluation import Score
-from cairn.monitor.record import Monitored
+from cairn.monitor.record import Monitored, WindowRow
 from cairn.report.card.words import metric_name
 from cairn.report.plots.canvas import MODEL, OTHERS, TEXT, draw, legend
 
 TICKS = 6
+LANES = 8
+"""Statistics that have a line of their own, those that alarm most often."""
 
 
 def window_figure(found: Monitored) -> Figure:
     """Draw the largest ratio of every window that was judged, and the threshold."""
-    judged = [window for window in found.windows if window.ratio is not None]
+    judged = _judged(found)
     ratios = np.array([max(window.ratio or 0, 0.1) for window in judged])
     voted = np.array([window.voted for window in judged], dtype=bool)
     places = np.arange(len(judged))
@@ -29,9 +32,32 @@ def window_figure(found: Monitored) -> Figure:
     axes.set_yscale("log")
     for axis_format in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
         axis_format(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
-    axes.set(ylabel="largest ratio")
+    axes.set(ylabel="largest ratio", xlim=(-1, len(judged)))
     _ticks(axes, [window.name for window in judged])
     return figure
+
+
+def lanes_figure(found: Monitored) -> Figure | None:
+    """Draw in which windows each statistic alarms; None if none does."""
+    judged = _judged(found)
+    counts = Counter(name for window in judged for name in window.most)
+    if not counts:
+        return None
+    names = [name for name, _ in counts.most_common(LANES)]
+    figure, (axes,) = draw(7.6, 0.7 + 0.27 * len(names))
+    for lane, name in enumerate(names):
+        there = np.array([False, *(name in window.most for window in judged), False])
+        first, last = np.flatnonzero(np.diff(there.astype(int))).reshape(-1, 2).T
+        runs = zip(first - 0.5, last - first, strict=True)
+        axes.broken_barh(list(runs), (lane - 0.3, 0.6), color=OTHERS[3])
+    axes.set(xlim=(-1, len(judged)), ylim=(len(names) - 0.5, -0.5))
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    _ticks(axes, [window.name for window in judged])
+    return figure
+
+
+def _judged(found: Monitored) -> list[WindowRow]:
+    return [window for window in found.windows if window.ratio is not None]
 
 
 def score_figure(found: Monitored) -> Figure | None:
