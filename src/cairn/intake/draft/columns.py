@@ -13,9 +13,9 @@ from cairn.intake.draft import names
 from cairn.intake.read.source import unhashable
 from cairn.settings.contract import Column
 
-# entity: its rows stay together; key: identifies a row; idle: of no use to a model;
+# entity: owner of several rows; key: identifies a row; idle: of no use to a model; split: a published split;
 # suspect: looks like a leak; source: the target is derived from it.
-Role = Literal["feature", "target", "time", "entity", "key", "date", "idle", "suspect", "source"]
+Role = Literal["feature", "target", "time", "entity", "key", "date", "idle", "split", "suspect", "source"]
 NEARLY_ALL = 0.9
 FEW_LEVELS = 12
 MANY_LEVELS = 254

@@ -96,7 +96,7 @@ def _split(time: str | None, group: str | None, alike: bool) -> Default:
             f"by '{time}': the model is evaluated on later rows than it was trained on, as in production",
         )
     if group is not None:
-        return Default("group", f"values of '{group}' have several rows, which stay in one part")
+        return Default("group", f"the rows of one '{group}' stay in one part")
     if alike:
         return Default("random_rows", "equal rows are different cases: the columns take few values")
     return Default("random", "no column orders the rows in time or groups them")

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from cairn.data.load import as_dates, derived, with_columns, with_dates
 from cairn.data.prepare import usable_rows
 from cairn.errors import UserError
-from cairn.intake.draft import names, time_columns
+from cairn.intake.draft import entities, names, time_columns
 from cairn.intake.draft.amounts import amount_of
 from cairn.intake.draft.columns import Finding, Role, look_at
 from cairn.intake.draft.defaults import Defaults, choose
@@ -37,12 +37,19 @@ class Plan:
     defaults: Defaults
     drop_why: dict[str, str]
     copies: int
+    owners: str = ""
 
     @property
     def contract(self) -> Contract:
         """What the file of data.contract will say."""
         columns = {name: finding.column for name, finding in self.findings.items()}
         return Contract(key=self.named("key")[:1], columns=columns)
+
+    @property
+    def owners_comment(self) -> str:
+        """What the split chosen promises of data.group."""
+        kept = "its rows stay in one part" if self.defaults.split.value == "group" else ""
+        return kept or f"owner of the rows; split={self.defaults.split.value} does not keep them together"
 
     def named(self, *roles: Role) -> list[str]:
         """Return the columns in one of these roles."""
@@ -87,9 +94,9 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     if blanks:
         question = replace(question, why=f"{question.why}; blanks around a label do not count")
     time = _settle_time(draft, request)
-    group = _settle_group(draft, request)
+    group = _settle_group(draft, request, target, time)
     _add_date_parts(draft, time)
-    drop, drop_why = _left_out(draft.table, target, time, question)
+    drop, drop_why = _left_out(draft.table, target, time, group, question)
     data = DataConfig(
         name=name,
         source=path,
@@ -113,7 +120,8 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     whole = [n for n, f in draft.findings.items() if f.role != "key" and not unhashable(draft.table[n])]
     copies = int(draft.table[whole].duplicated().sum())
     defaults = choose(prepared, draft.findings, question, time=time, group=group, alone=alone, copies=copies)
-    return Plan(data, draft.findings, question, defaults, drop_why, copies)
+    owners = _owners(draft, prepared, data) if group is not None else ""
+    return Plan(data, draft.findings, question, defaults, drop_why, copies, owners)
 
 
 def _differ_in_blanks(values: pd.Series) -> bool:
@@ -185,18 +193,47 @@ def _settle_time(draft: _Draft, request: Request) -> str | None:
     return time
 
 
-def _settle_group(draft: _Draft, request: Request) -> str | None:
+def _settle_group(draft: _Draft, request: Request, target: str, time: str | None) -> str | None:
+    """Choose the owner of the rows; its name, the values that tell it too, are not features."""
     if request.group == "":
         return None
-    if request.group is None:
-        entities = [n for n, f in draft.findings.items() if f.role == "entity" and not f.column.nullable]
-        return max(entities, key=lambda name: draft.findings[name].distinct, default=None)
-    old = draft.findings[request.group]
-    if old.column.known == "after" or old.role == "time":
-        raise UserError(f"--group {request.group}: it is the time column, the target or known: after")
-    note = f"its rows stay together, as requested; {old.note}"
-    draft.findings[request.group] = old.changed("entity", note, group=None)
-    return request.group
+    findings, group = draft.findings, request.group
+    if group is None:
+        for name, why in entities.find(draft.table, findings, target).items():
+            if name not in request.keep:
+                note = entities.described(findings[name], len(draft.table), why)
+                changes = {"group": None, "allowed": None, "kind": "categorical", "min": None, "max": None}
+                findings[name] = findings[name].changed("entity", note, **changes)
+        # A time split drops no row for the owner's sake.
+        most = 0.0 if time is not None else entities.MOST_MISSING
+        fit = {
+            n: f for n, f in findings.items() if f.role == "entity" and draft.table[n].isna().mean() <= most
+        }
+        group = entities.coarsest(draft.table, fit)
+        if group is None:
+            return None
+    else:
+        old = findings[group]
+        if old.column.known == "after" or old.role == "time":
+            raise UserError(f"--group {group}: it is the time column, the target or known: after")
+        findings[group] = old.changed("entity", f"the owner of a row, as requested; {old.note}", group=None)
+    for name in entities.siblings(draft.table, findings, group):
+        if name not in request.keep:
+            note = f"one value for each {group}: it names the same owner"
+            findings[name] = findings[name].changed("idle", note, group=None, allowed=None)
+    return group
+
+
+def _owners(draft: _Draft, prepared: pd.DataFrame, data: DataConfig) -> str:
+    """Say what the split promises of the owners of the rows, and what they and the features predict."""
+    group = str(data.group)
+    contract = Contract(columns={name: finding.column for name, finding in draft.findings.items()})
+    worth = entities.worth(prepared, contract, data, group)
+    if data.time is None:
+        part = entities.shown(entities.seen(prepared[group]), group)
+        return f"in a random split {part}; {worth}; --group '' splits at random"
+    part = entities.shown(entities.seen_later(prepared[group], prepared[data.time]), group)
+    return f"a time split does not keep its rows together: {part}; {worth}; --time '' keeps them together"
 
 
 def _add_date_parts(draft: _Draft, time: str | None) -> None:
@@ -234,7 +271,7 @@ def _add_numbers(draft: _Draft) -> None:
 
 
 def _left_out(
-    table: pd.DataFrame, target: str, time: str | None, question: Question
+    table: pd.DataFrame, target: str, time: str | None, group: str | None, question: Question
 ) -> tuple[dict[str, str | None], dict[str, str]]:
     """Return the rows that cannot be used, as conditions, and why."""
     drop: dict[str, str | None] = {}
@@ -242,6 +279,9 @@ def _left_out(
     if time is not None and table[time].isna().any():
         drop["no_time"] = f"{quoted(time)}.isna()"
         why["no_time"] = f"rows without {time} cannot be ordered"
+    if group is not None and time is None and table[group].isna().any():
+        drop["no_owner"] = f"{quoted(group)}.isna()"
+        why["no_owner"] = f"{int(table[group].isna().sum()):,} without {group} have no owner to stay with"
     if question.rare:
         drop["rare_class"] = f"{quoted(target)} in {list(question.rare)}"
         why["rare_class"] = f"classes with too few rows: {', '.join(map(str, question.rare))}"

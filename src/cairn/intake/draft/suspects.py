@@ -232,10 +232,22 @@ def _adding_up(X: pd.DataFrame, y: np.ndarray) -> list[str]:
     return []
 
 
-def boosted_score(sample: pd.DataFrame, names: list[str], contract: Contract, data: DataConfig) -> float:
-    """Return the cross-validated ROC-AUC or R2 of small boosting on some columns."""
+def boosted_score(
+    sample: pd.DataFrame,
+    names: list[str],
+    contract: Contract,
+    data: DataConfig,
+    groups: pd.Series | None = None,
+) -> float:
+    """Return the cross-validated ROC-AUC or R2 of small boosting on some columns; a group is in one fold."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-    from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+    from sklearn.model_selection import (
+        GroupKFold,
+        KFold,
+        StratifiedGroupKFold,
+        StratifiedKFold,
+        cross_val_score,
+    )
     from threadpoolctl import threadpool_limits
 
     X = pd.DataFrame({name: _codes(sample[name], contract.columns[name].kind) for name in names})
@@ -244,9 +256,10 @@ def boosted_score(sample: pd.DataFrame, names: list[str], contract: Contract, da
     scoring = {"regression": "r2", "binary": "roc_auc", "multiclass": "roc_auc_ovr"}[data.task]
     boosting = made(max_iter=50, min_samples_leaf=10, random_state=SEED)
     # Shuffled: in a file sorted by shop the second half is of shops that the first has never seen.
-    folds = (KFold if regression else StratifiedKFold)(2, shuffle=True, random_state=SEED)
+    plain, grouped = (KFold, GroupKFold) if regression else (StratifiedKFold, StratifiedGroupKFold)
+    folds: Any = (plain if groups is None else grouped)(2, shuffle=True, random_state=SEED)
     with threadpool_limits(1):  # for so few rows threads only wait for each other
-        scores = cross_val_score(boosting, X, sample[data.target], cv=folds, scoring=scoring)
+        scores = cross_val_score(boosting, X, sample[data.target], groups=groups, cv=folds, scoring=scoring)
     return float(np.nan_to_num(scores).mean())
 
 

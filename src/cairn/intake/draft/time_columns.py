@@ -150,12 +150,13 @@ def counts_of_time(table: pd.DataFrame, findings: Mapping[str, Finding], time: s
         and finding.column.kind == "numeric"
         and not finding.column.nullable
         and (finding.distinct > 2 or "year" in names.words(name))
-        and _follows(table[[time, name]], time, name)
+        and follows(table, time, name)
     ]
 
 
-def _follows(table: pd.DataFrame, time: str, name: str) -> bool:
-    """Whether the column never falls, or never rises, over time; rows of the same time have no order."""
+def follows(table: pd.DataFrame, time: str, name: str) -> bool:
+    """Whether a number never falls, or never rises, over time; rows of the same time have no order."""
+    table = table[[time, name]]
     rising = table.sort_values([time, name])[name]
     falling = table.sort_values([time, name], ascending=[True, False])[name]
     return rising.is_monotonic_increasing or falling.is_monotonic_decreasing
