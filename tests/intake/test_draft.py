@@ -174,6 +174,47 @@ def test_a_date_later_than_the_time_of_its_row_is_left_out():
     assert roles(planned(table.assign(begun=born), "bought", time="ordered"))["begun"] == "date"
 
 
+PUBLISHED = {
+    "labels": ("usage", ["Train", "Train", "Dev", "Test"], [["Train"], ["Dev"], ["Test"]]),
+    "train and val": ("set", ["train", "train", "val"], [["train"], [], ["val"]]),
+    "a flag": ("is_train", [True, True, False], [[True], [], [False]]),
+    "a number": ("test", [0, 0, 1], [[0], [], [1]]),
+    "folds": ("fold", [1, 2, 3, 4, 5], [[1, 2, 3], [4], [5]]),
+    "fold names": ("cv_fold", ["f2", "f10", "f1"], [["f1"], ["f2"], ["f10"]]),
+}
+
+
+@pytest.mark.parametrize("kind", PUBLISHED)
+def test_a_published_split_is_no_feature_and_is_used(kind):
+    name, values, labels = PUBLISHED[kind]
+    table = visits().assign(**{name: RNG.choice(np.array(values), ROWS)})
+    plan = proven(table, "bought") if kind in ("labels", "folds") else planned(table, "bought")
+    assert (plan.defaults.split.value, plan.findings[name].role) == ("column", "split")
+    values = {key: default.value for key, default in plan.defaults.split_values.items()}
+    assert values == dict(
+        zip(["column", "train_labels", "validation_labels", "test_labels"], [name, *labels], strict=True)
+    )
+    other = planned(table, "bought", group="")
+    assert (other.defaults.split.value, name in other.named("feature")) == ("random", False)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"), [("sex", ["m", "f"]), ("exam", ["test", "quiz"]), ("folds", [1, 2])]
+)
+def test_other_columns_of_few_values_are_no_published_split(name, values):
+    assert name in planned(visits().assign(**{name: RNG.choice(values, ROWS)}), "bought").named("feature")
+
+
+@pytest.mark.parametrize("shares", [[0.3, 0.3, 0.3, 0.1], [0.8, 0.1, 0.1], [0.1, 0.1, 0.8]])
+def test_a_year_of_few_values_is_cut_between_years(shares):
+    years = RNG.choice(np.arange(2010, 2010 + len(shares)), ROWS, p=shares)
+    plan = proven(visits().assign(Year=years), "bought", time="Year")
+    cuts = {key: default.value for key, default in plan.defaults.split_values.items()}
+    assert "2010-01-01" < cuts["validation_from"] < cuts["test_from"] <= "2013-01-01"
+    with pytest.raises(UserError, match="Year: only 2 different times; a split by time needs three"):
+        planned(visits().assign(Year=np.arange(ROWS) % 2 + 2010), "bought", time="Year")
+
+
 @pytest.mark.parametrize("name", ["patient", "customer_id", "userId", "id", "nr"])
 @pytest.mark.parametrize("as_text", [True, False])
 def test_rows_of_one_owner_stay_together(name, as_text):

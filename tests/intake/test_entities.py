@@ -130,4 +130,4 @@ def test_a_time_split_says_that_it_does_not_keep_owners_together():
     plan = planned(table, "bought")
     assert (plan.defaults.split.value, plan.data.group) == ("time", "patient")
     assert "100 % of the test rows are of a patient that train has" in plan.owners
-    assert plan.owners_comment == "owner of the rows; split=time does not keep them together"
+    assert plan.owners_comment == "owner of several rows; a time split does not keep them together"

@@ -17,7 +17,7 @@ from cairn.data.leakage import measure_of, single_scores
 from cairn.intake.draft import names
 from cairn.intake.draft.columns import Finding, share
 from cairn.intake.draft.suspects import SAMPLE, SEED, boosted_score
-from cairn.intake.draft.time_columns import follows
+from cairn.intake.draft.time_columns import CUTS, follows
 from cairn.intake.read.source import unhashable
 from cairn.settings.contract import Column, Contract
 from cairn.settings.data import DataConfig
@@ -37,8 +37,6 @@ SIBLING = 0.5
 YEARS = (1800, 2100)
 LONG = 10**7
 LONG_ID = r"[A-Za-z_-]{0,4}[0-9]{8,}|[0-9a-fA-F-]{16,}"
-TRAIN_SHARE = 0.7
-TEST_SHARE = 0.15
 
 Pairs = tuple[np.ndarray, np.ndarray]
 """Positions of two rows of each of some owners."""
@@ -223,14 +221,14 @@ def siblings(table: pd.DataFrame, findings: Mapping[str, Finding], group: str) -
 def seen(values: pd.Series) -> float:
     """Return the share of the test rows of a random split whose owner train has too."""
     rows = values.value_counts()
-    return float(((1 - (1 - TRAIN_SHARE) ** (rows - 1)) * rows).sum() / rows.sum())
+    return float(((1 - (1 - CUTS[0]) ** (rows - 1)) * rows).sum() / rows.sum())
 
 
 def seen_later(values: pd.Series, time: pd.Series) -> float:
     """Return the share of the latest rows whose owner the rows have on which a time split trains."""
     ordered = values.iloc[np.argsort(time.to_numpy(), kind="stable")]
-    earlier = ordered.iloc[: int(TRAIN_SHARE * len(ordered))].unique()
-    return float(ordered.iloc[int((1 - TEST_SHARE) * len(ordered)) :].isin(earlier).mean())
+    earlier, later = (int(part * len(ordered)) for part in CUTS)
+    return float(ordered.iloc[later:].isin(ordered.iloc[:earlier].unique()).mean())
 
 
 def worth(table: pd.DataFrame, contract: Contract, data: DataConfig, group: str) -> str:

@@ -10,11 +10,12 @@ from tqdm import tqdm
 from cairn.data.load import as_dates, derived, with_columns, with_dates
 from cairn.data.prepare import usable_rows
 from cairn.errors import UserError
-from cairn.intake.draft import entities, names, time_columns
+from cairn.intake.draft import entities, names, published_split, time_columns
 from cairn.intake.draft.amounts import amount_of
 from cairn.intake.draft.columns import Finding, Role, look_at
 from cairn.intake.draft.defaults import Defaults, choose
 from cairn.intake.draft.names import free_name, quoted
+from cairn.intake.draft.published_split import Published
 from cairn.intake.draft.suspects import suspects
 from cairn.intake.draft.task import Question, Request, ask, target_of
 from cairn.intake.draft.time_columns import is_short
@@ -48,8 +49,10 @@ class Plan:
     @property
     def owners_comment(self) -> str:
         """What the split chosen promises of data.group."""
-        kept = "its rows stay in one part" if self.defaults.split.value == "group" else ""
-        return kept or f"owner of the rows; split={self.defaults.split.value} does not keep them together"
+        split = self.defaults.split.value
+        if split == "group":
+            return "its rows stay in one part"
+        return f"owner of several rows; a {split} split does not keep them together"
 
     def named(self, *roles: Role) -> list[str]:
         """Return the columns in one of these roles."""
@@ -93,6 +96,7 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     question = ask(draft.table[target], request.task, request.positive)
     if blanks:
         question = replace(question, why=f"{question.why}; blanks around a label do not count")
+    published = _settle_published(draft, request, target)
     time = _settle_time(draft, request)
     group = _settle_group(draft, request, target, time)
     _add_date_parts(draft, time)
@@ -119,8 +123,17 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     # Lists and records cannot be compared.
     whole = [n for n, f in draft.findings.items() if f.role != "key" and not unhashable(draft.table[n])]
     copies = int(draft.table[whole].duplicated().sum())
-    defaults = choose(prepared, draft.findings, question, time=time, group=group, alone=alone, copies=copies)
-    owners = _owners(draft, prepared, data) if group is not None else ""
+    defaults = choose(
+        prepared,
+        draft.findings,
+        question,
+        time=time,
+        group=group,
+        alone=alone,
+        copies=copies,
+        published=published,
+    )
+    owners = _owners(draft, prepared, data, published) if group is not None else ""
     return Plan(data, draft.findings, question, defaults, drop_why, copies, owners)
 
 
@@ -156,6 +169,15 @@ def _settle_target(draft: _Draft, target: str) -> None:
     draft.findings[target] = Finding(column, "target", found.note, found.distinct)
 
 
+def _settle_published(draft: _Draft, request: Request, target: str) -> Published | None:
+    """Take columns that name parts of the table out of the features; return the one to split by."""
+    found = published_split.find(draft.table, draft.findings, target)
+    for each in found:
+        draft.findings[each.column] = draft.findings[each.column].changed("split", each.why, group=None)
+    asked = request.time is not None or request.group is not None
+    return None if asked or not found else found[0]
+
+
 def _settle_time(draft: _Draft, request: Request) -> str | None:
     """Choose the column of time; make one of year, month and day, or of a clock, where that is needed."""
     if request.time == "":
@@ -167,7 +189,7 @@ def _settle_time(draft: _Draft, request: Request) -> str | None:
         draft.add({time: found[0]}, {time: column})
         draft.findings[time] = Finding(column, "date", f"made of {found[0]}")
         time = time if time_columns.can_be_cut(draft.table[time]) else None
-    written = "unix"
+    written = "%Y" if time is not None and time_columns.is_year(draft.table[time]) else "unix"
     if time is None and (clock := time_columns.as_clock(draft.table, draft.findings)):
         time, written = clock
     if time is None:
@@ -224,15 +246,22 @@ def _settle_group(draft: _Draft, request: Request, target: str, time: str | None
     return group
 
 
-def _owners(draft: _Draft, prepared: pd.DataFrame, data: DataConfig) -> str:
+def _owners(draft: _Draft, prepared: pd.DataFrame, data: DataConfig, published: Published | None) -> str:
     """Say what the split promises of the owners of the rows, and what they and the features predict."""
     group = str(data.group)
+    values = prepared[group]
     contract = Contract(columns={name: finding.column for name, finding in draft.findings.items()})
     worth = entities.worth(prepared, contract, data, group)
+    if published is not None:
+        train, test = (
+            values[prepared[published.column].isin(published.labels[p])] for p in ("train", "test")
+        )
+        part = entities.shown(float(test.isin(train).mean()), group)
+        return f"the published split does not promise to keep its rows together: {part}; {worth}"
     if data.time is None:
-        part = entities.shown(entities.seen(prepared[group]), group)
+        part = entities.shown(entities.seen(values), group)
         return f"in a random split {part}; {worth}; --group '' splits at random"
-    part = entities.shown(entities.seen_later(prepared[group], prepared[data.time]), group)
+    part = entities.shown(entities.seen_later(values, prepared[data.time]), group)
     return f"a time split does not keep its rows together: {part}; {worth}; --time '' keeps them together"
 
 

@@ -61,7 +61,7 @@ def ask(target: pd.Series, wanted: Task | None, positive: str | None) -> Questio
     kept = counts[counts >= RARE_CLASS]
     most = kept.sum() >= MOST_OF_THE_ROWS * len(there)
     if task != "regression" and most and len(counts) > len(kept) == 2 and (whole or not numeric):
-        rare = tuple(_plain(value) for value in counts.index[counts < RARE_CLASS])
+        rare = tuple(plain(value) for value in counts.index[counts < RARE_CLASS])
         return replace(_binary(there[there.isin(kept.index)], kept, positive), rare=rare)
     if positive is not None and task != "binary":
         raise UserError(f"--positive {positive}: only a binary task has a positive class; this is {task}")
@@ -94,7 +94,7 @@ def _regression(there: pd.Series, numeric: bool, distinct: int) -> Question:
 
 
 def _binary(there: pd.Series, counts: pd.Series, wanted: str | None) -> Question:
-    labels = [_plain(value) for value in counts.index]
+    labels = [plain(value) for value in counts.index]
     if len(labels) != 2:
         raise UserError(f"{there.name}: a binary task needs two values, not {len(labels)} ({shown(labels)})")
     by_word = {str(label).strip().lower(): label for label in labels}
@@ -122,7 +122,7 @@ def _binary(there: pd.Series, counts: pd.Series, wanted: str | None) -> Question
 
 
 def _multiclass(there: pd.Series, counts: pd.Series) -> Question:
-    rare = tuple(_plain(value) for value in counts.index[counts < RARE_CLASS])
+    rare = tuple(plain(value) for value in counts.index[counts < RARE_CLASS])
     kept = counts[counts >= RARE_CLASS]
     if len(kept) < 2:
         raise UserError(f"{there.name}: almost every value is unique; these are not classes")
@@ -141,7 +141,7 @@ def _alike(labels: list[Any]) -> str:
     return f"; {labels[0]} and {labels[1]} differ only in case" if same else ""
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a Python scalar; a whole number stored as a float (beside missing values) becomes an int."""
     value = value.item() if hasattr(value, "item") else value
     return int(value) if isinstance(value, float) and value.is_integer() else value
