@@ -215,6 +215,53 @@ def test_a_year_of_few_values_is_cut_between_years(shares):
         planned(visits().assign(Year=np.arange(ROWS) % 2 + 2010), "bought", time="Year")
 
 
+def test_a_time_whose_minutes_predict_is_when_it_happened():
+    rows = 1500
+    planned_at = pd.Timestamp("2020-01-01") + pd.to_timedelta(
+        np.sort(RNG.integers(0, 600 * 288, rows)) * 5, "min"
+    )
+    late = RNG.random(rows) < 0.4
+    at = planned_at + pd.to_timedelta(np.where(late, RNG.integers(1, 5, rows), 0), "min")
+    table = visits(rows).assign(departed=at, bought=np.where(late, "yes", "no"))
+    alone = planned(table, "bought")
+    assert alone.data.time == "departed" and alone.hourless == ("departed",)
+    assert "departed_hour" not in alone.findings and "departed_weekday" in alone.named("feature")
+    both = planned(table.assign(at=planned_at), "bought")
+    assert both.data.time == "at" and both.named("suspect") == ["departed"] and "at_hour" in both.findings
+    kept = planned(table, "bought", keep=("departed",))
+    assert "departed_hour" in kept.findings
+    noise = table.assign(bought=RNG.permutation(table["bought"]))
+    assert planned(noise, "bought").hourless == ()
+
+
+WEIGHTS = ["pweight", "fnlwgt", "survey_wt", "PERWT", "weight"]
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_the_weight_of_a_survey_is_no_feature_and_that_of_a_body_is(name):
+    weight = RNG.lognormal(0, 0.5, ROWS)
+    table = visits().assign(**{name: weight / weight.mean()})
+    assert "survey weight" in note(planned(table, "bought"), name)
+    assert name in planned(table, "bought", keep=(name,)).named("feature")
+    assert "weight" in planned(visits().assign(weight=RNG.normal(70, 9, ROWS)), "bought").named("feature")
+    assert name in planned(visits().assign(**{name: RNG.normal(size=ROWS)}), "bought").named("feature")
+
+
+@pytest.mark.parametrize(
+    "labels", [["low", "medium", "high"], ["never", "sometimes", "always"], ["c", "a", "b"]]
+)
+def test_words_of_a_scale_are_in_its_order_and_others_by_the_alphabet(labels):
+    plan = planned(visits().assign(level=RNG.choice(labels, ROWS)), "level")
+    assert plan.findings["level"].column.allowed == (labels if labels[0] != "c" else None)
+
+
+def test_the_most_predictive_category_may_have_many_values():
+    many = RNG.choice([f"v{i}" for i in range(300)], 3000)
+    bought = np.where(pd.Series(many).str[1:].astype(int) % 2 == RNG.integers(0, 10, 3000) // 9, "yes", "no")
+    plan = planned(visits(3000).assign(many=many, bought=bought), "bought")
+    assert plan.defaults.rules["best_category"].value == "many"
+
+
 @pytest.mark.parametrize("name", ["patient", "customer_id", "userId", "id", "nr"])
 @pytest.mark.parametrize("as_text", [True, False])
 def test_rows_of_one_owner_stay_together(name, as_text):

@@ -25,6 +25,7 @@ from cairn.intake.draft.task import Request
 from cairn.intake.read.source import open_source
 from cairn.intake.write.install import prove
 from cairn.intake.write.yaml_files import texts
+from cairn.models.package import class_labels
 
 ROWS = 400
 RNG = np.random.default_rng(3)
@@ -243,6 +244,15 @@ def test_types_of_arrow_and_pandas_are_as_those_of_numpy(tmp_path):
         frame.to_parquet(tmp_path / f"{at}.parquet")
         found = planned(tmp_path / f"{at}.parquet")[1].table
         pd.testing.assert_frame_equal(found, plain, check_dtype=True)
+
+
+def test_ordered_categories_give_the_classes_their_order(tmp_path):
+    levels = ["z0", "m1", "a2"]
+    frame = table(grade=pd.Categorical(RNG.choice(levels, ROWS), categories=levels, ordered=True))
+    frame.to_parquet(tmp_path / "made.parquet")
+    plan, source = planned(tmp_path / "made.parquet", "grade")
+    assert plan.findings["grade"].column.allowed == levels
+    assert class_labels(source.table["grade"], "multiclass", levels) == levels
 
 
 def test_bytes_and_nested_values_are_left_out_and_said(tmp_path):

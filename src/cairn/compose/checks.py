@@ -145,7 +145,17 @@ def _model_fits(model: ModelConfig, data: DataConfig, trusted: Sequence[str]) ->
 
 
 def _linear_fits(baseline: BaselineConfig, data: DataConfig, trusted: Sequence[str]) -> Iterator[Problem]:
-    yield from _estimator(("baseline", "linear"), baseline.linear, data, trusted)
+    faults = list(_estimator(("baseline", "linear"), baseline.linear, data, trusted))
+    yield from faults
+    role = "regressor" if data.task == "regression" else "classifier"
+    block = getattr(baseline.linear, role)
+    grid = baseline.candidates.get(role, {})
+    if grid and not faults:
+        path = ("baseline", "candidates", role)
+        yield from _target(path, block["_target_"], "models", [(path, grid)], trusted=trusted)
+        yield from (
+            ((*path, name), "needs at least one value") for name, values in grid.items() if not values
+        )
 
 
 def _estimator(

@@ -385,8 +385,10 @@ def _is_kind(values: pd.Series, column: Column) -> bool:
     return column.kind == "numeric" or bool(present.isin([0, 1]).all())
 
 
-def class_labels(target: pd.Series, task: Task) -> list[Label]:
+def class_labels(target: pd.Series, task: Task, allowed: Sequence[Label] | None = None) -> list[Label]:
     """List the classes in the order of their codes: sorted, so the event of a binary task is last.
+
+    Several classes have the order in which the contract allows them, if it does.
 
     Labels are as the stage prepare writes them: 0/1 (or False/True) for a binary task, text, integers or
     booleans for multiclass. A regression has none.
@@ -407,7 +409,8 @@ def class_labels(target: pd.Series, task: Task) -> list[Label]:
         )
     if len(found) < 2:
         raise UserError(f"data.target: '{target.name}' has only one class in train: {shown}")
-    return found
+    order = {str(label): at for at, label in enumerate(allowed or [])}
+    return sorted(found, key=lambda label: order[str(label)]) if {*map(str, found)} <= {*order} else found
 
 
 def target_values(target: pd.Series, task: Task, classes: list[Label]) -> NDArray[Any]:

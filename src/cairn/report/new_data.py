@@ -28,5 +28,6 @@ def plan_text(plan: Plan, source: Source) -> str:
         for name in plan.named("split", "entity", "idle", "key")[:MOST_SHOWN]
     ]
     lines += [f"possible leak: {name}: {findings[name].note}" for name in plan.named("suspect")]
+    lines += [f"time: {name}: {findings[name].note}" for name in plan.hourless]
     lines += [f"dropped rows: {why}" for why in plan.drop_why.values()]
     return "\n".join(lines)

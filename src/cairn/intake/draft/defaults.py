@@ -18,7 +18,6 @@ MANY_COPIES = 0.05
 FEW_VALUES = 50
 MOST_SLICES = 3
 SLICE_LEVELS = 12
-RULE_LEVELS = 254
 TEST_SHARE = 0.15
 
 
@@ -64,7 +63,7 @@ def choose(
             for name, finding in findings.items()
             if finding.role == "feature"
             and finding.column.kind in ("categorical", "boolean")
-            and 2 <= finding.distinct <= RULE_LEVELS
+            and finding.distinct >= 2
         ),
         key=lambda name: -alone.get(name, 0.0),
     )

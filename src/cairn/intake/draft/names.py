@@ -20,6 +20,12 @@ THINGS = re.compile(
     "|country|street|village|airline|supplier|vendor|department|job|occupation"
 )
 """What has rows again and again: its values are known when the model is used."""
+WEIGHTS = re.compile(
+    "pweights?|pwgts?|fnlwgt|finalweight|(sample|sampling|survey|design|person|household|instance|case|final"
+    "|population|probability|replicate|frequency|analytic|post(strat(ification)?)?)(weights?|wts?|wgts?)"
+    "|(p|per|hh|s|f|d|i)w(gh)?ts?|wgts?|weighting(factor)?"
+)
+WEIGHT = re.compile("weights?|wts?")
 SORTS = re.compile("engine|device|vehicle|family")
 """Without the word id, such a column is a type or size: a product family, an engine's litres."""
 CODES = re.compile(
@@ -79,6 +85,14 @@ def is_code(name: str) -> bool:
     """Whether whole numbers of this name are likely labels rather than amounts."""
     last = words(name)[-1:]
     return (among(CODES, last) or among(IDS, last)) is not None
+
+
+def is_weight(name: str) -> bool | None:
+    """Whether a name is that of a survey weight; None for weight alone, which may be in kilograms."""
+    found = words(name)
+    if among(WEIGHTS, ["".join(found)]):
+        return True
+    return None if among(WEIGHT, found) and len(found) <= 2 else False
 
 
 def is_thing(name: str) -> bool:

@@ -1,7 +1,8 @@
 """From a table and the name of its target to everything that conf/ needs."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pandas as pd
 from pandas.api import types
@@ -16,8 +17,8 @@ from cairn.intake.draft.columns import Finding, Role, look_at
 from cairn.intake.draft.defaults import Defaults, choose
 from cairn.intake.draft.names import free_name, quoted
 from cairn.intake.draft.published_split import Published
-from cairn.intake.draft.suspects import suspects
-from cairn.intake.draft.task import Question, Request, ask, target_of
+from cairn.intake.draft.suspects import happened, suspects
+from cairn.intake.draft.task import Question, Request, ask, in_order, target_of
 from cairn.intake.draft.time_columns import is_short
 from cairn.intake.read.source import Source, unhashable
 from cairn.settings.contract import Column, Contract, Kind
@@ -39,6 +40,7 @@ class Plan:
     drop_why: dict[str, str]
     copies: int
     owners: str = ""
+    hourless: tuple[str, ...] = ()
 
     @property
     def contract(self) -> Contract:
@@ -66,6 +68,7 @@ class _Draft:
     table: pd.DataFrame
     findings: dict[str, Finding]
     derive: dict[str, str | None]
+    hourless: set[str] = field(default_factory=set)
 
     def add(self, expressions: dict[str, str], columns: dict[str, Column]) -> None:
         """Add derived columns to the table."""
@@ -82,7 +85,7 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     """
     target, expression = target_of(request, source.table)
     shown = tqdm(source.table, desc="profiling columns", unit="column", delay=1, leave=False, disable=None)
-    findings = {name: look_at(source.table[name]) for name in shown}
+    findings = {name: look_at(source.table[name], name in request.keep) for name in shown}
     contract = Contract(columns={name: finding.column for name, finding in findings.items()})
     draft = _Draft(with_dates(source.table, contract), findings, {})
     blanks = expression is None and _differ_in_blanks(draft.table[target])
@@ -94,10 +97,13 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     _settle_target(draft, target)
     _add_numbers(draft)
     question = ask(draft.table[target], request.task, request.positive)
+    if question.task == "multiclass":
+        _order_classes(draft, target, source.ordered.get(target))
     if blanks:
         question = replace(question, why=f"{question.why}; blanks around a label do not count")
     published = _settle_published(draft, request, target)
-    time = _settle_time(draft, request)
+    late = happened(draft.table, draft.findings, target, question.task)
+    time = _settle_time(draft, request, {n: why for n, why in late.items() if n not in request.keep})
     group = _settle_group(draft, request, target, time)
     _add_date_parts(draft, time)
     drop, drop_why = _left_out(draft.table, target, time, group, question)
@@ -134,7 +140,7 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
         published=published,
     )
     owners = _owners(draft, prepared, data, published) if group is not None else ""
-    return Plan(data, draft.findings, question, defaults, drop_why, copies, owners)
+    return Plan(data, draft.findings, question, defaults, drop_why, copies, owners, tuple(draft.hourless))
 
 
 def _differ_in_blanks(values: pd.Series) -> bool:
@@ -169,6 +175,15 @@ def _settle_target(draft: _Draft, target: str) -> None:
     draft.findings[target] = Finding(column, "target", found.note, found.distinct)
 
 
+def _order_classes(draft: _Draft, target: str, known: list[Any] | None) -> None:
+    """Let the contract allow the classes in their order, which reports follow."""
+    found = draft.findings[target]
+    labels = draft.table[target].dropna().unique().tolist()
+    if (order := in_order(labels, known)) and all(isinstance(label, str | int) for label in order):
+        note = f"{found.note}; in the order {' < '.join(map(str, order))}"
+        draft.findings[target] = found.changed("target", note, allowed=order)
+
+
 def _settle_published(draft: _Draft, request: Request, target: str) -> Published | None:
     """Take columns that name parts of the table out of the features; return the one to split by."""
     found = published_split.find(draft.table, draft.findings, target)
@@ -178,11 +193,16 @@ def _settle_published(draft: _Draft, request: Request, target: str) -> Published
     return None if asked or not found else found[0]
 
 
-def _settle_time(draft: _Draft, request: Request) -> str | None:
-    """Choose the column of time; make one of year, month and day, or of a clock, where that is needed."""
-    if request.time == "":
+def _settle_time(draft: _Draft, request: Request, late: dict[str, str]) -> str | None:
+    """Choose the column of time; make one of year, month and day, or of a clock, where that is needed.
+
+    Of the dates in late, which tell when a thing happened, one may order the rows if there is no other.
+    """
+    time = _dated(draft, late) if request.time is None else request.time
+    for name in late.keys() - {time}:
+        draft.findings[name] = draft.findings[name].changed("suspect", late[name], known="after")
+    if time == "":
         return None
-    time = request.time or time_columns.choose_time(draft.table, draft.findings)
     if time is None and (found := time_columns.calendar(draft.table, draft.findings)):
         time = free_name("calendar_date", list(draft.table))
         column = Column(kind="datetime", format=found[1])
@@ -211,8 +231,16 @@ def _settle_time(draft: _Draft, request: Request) -> str | None:
         if name not in request.keep:
             note = f"follows {time}: in less than two years a trend looks like a season"
             draft.findings[name] = draft.findings[name].changed("idle", note, group=None)
-    draft.findings[time] = old.changed("time", f"orders the rows; {old.note}")
+    doubt = f"; {late[time]}, so its hour is not a feature" if time in late else ""
+    draft.findings[time] = old.changed("time", f"orders the rows; {old.note}{doubt}")
+    draft.hourless = {time} & {*late}
     return time
+
+
+def _dated(draft: _Draft, late: dict[str, str]) -> str | None:
+    others = {name: finding for name, finding in draft.findings.items() if name not in late}
+    choices = (time_columns.choose_time(draft.table, found) for found in (others, draft.findings))
+    return next(filter(None, choices), None)
 
 
 def _settle_group(draft: _Draft, request: Request, target: str, time: str | None) -> str | None:
@@ -272,6 +300,8 @@ def _add_date_parts(draft: _Draft, time: str | None) -> None:
         if dated and names.can_be_quoted(name) and table[name].notna().sum() > 1:
             slug = names.slug(name)
             for word, expression, note, *bounds in _parts(table, name, time):
+                if word == "hour" and name in draft.hourless:
+                    continue
                 new = f"{slug}_number" if slug == word else f"{slug}_{word}"
                 gaps = any(table[each].isna().any() for each in (name, time) if each is not None)
                 limits = dict(zip(("min", "max"), bounds, strict=False))

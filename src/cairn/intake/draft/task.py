@@ -1,6 +1,7 @@
 """The task that a target asks for, and whether the table has enough rows of each class for it."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +25,20 @@ EVENTS = (
     *("default", "sick", "ja", "oui", "si"),
 )
 LONG_TAIL = 10.0
+SCALES = (
+    ("very low", "low", "medium", "high", "very high"),
+    ("low", "moderate", "high"),
+    ("low", "mid", "high"),
+    ("small", "medium", "large"),
+    ("xs", "s", "m", "l", "xl", "xxl"),
+    ("never", "rarely", "sometimes", "often", "always"),
+    ("none", "mild", "moderate", "severe"),
+    ("bad", "poor", "fair", "average", "good", "very good", "excellent"),
+    ("unacc", "acc", "good", "vgood"),
+    ("strongly disagree", "disagree", "neutral", "agree", "strongly agree"),
+    ("first", "second", "third"),
+)
+"""Words of scales, from the least to the most."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +149,15 @@ def _multiclass(there: pd.Series, counts: pd.Series) -> Question:
     if len(kept) > MOST_CLASSES:
         raise UserError(f"{there.name}: {len(kept):,} classes; the limit is {MOST_CLASSES}")
     return Question("multiclass", f"{len(kept)} classes, mostly {shown(kept.index)}", rare=rare)
+
+
+def in_order(labels: Sequence[Any], known: Sequence[Any] | None) -> list[Any] | None:
+    """Return classes from the least to the most, by the order of their file or as words of one scale."""
+    if known is not None:
+        return list(known)
+    plain = {str(label).strip().lower().replace("_", " ").replace("-", " "): label for label in labels}
+    scale = next((scale for scale in SCALES if len(labels) > 2 and {*plain} <= {*scale}), None)
+    return scale and [plain[word] for word in scale if word in plain]
 
 
 def _alike(labels: list[Any]) -> str:

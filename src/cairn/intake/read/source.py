@@ -7,7 +7,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +146,8 @@ class Source:
     load: dict[str, Any] | None  # data.load; None if the extension is enough
     notes: tuple[str, ...]
     files: tuple[Path, ...] = ()
+    # By column the order that the file gives its categories.
+    ordered: dict[str, list[Any]] = field(default_factory=dict)
 
 
 def open_source(
@@ -180,7 +182,8 @@ def open_source(
     _refuse_empty(path)
     kind = kind_of(path)
     if kind not in WRITTEN:
-        return Source(path, in_plain_types(read_raw(path)), None, (), (path,))
+        raw = read_raw(path)
+        return Source(path, in_plain_types(raw), None, (), (path,), _ordered(raw))
     options, notes = dialect_of(path, separator, encoding)
     table = _read(path, options)
     if _is_total(table, options.get("decimal", ".")):
@@ -202,6 +205,15 @@ def open_source(
     reader = READ_TEXT if "labels" in options else READ_CSV
     load = {"_target_": reader, **options, **_whole(options)} if needed else None
     return Source(path, table, load, tuple(notes), (path,))
+
+
+def _ordered(table: pd.DataFrame) -> dict[str, list[Any]]:
+    dtypes = {str(name): column.dtype for name, column in table.items()}
+    return {
+        name: dtype.categories.tolist()
+        for name, dtype in dtypes.items()
+        if isinstance(dtype, pd.CategoricalDtype) and dtype.ordered
+    }
 
 
 def _open_folder(path: Path, separator: str | None, encoding: str | None, file_column: str | None) -> Source:
