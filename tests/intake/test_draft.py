@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from toy_conf import edit, make_toy_conf
 
-from cairn.data.load import derived
+from cairn.data.prepare import prepare_table
 from cairn.errors import UserError
 from cairn.intake.draft.columns import date_formats, look_at
 from cairn.intake.draft.names import is_code, is_entity, is_id, plan_of, shared_word, slug, words
@@ -380,15 +380,18 @@ def test_texts_with_a_currency_or_percent_sign_become_numbers():
     table = visits().assign(**signed, stars=RNG.choice(["1*", "2*"], ROWS))
     table.loc[3, "part"] = None
     plan = proven(table, "bought")
-    assert set(plan.named("feature")) == {"age", "town", "noise", "stars", "the_price_number", "part_number"}
-    assert note(plan, "the price") == "the_price_number holds its number"
-    whole = derived(table, plan.data, plan.contract)
-    np.testing.assert_allclose(whole["the_price_number"], worth, atol=0.01)
-    assert whole["part_number"].isna().sum() == 1
-    with pytest.raises(UserError, match=r"unit \$; derive a number: ") as error:
-        planned(table, "the price")
-    said = str(error.value).partition("--target '")[2].removesuffix("'")
-    assert planned(table, said).data.task == "regression"
+    assert set(plan.named("feature")) == {"age", "town", "noise", "stars", "the price", "part"}
+    price = plan.findings["the price"].column
+    assert (price.kind, price.decimal, price.thousands, price.unit) == ("numeric", ".", ",", "$")
+    assert f"written as {table['the price'][0]}" in note(plan, "the price")
+    prepared = prepare_table(table, plan.contract, plan.data).table
+    np.testing.assert_allclose(prepared["the price"], worth, atol=0.01)
+    assert prepared["part"].isna().sum() == 1
+    sold = planned(table, "the price")
+    assert sold.data.task == "regression"
+    np.testing.assert_allclose(
+        prepare_table(table, sold.contract, sold.data).table["the price"], worth, atol=0.01
+    )
 
 
 def test_numbers_are_dates_only_under_a_name_of_time():

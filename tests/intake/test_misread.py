@@ -17,7 +17,7 @@ from drafts import ROOT
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from cairn.data.load import load
+from cairn.data.load import load, parsed
 from cairn.errors import UserError
 from cairn.intake.draft.amounts import amount_of
 from cairn.intake.draft.plan import make_plan
@@ -26,6 +26,7 @@ from cairn.intake.read.source import open_source
 from cairn.intake.write.install import prove
 from cairn.intake.write.yaml_files import texts
 from cairn.models.package import class_labels
+from cairn.settings.contract import Contract
 
 ROWS = 400
 RNG = np.random.default_rng(3)
@@ -181,8 +182,8 @@ def test_a_number_with_something_around_it_is_that_number(tmp_path, text):
     values = pd.Series([text] * ROWS, name="amount")
     found = amount_of(values)
     assert found is not None
-    got = pd.DataFrame({"amount": values}).eval(found.expression("amount"))
-    assert got.tolist() == [AMOUNTS[text]] * ROWS
+    got = parsed(pd.DataFrame({"amount": values}), Contract(columns={"amount": found}))
+    assert got["amount"].tolist() == [AMOUNTS[text]] * ROWS
 
 
 @pytest.mark.parametrize(

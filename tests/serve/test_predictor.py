@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingClassifier
 from synthetic import CONTRACT, MODELS, TARGETS, config, fit, recipe, rows
 
-from cairn.data.load import derived, with_dates
+from cairn.data.load import derived, parsed
 from cairn.models.calibration import calibrate
 from cairn.models.package import reference_rows
 from cairn.serve.fields import Field
@@ -255,7 +255,7 @@ def dated(*offsets):
     given_rows["when"] = [moment + offsets[at % len(offsets)] for at, moment in enumerate(moments)]
     made = recipe(config("hist_gbdt"), DATED, "late")
     made = replace(made, data=made.data.model_copy(update={"derive": DERIVE}))
-    table = derived(with_dates(given_rows, DATED), made.data, DATED)
+    table = derived(parsed(given_rows, DATED), made.data, DATED)
     event = (table["hour"] % 7 + table["digits"] + table["load"].fillna(0) > 5).astype(int)
     package = made.fit(table.assign(late=event))
     return given_rows, table, replace(package, reference=reference_rows(package, table))

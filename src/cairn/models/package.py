@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
-from cairn.data.load import derived, with_dates
+from cairn.data.load import derived, parsed
 from cairn.data.predictions import Floats
 from cairn.data.tables import read_table, write_table
 from cairn.errors import UserError
@@ -155,7 +155,7 @@ class Package:
         if not any(name in needed for name in self.features):
             return frame
         data = DataConfig.model_validate(self.config["data"]).model_copy(update={"derive": needed})
-        return derived(with_dates(frame, self.raw, self._dates), data, self.raw, self._dates)
+        return derived(parsed(frame, self.raw, self._dates), data, self.raw, self._dates)
 
     @cached_property
     def _dates(self) -> dict[str, Any]:

@@ -8,12 +8,12 @@ import pandas as pd
 from pandas.api import types
 from tqdm import tqdm
 
-from cairn.data.load import as_dates, derived, with_columns, with_dates
+from cairn.data.load import as_dates, derived, parsed, with_columns
 from cairn.data.prepare import usable_rows
 from cairn.errors import UserError
 from cairn.intake.draft import entities, names, published_split, time_columns
 from cairn.intake.draft.amounts import amount_of
-from cairn.intake.draft.columns import Finding, Role, look_at
+from cairn.intake.draft.columns import Finding, Role, look_at, shown
 from cairn.intake.draft.defaults import Defaults, choose
 from cairn.intake.draft.names import free_name, quoted
 from cairn.intake.draft.published_split import Published
@@ -87,7 +87,8 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     shown = tqdm(source.table, desc="profiling columns", unit="column", delay=1, leave=False, disable=None)
     findings = {name: look_at(source.table[name], name in request.keep) for name in shown}
     contract = Contract(columns={name: finding.column for name, finding in findings.items()})
-    draft = _Draft(with_dates(source.table, contract), findings, {})
+    draft = _Draft(parsed(source.table, contract), findings, {})
+    _read_numbers(draft)
     blanks = expression is None and _differ_in_blanks(draft.table[target])
     if blanks:
         expression = f"{quoted(target)}.str.strip()"
@@ -95,7 +96,6 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     if expression:
         _derive_target(draft, target, expression)
     _settle_target(draft, target)
-    _add_numbers(draft)
     question = ask(draft.table[target], request.task, request.positive)
     if question.task == "multiclass":
         _order_classes(draft, target, source.ordered.get(target))
@@ -164,14 +164,13 @@ def _settle_target(draft: _Draft, target: str) -> None:
     if found.role == "date":
         number = f"month = {quoted(target)}.dt.month"
         raise UserError(f"{target}: the target cannot be a date; derive a number: --target '{number}'")
-    if amount := amount_of(values):
-        number = f"{number_name(target, draft.table)} = {amount.expression(quoted(target))}"
-        raise UserError(f"{target}: {amount.why}; derive a number: --target '{number}'")
     if unhashable(values):
         raise UserError(f"{target}: the target cannot be lists or records")
     numeric: Kind = "numeric" if types.is_numeric_dtype(values) else "categorical"
     kind: Kind = "boolean" if types.is_bool_dtype(values) else numeric
     column = Column(kind=kind, known="after", nullable=bool(values.isna().any()))
+    if found.column.decimal is not None:
+        column = found.column.model_copy(update={"known": "after", "group": None, "min": None, "max": None})
     draft.findings[target] = Finding(column, "target", found.note, found.distinct)
 
 
@@ -312,21 +311,18 @@ def _add_date_parts(draft: _Draft, time: str | None) -> None:
         draft.findings[name] = Finding(column, "feature", note, int(draft.table[name].nunique()))
 
 
-def _add_numbers(draft: _Draft) -> None:
-    """Derive a number from each text column of amounts, see amount_of."""
+def _read_numbers(draft: _Draft) -> None:
+    """Read each text column of amounts as numbers, see amount_of."""
     for name, finding in list(draft.findings.items()):
         text = finding.column.kind == "categorical" and finding.column.known == "before"
-        amount = amount_of(draft.table[name]) if text and names.can_be_quoted(name) else None
+        amount = amount_of(draft.table[name]) if text else None
         if amount:
-            new = number_name(name, draft.table)
-            draft.add({new: amount.expression(quoted(name))}, {})
-            column = Column(
-                kind="numeric", group="numbers", nullable=finding.column.nullable, unit=amount.unit
-            )
-            note = f"{name} as a number: {amount.why}"
-            draft.findings[new] = Finding(column, "feature", note, int(draft.table[new].nunique()))
-            note = f"{new} holds its number"
-            draft.findings[name] = finding.changed("idle", note, group=None, allowed=None)
+            written = shown(draft.table[name].dropna().iloc[:1])
+            draft.table = parsed(draft.table, Contract(columns={name: amount}))
+            found = look_at(draft.table[name])
+            how = {key: getattr(amount, key) for key in ("decimal", "thousands", "accounting", "unit")}
+            note = f"{found.note}; written as {written}"
+            draft.findings[name] = found.changed(found.role, note, **how)
 
 
 def _left_out(
@@ -376,8 +372,3 @@ def _parts(table: pd.DataFrame, name: str, time: str | None) -> Iterator[tuple]:
         yield "weekday", f"{plain}.dt.day_of_week", f"weekday of {name}, 0 is Monday", 0.0, 6.0
     if there.dt.hour.nunique() > 1:
         yield "hour", f"{plain}.dt.hour + {plain}.dt.minute / 60", f"hour of {name}", 0.0, 24.0
-
-
-def number_name(name: str, table: pd.DataFrame) -> str:
-    """Return a free name for the number of a text column."""
-    return names.free_name(f"{names.slug(name)}_number", list(table))
