@@ -142,11 +142,15 @@ class Package:
         return np.empty((0, len(self.classes)) if self.task == "multiclass" else 0)
 
     def with_derived(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return the frame with the inputs that data.derive computes, where it lacks them.
+        """Return the frame with numbers that are written as text read, and with what data.derive computes.
+
+        Columns that it has are not computed again.
 
         Raises:
             UserError: an expression that cannot be evaluated on the frame.
         """
+        written = {name: column for name, column in self.raw.columns.items() if column.decimal is not None}
+        frame = parsed(frame, Contract(columns=written)) if written else frame
         needed = {
             name: expression
             for name, expression in self.config.get("data", {}).get("derive", {}).items()

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from cairn.data.load import derived, evaluated, in_plain_types, load, parsed, with_columns
 from cairn.data.predictions import Floats
 from cairn.data.tables import read_raw, read_table
+from cairn.data.written import numbers_of
 from cairn.errors import UserError, did_you_mean
 from cairn.models.package import Package
 from cairn.monitor.rows import Rows, Targets, broken_rows, join_labels
@@ -160,7 +161,8 @@ def from_text(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
         if name in frame.columns and pd.api.types.is_string_dtype(frame[name]):
             values = frame[name].mask(frame[name].isin(MARKERS))
             if column.kind == "numeric":
-                values = pd.to_numeric(values, errors="coerce")
+                plain = column.decimal is None
+                values = pd.to_numeric(values, errors="coerce") if plain else numbers_of(values, column)
             elif column.kind == "boolean":
                 values = values.str.lower().map({"true": True, "false": False, "1": True, "0": False})
             found[name] = values
