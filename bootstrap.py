@@ -72,7 +72,7 @@ def _set_up() -> None:
     constraints = [word for file in PINS for word in ("--constraint", str(ROOT / file))]
     print("3/3 downloading and installing packages, torch the largest", flush=True)
     _run_with_progress(
-        [str(BIN / "uv"), "pip", "install", *constraints, "--editable", f"{ROOT}[dvc,search,serve,dev]"],
+        [str(BIN / "uv"), "pip", "install", *constraints, "--editable", f"{ROOT}[dvc,search,serve,excel,stats,dev]"],
         {**os.environ, **_uv_settings(_pip_settings(python)), "VIRTUAL_ENV": str(VENV)},
     )
     STAMP.write_text(_fingerprint(), encoding="utf-8")
