@@ -242,7 +242,7 @@ REFUSED = {
     "a.csv.zst": (lambda path: path.write_bytes(CSV), "cannot be read"),
     "page.csv": (lambda path: path.write_text("<!DOCTYPE html><p>"), "a web page, not a table"),
     "json.csv": (lambda path: path.write_text('[{"a": 1}]'), "JSON, not separated text"),
-    "excel.csv": (lambda path: workbook(path, {"A": sheet_of(TABLE)}), "an .xlsx workbook, and not what"),
+    "excel.csv": (lambda path: workbook(path, {"A": sheet_of(TABLE)}), "an .xlsx workbook: rename it"),
     "gzip.csv": (lambda path: path.write_bytes(gzip.compress(CSV)), "compressed (.gz)"),
     "parquet.csv": (TABLE.to_parquet, "a .parquet file"),
 }  # fmt: skip

@@ -8,6 +8,7 @@ import csv
 import json
 import shutil
 import tarfile
+import warnings
 import zipfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -316,7 +317,8 @@ def _from_statistics(path: Path, new: Path, sheet: str | None) -> str:
         ".xpt": ("SAS", pd.read_sas, {"format": "xport", "encoding": "utf-8"}),
     }
     name, read, options = readers.get(kind, ("SPSS", pd.read_spss, {}))
-    table = cast("pd.DataFrame", read(str(path), **options))
+    with warnings.catch_warnings(action="ignore"):  # of encodings, which the user cannot change
+        table = cast("pd.DataFrame", read(str(path), **options))
     if table.empty:
         raise UserError(f"{path}: has no rows")
     table.attrs.clear()

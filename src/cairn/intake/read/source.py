@@ -101,7 +101,7 @@ def _start(path: Path, encoding: str | None) -> tuple[str, str]:
         encoding = "utf-16"
         content = content[: len(content) // 2 * 2]
     elif sign := next((sign for sign in SIGNS if content.startswith(sign)), None):
-        raise UserError(f"{path}: {SIGNS[sign]}, and not what its name says: rename it")
+        raise UserError(f"{path}: not a text file, but {SIGNS[sign]}: rename it")
     elif b"\0" in content:
         raise UserError(f"{path}: not a text file")
     elif WEB_PAGE.match(content):
