@@ -39,9 +39,9 @@ def read_raw(source: Path) -> pd.DataFrame:
         raise UserError(f"data.source: {source}: set data.load, or use one of {', '.join(readers)}")
     try:
         table = readers[extension](source)
-        for _, column in table.items():
-            if isinstance(column.dtype, pd.StringDtype):
-                pa.array(column.array).validate(full=True)  # Arrow trusts a file that its text is UTF-8
+        for at, kind in enumerate(table.dtypes):
+            if isinstance(kind, pd.StringDtype):
+                pa.array(table.iloc[:, at].array).validate(full=True)  # Arrow trusts that text is UTF-8
     except FAULTS as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"data.source: {source} cannot be read: {said}") from error
