@@ -272,4 +272,4 @@ def described(finding: Finding, rows: int, why: str = "") -> str:
 
 def shown(part: float, group: str) -> str:
     """Say how many rows of a test part are of known owners."""
-    return f"{share(part)} of the test rows are of a {group} that train has"
+    return f"{share(part)} of the test rows have the {group} of a row in train"
