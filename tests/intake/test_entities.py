@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from drafts import planned, proven, visits
+from drafts import ROOT, planned, proven, visits
 
 from cairn.intake.draft.entities import more_even_than_draws
 
@@ -44,7 +44,7 @@ def test_a_key_that_repeats_evenly_is_an_owner_whatever_its_name(kind, as_text):
     plan = planned(plain(chiffre=column), "y")
     assert (plan.data.group, plan.defaults.split.value) == ("chiffre", "group")
     assert plan.findings["chiffre"].column.group is None
-    assert "that train has; alone it reaches ROC-AUC 0." in plan.owners and "by row and" in plan.owners
+    assert "of a row in train; alone it reaches ROC-AUC 0." in plan.owners and "by row and" in plan.owners
 
 
 def test_an_owner_has_columns_that_are_constant_within_it_and_its_names_are_no_features():
@@ -72,6 +72,7 @@ def test_names_whose_rows_nearly_all_have_one_class_are_owners_and_a_score_by_ow
     assert plan.data.group == "author_name"
     by_row, by_owner = plan.owners.split("features reach ")[1].split(" by row and ")
     assert float(by_row) > float(by_owner.split()[0]) + 0.1
+    assert plan.owners in (ROOT / "docs/new-data.md").read_text(encoding="utf-8")
 
 
 NOT = {
@@ -129,5 +130,5 @@ def test_a_time_split_says_that_it_does_not_keep_owners_together():
     table = visits().assign(patient=np.arange(400) % 130, day=pd.date_range("2021-01-01", periods=400))
     plan = planned(table, "bought")
     assert (plan.defaults.split.value, plan.data.group) == ("time", "patient")
-    assert "100 % of the test rows are of a patient that train has" in plan.owners
+    assert "100 % of the test rows have the patient of a row in train" in plan.owners
     assert plan.owners_comment == "owner of several rows; a time split does not keep them together"

@@ -266,6 +266,12 @@ def test_bytes_and_nested_values_are_left_out_and_said(tmp_path):
     assert {plan.findings[name].role for name in columns} == {"idle"}
 
 
+def test_text_of_parquet_that_is_not_utf8_is_one_line(tmp_path):
+    odd = pa.array([b"a\xff", b"b"] * (ROWS // 2)).view(pa.string())
+    pq.write_table(pa.Table.from_pandas(table()).append_column("odd", odd), tmp_path / "made.parquet")
+    assert "made.parquet cannot be read: Invalid UTF8" in refused(tmp_path / "made.parquet")
+
+
 # parts
 
 

@@ -16,9 +16,8 @@ from scipy.stats import poisson
 from cairn.data.leakage import measure_of, single_scores
 from cairn.intake.draft import names
 from cairn.intake.draft.columns import Finding, share
-from cairn.intake.draft.suspects import SAMPLE, SEED, boosted_score
+from cairn.intake.draft.suspects import SEED, boosted_score
 from cairn.intake.draft.time_columns import CUTS, follows
-from cairn.intake.read.source import unhashable
 from cairn.settings.contract import Column, Contract
 from cairn.settings.data import DataConfig
 
@@ -30,6 +29,7 @@ MOST_REPEAT = 0.5
 FEW_ROWS = 5
 BY_CHANCE = 0.001
 PAIRS = 5_000
+COMPARED = 2_500
 SAME_CLASS = 0.8
 VARIES = 0.1
 CONSTANT = 0.99
@@ -42,15 +42,19 @@ Pairs = tuple[np.ndarray, np.ndarray]
 """Positions of two rows of each of some owners."""
 
 
-def find(table: pd.DataFrame, findings: Mapping[str, Finding], target: str) -> dict[str, str]:
-    """Return the columns that name an owner of several rows, by their values, and why."""
+def find(
+    table: pd.DataFrame, copied: pd.Series, findings: Mapping[str, Finding], target: str
+) -> dict[str, str]:
+    """Return the columns that name an owner of several rows, by their values, and why.
+
+    Rows that are copies do not count.
+    """
     likely = [name for name, finding in findings.items() if _may_be(name, table[name], finding)]
     dates = [name for name, finding in findings.items() if finding.role in ("date", "time")]
     likely = [name for name in likely if not _counts_time(table, name, dates)]
     if not likely:
         return {}
-    plain = [n for n, f in findings.items() if f.role != "key" and not unhashable(table[n])]
-    once = table.loc[~table[plain].duplicated()]
+    once = table.loc[~copied] if copied.any() else table
     classes = None if types.is_float_dtype(table[target]) else target
     found = {name: _evidence(once, findings, name, classes) for name in likely}
     return {name: why for name, why in found.items() if why}
@@ -233,7 +237,7 @@ def seen_later(values: pd.Series, time: pd.Series) -> float:
 
 def worth(table: pd.DataFrame, contract: Contract, data: DataConfig, group: str) -> str:
     """Say what the owner alone predicts, and what the features score by row and by owner."""
-    rows = table if len(table) <= SAMPLE else table[table[group].isin(_some(table[group]))]
+    rows = table if len(table) <= COMPARED else table[table[group].isin(_some(table[group]))]
     rows = rows.reset_index(drop=True)
     alone = Contract(columns={group: Column(kind="categorical"), data.target: contract.columns[data.target]})
     ((_, score),) = single_scores(rows, [group], alone, data)
@@ -246,9 +250,9 @@ def worth(table: pd.DataFrame, contract: Contract, data: DataConfig, group: str)
 
 
 def _some(values: pd.Series) -> pd.Index:
-    """Draw owners that have about SAMPLE rows together."""
+    """Draw owners that have about 2,500 rows together."""
     rows = values.value_counts(sort=False).sample(frac=1, random_state=SEED)
-    return rows.index[rows.cumsum() <= SAMPLE]
+    return rows.index[rows.cumsum() <= COMPARED]
 
 
 def _both_ways(
@@ -268,4 +272,4 @@ def described(finding: Finding, rows: int, why: str = "") -> str:
 
 def shown(part: float, group: str) -> str:
     """Say how many rows of a test part are of known owners."""
-    return f"{share(part)} of the test rows are of a {group} that train has"
+    return f"{share(part)} of the test rows have the {group} of a row in train"

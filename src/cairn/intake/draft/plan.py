@@ -104,7 +104,10 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     published = _settle_published(draft, request, target)
     late = happened(draft.table, draft.findings, target, question.task)
     time = _settle_time(draft, request, {n: why for n, why in late.items() if n not in request.keep})
-    group = _settle_group(draft, request, target, time)
+    # Lists and records cannot be compared.
+    whole = [n for n, f in draft.findings.items() if f.role != "key" and not unhashable(draft.table[n])]
+    copied = draft.table[whole].duplicated()
+    group = _settle_group(draft, request, target, time, copied)
     _add_date_parts(draft, time)
     drop, drop_why = _left_out(draft.table, target, time, group, question)
     data = DataConfig(
@@ -126,9 +129,7 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     best = max((alone.get(n, 0.0) for n, f in draft.findings.items() if f.role == "feature"), default=0.0)
     bound = min(1.0, max(HONEST, round(best + MARGIN, 3)))
     data = data.model_copy(update={"leakage": data.leakage.model_copy(update={"max_single_score": bound})})
-    # Lists and records cannot be compared.
-    whole = [n for n, f in draft.findings.items() if f.role != "key" and not unhashable(draft.table[n])]
-    copies = int(draft.table[whole].duplicated().sum())
+    copies = int(copied.sum())
     defaults = choose(
         prepared,
         draft.findings,
@@ -242,13 +243,15 @@ def _dated(draft: _Draft, late: dict[str, str]) -> str | None:
     return next(filter(None, choices), None)
 
 
-def _settle_group(draft: _Draft, request: Request, target: str, time: str | None) -> str | None:
+def _settle_group(
+    draft: _Draft, request: Request, target: str, time: str | None, copied: pd.Series
+) -> str | None:
     """Choose the owner of the rows; its name, the values that tell it too, are not features."""
     if request.group == "":
         return None
     findings, group = draft.findings, request.group
     if group is None:
-        for name, why in entities.find(draft.table, findings, target).items():
+        for name, why in entities.find(draft.table, copied, findings, target).items():
             if name not in request.keep:
                 note = entities.described(findings[name], len(draft.table), why)
                 changes = {"group": None, "allowed": None, "kind": "categorical", "min": None, "max": None}

@@ -28,6 +28,21 @@ SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 WITH_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+")
 THOUSAND = 3
 NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
+SIGNS = {
+    b"PK\x03\x04": "a .zip archive or an .xlsx workbook",
+    b"\xd0\xcf\x11\xe0": "an .xls workbook, or one with a password",
+    b"\x1f\x8b": "compressed (.gz)",
+    b"BZh": "compressed (.bz2)",
+    b"\xfd7zXZ": "compressed (.xz)",
+    b"\x28\xb5\x2f\xfd": "compressed (.zst)",
+    b"7z\xbc\xaf": "an archive of 7-Zip",
+    b"PAR1": "a .parquet file",
+    b"ARROW1": "a .feather file",
+    b"SQLite format 3": "a database; read it with --sql",
+    b"%PDF": "a PDF",
+}
+"""By the first bytes of a file, what it is."""
+JSON = re.compile(rb"\s*(\{\s*\"|\[\s*[\[{])")
 WEB_PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 
 
@@ -85,10 +100,14 @@ def _start(path: Path, encoding: str | None) -> tuple[str, str]:
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         encoding = "utf-16"
         content = content[: len(content) // 2 * 2]
+    elif sign := next((sign for sign in SIGNS if content.startswith(sign)), None):
+        raise UserError(f"{path}: not a text file, but {SIGNS[sign]}: rename it")
     elif b"\0" in content:
         raise UserError(f"{path}: not a text file")
     elif WEB_PAGE.match(content):
         raise UserError(f"{path}: a web page, not a table")
+    elif JSON.match(content):
+        raise UserError(f"{path}: JSON, not separated text: rename it to .json")
     elif len(content) == LOOK_BYTES:
         content = content[: content.rfind(b"\n") + 1] or content
     try:
