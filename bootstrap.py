@@ -25,6 +25,7 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 STAMP = VENV / "cairn-setup"
 PINS = ("constraints.txt", "constraints-dev.txt")
+EXTRAS = "dvc,search,serve,excel,stats,dev"
 HEARTBEAT = 15  # seconds
 UV_NAME_OF = {
     "find-links": ("UV_FIND_LINKS", ","),
@@ -72,7 +73,7 @@ def _set_up() -> None:
     constraints = [word for file in PINS for word in ("--constraint", str(ROOT / file))]
     print("3/3 downloading and installing packages, torch the largest", flush=True)
     _run_with_progress(
-        [str(BIN / "uv"), "pip", "install", *constraints, "--editable", f"{ROOT}[dvc,search,serve,dev]"],
+        [str(BIN / "uv"), "pip", "install", *constraints, "--editable", f"{ROOT}[{EXTRAS}]"],
         {**os.environ, **_uv_settings(_pip_settings(python)), "VIRTUAL_ENV": str(VENV)},
     )
     STAMP.write_text(_fingerprint(), encoding="utf-8")

@@ -45,7 +45,18 @@ WRONG = {
     "seed=-1": "seed: must be at least 0, not -1",
     "seed=true": "seed: must be an integer, not true",
     "split.validation=abc": "split.validation: must be a number, not 'abc'",
-    "split.kind=tme": "split.kind: must be 'time', 'random' or 'group', not 'tme'; did you mean 'time'?",
+    "split.kind=tme": (
+        "split.kind: must be 'time', 'random', 'group' or 'column', not 'tme'; did you mean 'time'?"
+    ),
+    "split=column": "split.column: a column split needs a column that names the parts of 'visits'",
+    "split=column split.column=age": "split.column: 'age' is a feature: remove its group from the contract",
+    "split=column split.column=wrad": "split.column: the contract has no column 'wrad'; did you mean 'ward'?",
+    "baseline=selected +baseline.candidates.classifier.c=[1.0]": (
+        "baseline.candidates.classifier.c: LogisticRegression has no such parameter; did you mean 'C'?"
+    ),
+    "baseline=selected baseline.candidates.classifier.C=[]": (
+        "baseline.candidates.classifier.C: needs at least one value"
+    ),
     "split.validation=0.9": "split: validation 0.9 + test 0.15 leave no rows to train on",
     "evaluate.slices=[ward,3]": "evaluate.slices.1: must be a string, not 3",
     "model.classifier={_target_:3}": (

@@ -10,7 +10,7 @@ from cairn.data.split import assign_parts, proof
 from cairn.errors import UserError
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
-from cairn.settings.split import GroupSplit, RandomSplit, TimeSplit
+from cairn.settings.split import ColumnSplit, GroupSplit, RandomSplit, TimeSplit
 
 CONTRACT = Contract.model_validate({"key": ["id"], "columns": {"id": {"kind": "numeric"}}})
 DATA = DataConfig.model_validate(
@@ -209,3 +209,59 @@ def test_a_regression_is_stratified_by_the_size_of_its_target():
     _, by = parts(table, RANDOM, data=data)
     top = table["y"].quantile(0.9)
     assert (by["test"]["y"] > top).mean() == pytest.approx(0.1, abs=0.006)
+
+
+LABELS = {"train_labels": ["train"], "validation_labels": ["dev"], "test_labels": ["test"], "validation": 0.2}
+COLUMN = ColumnSplit(kind="column", column="part", **LABELS)
+
+
+def published(rows=600):
+    named = np.random.default_rng(3).choice(
+        ["train", "dev", "test", "unused"], rows, p=[0.6, 0.15, 0.15, 0.1]
+    )
+    return made(rows).assign(part=named)
+
+
+def test_a_published_split_is_as_the_column_says_and_other_labels_are_in_no_part():
+    table = published()
+    part, by = parts(table, COLUMN)
+    assert {name: set(rows["part"]) for name, rows in by.items()} == {
+        "train": {"train"}, "validation": {"dev"}, "test": {"test"},
+    }  # fmt: skip
+    record = proof(table, part, COLUMN, DATA, CONTRACT)
+    assert record["left_out"] == (table["part"] == "unused").sum()
+    assert record["shared"]["groups"] > 0  # counted, not promised
+    copy = table.iloc[:1].assign(
+        row_id=9999, id=9999, part="test" if table.loc[0, "part"] == "train" else "train"
+    )
+    both = pd.concat([table, copy], ignore_index=True)
+    assert proof(both, parts(both, COLUMN)[0], COLUMN, DATA, CONTRACT)["shared"]["copies"] == 1
+
+
+@pytest.mark.parametrize("group", ["who", None])
+def test_without_labels_of_validation_a_share_of_train_is_drawn(group):
+    data = DATA.model_copy(update={"group": group})
+    split = COLUMN.model_copy(update={"train_labels": ["train", "dev"], "validation_labels": []})
+    _, by = parts(published(), split, data=data)
+    held = len(by["validation"]) / (len(by["train"]) + len(by["validation"]))
+    assert 0.1 < held < 0.3 and set(by["test"]["part"]) == {"test"}
+    assert (set(by["train"]["who"]) & set(by["validation"]["who"]) == set()) == (group == "who")
+
+
+def test_folds_are_chosen_by_their_numbers():
+    folds = {"train_labels": [0, 1, 2], "validation_labels": [3], "test_labels": [4]}
+    table = made().assign(fold=np.arange(1000) % 5)
+    _, by = parts(table, COLUMN.model_copy(update={"column": "fold", **folds}))
+    assert by["test"]["fold"].eq(4).all() and len(by["train"]) == 600
+
+
+def test_a_label_that_no_row_has_and_a_column_that_is_not_there_are_named():
+    wrong = COLUMN.model_copy(update={"test_labels": ["tset"]})
+    with pytest.raises(
+        UserError, match=r"split.test_labels: part has no value 'tset'; did you mean 'test'\?"
+    ):
+        parts(published(), wrong)
+    with pytest.raises(UserError, match=r"split.column: no column 'prat'; did you mean 'part'\?"):
+        parts(published(), COLUMN.model_copy(update={"column": "prat"}))
+    with pytest.raises(ValueError, match="'train' is a label of more than one part"):
+        ColumnSplit(kind="column", column="part", **LABELS | {"test_labels": ["train"]})

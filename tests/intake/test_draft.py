@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from toy_conf import edit, make_toy_conf
 
-from cairn.data.load import derived
+from cairn.data.prepare import prepare_table
 from cairn.errors import UserError
 from cairn.intake.draft.columns import date_formats, look_at
 from cairn.intake.draft.names import is_code, is_entity, is_id, plan_of, shared_word, slug, words
@@ -174,6 +174,94 @@ def test_a_date_later_than_the_time_of_its_row_is_left_out():
     assert roles(planned(table.assign(begun=born), "bought", time="ordered"))["begun"] == "date"
 
 
+PUBLISHED = {
+    "labels": ("usage", ["Train", "Train", "Dev", "Test"], [["Train"], ["Dev"], ["Test"]]),
+    "train and val": ("set", ["train", "train", "val"], [["train"], [], ["val"]]),
+    "a flag": ("is_train", [True, True, False], [[True], [], [False]]),
+    "a number": ("test", [0, 0, 1], [[0], [], [1]]),
+    "folds": ("fold", [1, 2, 3, 4, 5], [[1, 2, 3], [4], [5]]),
+    "fold names": ("cv_fold", ["f2", "f10", "f1"], [["f1"], ["f2"], ["f10"]]),
+}
+
+
+@pytest.mark.parametrize("kind", PUBLISHED)
+def test_a_published_split_is_no_feature_and_is_used(kind):
+    name, values, labels = PUBLISHED[kind]
+    table = visits().assign(**{name: RNG.choice(np.array(values), ROWS)})
+    plan = proven(table, "bought") if kind in ("labels", "folds") else planned(table, "bought")
+    assert (plan.defaults.split.value, plan.findings[name].role) == ("column", "split")
+    values = {key: default.value for key, default in plan.defaults.split_values.items()}
+    assert values == dict(
+        zip(["column", "train_labels", "validation_labels", "test_labels"], [name, *labels], strict=True)
+    )
+    other = planned(table, "bought", group="")
+    assert (other.defaults.split.value, name in other.named("feature")) == ("random", False)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"), [("sex", ["m", "f"]), ("exam", ["test", "quiz"]), ("folds", [1, 2])]
+)
+def test_other_columns_of_few_values_are_no_published_split(name, values):
+    assert name in planned(visits().assign(**{name: RNG.choice(values, ROWS)}), "bought").named("feature")
+
+
+@pytest.mark.parametrize("shares", [[0.3, 0.3, 0.3, 0.1], [0.8, 0.1, 0.1], [0.1, 0.1, 0.8]])
+def test_a_year_of_few_values_is_cut_between_years(shares):
+    years = RNG.choice(np.arange(2010, 2010 + len(shares)), ROWS, p=shares)
+    plan = proven(visits().assign(Year=years), "bought", time="Year")
+    cuts = {key: default.value for key, default in plan.defaults.split_values.items()}
+    assert "2010-01-01" < cuts["validation_from"] < cuts["test_from"] <= "2013-01-01"
+    with pytest.raises(UserError, match="Year: only 2 different times; a split by time needs three"):
+        planned(visits().assign(Year=np.arange(ROWS) % 2 + 2010), "bought", time="Year")
+
+
+def test_a_time_whose_minutes_predict_is_when_it_happened():
+    rows = 1500
+    planned_at = pd.Timestamp("2020-01-01") + pd.to_timedelta(
+        np.sort(RNG.integers(0, 600 * 288, rows)) * 5, "min"
+    )
+    late = RNG.random(rows) < 0.4
+    at = planned_at + pd.to_timedelta(np.where(late, RNG.integers(1, 5, rows), 0), "min")
+    table = visits(rows).assign(departed=at, bought=np.where(late, "yes", "no"))
+    alone = planned(table, "bought")
+    assert alone.data.time == "departed" and alone.hourless == ("departed",)
+    assert "departed_hour" not in alone.findings and "departed_weekday" in alone.named("feature")
+    both = planned(table.assign(at=planned_at), "bought")
+    assert both.data.time == "at" and both.named("suspect") == ["departed"] and "at_hour" in both.findings
+    kept = planned(table, "bought", keep=("departed",))
+    assert "departed_hour" in kept.findings
+    noise = table.assign(bought=RNG.permutation(table["bought"]))
+    assert planned(noise, "bought").hourless == ()
+
+
+WEIGHTS = ["pweight", "fnlwgt", "survey_wt", "PERWT", "weight"]
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_the_weight_of_a_survey_is_no_feature_and_that_of_a_body_is(name):
+    weight = RNG.lognormal(0, 0.5, ROWS)
+    table = visits().assign(**{name: weight / weight.mean()})
+    assert "survey weight" in note(planned(table, "bought"), name)
+    assert name in planned(table, "bought", keep=(name,)).named("feature")
+    assert "weight" in planned(visits().assign(weight=RNG.normal(70, 9, ROWS)), "bought").named("feature")
+    assert name in planned(visits().assign(**{name: RNG.normal(size=ROWS)}), "bought").named("feature")
+
+
+@pytest.mark.parametrize(
+    "labels", [["low", "medium", "high"], ["never", "sometimes", "always"], ["c", "a", "b"]]
+)
+def test_words_of_a_scale_are_in_its_order_and_others_by_the_alphabet(labels):
+    plan = planned(visits().assign(level=RNG.choice(labels, ROWS)), "level")
+    assert plan.findings["level"].column.allowed == (labels if labels[0] != "c" else None)
+
+
+def test_the_most_predictive_category_may_have_many_values():
+    many = RNG.choice([f"v{i}" for i in range(300)], 3000)
+    bought = np.where(pd.Series(many).str[1:].astype(int) % 2 == RNG.integers(0, 10, 3000) // 9, "yes", "no")
+    plan = planned(visits(3000).assign(many=many, bought=bought), "bought")
+    assert plan.defaults.rules["best_category"].value == "many"
+
+
 @pytest.mark.parametrize("name", ["patient", "customer_id", "userId", "id", "nr"])
 @pytest.mark.parametrize("as_text", [True, False])
 def test_rows_of_one_owner_stay_together(name, as_text):
@@ -292,15 +380,18 @@ def test_texts_with_a_currency_or_percent_sign_become_numbers():
     table = visits().assign(**signed, stars=RNG.choice(["1*", "2*"], ROWS))
     table.loc[3, "part"] = None
     plan = proven(table, "bought")
-    assert set(plan.named("feature")) == {"age", "town", "noise", "stars", "the_price_number", "part_number"}
-    assert note(plan, "the price") == "the_price_number holds its number"
-    whole = derived(table, plan.data, plan.contract)
-    np.testing.assert_allclose(whole["the_price_number"], worth, atol=0.01)
-    assert whole["part_number"].isna().sum() == 1
-    with pytest.raises(UserError, match=r"unit \$; derive a number: ") as error:
-        planned(table, "the price")
-    said = str(error.value).partition("--target '")[2].removesuffix("'")
-    assert planned(table, said).data.task == "regression"
+    assert set(plan.named("feature")) == {"age", "town", "noise", "stars", "the price", "part"}
+    price = plan.findings["the price"].column
+    assert (price.kind, price.decimal, price.thousands, price.unit) == ("numeric", ".", ",", "$")
+    assert f"written as {table['the price'][0]}" in note(plan, "the price")
+    prepared = prepare_table(table, plan.contract, plan.data).table
+    np.testing.assert_allclose(prepared["the price"], worth, atol=0.01)
+    assert prepared["part"].isna().sum() == 1
+    sold = planned(table, "the price")
+    assert sold.data.task == "regression"
+    np.testing.assert_allclose(
+        prepare_table(table, sold.contract, sold.data).table["the price"], worth, atol=0.01
+    )
 
 
 def test_numbers_are_dates_only_under_a_name_of_time():

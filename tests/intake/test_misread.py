@@ -17,7 +17,7 @@ from drafts import ROOT
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from cairn.data.load import load
+from cairn.data.load import load, parsed
 from cairn.errors import UserError
 from cairn.intake.draft.amounts import amount_of
 from cairn.intake.draft.plan import make_plan
@@ -25,6 +25,8 @@ from cairn.intake.draft.task import Request
 from cairn.intake.read.source import open_source
 from cairn.intake.write.install import prove
 from cairn.intake.write.yaml_files import texts
+from cairn.models.package import class_labels
+from cairn.settings.contract import Contract
 
 ROWS = 400
 RNG = np.random.default_rng(3)
@@ -180,8 +182,8 @@ def test_a_number_with_something_around_it_is_that_number(tmp_path, text):
     values = pd.Series([text] * ROWS, name="amount")
     found = amount_of(values)
     assert found is not None
-    got = pd.DataFrame({"amount": values}).eval(found.expression("amount"))
-    assert got.tolist() == [AMOUNTS[text]] * ROWS
+    got = parsed(pd.DataFrame({"amount": values}), Contract(columns={"amount": found}))
+    assert got["amount"].tolist() == [AMOUNTS[text]] * ROWS
 
 
 @pytest.mark.parametrize(
@@ -245,6 +247,15 @@ def test_types_of_arrow_and_pandas_are_as_those_of_numpy(tmp_path):
         pd.testing.assert_frame_equal(found, plain, check_dtype=True)
 
 
+def test_ordered_categories_give_the_classes_their_order(tmp_path):
+    levels = ["z0", "m1", "a2"]
+    frame = table(grade=pd.Categorical(RNG.choice(levels, ROWS), categories=levels, ordered=True))
+    frame.to_parquet(tmp_path / "made.parquet")
+    plan, source = planned(tmp_path / "made.parquet", "grade")
+    assert plan.findings["grade"].column.allowed == levels
+    assert class_labels(source.table["grade"], "multiclass", levels) == levels
+
+
 def test_bytes_and_nested_values_are_left_out_and_said(tmp_path):
     columns = {"raw": [b"\xff\xfe"] * ROWS, "inside": [[1, 2]] * ROWS}
     made = pa.Table.from_pandas(table())
@@ -253,6 +264,12 @@ def test_bytes_and_nested_values_are_left_out_and_said(tmp_path):
     pq.write_table(made, tmp_path / "made.parquet")
     plan, _ = planned(tmp_path / "made.parquet")
     assert {plan.findings[name].role for name in columns} == {"idle"}
+
+
+def test_text_of_parquet_that_is_not_utf8_is_one_line(tmp_path):
+    odd = pa.array([b"a\xff", b"b"] * (ROWS // 2)).view(pa.string())
+    pq.write_table(pa.Table.from_pandas(table()).append_column("odd", odd), tmp_path / "made.parquet")
+    assert "made.parquet cannot be read: Invalid UTF8" in refused(tmp_path / "made.parquet")
 
 
 # parts

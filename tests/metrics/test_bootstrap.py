@@ -206,6 +206,23 @@ def test_slices_see_the_same_days_as_the_whole():
     assert found.loc[("odd", "roc_auc"), "value"] == pytest.approx(roc_auc_score(y[~rows], p[~rows]))
 
 
+def test_slices_have_the_primary_metric_whatever_it_is():
+    y, p = example("binary", n=600)
+    models = {"m": p, "base": np.full(600, y.mean())}
+    frame = pd.DataFrame({"part": np.where(np.arange(600) % 2 == 0, "even", "odd")})
+    for primary, alone in (("pr_auc", average_precision_score), ("accuracy", None), ("roc_auc", None)):
+        found = slice_scores(
+            "binary", y, models, frame, Resampling(40, 5, None), model="m", reference="base", min_rows=10,
+            primary=primary, thresholds={"m": 0.3, "base": 0.5},
+        )  # fmt: skip
+        assert list(dict.fromkeys(found["metric"]))[:2] == ["roc_auc", "log_loss"]
+        value = found.set_index(["level", "metric"]).loc[("even", primary), "value"]
+        if alone:
+            assert value == pytest.approx(alone(y[::2], p[::2]))
+        if primary == "accuracy":
+            assert value == pytest.approx(((p[::2] >= 0.3) == y[::2]).mean())
+
+
 def test_levels_of_a_column():
     strings = pd.Series(["b", "a", None, "b", "a", "c"], index=[5, 5, 1, 0, 2, 3])
     assert {level: rows.tolist() for level, rows in slice_levels(strings, 1).items()} == {

@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import config, fit, rows
+from synthetic import CONTRACT, TARGETS, config, fit, recipe, rows
 
 from cairn.data.predictions import from_columns, predictors
 from cairn.errors import UserError
-from cairn.models.baseline import baseline_table, one_hot, predict_rule, prior
+from cairn.metrics.bootstrap import on_all_rows
+from cairn.models.baseline import baseline_table, fit_linear, one_hot, predict_rule, prior
 from cairn.settings.baseline import BaselineConfig, ColumnRule, RateRule
 
 TRAIN = pd.DataFrame({"c": ["a", "a", "a", "b", None], "h": [1, 1, 2, 1, 1], "y": [1, 1, 0, 0, 1], "s": 0.0})
@@ -78,6 +79,28 @@ def test_the_table_has_every_baseline_of_every_part(task, columns):
     assert len(table.columns) == 2 + columns
     found = from_columns(table[table["part"] == "test"], "linear", task, linear.class_names)
     np.testing.assert_array_equal(found, linear.scores(parts["test"]))
+
+
+@pytest.mark.parametrize(
+    ("task", "grid", "metric"),
+    [("binary", {"C": [1e-6, 0.5]}, "log_loss"), ("regression", {"alpha": [1e7, 1.0]}, "rmse")],
+)
+def test_the_penalty_of_the_linear_model_is_the_one_that_predicts_validation_best(task, grid, metric):
+    made = recipe(config("logistic"), CONTRACT, TARGETS[task], task)
+    validation = rows(400, seed=1)
+
+    def loss(package):
+        return on_all_rows(task, validation[package.target], package.scores(validation), metrics=[metric])[
+            metric
+        ]
+
+    ((name, values),) = grid.items()
+    for candidates in (values, values[::-1]):
+        chosen = fit_linear(made, rows(), validation, {name: candidates})
+        assert getattr(chosen.estimator, name) == values[1]
+    assert loss(chosen) < loss(fit_linear(made, rows(), validation, {name: values[:1]}))
+    plain = fit_linear(made, rows(), validation, {})
+    np.testing.assert_array_equal(plain.scores(validation), made.fit(rows()).scores(validation))
 
 
 def test_a_column_outside_0_to_1_is_refused_for_a_binary_target():

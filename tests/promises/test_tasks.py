@@ -12,7 +12,7 @@ from sklearn import datasets
 
 from cairn.compose.conf import compose
 from cairn.data.contract import violations
-from cairn.data.load import with_dates
+from cairn.data.load import parsed
 from cairn.data.prepare import usable_rows
 from cairn.data.records import write_json
 from cairn.data.tables import write_table
@@ -361,9 +361,9 @@ def test_a_column_called_row_id_is_refused(tmp_path, monkeypatch):
 def test_dates_of_a_csv_are_read_as_the_contract_says(tmp_path):
     contract = Contract.model_validate({"columns": {"at": {"kind": "datetime"}, "x": {"kind": "numeric"}}})
     table = pd.DataFrame({"at": ["2020-01-02", "2020-01-03 04:05"], "x": [1, 2]})
-    assert violations(with_dates(table, contract), contract) == []
+    assert violations(parsed(table, contract), contract) == []
     odd = table.assign(at=["2020-01-02", "soon"])
-    (violation,) = violations(with_dates(odd, contract), contract)
+    (violation,) = violations(parsed(odd, contract), contract)
     assert violation.column == "at"
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingClassifier
 from synthetic import CONTRACT, MODELS, TARGETS, config, fit, recipe, rows
 
-from cairn.data.load import derived, with_dates
+from cairn.data.load import derived, parsed
 from cairn.models.calibration import calibrate
 from cairn.models.package import reference_rows
 from cairn.serve.fields import Field
@@ -255,10 +255,44 @@ def dated(*offsets):
     given_rows["when"] = [moment + offsets[at % len(offsets)] for at, moment in enumerate(moments)]
     made = recipe(config("hist_gbdt"), DATED, "late")
     made = replace(made, data=made.data.model_copy(update={"derive": DERIVE}))
-    table = derived(with_dates(given_rows, DATED), made.data, DATED)
+    table = derived(parsed(given_rows, DATED), made.data, DATED)
     event = (table["hour"] % 7 + table["digits"] + table["load"].fillna(0) > 5).astype(int)
     package = made.fit(table.assign(late=event))
     return given_rows, table, replace(package, reference=reference_rows(package, table))
+
+
+PRICED = Contract(
+    columns={
+        "load": Column(kind="numeric", group="g", nullable=True),
+        "price": Column(kind="numeric", group="g", nullable=True, decimal=",", thousands=".", unit="€"),
+    }
+)
+
+
+def test_numbers_written_as_text_are_predicted_as_the_table_that_was_prepared():
+    prices = np.round(np.random.default_rng(3).gamma(2, 800, 1500), 2)
+    written = [f"{price:,.2f} €".translate(str.maketrans(",.", ".,")) for price in prices]
+    raw = rows()[["load"]].assign(price=written)
+    table = parsed(raw, PRICED)
+    np.testing.assert_array_equal(table["price"], prices)
+    made = recipe(config("hist_gbdt"), PRICED, "late")
+    package = made.fit(table.assign(late=(table["price"] + 500 * table["load"].fillna(0) > 1600).astype(int)))
+    model = replace(package, reference=reference_rows(package, table), raw=PRICED)
+    predictor, some = Predictor(model), raw.iloc[::30]
+    expected = model.scores(table.iloc[::30])
+    assert predictor.compiled is not None and len(np.unique(expected)) > 10
+    for given_rows in (some, some.assign(price=prices[::30])):
+        np.testing.assert_array_equal(predictor.rows(as_dicts(given_rows)).scores, expected)
+        np.testing.assert_array_equal(predictor.table(pa.Table.from_pandas(given_rows)).scores, expected)
+    text = pa.Table.from_pandas(some.astype({"load": "str"}))
+    np.testing.assert_array_equal(predictor.table(text, text=True).scores, expected)
+    np.testing.assert_array_equal(model.scores(model.with_derived(some)), expected)
+    for wrong in ("5 $", "1,063.5"):
+        for found in (
+            predictor.rows([{"load": 1.0, "price": wrong}]),
+            predictor.table(pa.table({"load": ["1.0"], "price": [wrong]}), text=True),
+        ):
+            assert [(v.column, v.reason) for v in found.violations] == [("price", "is not a number")]
 
 
 TABLES = [[""], ["Z"], ["+09:00"], ["+09:00", "-03:30"], ["", "Z"]]

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from cairn.data.contract import violations
-from cairn.data.load import as_dates, derived, with_dates
+from cairn.data.load import as_dates, derived, parsed
 from cairn.data.prepare import usable_rows
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
@@ -101,7 +101,7 @@ def test_dates_are_read_as_the_contract_says_they_are_written(values, written, f
 def test_what_is_no_date_stays_as_it_is_and_breaks_the_contract():
     contract = Contract.model_validate({"columns": {"on": {"kind": "datetime", "format": "%d.%m.%Y"}}})
     table = pd.DataFrame({"on": ["31.12.2020", "12/31/2020"]})
-    assert with_dates(table, contract).equals(table)
+    assert parsed(table, contract).equals(table)
     assert [violation.column for violation in violations(table, contract)] == ["on"]
     assert as_dates(pd.Series([True, False]), "unix") is None
     assert as_dates(pd.Series([1.5, 2.5]), None) is None

@@ -1,6 +1,6 @@
 """`cairn new-data`."""
 
-from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,8 +18,8 @@ def main(
     given: str | None = Argument(
         None,
         metavar="[FILE|FOLDER|URL]",
-        help="Table: .csv, .tsv, .parquet, .feather or .jsonl; a folder of such files with the same"
-        " columns; or an https:// or s3:// address",
+        help="Table: .csv, .tsv, .parquet, .feather, .jsonl or .json, packed or not; .xlsx, .ods, .dta,"
+        " .sas7bdat or .sav; a folder of files with the same columns; or an https:// or s3:// address",
     ),
     sql: str | None = Option(None, metavar="SELECT", help="Instead: a query, or a table, of a database"),
     connection: str | None = Option(
@@ -46,7 +46,7 @@ def main(
         None, metavar="COLUMN", help="Column that orders the rows in time; '' for none"
     ),
     group: str | None = Option(
-        None, metavar="COLUMN", help="Rows with the same value stay together; '' for none"
+        None, metavar="COLUMN", help="Owner of several rows, which a group split keeps together; '' for none"
     ),
     keep: list[str] | None = Option(
         None, metavar="COLUMN,COLUMN", help="Use these columns although they look like leaks"
@@ -55,6 +55,9 @@ def main(
         None, metavar="CHAR", help="Separator of a text file", show_default="detected"
     ),
     encoding: str | None = Option(None, metavar="NAME", help="Encoding of a text file", show_default="UTF-8"),
+    sheet: str | None = Option(
+        None, metavar="NAME", help="Sheet of a workbook", show_default="the one with the most cells"
+    ),
     missing: list[str] | None = Option(
         None, metavar="TEXT,TEXT", help="Texts of the target that are missing values, not labels: NA, None"
     ),
@@ -80,7 +83,7 @@ def main(
         raise UserError("--connection and --order-by are for --sql")
     from cairn.intake.draft.plan import make_plan
     from cairn.intake.draft.task import Request
-    from cairn.intake.fetch import Intake, imported, queried
+    from cairn.intake.fetch import imported, opened, queried
     from cairn.intake.read.source import open_source
     from cairn.intake.write.install import choice, free_name, prove, put, raw_path
     from cairn.intake.write.yaml_files import texts
@@ -94,7 +97,7 @@ def main(
     elif "://" in str(given):
         taken = imported(str(given), name, root)
     else:
-        taken = nullcontext(Intake(Path(from_root(str(given)))))
+        taken = opened(Path(from_root(str(given))), name, sheet, root)
     with taken as intake:
         with elapsed(f"reading {intake.path.name}"):
             source = open_source(
@@ -105,6 +108,7 @@ def main(
                 target=target,
                 missing=names(missing),
             )
+            source = replace(source, notes=(*intake.notes, *source.notes))
         destination = raw_path(intake.path, name, root)
         request = Request(target, task, positive, time, group, tuple(names(keep)))
         plan = make_plan(source, name, destination, request)

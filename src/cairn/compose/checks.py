@@ -30,7 +30,7 @@ from cairn.settings.messages import Problem, problems
 from cairn.settings.model import ModelConfig
 from cairn.settings.networks import PARAMS_OF
 from cairn.settings.search import SAVING, SearchConfig
-from cairn.settings.split import GroupSplit, SplitConfig, TimeSplit
+from cairn.settings.split import ColumnSplit, GroupSplit, SplitConfig, TimeSplit
 from cairn.settings.trusted import is_listed, not_listed
 
 DURATION = re.compile(r"\d+(\.\d+)?\s?(W|D|h|min|s)")
@@ -57,6 +57,16 @@ def _split_has_its_column(split: SplitConfig, data: DataConfig) -> Iterator[Prob
         yield ("split", "kind"), f"a time split needs data.time, which '{data.name}' does not have"
     if isinstance(split, GroupSplit) and data.group is None:
         yield ("split", "kind"), f"a group split needs data.group, which '{data.name}' does not have"
+    if isinstance(split, ColumnSplit) and split.column is None:
+        yield ("split", "column"), f"a column split needs a column that names the parts of '{data.name}'"
+
+
+def _split_column_is_no_feature(split: SplitConfig, contract: Contract) -> Iterator[Problem]:
+    if isinstance(split, ColumnSplit) and split.column is not None:
+        yield from _known_before(("split", "column"), [split.column], contract)
+        column = contract.columns.get(split.column)
+        if column is not None and column.group is not None:
+            yield ("split", "column"), f"'{split.column}' is a feature: remove its group from the contract"
 
 
 def _dates_are_dates(split: SplitConfig) -> Iterator[Problem]:
@@ -135,7 +145,17 @@ def _model_fits(model: ModelConfig, data: DataConfig, trusted: Sequence[str]) ->
 
 
 def _linear_fits(baseline: BaselineConfig, data: DataConfig, trusted: Sequence[str]) -> Iterator[Problem]:
-    yield from _estimator(("baseline", "linear"), baseline.linear, data, trusted)
+    faults = list(_estimator(("baseline", "linear"), baseline.linear, data, trusted))
+    yield from faults
+    role = "regressor" if data.task == "regression" else "classifier"
+    block = getattr(baseline.linear, role)
+    grid = baseline.candidates.get(role, {})
+    if grid and not faults:
+        path = ("baseline", "candidates", role)
+        yield from _target(path, block["_target_"], "models", [(path, grid)], trusted=trusted)
+        yield from (
+            ((*path, name), "needs at least one value") for name, values in grid.items() if not values
+        )
 
 
 def _estimator(
@@ -335,6 +355,7 @@ def _known_before(path: tuple[str, ...], used: list[str], contract: Contract) ->
 
 CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _split_has_its_column,
+    _split_column_is_no_feature,
     _dates_are_dates,
     _kpi_fits,
     _calibration_fits,

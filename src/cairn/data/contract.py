@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from pandas.api import types
 
+from cairn.data.load import unread
 from cairn.settings.contract import Column, Contract, Kind
 
 EXAMPLES = 3
@@ -46,7 +47,7 @@ def violations(table: pd.DataFrame, contract: Contract) -> list[Violation]:
         _schema(contract).validate(table, lazy=True)
         found = []
     except pa.errors.SchemaErrors as errors:
-        found = [v for error in errors.schema_errors if (v := _violation(error, table))]
+        found = [v for error in errors.schema_errors if (v := _violation(error, table, contract))]
     return [*found, *_repeated_keys(table, contract)]
 
 
@@ -75,7 +76,7 @@ def _checks(column: Column) -> list[Any]:
     return checks
 
 
-def _violation(error: Any, table: pd.DataFrame) -> Violation | None:
+def _violation(error: Any, table: pd.DataFrame, contract: Contract) -> Violation | None:
     """Translate one pandera error; None for a check that could not run because the kind is wrong as well."""
     reason = error.reason_code.name
     if reason == "COLUMN_NOT_IN_DATAFRAME":
@@ -91,7 +92,16 @@ def _violation(error: Any, table: pd.DataFrame) -> Violation | None:
         return _of_rows(
             column, error.check.name, ~error.check_output.reindex(table.index, fill_value=True), table
         )
-    return Violation(column, f"{error.check.name} but {table[column].dtype}", len(table))
+    return _of_kind(column, error.check.name, table, contract.columns[column])
+
+
+def _of_kind(name: str, rule: str, table: pd.DataFrame, column: Column) -> Violation:
+    """Name the values that are not of the kind of their column; all rows if only the type is wrong."""
+    broken = unread(table[name], column)
+    if not broken.any():
+        return Violation(name, f"{rule} but {table[name].dtype}", len(table))
+    kind = "a number" if column.kind == "numeric" else f"a date ({column.format or 'ISO 8601'})"
+    return _of_rows(name, f"not {kind}", broken, table)
 
 
 def _of_rows(column: str, rule: str, broken: pd.Series, table: pd.DataFrame) -> Violation:

@@ -35,6 +35,8 @@ MARKERS = frozenset(
     | {"NA", "NULL", "NaN", "None", "n/a", "nan", "null"}
 )
 """Texts that mean missing in a file of text, the ones pandas.read_csv takes by default."""
+DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
+"""What Python's readers raise for a file that is cut or damaged."""
 UNREAD = {"_target_", "low_memory", "dtype", "float_precision", "labels"}
 """Options of pandas.read_csv and of read_text that change nothing where all values are text."""
 
@@ -90,7 +92,7 @@ def open_bytes(path: Path) -> Generator[tuple[BinaryIO, BinaryIO]]:
             yield _decompressed(raw, path), raw
     except BrokenPipeError:  # of the output
         raise
-    except (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise UserError(f"{path}: cannot be read: {error}") from error
 
 

@@ -17,8 +17,9 @@ from pandas.api import types
 from cairn.data.delimited import check_records
 from cairn.data.expressions import evaluate
 from cairn.data.tables import exact, read_raw
+from cairn.data.written import as_numbers, numbers_of
 from cairn.errors import UserError
-from cairn.settings.contract import Contract
+from cairn.settings.contract import Column, Contract
 from cairn.settings.data import DataConfig
 from cairn.settings.expressions import names_in
 
@@ -113,12 +114,10 @@ def type_of(values: pd.Series) -> str:
     return "moment" if types.is_datetime64_any_dtype(there) else "text"
 
 
-def with_dates(
-    table: pd.DataFrame, contract: Contract, trained: Mapping[str, Any] | None = None
-) -> pd.DataFrame:
-    """Return the table with the columns that the contract calls datetime parsed as dates.
+def parsed(table: pd.DataFrame, contract: Contract, trained: Mapping[str, Any] | None = None) -> pd.DataFrame:
+    """Return the table with the text of dates, and of numbers with a `decimal`, read as the contract says.
 
-    A column that cannot be parsed is left unchanged and breaks the contract.
+    A column that cannot be read is left unchanged and breaks the contract.
 
     Args:
         table: the rows.
@@ -127,7 +126,11 @@ def with_dates(
     """
     read = {}
     for name, column in contract.columns.items():
-        if column.kind != "datetime" or name not in table.columns:
+        if name not in table.columns:
+            continue
+        if column.decimal is not None and (numbers := as_numbers(table[name], column)) is not None:
+            read[name] = numbers
+        if column.kind != "datetime":
             continue
         if trained and name in trained:
             with suppress(ValueError, OverflowError):
@@ -135,6 +138,18 @@ def with_dates(
         elif (dates := as_dates(table[name], column.format)) is not None:
             read[name] = dates
     return with_columns(table, read)
+
+
+def unread(values: pd.Series, column: Column) -> pd.Series:
+    """Return which texts are not the numbers or dates that the contract says they are."""
+    text = types.is_object_dtype(values) or types.is_string_dtype(values)
+    if not text or column.kind not in ("numeric", "datetime"):
+        return pd.Series(False, index=values.index)
+    if column.kind == "numeric":
+        return numbers_of(values, column).isna() & values.notna()
+    with suppress(ValueError, TypeError, OverflowError):
+        return _to_dates(values, column.format, utc=True, errors="coerce").isna() & values.notna()
+    return values.notna()
 
 
 def as_dates(values: pd.Series, written: str | None) -> pd.Series | None:
@@ -149,7 +164,7 @@ def as_dates(values: pd.Series, written: str | None) -> pd.Series | None:
         return None
     for utc in (False, True):  # offsets that differ from row to row have only UTC in common
         with suppress(ValueError, TypeError, OverflowError):
-            return _parsed(values, written, utc=utc)
+            return _to_dates(values, written, utc=utc)
     return None
 
 
@@ -172,7 +187,7 @@ def as_trained(values: pd.Series, written: str | None, dtype: Any) -> pd.Series:
     text = types.is_object_dtype(values) or types.is_string_dtype(values)
     if not (written in UNITS and text):
         with suppress(ValueError, TypeError, OverflowError):
-            found = _by_clock(_parsed(values, written, utc=True, errors="coerce"), dtype)
+            found = _by_clock(_to_dates(values, written, utc=True, errors="coerce"), dtype)
     left = found.isna() & values.notna()
     if left.any():  # not a date, or no unit of time holds it and the others: one by one
         try:
@@ -189,7 +204,7 @@ def _one(value: Any, written: str | None) -> pd.Series:
         return pd.to_datetime(pd.Series([pd.Timestamp(value)]), utc=True)
     if written in UNITS and isinstance(value, str):
         value = pd.to_numeric(value)  # pandas would read another text as ISO 8601
-    found = _parsed(pd.Series([value]), written, utc=True)
+    found = _to_dates(pd.Series([value]), written, utc=True)
     if found.hasnans:
         raise ValueError(f"{value!r} is not a date")
     return found
@@ -202,7 +217,7 @@ def _by_clock(dates: pd.Series, dtype: Any) -> pd.Series:
     return pd.Series(there.tz_convert(zone).as_unit(unit), dates.index, name=dates.name)
 
 
-def _parsed(
+def _to_dates(
     values: pd.Series, written: str | None, *, utc: bool, errors: Literal["raise", "coerce"] = "raise"
 ) -> pd.Series:
     numbers = types.is_numeric_dtype(values)
@@ -238,7 +253,7 @@ def derived(
             unknown = table[[n for n in names_in(expression) or [] if n in table.columns]].isna().any(axis=1)
             whole = values.astype("boolean") if types.is_bool_dtype(values) else values
             values = whole.mask(unknown) if unknown.any() else values
-        table = with_dates(pd.concat([table, values.rename(name)], axis=1), contract, trained)
+        table = parsed(pd.concat([table, values.rename(name)], axis=1), contract, trained)
     return table
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cairn.data.contract import surviving, violations
-from cairn.data.load import derived, evaluated, with_dates
+from cairn.data.load import derived, evaluated, parsed
 from cairn.errors import UserError
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
@@ -64,7 +64,7 @@ def prepare_table(raw: pd.DataFrame, contract: Contract, data: DataConfig) -> Pr
         UserError: every violation of the contract, an expression that cannot be evaluated, no row left, or a
             target that does not fit the task.
     """
-    table = derived(with_dates(raw, contract), data, contract).reset_index(drop=True)
+    table = derived(parsed(raw, contract), data, contract).reset_index(drop=True)
     cleaned = table.attrs.pop("cleaned", {})
     stop_on_violations(table, contract, data)
     rows, dropped = usable_rows(table, data)

@@ -9,13 +9,16 @@ import pandas as pd
 from cairn.data.drift import distances, summary
 from cairn.data.leakage import Judged, judge, stop_on_leaks
 from cairn.data.tables import row_hashes
-from cairn.errors import UserError
+from cairn.errors import UserError, did_you_mean
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
-from cairn.settings.split import GroupSplit, RandomSplit, SplitConfig, TimeSplit
+from cairn.settings.split import ColumnSplit, GroupSplit, RandomSplit, SplitConfig, TimeSplit
 
 PARTS = ("train", "validation", "test")
 NO_PART = ""
+SHOWN = 5
+PROMISED = {"group": ("rows", "copies", "groups"), "column": ("rows",)}
+"""What no two parts share, by kind of split; rows and copies in other kinds."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,9 @@ def assign_parts(
         case RandomSplit():
             part = _at_random(table, split, data, contract, rng)
         case GroupSplit():
-            part = _by_group(table[_needed(data.group, "group")], split, rng)
+            part = _by_group(table[_needed(data.group, "group")], split.validation, split.test, rng)
+        case ColumnSplit():
+            part = _by_column(table, split, data, contract, rng)
     empty = [name for name in PARTS if not (part == name).any()]
     if empty:
         raise UserError(f"split: {', '.join(empty)} would have no rows; check conf/split against the data")
@@ -156,7 +161,37 @@ def _at_random(
     return _cut(share, split.validation, split.test)[which]
 
 
-def _by_group(group: pd.Series, split: GroupSplit, rng: np.random.Generator) -> np.ndarray:
+def _by_column(
+    table: pd.DataFrame, split: ColumnSplit, data: DataConfig, contract: Contract, rng: np.random.Generator
+) -> np.ndarray:
+    """Assign the rows as their labels say; of train a random share, if no label is of validation."""
+    if split.column not in table:
+        raise UserError(f"split.column: no column '{split.column}'{did_you_mean(str(split.column), table)}")
+    labels = table[split.column]
+    named = {part: getattr(split, f"{part}_labels") for part in PARTS}
+    there = labels.dropna().unique().tolist()
+    for name, wanted in named.items():
+        if missing := [label for label in wanted if label not in there]:
+            near = did_you_mean(str(missing[0]), list(map(str, there)))
+            raise UserError(
+                f"split.{name}_labels: {split.column} has no value {missing[0]!r}{near}; it has"
+                f" {', '.join(map(repr, there[:SHOWN]))}{', …' if len(there) > SHOWN else ''}"
+            )
+    part = np.select([labels.isin(wanted) for wanted in named.values()], PARTS, NO_PART)
+    if not split.validation_labels:
+        train = part == "train"
+        rows = table[train]
+        if data.group is not None:
+            part[train] = _by_group(rows[data.group], split.validation, 0, rng)
+        else:
+            random = RandomSplit.model_construct(
+                kind="random", validation=split.validation, test=0.0, stratify=True, copies_together=True
+            )
+            part[train] = _at_random(rows.drop(columns=labels.name), random, data, contract, rng)
+    return part
+
+
+def _by_group(group: pd.Series, validation: float, test: float, rng: np.random.Generator) -> np.ndarray:
     if group.isna().any():
         raise UserError(f"data.group: {group.name} is missing in {int(group.isna().sum()):,} rows")
     codes, names = pd.factorize(group)
@@ -164,7 +199,7 @@ def _by_group(group: pd.Series, split: GroupSplit, rng: np.random.Generator) -> 
     rows = np.bincount(codes, minlength=len(names))[order]
     middle = np.empty(len(names))
     middle[order] = (np.cumsum(rows) - rows / 2) / len(group)
-    return _cut(middle, split.validation, split.test)[codes]
+    return _cut(middle, validation, test)[codes]
 
 
 def _cut(share: np.ndarray, validation: float, test: float) -> np.ndarray:
@@ -187,6 +222,7 @@ def proof(
     """Return what the parts share, and the rows, target and period of each.
 
     Groups are counted wherever data.group is set, but only a group split promises that no parts share one.
+    Copies are counted for a published split too, which may have them.
 
     Raises:
         UserError: rows, copies or groups in two parts, or a part that begins before an earlier one ends.
@@ -194,14 +230,16 @@ def proof(
     parts = {name: table[part == name] for name in PARTS}
     shared = {"rows": _shared([frame["row_id"] for frame in parts.values()])}
     if not (isinstance(split, RandomSplit) and not split.copies_together):
-        whole = contents(table, contract, data)
+        # A published split gives a copy of a row another label, so the label does not count.
+        compared = table.drop(columns=split.column) if isinstance(split, ColumnSplit) else table
+        whole = contents(compared, contract, data)
         shared["copies"] = _shared([pd.Series(whole[(part == name).to_numpy()]) for name in PARTS])
     if data.group is not None:
         shared["groups"] = _shared([frame[data.group] for frame in parts.values()])
     wrong = [
         f"split: {count:,} {what} are in more than one part"
         for what, count in shared.items()
-        if count and (what != "groups" or isinstance(split, GroupSplit))
+        if count and what in PROMISED.get(split.kind, ("rows", "copies"))
     ]
     if isinstance(split, TimeSplit):
         wrong += _out_of_order(parts, _needed(data.time, "time"))

@@ -9,10 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import feather
 
-from cairn.data.delimited import check_records, written
+from cairn.data.delimited import DAMAGED, check_records, written
 from cairn.errors import UserError
 from cairn.files import replacing
 
+FAULTS = (*DAMAGED, ValueError, TypeError, LookupError, ArithmeticError, NotImplementedError, MemoryError)
+"""What readers raise for content that they cannot read."""
 EXACT = 2**53
 """Up to here float64 holds every whole number."""
 TEXT = {".csv": ",", ".tsv": "\t"}
@@ -26,7 +28,7 @@ def read_raw(source: Path) -> pd.DataFrame:
     """
     readers = {
         ".parquet": lambda path: _exactly(pd.read_parquet(path), pq.read_table, path),
-        ".feather": lambda path: _exactly(pd.read_feather(path), feather.read_table, path),
+        ".feather": _read_feather,
         **{kind: lambda path, sep=sep: read_text(path, sep=sep) for kind, sep in TEXT.items()},
         ".jsonl": _read_json,
     }
@@ -37,11 +39,21 @@ def read_raw(source: Path) -> pd.DataFrame:
         raise UserError(f"data.source: {source}: set data.load, or use one of {', '.join(readers)}")
     try:
         table = readers[extension](source)
-    except (ValueError, OSError) as error:
-        raise UserError(f"data.source: {source} cannot be read: {error}") from error
+        for at, kind in enumerate(table.dtypes):
+            if isinstance(kind, pd.StringDtype):
+                pa.array(table.iloc[:, at].array).validate(full=True)  # Arrow trusts that text is UTF-8
+    except FAULTS as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"data.source: {source} cannot be read: {said}") from error
     # A contract can name neither an index nor a column whose name is not text.
     table = table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
     return table.rename(columns=str)
+
+
+def _read_feather(path: Path) -> pd.DataFrame:
+    # Arrow trusts the offsets and texts of such a file.
+    feather.read_table(path, memory_map=True).validate(full=True)
+    return _exactly(pd.read_feather(path), feather.read_table, path)
 
 
 def _exactly(table: pd.DataFrame, read: Callable[..., pa.Table], path: Path) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from cairn.data.folder import kind_of
 from cairn.errors import UserError
+from cairn.intake.read.convert import convert, is_converted
 from cairn.intake.sql.database import SqlSource, path_of, text_of
 from cairn.intake.sql.snapshot import take_snapshot
 from cairn.intake.update import dvc, unfit_origin
@@ -35,6 +36,7 @@ class Intake:
     # Files that say so to `cairn update`: their text, by their path relative to the root.
     records: dict[str, str] = field(default_factory=dict)
     update: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -71,6 +73,26 @@ def queried(
             {record: text_of(name, source)},
             f"cairn update {name}",
         )
+
+
+@contextmanager
+def opened(path: Path, name: str, sheet: str | None, root: Path) -> Generator[Intake]:
+    """Give a file or folder as it is, or what it is converted to, which exists until the block ends.
+
+    Raises:
+        UserError: see convert.
+    """
+    if not is_converted(path):
+        if sheet is not None:
+            raise UserError(f"--sheet {sheet}: {path.name} is not a workbook")
+        yield Intake(path)
+        return
+    with _scratch(root) as folder:
+        with elapsed(f"reading {path.name}"):
+            made = convert(path, folder, name, sheet)
+        said = "; ".join(made.notes)
+        origin = f"tracked by DVC; made by `cairn new-data`: {said}" if said else TRACKED
+        yield Intake(made.path, origin, notes=made.notes)
 
 
 @contextmanager

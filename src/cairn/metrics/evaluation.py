@@ -206,7 +206,7 @@ class Evaluation(Evaluated):
 
     @property
     def primary_slices(self) -> list[SliceScore]:
-        """The slices in one metric: the primary one, or the first that slices have."""
+        """The slices in the primary metric; in the first that slices have, if an older version wrote them."""
         metrics = [row.metric for row in self.slices]
         chosen = self.primary if self.primary in metrics else next(iter(metrics), None)
         return [row for row in self.slices if row.metric == chosen]
@@ -290,6 +290,8 @@ def evaluate_predictions(
         model=MODEL,
         reference=best,
         min_rows=settings.min_slice_rows,
+        primary=primary,
+        thresholds=cut,
     )
     return Evaluation(
         task=task,

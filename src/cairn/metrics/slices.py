@@ -31,8 +31,12 @@ def slice_scores(
     model: str,
     reference: str,
     min_rows: int,
+    primary: str | None = None,
+    thresholds: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
-    """Compare model with reference in every level of at least `min_rows` rows, by `SLICE_METRICS`.
+    """Compare model with reference in every level of at least `min_rows` rows.
+
+    The metrics are `SLICE_METRICS` and the primary one; thresholds are of binary decisions, by model.
 
     y and predictions are as in `scores.score`; columns has the same n rows, and missing values are a level.
     With blocks, all slices see the same draws.
@@ -43,14 +47,18 @@ def slice_scores(
         difference with the sign of "the model is better", with its interval.
     """
     target = np.asarray(y)
-    names = SLICE_METRICS[task]
+    names = tuple(dict.fromkeys((*SLICE_METRICS[task], *([primary] if primary else []))))
+    cut = {name: (thresholds or {}).get(name, 0.5) for name in (model, reference)}
     pair = {name: np.asarray(predictions[name]) for name in dict.fromkeys((model, reference))}
     found = []
     for column in columns:
         for level, rows in slice_levels(columns[column], min_rows).items():
             part = {name: values[rows] for name, values in pair.items()}
-            draws = bootstrap(task, target[rows], part, resampling.of(rows), metrics=names)
-            values = {name: on_all_rows(task, target[rows], part[name], metrics=names) for name in part}
+            draws = bootstrap(task, target[rows], part, resampling.of(rows), metrics=names, thresholds=cut)
+            values = {
+                name: on_all_rows(task, target[rows], part[name], threshold=cut[name], metrics=names)
+                for name in part
+            }
             mean = np.nan if task == "multiclass" else float(target[rows].mean())
             for name in names:
                 sign = METRICS[name].sign

@@ -1,15 +1,21 @@
 """Baselines: the prior, a smoothed rate per group, a column used as the prediction, a linear model."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
 from cairn.data.predictions import Floats, as_columns
 from cairn.errors import UserError
-from cairn.models.package import Package
+from cairn.metrics.bootstrap import on_all_rows
+from cairn.models.package import Package, target_values
+from cairn.models.recipe import Recipe
 from cairn.settings.baseline import BaselineConfig, ColumnRule, RateRule, Rule
 from cairn.settings.data import Task
+
+Grid = Mapping[str, list[float]]
 
 
 def baseline_table(
@@ -28,6 +34,26 @@ def baseline_table(
             columns |= as_columns(name, prediction, linear.class_names)
         tables.append(pd.DataFrame({"row_id": rows["row_id"], "part": part} | columns))
     return pd.concat(tables, ignore_index=True)
+
+
+def fit_linear(recipe: Recipe, train: pd.DataFrame, validation: pd.DataFrame, grid: Grid) -> Package:
+    """Fit the linear model with the parameters of the grid that predict validation best; {}: as it is."""
+    role = "regressor" if recipe.data.task == "regression" else "classifier"
+    metric = "rmse" if recipe.data.task == "regression" else "log_loss"
+    best, least = None, np.inf
+    names, values = zip(*grid.items(), strict=True) if grid else ((), ())
+    for chosen in product(*values):
+        block = getattr(recipe.model, role) | dict(zip(names, chosen, strict=True))
+        model = recipe.model.model_copy(update={role: block})
+        fitted = replace(recipe, model=model).fit(train)
+        if best is None and not grid:
+            return fitted
+        y = target_values(validation[fitted.target], fitted.task, fitted.classes)
+        loss = on_all_rows(fitted.task, y, fitted.scores(validation), metrics=[metric])[metric]
+        if best is None or loss < least:
+            best, least = fitted, loss
+    assert best is not None, "compose refuses an empty list of values"
+    return best
 
 
 def one_hot(target: pd.Series, task: Task, classes: list[str]) -> Floats:

@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
-from cairn.data.load import derived, with_dates
+from cairn.data.load import derived, parsed
 from cairn.data.predictions import Floats
 from cairn.data.tables import read_table, write_table
 from cairn.errors import UserError
@@ -142,11 +142,15 @@ class Package:
         return np.empty((0, len(self.classes)) if self.task == "multiclass" else 0)
 
     def with_derived(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return the frame with the inputs that data.derive computes, where it lacks them.
+        """Return the frame with numbers that are written as text read, and with what data.derive computes.
+
+        Columns that it has are not computed again.
 
         Raises:
             UserError: an expression that cannot be evaluated on the frame.
         """
+        written = {name: column for name, column in self.raw.columns.items() if column.decimal is not None}
+        frame = parsed(frame, Contract(columns=written)) if written else frame
         needed = {
             name: expression
             for name, expression in self.config.get("data", {}).get("derive", {}).items()
@@ -155,7 +159,7 @@ class Package:
         if not any(name in needed for name in self.features):
             return frame
         data = DataConfig.model_validate(self.config["data"]).model_copy(update={"derive": needed})
-        return derived(with_dates(frame, self.raw, self._dates), data, self.raw, self._dates)
+        return derived(parsed(frame, self.raw, self._dates), data, self.raw, self._dates)
 
     @cached_property
     def _dates(self) -> dict[str, Any]:
@@ -385,8 +389,10 @@ def _is_kind(values: pd.Series, column: Column) -> bool:
     return column.kind == "numeric" or bool(present.isin([0, 1]).all())
 
 
-def class_labels(target: pd.Series, task: Task) -> list[Label]:
+def class_labels(target: pd.Series, task: Task, allowed: Sequence[Label] | None = None) -> list[Label]:
     """List the classes in the order of their codes: sorted, so the event of a binary task is last.
+
+    Several classes have the order in which the contract allows them, if it does.
 
     Labels are as the stage prepare writes them: 0/1 (or False/True) for a binary task, text, integers or
     booleans for multiclass. A regression has none.
@@ -407,7 +413,8 @@ def class_labels(target: pd.Series, task: Task) -> list[Label]:
         )
     if len(found) < 2:
         raise UserError(f"data.target: '{target.name}' has only one class in train: {shown}")
-    return found
+    order = {str(label): at for at, label in enumerate(allowed or [])}
+    return sorted(found, key=lambda label: order[str(label)]) if {*map(str, found)} <= {*order} else found
 
 
 def target_values(target: pd.Series, task: Task, classes: list[Label]) -> NDArray[Any]:

@@ -71,7 +71,8 @@ class Recipe:
         """
         task, target = self.data.task, self.data.target
         if classes is None:
-            classes = class_labels(train[target], task)
+            column = self.contract.columns.get(target)
+            classes = class_labels(train[target], task, column.allowed if column is not None else None)
         y = target_values(train[target], task, classes)
         features = choose_columns(
             train,

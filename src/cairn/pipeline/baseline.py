@@ -4,14 +4,15 @@ reads: data/prepared/contract.json, data/splits/train.parquet, data/splits/valid
     data/splits/test.parquet
 writes: predictions/baseline.parquet
 
-Everything is computed or fitted on train; validation and test are only predicted.
+Everything is computed or fitted on train; validation chooses among baseline.candidates, where there are any.
+Test is only predicted.
 """
 
 from pathlib import Path
 
 from cairn.data.parts import load_prepared
 from cairn.data.tables import read_table, write_table
-from cairn.models.baseline import baseline_table
+from cairn.models.baseline import baseline_table, fit_linear
 from cairn.models.recipe import Recipe
 from cairn.settings.baseline import BaselineConfig
 from cairn.settings.data import DataConfig
@@ -27,7 +28,8 @@ def main(
     """Write every baseline's predictions."""
     prepared = load_prepared()
     recipe = Recipe(prepared.contract, data, features, baseline.linear, CPU, seed, threads)
-    linear = recipe.fit(prepared.train)
+    role = "regressor" if data.task == "regression" else "classifier"
+    linear = fit_linear(recipe, prepared.train, prepared.validation, baseline.candidates.get(role, {}))
     parts = {"validation": prepared.validation, "test": read_table(Path("data/splits/test.parquet"))}
     table = baseline_table(prepared.train, parts, baseline, linear)
     write_table(table, Path("predictions/baseline.parquet"))

@@ -18,14 +18,16 @@ def plan_text(plan: Plan, source: Source) -> str:
         event = True if data.positive is None else data.positive
         lines.append(f"event: {event}: {plan.question.why_positive}")
     lines.append(f"split: {defaults.split.value}: {defaults.split.why}")
+    lines += [f"owner: {data.group}: {plan.owners}"] if plan.owners else []
     lines.append(f"metric: {defaults.primary.value}: {defaults.primary.why}")
     lines.append(f"model: {defaults.model.value}: {defaults.model.why}")
     features = plan.named("feature")
     lines.append(f"features: {len(features)}: {listed(features, MOST_SHOWN)}")
     lines += [
         f"not a feature: {name}: {findings[name].note}"
-        for name in plan.named("idle", "key", "entity")[:MOST_SHOWN]
+        for name in plan.named("split", "entity", "idle", "key")[:MOST_SHOWN]
     ]
     lines += [f"possible leak: {name}: {findings[name].note}" for name in plan.named("suspect")]
+    lines += [f"time: {name}: {findings[name].note}" for name in plan.hourless]
     lines += [f"dropped rows: {why}" for why in plan.drop_why.values()]
     return "\n".join(lines)

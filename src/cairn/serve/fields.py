@@ -16,6 +16,7 @@ import pandas as pd
 
 from cairn.data.delimited import MARKERS
 from cairn.data.load import as_trained
+from cairn.data.written import number_reader
 from cairn.settings.contract import Column
 
 LARGEST = sys.float_info.max
@@ -91,8 +92,10 @@ class Field:
         def from_text(value: Any) -> Read:
             return checked(_parsed(value) if isinstance(value, str) and value not in MARKERS else value)
 
-        as_text = self.column.kind == "datetime" or (
-            self.column.kind == "categorical" and self.type == "text"
+        as_text = (
+            self.column.kind == "datetime"
+            or (self.column.kind == "categorical" and self.type == "text")
+            or self.column.decimal is not None
         )
         return from_text if text and not as_text else checked
 
@@ -120,8 +123,11 @@ def _parsed(text: str) -> Any:
 
 def _number(field: Field) -> Callable[[Any], Read]:
     low, high = field.bounds
+    written = number_reader(field.column) if field.column.decimal is not None else None
 
     def read(value: Any) -> Read:
+        if written and isinstance(value, str) and not math.isnan(number := written(value)):
+            value = number
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None, "is not a number"
         try:

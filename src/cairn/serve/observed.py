@@ -10,9 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cairn.data.load import derived, evaluated, in_plain_types, load, with_columns, with_dates
+from cairn.data.load import derived, evaluated, in_plain_types, load, parsed, with_columns
 from cairn.data.predictions import Floats
 from cairn.data.tables import read_raw, read_table
+from cairn.data.written import numbers_of
 from cairn.errors import UserError, did_you_mean
 from cairn.models.package import Package
 from cairn.monitor.rows import Rows, Targets, broken_rows, join_labels
@@ -91,7 +92,7 @@ def read_rows(
     if options:
         raise UserError(f"--load: {path} holds predictions; only raw rows are read by data.load")
     if kind == "predictions":
-        frame = with_dates(from_text(in_plain_types(read_raw(path)), contract), contract)
+        frame = parsed(from_text(in_plain_types(read_raw(path)), contract), contract)
         scores, named = _scores(frame, package, str(path)), time or data.time
     else:
         frame = _of_log(path)
@@ -130,7 +131,7 @@ def of_raw_rows(
 ) -> Rows:
     """Predict raw rows, and take their targets where they have them; see read_rows."""
     data = DataConfig.model_validate(package.config["data"])
-    frame = with_known_derived(with_dates(raw, contract), data, contract).reset_index(drop=True)
+    frame = with_known_derived(parsed(raw, contract), data, contract).reset_index(drop=True)
     predictor = Predictor(package, "ignore")
     lacking = [column for column in predictor.fields if column not in frame.columns]
     if lacking:
@@ -160,7 +161,8 @@ def from_text(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
         if name in frame.columns and pd.api.types.is_string_dtype(frame[name]):
             values = frame[name].mask(frame[name].isin(MARKERS))
             if column.kind == "numeric":
-                values = pd.to_numeric(values, errors="coerce")
+                plain = column.decimal is None
+                values = pd.to_numeric(values, errors="coerce") if plain else numbers_of(values, column)
             elif column.kind == "boolean":
                 values = values.str.lower().map({"true": True, "false": False, "1": True, "0": False})
             found[name] = values
@@ -240,7 +242,7 @@ def reference_rows(
         return first, second
     if data.load:
         stop_on_untrusted(data.load, trust)
-    raw = with_dates(load(data.model_copy(update={"source": str(root / data.source)})), contract)
+    raw = parsed(load(data.model_copy(update={"source": str(root / data.source)})), contract)
     time = data.time if by_time else None
     first, second = (
         of_raw_rows(_part(raw, read_table(file), time), data.source, package, contract)

@@ -170,7 +170,7 @@ class Predictor:
         """Return the values of a column, as float64 or as objects, and what is wrong with them."""
         read = (self._read_text if text else self._read)[field.name]
         if field.column.kind == "numeric" and not pa.types.is_boolean(values.type):
-            numbers = _as_numbers(values, text)
+            numbers = _as_numbers(values, text and field.column.decimal is None)
             if numbers is not None:
                 doubtful = _doubtful(numbers, field)
                 found = [

@@ -82,6 +82,8 @@ def _types(field: Field) -> list[str]:
         return ["integer"] if (column.format or "").startswith("unix") else ["string"]
     if column.kind == "categorical":
         return ["string"] if field.type == "text" else ["string", "number"]
+    if column.decimal is not None:
+        return ["number", "string"]
     return ["number" if column.kind == "numeric" else "boolean"]
 
 

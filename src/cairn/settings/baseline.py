@@ -47,10 +47,13 @@ class BaselineConfig(Section):
     Attributes:
         rules: the current rules, each a NAME with its kind
         linear: the linear model
+        candidates: for `classifier` and `regressor`, values to try of parameters of the linear model: the
+            one with the lowest log loss (rmse) on validation is used; {}: the linear model as it is
     """
 
     rules: dict[str, Rule]
     linear: ModelConfig
+    candidates: dict[Literal["classifier", "regressor"], dict[str, list[float]]] = Field(default_factory=dict)
 
     @field_validator("rules")
     @classmethod

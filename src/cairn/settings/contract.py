@@ -11,6 +11,7 @@ from cairn.settings.section import Section
 from cairn.settings.yaml_text import read_yaml
 
 Kind = Literal["numeric", "categorical", "boolean", "datetime"]
+Thousands = Literal[".", ",", "'", "’", " "]
 
 
 class Column(Section):
@@ -26,7 +27,10 @@ class Column(Section):
         allowed: all possible values; null: any
         protected: whether the model card compares how the values are treated; for binary tasks
         format: how a datetime is written, such as %d.%m.%Y, unix or unix_ms; null: ISO 8601
-        unit: for documentation
+        decimal: sign before the fraction of numbers that are written as text, such as 1.063,5; null: not text
+        thousands: sign between their thousands, such as . or ' or a blank; null: none
+        accounting: whether negative ones may be written 5- or (5)
+        unit: of a number; where decimal is set, it may stand before or behind each
         description: for documentation
     """
 
@@ -40,6 +44,11 @@ class Column(Section):
     # Left out where it is false, so that older contracts and models keep their bytes.
     protected: bool = Field(default=False, exclude_if=lambda protected: not protected)
     format: str | None = None
+    decimal: Literal[".", ","] | None = Field(default=None, exclude_if=lambda sign: sign is None)
+    thousands: Literal[".", ",", "'", "’", " "] | None = Field(
+        default=None, exclude_if=lambda sign: sign is None
+    )
+    accounting: bool = Field(default=False, exclude_if=lambda accounting: not accounting)
     unit: str = ""
     description: str = ""
 
@@ -61,6 +70,12 @@ class Column(Section):
             raise ValueError("a date cannot be protected: derive a category from it")
         if self.kind != "datetime" and self.format is not None:
             raise ValueError(f"format is for datetime columns, this one is {self.kind}")
+        if self.kind != "numeric" and self.decimal is not None:
+            raise ValueError(f"decimal is for numeric columns, this one is {self.kind}")
+        if self.decimal is None and (self.thousands is not None or self.accounting):
+            raise ValueError("thousands and accounting are for numbers that are written as text: set decimal")
+        if self.decimal is not None and self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both {self.decimal!r}")
         return self
 
 

@@ -79,4 +79,33 @@ class GroupSplit(_Shares):
     kind: Literal["group"]
 
 
-SplitConfig = Annotated[TimeSplit | RandomSplit | GroupSplit, Field(discriminator="kind")]
+class ColumnSplit(Section):
+    """The parts that a column of the table names: a published split, or folds.
+
+    Attributes:
+        kind: the parts are those of a column of the table
+        column: its name; it cannot be a feature
+        train_labels: its values in the rows to train on
+        validation_labels: its values in the rows for model selection and early stopping; []: a random share
+            of train, whole groups if data.group is set
+        test_labels: its values in the rows for the final evaluation only; rows with any other value are in
+            no part
+        validation: share of the training rows, where validation_labels is empty
+    """
+
+    kind: Literal["column"]
+    column: str | None
+    train_labels: list[str | int | bool] = Field(min_length=1)
+    validation_labels: list[str | int | bool]
+    test_labels: list[str | int | bool] = Field(min_length=1)
+    validation: Share
+
+    @model_validator(mode="after")
+    def _labels_are_of_one_part(self) -> "ColumnSplit":
+        labels = [*self.train_labels, *self.validation_labels, *self.test_labels]
+        if twice := [label for at, label in enumerate(labels) if label in labels[:at]]:
+            raise ValueError(f"{twice[0]!r} is a label of more than one part")
+        return self
+
+
+SplitConfig = Annotated[TimeSplit | RandomSplit | GroupSplit | ColumnSplit, Field(discriminator="kind")]

@@ -159,9 +159,10 @@ def evaluation_set(config: Config, prepared: Prepared) -> EvaluationSet:
     """Return the validation rows as models of this config are compared on them."""
     task, rows, target = config.data.task, prepared.validation, config.data.target
     time = rows[config.data.time] if config.data.time else None
+    allowed = prepared.contract.columns[target].allowed
     return EvaluationSet(
         task=task,
-        y=target_values(rows[target], task, class_labels(prepared.train[target], task)),
+        y=target_values(rows[target], task, class_labels(prepared.train[target], task, allowed)),
         blocks=time_blocks(time, config.evaluate.block),
         costs=config.kpi if isinstance(config.kpi, CostKpi) else None,
         resamples=config.evaluate.resamples,

@@ -1,56 +1,31 @@
 """Text that is a number with something around it: a currency, a unit, spaces, a minus behind."""
 
+import math
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import pandas as pd
 from pandas.api import types
 
+from cairn.data.written import BLANK, number_reader
 from cairn.errors import UserError
+from cairn.settings.contract import Column
 
 LOOK = 500
-SPACES = " \u00a0\u202f"
 AMOUNT = re.compile(
-    rf"(?P<open>\()?[-+]?[{SPACES}]*((?P<sign>[$€£¥])|(?P<code>[A-Z]{{3}})[{SPACES}])?[{SPACES}]*[-+]?"
-    rf"(?P<number>\d[\d.,'’{SPACES}]*?)"
-    rf"[{SPACES}]*(?P<unit>[%$€£¥]|[A-Za-zµ°][A-Za-z0-9²³/°]{{0,7}})?(?P<minus>-)?(?P<close>\))?"
+    rf"\(?[-+]?[{BLANK}]*((?P<sign>[$€£¥])|(?P<code>[A-Z]{{3}})[{BLANK}])?[{BLANK}]*[-+]?"
+    rf"(?P<number>\d[\d.,'’{BLANK}]*?)"
+    rf"[{BLANK}]*(?P<unit>[%$€£¥]|[A-Za-zµ°][A-Za-z0-9²³/°]{{0,7}})?-?\)?"
 )
-WAYS = {
-    ".": re.compile(rf"\d{{1,3}}(?:,\d{{3}})+(\.\d+)?|\d{{1,3}}(?:['’{SPACES}]\d{{3}})*(\.\d+)?|\d+(\.\d+)?"),
-    ",": re.compile(rf"\d{{1,3}}(?:\.\d{{3}})+(,\d+)?|\d{{1,3}}(?:['’{SPACES}]\d{{3}})*(,\d+)?|\d+(,\d+)?"),
-}
-"""By decimal sign, how a number may be written."""
+SIGNS = {".": (None, ",", "'", "’", " "), ",": (None, ".", "'", "’", " ")}
+"""By decimal sign, the signs between thousands that go with it."""
 
 
-@dataclass(frozen=True)
-class Amount:
-    """How the numbers of a column are written.
-
-    Attributes:
-        decimal: the decimal sign.
-        unit: what stands before or behind every number; empty for nothing.
-        negative: whether some have a minus behind, or parentheses around them.
-        why: for the user.
-    """
-
-    decimal: str
-    unit: str
-    negative: bool
-    why: str
-
-    def expression(self, name: str) -> str:
-        """Return the pandas expression of the number; it holds no single quote, for the shell."""
-        number = f'{name}.str.replace("[^0-9{self.decimal}-]", "", regex=True)'
-        if self.decimal != ".":
-            number += f'.str.replace("{self.decimal}", ".", regex=False)'
-        if not self.negative:
-            return f'{number}.astype("float64")'
-        sign = f'(1 - 2 * {name}.str.contains("[-(]", regex=True))'
-        return f'{number}.str.replace("-", "", regex=False).astype("float64") * {sign}'
-
-
-def amount_of(values: pd.Series) -> Amount | None:
+def amount_of(values: pd.Series) -> Column | None:
     """Return how a column of text writes numbers; None if it holds something else, or different units.
+
+    Returns:
+        A column with `decimal`, `thousands`, `accounting` and `unit`, by which every value can be read.
 
     Raises:
         UserError: 1.360 may be 1360 or 1.36, and no value tells.
@@ -69,19 +44,27 @@ def amount_of(values: pd.Series) -> Amount | None:
     units = {match["sign"] or match["code"] or match["unit"] or "" for match in matches}
     if len(units) > 1:
         return None
-    (unit,) = units
-    numbers = [match["number"] for match in matches]
-    fits = [sign for sign, way in WAYS.items() if all(way.fullmatch(number) for number in numbers)]
+    accounting = any(match[0].endswith(("-", ")")) for match in matches)
+    plain = Column(kind="numeric", unit=units.pop())
+    ways = [_way(plain, decimal, distinct, accounting=accounting) for decimal in SIGNS]
+    fits = [way for way in ways if way is not None]
     if not fits:
         return None
-    if len(fits) > 1 and (shown := next((number for number in numbers if re.search("[.,]", number)), None)):
-        plain = re.sub("[.,]", "", shown)
+    shown = next((match["number"] for match in matches if re.search("[.,]", match["number"])), None)
+    if len(fits) > 1 and shown is not None:
+        whole = re.sub("[.,]", "", shown)
         raise UserError(
-            f"{values.name}: is {shown} {plain} or {float(plain) / 1000:g}? Write the numbers with a decimal"
+            f"{values.name}: is {shown} {whole} or {float(whole) / 1000:g}? Write the numbers with a decimal"
             " point and no sign between thousands"
         )
-    negative = any(match["minus"] or match["open"] for match in matches)
-    marks = [f"decimal {'comma' if fits[0] == ',' else 'point'}"] if len(fits) == 1 else []
-    marks += [f"unit {unit}"] if unit else []
-    marks += ["a minus behind, or parentheses, for negative numbers"] if negative else []
-    return Amount(fits[0], unit, negative, ", ".join(marks)) if marks else None
+    return fits[0] if shown or fits[0].unit or fits[0].thousands or accounting else None
+
+
+def _way(plain: Column, decimal: str, texts: Iterable[str], *, accounting: bool) -> Column | None:
+    """Return the column with a decimal sign by which all texts are numbers, with the sign of thousands."""
+    for thousands in SIGNS[decimal]:
+        way = plain.model_copy(update={"decimal": decimal, "thousands": thousands, "accounting": accounting})
+        read = number_reader(way)
+        if not any(math.isnan(read(text)) for text in texts):
+            return way
+    return None

@@ -13,9 +13,9 @@ from cairn.intake.draft import names
 from cairn.intake.read.source import unhashable
 from cairn.settings.contract import Column
 
-# entity: its rows stay together; key: identifies a row; idle: of no use to a model;
+# entity: owner of several rows; key: identifies a row; idle: of no use to a model; split: a published split;
 # suspect: looks like a leak; source: the target is derived from it.
-Role = Literal["feature", "target", "time", "entity", "key", "date", "idle", "suspect", "source"]
+Role = Literal["feature", "target", "time", "entity", "key", "date", "idle", "split", "suspect", "source"]
 NEARLY_ALL = 0.9
 FEW_LEVELS = 12
 MANY_LEVELS = 254
@@ -23,6 +23,8 @@ MOSTLY = 0.5
 LOOK = 1_000
 LEVEL_ROWS = 5
 WORDS_OF_TEXT = 5
+WEIGHT_OF_ONE = 0.005
+"""How far the mean of normalized weights may be from 1."""
 
 DATES_READ = 500
 ISO = re.compile(r"\d{4}-\d\d(-\d\d)?([ T]\d\d:?\d\d.*)?|\d{8}T\d{6}.*")
@@ -58,8 +60,11 @@ class Finding:
         return replace(self, role=role, note=note, column=self.column.model_copy(update=column))
 
 
-def look_at(values: pd.Series) -> Finding:
-    """Infer what a column is from its values and its name; the target too."""
+def look_at(values: pd.Series, keep: bool = False) -> Finding:
+    """Infer what a column is from its values and its name; the target too.
+
+    A column to keep is a feature although it looks like the weight of a survey.
+    """
     name, there = str(values.name), values.dropna()
     nullable = len(there) < len(values)
     if unhashable(values):
@@ -71,6 +76,9 @@ def look_at(values: pd.Series) -> Finding:
     distinct = int(there.nunique())
     gaps = f"; missing in {share(1 - len(there) / len(values))}" if nullable and len(there) else ""
     found = _look_at(name, there, distinct, nullable)
+    if names.is_weight(name) is not False and not keep and _is_survey_weight(found, there, distinct):
+        note = f"a survey weight, how many others a row stands for; {found.note}"
+        found = found.changed("idle", note, group=None)
     if distinct == 0 or (distinct == 1 and not nullable):
         said = "no values" if distinct == 0 else f"always {shown(there.iloc[:1])}"
         found = found.changed("idle", f"{said}; carries no information", group=None)
@@ -156,16 +164,23 @@ def _numbers(name: str, there: pd.Series, distinct: int, nullable: bool) -> Find
     if distinct == len(there) and len(there) > FEW_LEVELS and (in_order or names.is_id(name)):
         role: Role = "idle" if nullable else "key"
         return found.changed(role, "a different number in every row", group=None, min=None, max=None)
-    code = names.is_code(name) and distinct > 2
     if names.is_entity(name) and distinct < len(there) and distinct > FEW_LEVELS:
         note = f"{distinct:,} values, {len(there) / distinct:.1f} rows each"
         return found.changed("entity", note, kind="categorical", group=None, min=None, max=None)
-    if code and distinct <= MANY_LEVELS and distinct <= len(there) / 2:
+    if names.is_code(name) and distinct > 2 and distinct <= MANY_LEVELS and distinct <= len(there) / 2:
         note = f"{distinct:,} codes, {low} to {high}; numbers used as labels"
         return found.changed("feature", note, kind="categorical", group="categories", min=None, max=None)
     if names.is_id(name) and distinct > NEARLY_ALL * len(there):
         return found.changed("idle", "a different value in nearly every row", group=None)
     return found
+
+
+def _is_survey_weight(found: Finding, there: pd.Series, distinct: int) -> bool:
+    """Whether numbers are the weights of a survey: positive, and for `weight` alone 1 on average."""
+    if found.role != "feature" or found.column.kind != "numeric" or distinct <= FEW_LEVELS:
+        return False
+    of_one = abs(float(there.mean()) - 1) < WEIGHT_OF_ONE
+    return bool((there > 0).all()) and (of_one or bool(names.is_weight(str(there.name))))
 
 
 def _words(name: str, there: pd.Series, distinct: int, nullable: bool) -> Finding:

@@ -7,7 +7,9 @@ from typing import Any
 import pandas as pd
 
 from cairn.intake.draft.columns import Finding, share
+from cairn.intake.draft.published_split import Published
 from cairn.intake.draft.task import Question
+from cairn.intake.draft.time_columns import can_be_cut, dates_to_cut_at
 
 RARE_EVENT = 0.05
 SMALL = 1_000
@@ -16,7 +18,6 @@ MANY_COPIES = 0.05
 FEW_VALUES = 50
 MOST_SLICES = 3
 SLICE_LEVELS = 12
-RULE_LEVELS = 254
 TEST_SHARE = 0.15
 
 
@@ -33,6 +34,7 @@ class Defaults:
     """Settings of the data set besides the contract and section data."""
 
     split: Default
+    split_values: dict[str, Default]
     model: Default
     primary: Default
     block: Default
@@ -50,6 +52,7 @@ def choose(
     group: str | None,
     alone: Mapping[str, float],
     copies: int,
+    published: Published | None = None,
 ) -> Defaults:
     """Choose the settings of a new data set; `alone` is the score of each feature by itself."""
     rows = len(table)
@@ -60,7 +63,7 @@ def choose(
             for name, finding in findings.items()
             if finding.role == "feature"
             and finding.column.kind in ("categorical", "boolean")
-            and 2 <= finding.distinct <= RULE_LEVELS
+            and finding.distinct >= 2
         ),
         key=lambda name: -alone.get(name, 0.0),
     )
@@ -68,7 +71,8 @@ def choose(
     small = f"gradient boosting for {rows:,} rows: small leaves, a fixed number of trees"
     best = f"a list of averages would predict this; {''.join(categories[:1])} is the most predictive category"
     return Defaults(
-        split=_split(time, group, _alike(rows, findings, copies)),
+        split=_split(time, group, _alike(rows, findings, copies), published),
+        split_values=_labels(published) if published else _cuts(table, time),
         model=Default("hist_gbdt_small", small)
         if rows < SMALL
         else Default("hist_gbdt_general", "gradient boosting before any tuning"),
@@ -89,17 +93,41 @@ def _alike(rows: int, findings: Mapping[str, Finding], copies: int) -> bool:
     return copies > MANY_COPIES * rows and max(values, default=0) <= max(FEW_VALUES, rows * MANY_COPIES)
 
 
-def _split(time: str | None, group: str | None, alike: bool) -> Default:
+def _split(time: str | None, group: str | None, alike: bool, published: Published | None) -> Default:
+    if published is not None:
+        why = f"'{published.column}' is {published.why}; --time '' or --group '' choose another split"
+        return Default("column", why)
     if time is not None:
         return Default(
             "time",
             f"by '{time}': the model is evaluated on later rows than it was trained on, as in production",
         )
     if group is not None:
-        return Default("group", f"values of '{group}' have several rows, which stay in one part")
+        return Default("group", f"the rows of one '{group}' stay in one part")
     if alike:
         return Default("random_rows", "equal rows are different cases: the columns take few values")
     return Default("random", "no column orders the rows in time or groups them")
+
+
+def _labels(published: Published) -> dict[str, Default]:
+    carved = "" if published.labels["validation"] else "; none: a random share of train"
+    parts = {
+        f"{part}_labels": Default(labels, f"its values in {part}{carved if part == 'validation' else ''}")
+        for part, labels in published.labels.items()
+    }
+    return {"column": Default(published.column, "the column that names the part of each row")} | parts
+
+
+def _cuts(table: pd.DataFrame, time: str | None) -> dict[str, Default]:
+    """Return the dates of a time split where the default shares of the rows would leave a part empty."""
+    if time is None or can_be_cut(table[time]):
+        return {}
+    validation, test = dates_to_cut_at(table[time])
+    why = "date; the rows have few different times, so shares of them would leave a part without rows"
+    return {
+        "validation_from": Default(validation, why),
+        "test_from": Default(test, "date; later rows are test"),
+    }
 
 
 def _primary(question: Question) -> Default:

@@ -11,6 +11,21 @@ ENTITIES = re.compile(
     "|player|driver|student|employee|machine|engine|device|sensor|unit|vehicle|tail|tailnum|borrower|speaker"
     "|writer|donor|policyholder|session"
 )
+SHORT_ENTITIES = re.compile(
+    "cust|acct|subj|pat|emp|usr|mbr|hh|hhld|pers|policy|order|invoice|visit|case|group"
+)
+"""Only beside the word id."""
+THINGS = re.compile(
+    "product|item|sku|article|movie|film|book|song|store|shop|branch|station|airport|plane|route|city|town|place"
+    "|country|street|village|airline|supplier|vendor|department|job|occupation"
+)
+"""What has rows again and again: its values are known when the model is used."""
+WEIGHTS = re.compile(
+    "pweights?|pwgts?|fnlwgt|finalweight|(sample|sampling|survey|design|person|household|instance|case|final"
+    "|population|probability|replicate|frequency|analytic|post(strat(ification)?)?)(weights?|wts?|wgts?)"
+    "|(p|per|hh|s|f|d|i)w(gh)?ts?|wgts?|weighting(factor)?"
+)
+WEIGHT = re.compile("weights?|wts?")
 SORTS = re.compile("engine|device|vehicle|family")
 """Without the word id, such a column is a type or size: a product family, an engine's litres."""
 CODES = re.compile(
@@ -60,7 +75,8 @@ def is_entity(name: str) -> bool:
     found = words(name)
     if found and IDS.fullmatch(found[-1]):
         of_a_kind = among(CODES, found[-2:-1]) is not None  # vehicle_model_id is one of models
-        return found in (["id"], ["nr"]) or (among(ENTITIES, found) is not None and not of_a_kind)
+        owner = among(ENTITIES, found) or among(SHORT_ENTITIES, found[:-1])
+        return found in (["id"], ["nr"]) or (owner is not None and not of_a_kind)
     last = among(ENTITIES, found[-1:])
     return 0 < len(found) <= 2 and last is not None and not SORTS.fullmatch(last)
 
@@ -69,6 +85,20 @@ def is_code(name: str) -> bool:
     """Whether whole numbers of this name are likely labels rather than amounts."""
     last = words(name)[-1:]
     return (among(CODES, last) or among(IDS, last)) is not None
+
+
+def is_weight(name: str) -> bool | None:
+    """Whether a name is that of a survey weight; None for weight alone, which may be in kilograms."""
+    found = words(name)
+    if among(WEIGHTS, ["".join(found)]):
+        return True
+    return None if among(WEIGHT, found) and len(found) <= 2 else False
+
+
+def is_thing(name: str) -> bool:
+    """Whether a name suggests a code, or things that have rows again and again: shops, products."""
+    found = [word for word in words(name) if not IDS.fullmatch(word)]
+    return (among(THINGS, found) or among(CODES, found[-1:])) is not None
 
 
 def is_time(name: str) -> bool:

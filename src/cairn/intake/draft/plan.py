@@ -1,22 +1,24 @@
 """From a table and the name of its target to everything that conf/ needs."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pandas as pd
 from pandas.api import types
 from tqdm import tqdm
 
-from cairn.data.load import as_dates, derived, with_columns, with_dates
+from cairn.data.load import as_dates, derived, parsed, with_columns
 from cairn.data.prepare import usable_rows
 from cairn.errors import UserError
-from cairn.intake.draft import names, time_columns
+from cairn.intake.draft import entities, names, published_split, time_columns
 from cairn.intake.draft.amounts import amount_of
-from cairn.intake.draft.columns import Finding, Role, look_at
+from cairn.intake.draft.columns import Finding, Role, look_at, shown
 from cairn.intake.draft.defaults import Defaults, choose
 from cairn.intake.draft.names import free_name, quoted
-from cairn.intake.draft.suspects import suspects
-from cairn.intake.draft.task import Question, Request, ask, target_of
+from cairn.intake.draft.published_split import Published
+from cairn.intake.draft.suspects import happened, suspects
+from cairn.intake.draft.task import Question, Request, ask, in_order, target_of
 from cairn.intake.draft.time_columns import is_short
 from cairn.intake.read.source import Source, unhashable
 from cairn.settings.contract import Column, Contract, Kind
@@ -37,12 +39,22 @@ class Plan:
     defaults: Defaults
     drop_why: dict[str, str]
     copies: int
+    owners: str = ""
+    hourless: tuple[str, ...] = ()
 
     @property
     def contract(self) -> Contract:
         """What the file of data.contract will say."""
         columns = {name: finding.column for name, finding in self.findings.items()}
         return Contract(key=self.named("key")[:1], columns=columns)
+
+    @property
+    def owners_comment(self) -> str:
+        """What the split chosen promises of data.group."""
+        split = self.defaults.split.value
+        if split == "group":
+            return "its rows stay in one part"
+        return f"owner of several rows; a {split} split does not keep them together"
 
     def named(self, *roles: Role) -> list[str]:
         """Return the columns in one of these roles."""
@@ -56,6 +68,7 @@ class _Draft:
     table: pd.DataFrame
     findings: dict[str, Finding]
     derive: dict[str, str | None]
+    hourless: set[str] = field(default_factory=set)
 
     def add(self, expressions: dict[str, str], columns: dict[str, Column]) -> None:
         """Add derived columns to the table."""
@@ -72,9 +85,10 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     """
     target, expression = target_of(request, source.table)
     shown = tqdm(source.table, desc="profiling columns", unit="column", delay=1, leave=False, disable=None)
-    findings = {name: look_at(source.table[name]) for name in shown}
+    findings = {name: look_at(source.table[name], name in request.keep) for name in shown}
     contract = Contract(columns={name: finding.column for name, finding in findings.items()})
-    draft = _Draft(with_dates(source.table, contract), findings, {})
+    draft = _Draft(parsed(source.table, contract), findings, {})
+    _read_numbers(draft)
     blanks = expression is None and _differ_in_blanks(draft.table[target])
     if blanks:
         expression = f"{quoted(target)}.str.strip()"
@@ -82,14 +96,20 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     if expression:
         _derive_target(draft, target, expression)
     _settle_target(draft, target)
-    _add_numbers(draft)
     question = ask(draft.table[target], request.task, request.positive)
+    if question.task == "multiclass":
+        _order_classes(draft, target, source.ordered.get(target))
     if blanks:
         question = replace(question, why=f"{question.why}; blanks around a label do not count")
-    time = _settle_time(draft, request)
-    group = _settle_group(draft, request)
+    published = _settle_published(draft, request, target)
+    late = happened(draft.table, draft.findings, target, question.task)
+    time = _settle_time(draft, request, {n: why for n, why in late.items() if n not in request.keep})
+    # Lists and records cannot be compared.
+    whole = [n for n, f in draft.findings.items() if f.role != "key" and not unhashable(draft.table[n])]
+    copied = draft.table[whole].duplicated()
+    group = _settle_group(draft, request, target, time, copied)
     _add_date_parts(draft, time)
-    drop, drop_why = _left_out(draft.table, target, time, question)
+    drop, drop_why = _left_out(draft.table, target, time, group, question)
     data = DataConfig(
         name=name,
         source=path,
@@ -109,11 +129,19 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     best = max((alone.get(n, 0.0) for n, f in draft.findings.items() if f.role == "feature"), default=0.0)
     bound = min(1.0, max(HONEST, round(best + MARGIN, 3)))
     data = data.model_copy(update={"leakage": data.leakage.model_copy(update={"max_single_score": bound})})
-    # Lists and records cannot be compared.
-    whole = [n for n, f in draft.findings.items() if f.role != "key" and not unhashable(draft.table[n])]
-    copies = int(draft.table[whole].duplicated().sum())
-    defaults = choose(prepared, draft.findings, question, time=time, group=group, alone=alone, copies=copies)
-    return Plan(data, draft.findings, question, defaults, drop_why, copies)
+    copies = int(copied.sum())
+    defaults = choose(
+        prepared,
+        draft.findings,
+        question,
+        time=time,
+        group=group,
+        alone=alone,
+        copies=copies,
+        published=published,
+    )
+    owners = _owners(draft, prepared, data, published) if group is not None else ""
+    return Plan(data, draft.findings, question, defaults, drop_why, copies, owners, tuple(draft.hourless))
 
 
 def _differ_in_blanks(values: pd.Series) -> bool:
@@ -137,29 +165,51 @@ def _settle_target(draft: _Draft, target: str) -> None:
     if found.role == "date":
         number = f"month = {quoted(target)}.dt.month"
         raise UserError(f"{target}: the target cannot be a date; derive a number: --target '{number}'")
-    if amount := amount_of(values):
-        number = f"{number_name(target, draft.table)} = {amount.expression(quoted(target))}"
-        raise UserError(f"{target}: {amount.why}; derive a number: --target '{number}'")
     if unhashable(values):
         raise UserError(f"{target}: the target cannot be lists or records")
     numeric: Kind = "numeric" if types.is_numeric_dtype(values) else "categorical"
     kind: Kind = "boolean" if types.is_bool_dtype(values) else numeric
     column = Column(kind=kind, known="after", nullable=bool(values.isna().any()))
+    if found.column.decimal is not None:
+        column = found.column.model_copy(update={"known": "after", "group": None, "min": None, "max": None})
     draft.findings[target] = Finding(column, "target", found.note, found.distinct)
 
 
-def _settle_time(draft: _Draft, request: Request) -> str | None:
-    """Choose the column of time; make one of year, month and day, or of a clock, where that is needed."""
-    if request.time == "":
+def _order_classes(draft: _Draft, target: str, known: list[Any] | None) -> None:
+    """Let the contract allow the classes in their order, which reports follow."""
+    found = draft.findings[target]
+    labels = draft.table[target].dropna().unique().tolist()
+    if (order := in_order(labels, known)) and all(isinstance(label, str | int) for label in order):
+        note = f"{found.note}; in the order {' < '.join(map(str, order))}"
+        draft.findings[target] = found.changed("target", note, allowed=order)
+
+
+def _settle_published(draft: _Draft, request: Request, target: str) -> Published | None:
+    """Take columns that name parts of the table out of the features; return the one to split by."""
+    found = published_split.find(draft.table, draft.findings, target)
+    for each in found:
+        draft.findings[each.column] = draft.findings[each.column].changed("split", each.why, group=None)
+    asked = request.time is not None or request.group is not None
+    return None if asked or not found else found[0]
+
+
+def _settle_time(draft: _Draft, request: Request, late: dict[str, str]) -> str | None:
+    """Choose the column of time; make one of year, month and day, or of a clock, where that is needed.
+
+    Of the dates in late, which tell when a thing happened, one may order the rows if there is no other.
+    """
+    time = _dated(draft, late) if request.time is None else request.time
+    for name in late.keys() - {time}:
+        draft.findings[name] = draft.findings[name].changed("suspect", late[name], known="after")
+    if time == "":
         return None
-    time = request.time or time_columns.choose_time(draft.table, draft.findings)
     if time is None and (found := time_columns.calendar(draft.table, draft.findings)):
         time = free_name("calendar_date", list(draft.table))
         column = Column(kind="datetime", format=found[1])
         draft.add({time: found[0]}, {time: column})
         draft.findings[time] = Finding(column, "date", f"made of {found[0]}")
         time = time if time_columns.can_be_cut(draft.table[time]) else None
-    written = "unix"
+    written = "%Y" if time is not None and time_columns.is_year(draft.table[time]) else "unix"
     if time is None and (clock := time_columns.as_clock(draft.table, draft.findings)):
         time, written = clock
     if time is None:
@@ -181,22 +231,68 @@ def _settle_time(draft: _Draft, request: Request) -> str | None:
         if name not in request.keep:
             note = f"follows {time}: in less than two years a trend looks like a season"
             draft.findings[name] = draft.findings[name].changed("idle", note, group=None)
-    draft.findings[time] = old.changed("time", f"orders the rows; {old.note}")
+    doubt = f"; {late[time]}, so its hour is not a feature" if time in late else ""
+    draft.findings[time] = old.changed("time", f"orders the rows; {old.note}{doubt}")
+    draft.hourless = {time} & {*late}
     return time
 
 
-def _settle_group(draft: _Draft, request: Request) -> str | None:
+def _dated(draft: _Draft, late: dict[str, str]) -> str | None:
+    others = {name: finding for name, finding in draft.findings.items() if name not in late}
+    choices = (time_columns.choose_time(draft.table, found) for found in (others, draft.findings))
+    return next(filter(None, choices), None)
+
+
+def _settle_group(
+    draft: _Draft, request: Request, target: str, time: str | None, copied: pd.Series
+) -> str | None:
+    """Choose the owner of the rows; its name, the values that tell it too, are not features."""
     if request.group == "":
         return None
-    if request.group is None:
-        entities = [n for n, f in draft.findings.items() if f.role == "entity" and not f.column.nullable]
-        return max(entities, key=lambda name: draft.findings[name].distinct, default=None)
-    old = draft.findings[request.group]
-    if old.column.known == "after" or old.role == "time":
-        raise UserError(f"--group {request.group}: it is the time column, the target or known: after")
-    note = f"its rows stay together, as requested; {old.note}"
-    draft.findings[request.group] = old.changed("entity", note, group=None)
-    return request.group
+    findings, group = draft.findings, request.group
+    if group is None:
+        for name, why in entities.find(draft.table, copied, findings, target).items():
+            if name not in request.keep:
+                note = entities.described(findings[name], len(draft.table), why)
+                changes = {"group": None, "allowed": None, "kind": "categorical", "min": None, "max": None}
+                findings[name] = findings[name].changed("entity", note, **changes)
+        # A time split drops no row for the owner's sake.
+        most = 0.0 if time is not None else entities.MOST_MISSING
+        fit = {
+            n: f for n, f in findings.items() if f.role == "entity" and draft.table[n].isna().mean() <= most
+        }
+        group = entities.coarsest(draft.table, fit)
+        if group is None:
+            return None
+    else:
+        old = findings[group]
+        if old.column.known == "after" or old.role == "time":
+            raise UserError(f"--group {group}: it is the time column, the target or known: after")
+        findings[group] = old.changed("entity", f"the owner of a row, as requested; {old.note}", group=None)
+    for name in entities.siblings(draft.table, findings, group):
+        if name not in request.keep:
+            note = f"one value for each {group}: it names the same owner"
+            findings[name] = findings[name].changed("idle", note, group=None, allowed=None)
+    return group
+
+
+def _owners(draft: _Draft, prepared: pd.DataFrame, data: DataConfig, published: Published | None) -> str:
+    """Say what the split promises of the owners of the rows, and what they and the features predict."""
+    group = str(data.group)
+    values = prepared[group]
+    contract = Contract(columns={name: finding.column for name, finding in draft.findings.items()})
+    worth = entities.worth(prepared, contract, data, group)
+    if published is not None:
+        train, test = (
+            values[prepared[published.column].isin(published.labels[p])] for p in ("train", "test")
+        )
+        part = entities.shown(float(test.isin(train).mean()), group)
+        return f"the published split does not promise to keep its rows together: {part}; {worth}"
+    if data.time is None:
+        part = entities.shown(entities.seen(values), group)
+        return f"in a random split {part}; {worth}; --group '' splits at random"
+    part = entities.shown(entities.seen_later(values, prepared[data.time]), group)
+    return f"a time split does not keep its rows together: {part}; {worth}; --time '' keeps them together"
 
 
 def _add_date_parts(draft: _Draft, time: str | None) -> None:
@@ -206,6 +302,8 @@ def _add_date_parts(draft: _Draft, time: str | None) -> None:
         if dated and names.can_be_quoted(name) and table[name].notna().sum() > 1:
             slug = names.slug(name)
             for word, expression, note, *bounds in _parts(table, name, time):
+                if word == "hour" and name in draft.hourless:
+                    continue
                 new = f"{slug}_number" if slug == word else f"{slug}_{word}"
                 gaps = any(table[each].isna().any() for each in (name, time) if each is not None)
                 limits = dict(zip(("min", "max"), bounds, strict=False))
@@ -216,25 +314,22 @@ def _add_date_parts(draft: _Draft, time: str | None) -> None:
         draft.findings[name] = Finding(column, "feature", note, int(draft.table[name].nunique()))
 
 
-def _add_numbers(draft: _Draft) -> None:
-    """Derive a number from each text column of amounts, see amount_of."""
+def _read_numbers(draft: _Draft) -> None:
+    """Read each text column of amounts as numbers, see amount_of."""
     for name, finding in list(draft.findings.items()):
         text = finding.column.kind == "categorical" and finding.column.known == "before"
-        amount = amount_of(draft.table[name]) if text and names.can_be_quoted(name) else None
+        amount = amount_of(draft.table[name]) if text else None
         if amount:
-            new = number_name(name, draft.table)
-            draft.add({new: amount.expression(quoted(name))}, {})
-            column = Column(
-                kind="numeric", group="numbers", nullable=finding.column.nullable, unit=amount.unit
-            )
-            note = f"{name} as a number: {amount.why}"
-            draft.findings[new] = Finding(column, "feature", note, int(draft.table[new].nunique()))
-            note = f"{new} holds its number"
-            draft.findings[name] = finding.changed("idle", note, group=None, allowed=None)
+            written = shown(draft.table[name].dropna().iloc[:1])
+            draft.table = parsed(draft.table, Contract(columns={name: amount}))
+            found = look_at(draft.table[name])
+            how = {key: getattr(amount, key) for key in ("decimal", "thousands", "accounting", "unit")}
+            note = f"{found.note}; written as {written}"
+            draft.findings[name] = found.changed(found.role, note, **how)
 
 
 def _left_out(
-    table: pd.DataFrame, target: str, time: str | None, question: Question
+    table: pd.DataFrame, target: str, time: str | None, group: str | None, question: Question
 ) -> tuple[dict[str, str | None], dict[str, str]]:
     """Return the rows that cannot be used, as conditions, and why."""
     drop: dict[str, str | None] = {}
@@ -242,6 +337,9 @@ def _left_out(
     if time is not None and table[time].isna().any():
         drop["no_time"] = f"{quoted(time)}.isna()"
         why["no_time"] = f"rows without {time} cannot be ordered"
+    if group is not None and time is None and table[group].isna().any():
+        drop["no_owner"] = f"{quoted(group)}.isna()"
+        why["no_owner"] = f"{int(table[group].isna().sum()):,} without {group} have no owner to stay with"
     if question.rare:
         drop["rare_class"] = f"{quoted(target)} in {list(question.rare)}"
         why["rare_class"] = f"classes with too few rows: {', '.join(map(str, question.rare))}"
@@ -277,8 +375,3 @@ def _parts(table: pd.DataFrame, name: str, time: str | None) -> Iterator[tuple]:
         yield "weekday", f"{plain}.dt.day_of_week", f"weekday of {name}, 0 is Monday", 0.0, 6.0
     if there.dt.hour.nunique() > 1:
         yield "hour", f"{plain}.dt.hour + {plain}.dt.minute / 60", f"hour of {name}", 0.0, 24.0
-
-
-def number_name(name: str, table: pd.DataFrame) -> str:
-    """Return a free name for the number of a text column."""
-    return names.free_name(f"{names.slug(name)}_number", list(table))

@@ -1,6 +1,6 @@
 """Columns that may give the answer away: too good alone, an account of the target, recorded afterwards."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,13 +9,19 @@ from pandas.api import types
 from tqdm import tqdm
 
 from cairn.data.leakage import SUSPICIOUS, measure_of, single_scores, telling_gaps, too_good
-from cairn.intake.draft.columns import share
-from cairn.intake.draft.names import AFTERWARDS, among, plan_of, shared_word, words
-from cairn.settings.contract import Contract
-from cairn.settings.data import DataConfig
+from cairn.intake.draft.columns import Finding, share
+from cairn.intake.draft.names import AFTERWARDS, among, is_plan, plan_of, shared_word, words
+from cairn.settings.contract import Column, Contract
+from cairn.settings.data import DataConfig, Task
 from cairn.settings.expressions import names_in
 
 SAMPLE = 5_000
+CHANCE: dict[Task, float] = {"binary": 0.5, "multiclass": 0.5, "regression": 0.0}
+TELLING_MINUTE = 0.05
+FOUR_SPREADS = 1.6
+"""Four standard deviations of a ROC-AUC by chance, times the root of the rows of the rarer class."""
+MOST_ROUND = 13
+"""A clock has fewer different minutes where all are multiples of five."""
 SEED = 0
 FAR_ABOVE = {"binary": 0.9, "multiclass": 0.9, "regression": 0.85}
 TELLING_GAP = 0.85
@@ -65,6 +71,37 @@ def suspects(
         # A copy of the target hides the numbers that add up to it.
         found |= accounts(sample, [n for n in features if n not in found], contract, data)
     return found | _far_above(sample, [n for n in features if n not in found], alone, contract, data), alone
+
+
+def happened(table: pd.DataFrame, findings: Mapping[str, Finding], target: str, task: Task) -> dict[str, str]:
+    """Name the dates whose minute predicts the target: it tells when a thing happened, not when it was due.
+
+    A plan has round minutes, or any; what comes of it has not decided them.
+    """
+    data = DataConfig(name="", source="", contract="", task=task, target=target)
+    known = table[table[target].notna()]
+    known = known.sample(min(len(known), SAMPLE), random_state=SEED)
+    bound = measure_of(task)
+    least = CHANCE[task] + max(TELLING_MINUTE, FOUR_SPREADS / np.sqrt(_rows_that_count(known[target], task)))
+    found = {}
+    for name, finding in findings.items():
+        if finding.role != "date" or finding.column.known == "after" or is_plan(name):
+            continue
+        minute = known[name].dt.minute
+        if minute.nunique() < MOST_ROUND:
+            continue
+        rows = pd.DataFrame({name: minute.astype("float64"), target: known[target]})
+        contract = Contract(columns={name: Column(kind="numeric")})
+        ((_, score),) = single_scores(rows, [name], contract, data)
+        if score > least:
+            found[name] = (
+                f"its minutes predict the target ({bound} {score:.3f}): when it happened, not a plan"
+            )
+    return found
+
+
+def _rows_that_count(target: pd.Series, task: Task) -> int:
+    return len(target) if task == "regression" else int(target.value_counts().min())
 
 
 def recorded_with(table: pd.DataFrame, found: dict[str, str], features: list[str]) -> dict[str, str]:
@@ -232,10 +269,22 @@ def _adding_up(X: pd.DataFrame, y: np.ndarray) -> list[str]:
     return []
 
 
-def boosted_score(sample: pd.DataFrame, names: list[str], contract: Contract, data: DataConfig) -> float:
-    """Return the cross-validated ROC-AUC or R2 of small boosting on some columns."""
+def boosted_score(
+    sample: pd.DataFrame,
+    names: list[str],
+    contract: Contract,
+    data: DataConfig,
+    groups: pd.Series | None = None,
+) -> float:
+    """Return the cross-validated ROC-AUC or R2 of small boosting on some columns; a group is in one fold."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-    from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
+    from sklearn.model_selection import (
+        GroupKFold,
+        KFold,
+        StratifiedGroupKFold,
+        StratifiedKFold,
+        cross_val_score,
+    )
     from threadpoolctl import threadpool_limits
 
     X = pd.DataFrame({name: _codes(sample[name], contract.columns[name].kind) for name in names})
@@ -244,9 +293,10 @@ def boosted_score(sample: pd.DataFrame, names: list[str], contract: Contract, da
     scoring = {"regression": "r2", "binary": "roc_auc", "multiclass": "roc_auc_ovr"}[data.task]
     boosting = made(max_iter=50, min_samples_leaf=10, random_state=SEED)
     # Shuffled: in a file sorted by shop the second half is of shops that the first has never seen.
-    folds = (KFold if regression else StratifiedKFold)(2, shuffle=True, random_state=SEED)
+    plain, grouped = (KFold, GroupKFold) if regression else (StratifiedKFold, StratifiedGroupKFold)
+    folds: Any = (plain if groups is None else grouped)(2, shuffle=True, random_state=SEED)
     with threadpool_limits(1):  # for so few rows threads only wait for each other
-        scores = cross_val_score(boosting, X, sample[data.target], cv=folds, scoring=scoring)
+        scores = cross_val_score(boosting, X, sample[data.target], groups=groups, cv=folds, scoring=scoring)
     return float(np.nan_to_num(scores).mean())
 
 

@@ -1,6 +1,7 @@
 """The task that a target asks for, and whether the table has enough rows of each class for it."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +25,20 @@ EVENTS = (
     *("default", "sick", "ja", "oui", "si"),
 )
 LONG_TAIL = 10.0
+SCALES = (
+    ("very low", "low", "medium", "high", "very high"),
+    ("low", "moderate", "high"),
+    ("low", "mid", "high"),
+    ("small", "medium", "large"),
+    ("xs", "s", "m", "l", "xl", "xxl"),
+    ("never", "rarely", "sometimes", "often", "always"),
+    ("none", "mild", "moderate", "severe"),
+    ("bad", "poor", "fair", "average", "good", "very good", "excellent"),
+    ("unacc", "acc", "good", "vgood"),
+    ("strongly disagree", "disagree", "neutral", "agree", "strongly agree"),
+    ("first", "second", "third"),
+)
+"""Words of scales, from the least to the most."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +76,7 @@ def ask(target: pd.Series, wanted: Task | None, positive: str | None) -> Questio
     kept = counts[counts >= RARE_CLASS]
     most = kept.sum() >= MOST_OF_THE_ROWS * len(there)
     if task != "regression" and most and len(counts) > len(kept) == 2 and (whole or not numeric):
-        rare = tuple(_plain(value) for value in counts.index[counts < RARE_CLASS])
+        rare = tuple(plain(value) for value in counts.index[counts < RARE_CLASS])
         return replace(_binary(there[there.isin(kept.index)], kept, positive), rare=rare)
     if positive is not None and task != "binary":
         raise UserError(f"--positive {positive}: only a binary task has a positive class; this is {task}")
@@ -94,7 +109,7 @@ def _regression(there: pd.Series, numeric: bool, distinct: int) -> Question:
 
 
 def _binary(there: pd.Series, counts: pd.Series, wanted: str | None) -> Question:
-    labels = [_plain(value) for value in counts.index]
+    labels = [plain(value) for value in counts.index]
     if len(labels) != 2:
         raise UserError(f"{there.name}: a binary task needs two values, not {len(labels)} ({shown(labels)})")
     by_word = {str(label).strip().lower(): label for label in labels}
@@ -122,7 +137,7 @@ def _binary(there: pd.Series, counts: pd.Series, wanted: str | None) -> Question
 
 
 def _multiclass(there: pd.Series, counts: pd.Series) -> Question:
-    rare = tuple(_plain(value) for value in counts.index[counts < RARE_CLASS])
+    rare = tuple(plain(value) for value in counts.index[counts < RARE_CLASS])
     kept = counts[counts >= RARE_CLASS]
     if len(kept) < 2:
         raise UserError(f"{there.name}: almost every value is unique; these are not classes")
@@ -136,12 +151,21 @@ def _multiclass(there: pd.Series, counts: pd.Series) -> Question:
     return Question("multiclass", f"{len(kept)} classes, mostly {shown(kept.index)}", rare=rare)
 
 
+def in_order(labels: Sequence[Any], known: Sequence[Any] | None) -> list[Any] | None:
+    """Return classes from the least to the most, by the order of their file or as words of one scale."""
+    if known is not None:
+        return list(known)
+    plain = {str(label).strip().lower().replace("_", " ").replace("-", " "): label for label in labels}
+    scale = next((scale for scale in SCALES if len(labels) > 2 and {*plain} <= {*scale}), None)
+    return scale and [plain[word] for word in scale if word in plain]
+
+
 def _alike(labels: list[Any]) -> str:
     same = str(labels[0]).lower() == str(labels[1]).lower()
     return f"; {labels[0]} and {labels[1]} differ only in case" if same else ""
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a Python scalar; a whole number stored as a float (beside missing values) becomes an int."""
     value = value.item() if hasattr(value, "item") else value
     return int(value) if isinstance(value, float) and value.is_integer() else value

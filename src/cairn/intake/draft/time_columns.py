@@ -8,6 +8,7 @@ import pandas as pd
 from pandas.api import types
 
 from cairn.data.load import as_dates
+from cairn.errors import UserError
 from cairn.intake.draft import names
 from cairn.intake.draft.columns import Finding, share
 
@@ -58,6 +59,26 @@ def can_be_cut(moments: pd.Series) -> bool:
     return all(earlier < later for earlier, later in pairwise(cuts))
 
 
+def dates_to_cut_at(moments: pd.Series) -> tuple[str, str]:
+    """Return the dates at which validation and test begin, so that the parts are near to the usual shares.
+
+    Raises:
+        UserError: fewer than three different times.
+    """
+    rows = _without_zone(moments.dropna()).value_counts().sort_index()
+    if len(rows) < 3:
+        raise UserError(
+            f"{moments.name}: only {len(rows)} different times; a split by time needs three: choose another"
+            " column with --time, or --time ''"
+        )
+    before = rows.cumsum().shift(fill_value=0) / rows.sum()
+    first = (before.iloc[1:-1] - CUTS[0]).abs().argmin() + 1
+    second = (before.iloc[first + 1 :] - CUTS[1]).abs().argmin() + first + 1
+    plain = all(moment == moment.normalize() for moment in rows.index)
+    form = "%Y-%m-%d" if plain else "%Y-%m-%d %H:%M:%S"
+    return rows.index[first].strftime(form), rows.index[second].strftime(form)
+
+
 def as_clock(table: pd.DataFrame, findings: Mapping[str, Finding]) -> tuple[str, str] | None:
     """Return a column of numbers that counts time, and how they are read as dates.
 
@@ -84,8 +105,17 @@ def as_clock(table: pd.DataFrame, findings: Mapping[str, Finding]) -> tuple[str,
 def _read_as(name: str, values: pd.Series, distinct: int) -> str | None:
     found = names.words(name)
     if found == ["year"] and distinct >= FEWEST_YEARS:
-        return "%Y" if types.is_integer_dtype(values) and values.between(*YEARS).all() else None
+        return "%Y" if is_year(values) else None
     return "unix" if CLOCKS & set(found) and distinct > FEWEST_TICKS else None
+
+
+def is_year(values: pd.Series) -> bool:
+    """Whether a column holds years, by its name and its values."""
+    return (
+        "year" in names.words(str(values.name))
+        and types.is_integer_dtype(values)
+        and bool(values.between(*YEARS).all())
+    )
 
 
 def _is_panel(table: pd.DataFrame, findings: Mapping[str, Finding], time: str) -> bool:
@@ -150,12 +180,13 @@ def counts_of_time(table: pd.DataFrame, findings: Mapping[str, Finding], time: s
         and finding.column.kind == "numeric"
         and not finding.column.nullable
         and (finding.distinct > 2 or "year" in names.words(name))
-        and _follows(table[[time, name]], time, name)
+        and follows(table, time, name)
     ]
 
 
-def _follows(table: pd.DataFrame, time: str, name: str) -> bool:
-    """Whether the column never falls, or never rises, over time; rows of the same time have no order."""
+def follows(table: pd.DataFrame, time: str, name: str) -> bool:
+    """Whether a number never falls, or never rises, over time; rows of the same time have no order."""
+    table = table[[time, name]]
     rising = table.sort_values([time, name])[name]
     falling = table.sort_values([time, name], ascending=[True, False])[name]
     return rising.is_monotonic_increasing or falling.is_monotonic_decreasing

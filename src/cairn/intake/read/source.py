@@ -7,7 +7,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,21 @@ SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 WITH_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+")
 THOUSAND = 3
 NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
+SIGNS = {
+    b"PK\x03\x04": "a .zip archive or an .xlsx workbook",
+    b"\xd0\xcf\x11\xe0": "an .xls workbook, or one with a password",
+    b"\x1f\x8b": "compressed (.gz)",
+    b"BZh": "compressed (.bz2)",
+    b"\xfd7zXZ": "compressed (.xz)",
+    b"\x28\xb5\x2f\xfd": "compressed (.zst)",
+    b"7z\xbc\xaf": "an archive of 7-Zip",
+    b"PAR1": "a .parquet file",
+    b"ARROW1": "a .feather file",
+    b"SQLite format 3": "a database; read it with --sql",
+    b"%PDF": "a PDF",
+}
+"""By the first bytes of a file, what it is."""
+JSON = re.compile(rb"\s*(\{\s*\"|\[\s*[\[{])")
 WEB_PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 
 
@@ -85,10 +100,14 @@ def _start(path: Path, encoding: str | None) -> tuple[str, str]:
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         encoding = "utf-16"
         content = content[: len(content) // 2 * 2]
+    elif sign := next((sign for sign in SIGNS if content.startswith(sign)), None):
+        raise UserError(f"{path}: not a text file, but {SIGNS[sign]}: rename it")
     elif b"\0" in content:
         raise UserError(f"{path}: not a text file")
     elif WEB_PAGE.match(content):
         raise UserError(f"{path}: a web page, not a table")
+    elif JSON.match(content):
+        raise UserError(f"{path}: JSON, not separated text: rename it to .json")
     elif len(content) == LOOK_BYTES:
         content = content[: content.rfind(b"\n") + 1] or content
     try:
@@ -146,6 +165,8 @@ class Source:
     load: dict[str, Any] | None  # data.load; None if the extension is enough
     notes: tuple[str, ...]
     files: tuple[Path, ...] = ()
+    # By column the order that the file gives its categories.
+    ordered: dict[str, list[Any]] = field(default_factory=dict)
 
 
 def open_source(
@@ -180,7 +201,8 @@ def open_source(
     _refuse_empty(path)
     kind = kind_of(path)
     if kind not in WRITTEN:
-        return Source(path, in_plain_types(read_raw(path)), None, (), (path,))
+        raw = read_raw(path)
+        return Source(path, in_plain_types(raw), None, (), (path,), _ordered(raw))
     options, notes = dialect_of(path, separator, encoding)
     table = _read(path, options)
     if _is_total(table, options.get("decimal", ".")):
@@ -202,6 +224,15 @@ def open_source(
     reader = READ_TEXT if "labels" in options else READ_CSV
     load = {"_target_": reader, **options, **_whole(options)} if needed else None
     return Source(path, table, load, tuple(notes), (path,))
+
+
+def _ordered(table: pd.DataFrame) -> dict[str, list[Any]]:
+    dtypes = {str(name): column.dtype for name, column in table.items()}
+    return {
+        name: dtype.categories.tolist()
+        for name, dtype in dtypes.items()
+        if isinstance(dtype, pd.CategoricalDtype) and dtype.ordered
+    }
 
 
 def _open_folder(path: Path, separator: str | None, encoding: str | None, file_column: str | None) -> Source:

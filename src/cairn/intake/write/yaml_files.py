@@ -116,6 +116,7 @@ def _remark(finding: Finding) -> str:
         "idle": "not a feature",
         "key": "not a feature",
         "entity": "not a feature",
+        "split": "not a feature",
         "source": "not a feature",
     }.get(finding.role)
     note = None if finding.role in DESCRIBED else finding.note

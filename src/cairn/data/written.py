@@ -1,0 +1,68 @@
+"""Numbers that are written as text, such as 1.063,50 €: read as the contract of their column says."""
+
+import re
+from collections.abc import Callable
+
+import pandas as pd
+from pandas.api import types
+
+from cairn.settings.contract import Column
+
+BLANK = " \u00a0\u202f"
+MINUS = "\u2212-"
+"""The minus sign and the hyphen."""
+UNREAD = float("nan")
+
+
+def number_reader(column: Column) -> Callable[[str], float]:
+    """Return the function that reads a text as a number; NaN if it is not one.
+
+    The sign is before the number, or behind it in accounting. The unit may be on either side.
+    """
+    decimal = re.escape(column.decimal or ".")
+    between = f"[{BLANK}]" if column.thousands == " " else re.escape(column.thousands or "")
+    digits = rf"\d{{1,3}}(?:{between}\d{{3}})+|\d+" if column.thousands else r"\d+"
+    number = rf"(?:{digits})(?:{decimal}\d*)?(?:[eE][-+]?\d+)?|{decimal}\d+"
+    sign, unit = rf"[+{MINUS}]?[{BLANK}]*", rf"(?:{re.escape(column.unit)}[{BLANK}]*)?"
+    plain = rf"(?P<sign>{sign}{unit}{sign})(?P<number>{number})[{BLANK}]*{unit}"
+    behind = rf"(?P<minus>[{MINUS}][{BLANK}]*)?" if column.accounting else "(?P<minus>(?!))?"
+    pattern = re.compile(rf"[{BLANK}]*{plain}{behind}")
+
+    def read(text: str) -> float:
+        text = text.strip()
+        negative = column.accounting and text.startswith("(") and text.endswith(")")
+        match = pattern.fullmatch(text[1:-1] if negative else text)
+        if match is None:
+            return UNREAD
+        found = match["number"]
+        if column.thousands:
+            found = re.sub(between, "", found)
+        value = float(found.replace(column.decimal or ".", "."))
+        signs = sum(match["sign"].count(each) for each in MINUS) + bool(match["minus"]) + negative
+        return UNREAD if signs > 1 else -value if signs else value
+
+    return read
+
+
+def numbers_of(values: pd.Series, column: Column) -> pd.Series:
+    """Return a column of text as float64; NaN where a text is missing or not a number.
+
+    Values that are numbers already stay what they are.
+    """
+    codes, distinct = pd.factorize(values)
+    read = number_reader(column)
+    numbers = [read(value) if isinstance(value, str) else _as_number(value) for value in distinct]
+    found = pd.Series([*numbers, UNREAD], dtype="float64").array.take(codes)
+    return pd.Series(found, index=values.index, name=values.name)
+
+
+def _as_number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else UNREAD
+
+
+def as_numbers(values: pd.Series, column: Column) -> pd.Series | None:
+    """Return a column of text as float64; None where it is numbers already or one text is not a number."""
+    if types.is_numeric_dtype(values):
+        return None
+    found = numbers_of(values, column)
+    return None if (found.isna() & values.notna()).any() else found
