@@ -140,5 +140,5 @@ def _span(option: str, text: str | None) -> "timedelta | None":
 
     span = span_of(text or "")
     if text is not None and span is None:
-        raise UserError(f"{option}: '{text}' is no span such as 12h or 28D")
+        raise UserError(f"{option}: '{text}' is not a duration such as 12h or 28D")
     return span
