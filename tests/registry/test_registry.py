@@ -20,10 +20,11 @@ from cairn.experiments.history import MODEL, History
 from cairn.experiments.versions import ARTIFACT, read_registry
 from cairn.registry.listing import Listed
 from cairn.registry.promotion import plan_promotion
-from cairn.registry.record import Headline, decide
+from cairn.registry.record import Headline
 from cairn.registry.tags import publish
 from cairn.report.registry import message, models_table
 from cairn.studies.compare.comparison import compare
+from cairn.studies.retrain.record import Parts, Period, Retrained
 
 WEAK, FAIR, GOOD, LIKE_GOOD = 1, 20, 60, 80
 """Trees of the models; the last two do not differ by more than chance."""
@@ -216,12 +217,32 @@ def test_the_table_of_tasks_with_different_metrics_has_80_columns_too():
         assert max(map(len, models_table([one]))) <= 80
 
 
-@pytest.mark.parametrize(
-    ("outcome", "decision"),
-    [("better", "promote"), ("worse", "keep"), ("same", "keep"), ("unclear", "undecided")],
-)
-def test_a_challenger_has_to_be_better(outcome, decision):
-    assert decide(outcome) == decision
+def test_a_retraining_of_the_same_two_models_decides_instead_of_validation(toy, commits, command):
+    command(toy, "promote", commits[WEAK], "--stage", "prod")
+    history, pair = History(toy.path), (commits[WEAK], commits[GOOD])
+    period = Period(rows=1, first="2024-01-01", last="2024-01-02")
+    parts = Parts(train=period, validation=period, test=period)
+    found = Retrained(
+        verdict="keep",
+        experiment="retrain-1",
+        model="toy",
+        window="expanding",
+        overrides=[],
+        champion=parts,
+        challenger=parts,
+        models=[history.digest(history.resolve(name), MODEL) for name in pair],
+        already_tested=0,
+        min_gain=0.5,
+        comparison=compare(toy.path, pair, part="test"),
+    )
+    (toy.path / "found.json").write_text(found.model_dump_json(), encoding="utf-8")
+    toy.git("update-ref", "refs/cairn/retrain/retrain-1", toy.git("hash-object", "-w", "found.json").strip())
+    plan = plan_promotion(toy.path, read_registry(toy.path), commits[GOOD], "prod")
+    assert plan.is_refused and (plan.decision, plan.comparison.part) == ("keep", "test")
+    plan = plan_promotion(toy.path, read_registry(toy.path), commits[GOOD], "prod", decides="log_loss")
+    assert plan.comparison.part == "validation"
+    plan = plan_promotion(toy.path, read_registry(toy.path), commits[FAIR], "prod")
+    assert (plan.decision, plan.comparison.part) == ("promote", "validation")
 
 
 def test_two_promotions_in_one_clone_do_not_overwrite_each_other(toy, commits, command):

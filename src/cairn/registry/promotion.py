@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from cairn.errors import UserError
-from cairn.experiments.history import SETTINGS, History, Revision
+from cairn.experiments.history import MODEL, SETTINGS, History, Revision
 from cairn.experiments.refs import git, uncommitted
 from cairn.experiments.versions import ARTIFACT, Registry, Tag, is_shallow, numbers
+from cairn.metrics.paired import Decision, decision
 from cairn.registry.integrity import damaged, model_of
-from cairn.registry.record import Decision, Record, compared, decide, facts
+from cairn.registry.record import Record, compared, facts
 from cairn.registry.tags import Draft, author
 from cairn.studies.compare.comparison import Comparison, compare
+from cairn.studies.retrain.retraining import tries
 
 PART = "validation"
 """A promotion chooses between two models, and nothing is chosen by its score on test."""
@@ -86,12 +88,16 @@ def plan_promotion(
     current = registry.current(stage)
     before = registry.named(current) if current else None
     other = current if current and current.commit != commit else None
-    comparison, obstacle = _compare(root, registry, other, name, decides) if other else (None, "")
-    decision = decide(comparison.candidates[0].outcome) if comparison else None
+    comparison, verdict, obstacle = None, None, ""
+    if other is not None:
+        try:
+            comparison, verdict = _compare(root, registry, other, Revision(name, commit), decides)
+        except UserError as error:
+            obstacle = str(error)
     version = registry.version_of(commit)
     person, at = author(root, registry)
     drafts: list[Draft] = []
-    if current is None or (other and (force or decision == "promote")):
+    if current is None or (other and (force or verdict == "promote")):
         known = _known(root, history, Revision(name, commit), person, at, on_remote=on_remote)
         if version is None and commit in registry.deregistered:
             old = registry.deregistered[commit]
@@ -108,14 +114,18 @@ def plan_promotion(
             stage=stage,
             replaces=before,
             reason=reason,
-            forced=other is not None and decision != "promote",
-            comparison=compared(comparison, str(before), other.commit) if comparison and other else None,
+            forced=other is not None and verdict != "promote",
+            comparison=(
+                compared(comparison, verdict, str(before), other.commit)
+                if comparison and verdict and other
+                else None
+            ),
             **known,
         )
         drafts.append(Draft(_next_tag(registry, stage), record))
     called = version or commit[:7]
     back = _rollback_from(registry, stage, called)
-    return Plan(stage, called, commit, before, comparison, decision, obstacle, back, drafts, at)
+    return Plan(stage, called, commit, before, comparison, verdict, obstacle, back, drafts, at)
 
 
 def plan_rollback(
@@ -193,16 +203,23 @@ def _stop_if_shallow(root: Path) -> None:
 
 
 def _compare(
-    root: Path, registry: Registry, current: Tag, name: str, decides: str | None
-) -> tuple[Comparison | None, str]:
-    """Compare with the current model; return the comparison, or why there is none."""
+    root: Path, registry: Registry, current: Tag, candidate: Revision, decides: str | None
+) -> tuple[Comparison, Decision]:
+    """Compare with the current model: as `cairn retrain` did, on the newest rows, or else on validation.
+
+    Raises:
+        UserError: they cannot be compared.
+    """
+    history = History(root)
+    models = model_of(history, current.commit, current.name).oid, history.digest(candidate, MODEL)
+    for found in reversed(tries(root)):
+        if found.models == models and decides in (None, found.comparison.decides):
+            return found.comparison, found.verdict
     version = registry.version_of(current.commit)
     reference = f"{ARTIFACT}@{version}" if version else current.name
-    candidate = name[:12] if HASH.fullmatch(name) else name
-    try:
-        return compare(root, [reference, candidate], part=PART, decides=decides), ""
-    except UserError as error:
-        return None, str(error)
+    name = candidate.name[:12] if HASH.fullmatch(candidate.name) else candidate.name
+    found = compare(root, [reference, name], part=PART, decides=decides)
+    return found, decision(found.candidates[0].differences, found.decides, found.level)
 
 
 def _rollback_from(registry: Registry, stage: str, version: str) -> Tag | None:

@@ -7,20 +7,13 @@ from cairn.data.records import rounded
 from cairn.experiments.history import MODEL, SETTINGS, TABLE, History, MissingOutputError, Revision
 from cairn.experiments.versions import ARTIFACT
 from cairn.metrics.evaluation import Evaluation, Frozen, Number, Score
+from cairn.metrics.paired import Decision
 from cairn.settings.search import SAVING
 from cairn.settings.yaml_text import parse_yaml
 from cairn.studies.compare.comparison import Comparison
 from cairn.studies.compare.evidence import RECORD
 
 COPIED = ("part", "decides", "rows", "units", "block", "confidence", "resamples", "seed")
-Decision = Literal["promote", "keep", "undecided"]
-
-
-def decide(outcome: Literal["better", "worse", "unclear", "same"]) -> Decision:
-    """Return what becomes of a challenger, by the outcome of the paired comparison with the current model."""
-    if outcome == "better":
-        return "promote"
-    return "undecided" if outcome == "unclear" else "keep"
 
 
 class Quantity(Frozen):
@@ -103,7 +96,7 @@ class Record(Frozen):
     config: dict[str, Any]
 
 
-def compared(comparison: Comparison, version: str, commit: str) -> Compared:
+def compared(comparison: Comparison, decision: Decision, version: str, commit: str) -> Compared:
     """Return what is kept of a comparison of one candidate with the current model."""
     (candidate,) = comparison.candidates
     quantities = {
@@ -115,7 +108,7 @@ def compared(comparison: Comparison, version: str, commit: str) -> Compared:
         with_version=version,
         with_commit=commit,
         outcome=candidate.outcome,
-        decision=decide(candidate.outcome),
+        decision=decision,
         quantities=quantities,
         **{name: getattr(comparison, name) for name in COPIED},
     )

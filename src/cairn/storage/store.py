@@ -137,7 +137,7 @@ class Store:
         from asyncssh import Error
         from fsspec.asyn import sync
 
-        fs = self.odb.fs.fs
+        fs: Any = self.odb.fs.fs
         paths = "\0".join(stored.path for stored in files)
         try:
             done = sync(fs.loop, fs.client.run, "xargs -0 md5sum", input=paths, errors="replace")

@@ -9,13 +9,16 @@ from cairn.studies.retrain.retraining import Plan
 
 TONES = {"promote": "better", "keep": "worse", "undecided": "unclear"}
 NEXT = {
-    "promote": "Next: `cairn promote {name}`; or the same command with --apply, which brings it into the"
-    " workspace.",
+    "promote": "Next: `cairn promote {name} --stage prod`; or the same command with --apply, which brings it"
+    " into the workspace.",
     "keep": "Next: nothing, the champion stays.",
     "undecided": "Next: wait for newer rows; until then the champion stays.",
 }
 
-APPLIED = "Applied to the workspace, its windows to conf/. Next: `git commit`, then `cairn promote HEAD`."
+APPLIED = (
+    "Applied to the workspace, its windows to conf/. Next: `git commit`, then"
+    " `cairn promote HEAD --stage prod`."
+)
 
 
 def plan_lines(plan: Plan) -> list[str]:

@@ -35,6 +35,7 @@ class Retrained(Frozen):
         model: data.name.
         overrides: of conf/, with which the challenger was trained.
         champion, challenger: the parts of each; test of the challenger are the held-out rows.
+        models: hash of the folder of the champion's and of the challenger's model, as dvc.lock has it.
         already_tested: how many of these rows the champion was tested on.
         min_gain: in the deciding quantity, which the whole interval must exceed.
         comparison: the champion is its reference, the challenger its only candidate.
@@ -50,6 +51,7 @@ class Retrained(Frozen):
     overrides: list[str]
     champion: Parts
     challenger: Parts
+    models: tuple[str, str]
     already_tested: int
     min_gain: float
     comparison: Comparison

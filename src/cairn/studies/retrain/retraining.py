@@ -259,6 +259,7 @@ def _compared(root: Path, plan: Plan, challenger: Revision) -> Retrained:
         overrides=list(plan.job.overrides),
         champion=parts_of(json.loads(history.text(plan.champion, SPLIT) or "")),
         challenger=parts_of(json.loads(history.text(challenger, SPLIT) or "")),
+        models=(history.digest(plan.champion, MODEL_FOLDER), history.digest(challenger, MODEL_FOLDER)),
         already_tested=int((rows[plan.config.data.time] <= plan.seen.windows.last).sum()),
         min_gain=plan.request.min_gain,
         comparison=comparison,
