@@ -139,7 +139,8 @@ def test_a_revision_has_many_names(toy, commits, command, monkeypatch):
     toy.git("tag", "light", commits[FAIR])
     assert command(toy, "promote", "light", "--stage", "staging")[0] == 0
     assert command(toy, "promote", "tuned", "--stage", "staging")[0] == 0
-    assert command(toy, "promote", "v0.0.2", "--stage", "prod")[0] == 0
+    assert command(toy, "promote", "v1", "--stage", "prod")[0] == 0
+    assert command(toy, "promote", "@staging", "--stage", "prod")[0] == 0
     resolved = {
         name: History(toy.path).resolve(name).commit for name in ("@prod", "@staging", "v1", "v0.0.2")
     }

@@ -14,7 +14,9 @@ REFUSED = 3
 
 
 def main(
-    revision: str = Argument(..., metavar="REV", help="Commit, tag, branch, DVC experiment or version"),
+    revision: str = Argument(
+        ..., metavar="REV", help="Commit, tag, branch, DVC experiment, version or @STAGE"
+    ),
     *,
     stage: Literal["prod", "staging"] = Option(..., help="Stage to put the model into"),
     decide_by: DecideBy = None,
@@ -33,7 +35,7 @@ def main(
 
     Examples:
       cairn promote HEAD --stage staging
-      cairn promote v0.0.2 --stage prod --push
+      cairn promote @staging --stage prod --push
       cairn promote HEAD --stage prod --force --reason "the old one leaks"
     """
     if force and not reason:
