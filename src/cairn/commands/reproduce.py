@@ -1,6 +1,7 @@
 """`cairn reproduce`."""
 
 import json
+import signal
 import sys
 import time
 from contextlib import ExitStack
@@ -61,6 +62,8 @@ def main(
     overrides = [*([f"experiment={experiment}"] if experiment else []), *(settings or [])]
     asked = Asked(History(root).resolve(revision), tuple(overrides), environment, remote, keep)
     before = _environment(user_folder() / earlier) if earlier else None
+    # As Ctrl-C: the stages end and the folder is removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     progress = _Progress()
     try:
         done = reproduce(root, asked, progress.step, progress.stage)

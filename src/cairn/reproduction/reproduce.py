@@ -119,6 +119,8 @@ def reproduce(
         seconds, succeeded = run_pipeline(place, python, asked.settings, begin)
         here = Tree(place.repository, None)
         found = _considered(stages_of(here), seconds)
+        if not succeeded:  # the last stage; the lock of another folder is that of the commit
+            found = {name: one for name, one in found.items() if one.is_main or name != list(seconds)[-1]}
         record, recorded = _record(root, commit, asked, here)
         recorded = _considered(recorded, seconds)
         if succeeded:  # a stage of the record that dvc.yaml does not have any more
