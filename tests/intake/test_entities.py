@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from drafts import ROOT, planned, proven, visits
+from drafts import ROOT, planned, visits
 
 from cairn.intake.draft.entities import more_even_than_draws
 
@@ -40,7 +40,7 @@ OWNERS = {
 def test_a_key_that_repeats_evenly_is_an_owner_whatever_its_name(kind, as_text):
     owner = OWNERS[kind]
     column = [f"k{i * 7919 % 99991}" for i in owner] if as_text else owner * 17 + 3
-    plan = (proven if kind == "pairs" else planned)(plain(chiffre=column), "y")
+    plan = planned(plain(chiffre=column), "y")
     assert (plan.data.group, plan.defaults.split.value) == ("chiffre", "group")
     assert plan.findings["chiffre"].column.group is None
     assert "of a row in train; alone it reaches ROC-AUC 0." in plan.owners and "by row and" in plan.owners
