@@ -70,6 +70,19 @@ def test_dry_shows_every_file_and_writes_none(folder, capsys):
     assert everything(folder) == before
 
 
+def test_a_converted_file_is_named_beside_the_source_and_leaves_nothing_behind(folder, capsys):
+    wine().to_json(folder / "wine.json", orient="records")
+    (folder / "bad.json").write_text("{}", encoding="utf-8")
+    before = everything(folder)
+    run("new-data", str(folder / "wine.json"), "--target", "target", "--dry")
+    said = capsys.readouterr().out
+    assert "read: 178 records of wine.json" in said
+    assert "source: data/raw/wine.jsonl # tracked by DVC; made by `cairn new-data`: 178 records" in said
+    with pytest.raises(UserError, match=r"bad\.json: holds no list of records"):
+        run("new-data", str(folder / "bad.json"), "--target", "target")
+    assert everything(folder) == before
+
+
 def test_nothing_is_left_behind_where_dvc_refuses(folder):
     wine().to_csv(folder / "wine.csv", index=False)
     before = everything(folder)

@@ -25,7 +25,7 @@ from cairn.data.predictions import Floats
 from cairn.data.tables import read_table, write_table
 from cairn.errors import UserError
 from cairn.files import flush
-from cairn.models.record import FORMAT, RECORD, Label, Record, read_record, text_of
+from cairn.models.record import FORMAT, RECORD, Label, Record, in_alphabet, read_record, text_of
 from cairn.models.trust import is_trusted, skops_io
 from cairn.settings.contract import Column, Contract
 from cairn.settings.data import DataConfig, Task
@@ -376,6 +376,7 @@ def _record(package: Package) -> dict[str, Any]:
         "threshold": package.threshold,
         "config": package.config,
         "versions": package.versions,
+        **({} if package.classes == in_alphabet(package.classes) else {"class_order": package.classes}),
     }
 
 
@@ -402,9 +403,7 @@ def class_labels(target: pd.Series, task: Task, allowed: Sequence[Label] | None 
     """
     if task == "regression":
         return []
-    found = sorted(
-        {_label(value) for value in target.dropna().unique()}, key=lambda label: (str(type(label)), label)
-    )
+    found = in_alphabet({_label(value) for value in target.dropna().unique()})
     shown = ", ".join(map(repr, found[:5]))
     if task == "binary" and found not in ([False, True], [0, 1]):
         raise UserError(

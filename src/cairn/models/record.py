@@ -5,7 +5,7 @@ The hashes show damage and edits by hand. They are no signature: who can write t
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +20,11 @@ from cairn.settings.section import Section
 Label = str | int | bool
 RECORD, HASHES = "package.json", "sha256"
 FORMAT = 1
+
+
+def in_alphabet(classes: Iterable[Label]) -> list[Label]:
+    """Return labels sorted, those of one type together."""
+    return sorted(classes, key=lambda label: (str(type(label)), label))
 
 
 class Record(Section):
@@ -38,6 +43,7 @@ class Record(Section):
         threshold: a binary decision is positive where the probability is above it
         config: the sections it was made with
         versions: of the libraries that fitted it
+        class_order: the classes again, where the contract orders them and not the alphabet
         sha256: by file of the folder; of the record itself without this key; none in an older model
     """
 
@@ -54,6 +60,7 @@ class Record(Section):
     config: dict[str, Any]
     versions: dict[str, str]
     sha256: dict[str, str] | None = None
+    class_order: list[Label] | None = None
 
     @model_validator(mode="after")
     def _belongs_together(self) -> "Record":
@@ -61,7 +68,7 @@ class Record(Section):
             raise ValueError("features and inputs name other columns")
         if sorted(self.raw_order) != sorted(self.raw):
             raise ValueError("raw_order and raw name other columns")
-        in_order = sorted(self.classes, key=lambda label: (str(type(label)), label))
+        in_order = self.class_order or in_alphabet(self.classes)
         if in_order != self.classes or len(set(map(repr, self.classes))) != len(self.classes):
             raise ValueError(f"classes are not in the order of their codes: {self.classes}")
         fits = {"binary": len(self.classes) == 2, "multiclass": len(self.classes) > 1, "regression": True}
