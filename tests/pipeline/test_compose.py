@@ -17,7 +17,11 @@ CONF = ROOT / "conf"
 FILES = sorted(path.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml"))
 GROUPS = sorted({Path(name).parent.as_posix() for name in FILES} - {".", "contract"})
 OPTIONS = [(group, option) for group in GROUPS for option in options(CONF, group)]
-COMPANIONS = {("split", "group"): ["data.group=carrier"], ("model", "svr"): ["data=flights_delay"]}
+COMPANIONS = {
+    ("split", "group"): ["data.group=carrier"],
+    ("split", "column"): ["split.column=sched_dep_local"],
+    ("model", "svr"): ["data=flights_delay"],
+}
 KEY = re.compile(r"\s*(- )?(override )?/?[\w@./]+:( |$)")
 
 
