@@ -66,6 +66,13 @@ def test_a_time_split_cuts_at_its_dates():
     assert (part != "").all()
 
 
+def test_the_dates_of_a_time_split_are_by_the_clock_of_the_column():
+    table = made().assign(at=lambda t: t["at"].dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo"))
+    _, by = parts(table, TIME.model_copy(update={"train_from": "2020-01-03", "test_until": "2020-04-20"}))
+    cut = pd.Timestamp("2020-03-01", tz="Asia/Tokyo")
+    assert by["train"]["at"].max() < cut <= by["validation"]["at"].min()
+
+
 def test_a_gap_empties_the_time_before_each_later_part():
     split = TIME.model_copy(update={"gap": "3D"})
     part, by = parts(made(), split)

@@ -124,12 +124,14 @@ def _by_time(time: pd.Series, split: TimeSplit) -> np.ndarray:
     ordered = time.sort_values(ignore_index=True)
 
     def moment(value: str | float) -> Any:
-        return pd.Timestamp(value) if isinstance(value, str) else ordered.iloc[int(value * len(ordered))]
+        if isinstance(value, str):  # a date of the settings is by the clock of the column
+            return pd.Timestamp(value, tz=time.dt.tz)
+        return ordered.iloc[int(value * len(ordered))]
 
     first, second = moment(split.validation_from), moment(split.test_from)
     gap = pd.Timedelta(split.gap)
-    inside = (time >= pd.Timestamp(split.train_from)) if split.train_from else time.notna()
-    inside &= (time < pd.Timestamp(split.test_until)) if split.test_until else True
+    inside = (time >= moment(split.train_from)) if split.train_from else time.notna()
+    inside &= (time < moment(split.test_until)) if split.test_until else True
     return np.select(
         [
             inside & (time < first - gap),

@@ -65,7 +65,7 @@ def dates_to_cut_at(moments: pd.Series) -> tuple[str, str]:
     Raises:
         UserError: fewer than three different times.
     """
-    rows = _without_zone(moments.dropna()).value_counts().sort_index()
+    rows = moments.dropna().dt.tz_localize(None).value_counts().sort_index()
     if len(rows) < 3:
         raise UserError(
             f"{moments.name}: only {len(rows)} different times; a split by time needs three: choose another"
