@@ -47,6 +47,7 @@ def test_a_text_is_the_number_that_its_contract_says(text, value):
         "5)",
         "x",
         "1e",
+        "0.500",
         "1 063",
     ],
 )
@@ -101,6 +102,12 @@ def test_values_that_cannot_be_read_are_counted_and_named_by_their_rows():
         "at": ("not a date (%d.%m.%Y)", 1, ("row 2 (soon)",)),
         "size": ("not a number", 1, ("row 3 (large)",)),
     }
+
+
+def test_lists_in_a_column_of_numbers_are_named():
+    contract = Contract(columns={"size": Column(kind="numeric")})
+    (found,) = violations(pd.DataFrame({"size": [1.0, [2], "3"]}), contract)
+    assert (found.rule, found.rows) == ("not a number", 1)
 
 
 @pytest.mark.parametrize(

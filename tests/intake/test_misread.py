@@ -186,6 +186,18 @@ def test_a_number_with_something_around_it_is_that_number(tmp_path, text):
     assert got["amount"].tolist() == [AMOUNTS[text]] * ROWS
 
 
+def test_a_later_file_whose_numbers_all_look_plain_is_read_as_the_first(tmp_path):
+    texts = [f"{price:,.2f}".translate(str.maketrans(",.", ".,")) for price in RNG.gamma(2, 800, ROWS)]
+    plan, _ = planned(csv(tmp_path, table(price=texts), sep=";"))
+    later = tmp_path / "later.csv"
+    names = [name for name in table(price=texts) if name != "price"]
+    table(price=texts)[names].assign(price=["1.360", *["2.500"] * (ROWS - 1)]).to_csv(
+        later, sep=";", index=False
+    )
+    read = parsed(load(plan.data.model_copy(update={"source": str(later)})), plan.contract)
+    assert read["price"].tolist()[:2] == [1360.0, 2500.0]
+
+
 @pytest.mark.parametrize(
     "values", [["70 kg", "150 lb"], ["12A", "12B"], ["007", "7"], ["a 5", "b 6"], ["1-2"]]
 )

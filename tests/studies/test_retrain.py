@@ -48,6 +48,20 @@ def test_all_windows_move_by_the_span_of_the_new_rows(boundaries):
     assert settings("2013-09-02", boundaries, "2013-02-01")[0] == "2013-02-01"
 
 
+@pytest.mark.parametrize("boundaries", [DATES, SHARES])
+def test_dates_of_settings_are_of_the_clock_of_the_column(boundaries):
+    ends = ("from", "until")
+    zoned = {name: part | {end: f"{part[end]}-05:00" for end in ends} for name, part in PARTS.items()}
+    split = TimeSplit(kind="time", train_from="2013-02-01", test_until=None, gap="1D", **boundaries)
+    seen = seen_by(split, {"parts": zoned})
+    found = advance(seen, pd.Timestamp("2013-12-31 10:00-05:00"), block="1D").settings()
+    assert (found["train_from"], found["validation_from"], found["test_from"]) == settings(
+        "2013-12-31 10:00", boundaries, "2013-02-01"
+    )
+    with pytest.raises(UserError, match="--holdout"):
+        advance(seen, pd.Timestamp("2013-12-31 00:00-05:00"), block="1D", holdout=timedelta(days=300))
+
+
 def test_without_blocks_windows_move_to_the_second():
     moved = advance(seen(SHARES), pd.Timestamp("2013-08-31 00:00:30"))
     assert moved.settings() == {
@@ -63,7 +77,7 @@ def test_the_held_out_rows_end_with_the_newest_and_begin_after_those_of_the_cham
     longest = timedelta(days=185)
     assert settings("2013-12-31", holdout=longest)[2] == "2013-06-30"
     for too_long in ({"holdout": longest + timedelta(days=1)}, {"holdout": longest, "gap": "1D"}):
-        with pytest.raises(UserError, match=r"--holdout: .* fitted on rows until 2013-06-29 23:59:00, with"):
+        with pytest.raises(UserError, match=r"--holdout: .* fitted on rows up to 2013-06-29 23:59:00, with"):
             settings("2013-12-31", **too_long)
 
 
@@ -161,7 +175,10 @@ def test_only_a_monitor_that_says_yes_lets_a_challenger_be_trained(
 def test_two_at_once_are_one_too_many(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / LOCK.parent).mkdir(parents=True)
-    with FileLock(LOCK), pytest.raises(UserError, match=r"^another `cairn retrain` runs in this checkout"):
+    with (
+        FileLock(LOCK),
+        pytest.raises(UserError, match=r"^another `cairn retrain` is running in this checkout"),
+    ):
         run("retrain")
 
 

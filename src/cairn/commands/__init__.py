@@ -39,7 +39,7 @@ GROUPS = {
         "predict": Command("Predict the rows of a file, a folder or a query"),
         "serve": Command("Answer HTTP requests with predictions"),
         "promote": Command("Put a model into a stage, if it is better than the one there"),
-        "rollback": Command("Put the version before into a stage again", checks_pins=False),
+        "rollback": Command("Put the previous version back into a stage", checks_pins=False),
         "models": Command("List versions and stages, and verify them", checks_pins=False),
         "monitor": Command("Watch a model: drift, faults, scores, and whether to retrain"),
         "retrain": Command("Train a challenger on newer rows: does it replace the champion?"),

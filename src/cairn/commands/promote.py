@@ -26,7 +26,7 @@ def main(
 ) -> None:
     """Put the model of a revision into a stage.
 
-    Registers the commit as a version (v0.0.1, v0.0.2, …) if it is none, and
+    Registers the commit as a version (v0.0.1, v0.0.2, …) if it has none, and
     puts that into the stage: two annotated tags of git, in the format of GTO.
     If the stage has a model, both are compared on the same validation rows,
     and the new one must be better.

@@ -52,7 +52,7 @@ def main(
       cairn reproduce my-experiment --environment current
       cairn reproduce HEAD -S experiment=tiny --keep
     """
-    from cairn.data.records import write_text
+    from cairn.data.records import rounded, write_json
     from cairn.experiments.history import History
     from cairn.report.reproduction import lines, reasons
     from cairn.reproduction.reproduce import Asked, reproduce
@@ -70,19 +70,22 @@ def main(
     finally:
         progress.step(None)
     likely = list(reasons(done, before))
-    record = statement(done, likely)
-    path = root / output if output == RECORD else user_folder() / output
-    write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", path)
+    record = rounded(statement(done, likely))
+    write_json(record, root / output if output == RECORD else user_folder() / output)
     print(json.dumps(record, indent=1, ensure_ascii=False) if as_json else "\n".join(lines(done, likely)))
     raise SystemExit(CODES[done.verdict])
 
 
 def _environment(file: Path) -> dict[str, Any]:
     """Return the environment in an earlier record."""
+    from cairn.report.reproduction import facts
+
     try:
-        return json.loads(file.read_bytes())["predicate"]["buildDefinition"]["internalParameters"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"--earlier: {file.name} is not a record of `cairn reproduce`: {error!r}") from error
+        found = json.loads(file.read_bytes())["predicate"]["buildDefinition"]["internalParameters"]
+        facts(found), dict(found["packages"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"--earlier: {file.name} is not a record of `cairn reproduce`") from error
+    return found
 
 
 class _Progress:

@@ -29,7 +29,7 @@ def main(
         None, metavar="SPAN", help="Newest rows to compare on, such as 60D", show_default="as long as test"
     ),
     cool_down: str | None = Option(
-        None, metavar="SPAN", help="Do nothing before newer rows of this span have come, such as 7D"
+        None, metavar="SPAN", help="Do nothing until newer rows cover this span, such as 7D"
     ),
     only_if_monitor: bool = Option(
         False, "--only-if-monitor", help="Do nothing unless metrics/monitor.json says retrain: yes"
@@ -41,7 +41,7 @@ def main(
     apply: bool = Option(
         False,
         "--apply",
-        help="On promote: bring it into the workspace, and its windows into conf/",
+        help="If the verdict is promote: apply the challenger and write its windows to conf/",
     ),
     dry: bool = Option(False, "--dry", help="Show the windows and stop"),
     md: Markdown = False,
@@ -118,7 +118,7 @@ def main(
             sys.stdout.flush()
             print(next_line(found, applied=applied), file=sys.stderr)
     except Timeout as error:
-        raise UserError("another `cairn retrain` runs in this checkout: wait for it") from error
+        raise UserError("another `cairn retrain` is running in this checkout; wait until it ends") from error
     except NothingNewError as error:
         print(f"nothing to do: {error}")
         return

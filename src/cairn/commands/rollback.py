@@ -14,7 +14,7 @@ def main(
     reason: Reason = None,
     push: Push = False,
 ) -> None:
-    """Put the version before the current one into a stage again.
+    """Put the previous version back into a stage.
 
     Adds a tag and removes none, so the history stays. A second rollback goes
     one version further back.

@@ -21,7 +21,7 @@ def number_reader(column: Column) -> Callable[[str], float]:
     """
     decimal = re.escape(column.decimal or ".")
     between = f"[{BLANK}]" if column.thousands == " " else re.escape(column.thousands or "")
-    digits = rf"\d{{1,3}}(?:{between}\d{{3}})+|\d+" if column.thousands else r"\d+"
+    digits = rf"[1-9]\d{{0,2}}(?:{between}\d{{3}})+|\d+" if column.thousands else r"\d+"
     number = rf"(?:{digits})(?:{decimal}\d*)?(?:[eE][-+]?\d+)?|{decimal}\d+"
     sign, unit = rf"[+{MINUS}]?[{BLANK}]*", rf"(?:{re.escape(column.unit)}[{BLANK}]*)?"
     plain = rf"(?P<sign>{sign}{unit}{sign})(?P<number>{number})[{BLANK}]*{unit}"
@@ -49,10 +49,16 @@ def numbers_of(values: pd.Series, column: Column) -> pd.Series:
 
     Values that are numbers already stay what they are.
     """
-    codes, distinct = pd.factorize(values)
     read = number_reader(column)
-    numbers = [read(value) if isinstance(value, str) else _as_number(value) for value in distinct]
-    found = pd.Series([*numbers, UNREAD], dtype="float64").array.take(codes)
+
+    def number(value: object) -> float:
+        return read(value) if isinstance(value, str) else _as_number(value)
+
+    try:
+        codes, distinct = pd.factorize(values)
+    except TypeError:  # lists and records cannot be compared
+        return values.map(number).astype("float64")
+    found = pd.Series([*map(number, distinct), UNREAD], dtype="float64").array.take(codes)
     return pd.Series(found, index=values.index, name=values.name)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cairn.errors import UserError, did_you_mean
 from cairn.experiments.refs import Experiment, commit_of, every_experiment, git, read_file
-from cairn.experiments.versions import STAGE, registered
+from cairn.experiments.versions import ARTIFACT, STAGE, numbers, registered
 from cairn.settings.model import ModelConfig
 from cairn.settings.yaml_text import parse_yaml
 
@@ -62,7 +62,7 @@ class History:
         commits = {*(one.sha for one in found), *filter(None, [by_git, by_registry])}
         if len(commits) > 1:
             others = [f"{by_git[:7]} in git"] if by_git else []
-            others += [f"model@{name}"] if by_registry else []
+            others += [f"{ARTIFACT}@v{'.'.join(map(str, numbers(name)))}"] if by_registry else []
             listed = ", ".join([*others, *(one.ref for one in found)])
             raise UserError(f"{name}: {len(commits)} revisions have this name: write one in full: {listed}")
         if not commits:
@@ -71,7 +71,7 @@ class History:
             known = [*(one.name for one in self._experiments), *branches, WORKSPACE]
             raise UserError(
                 f"{name}: no branch, tag, commit or experiment with this name{did_you_mean(name, known)}"
-                " (`dvc exp list --all-commits` and `git branch --all` list them)"
+                " (`dvc exp list --all-commits`, `git branch --all` and `cairn models` list them)"
             )
         return Revision(name, commits.pop())
 
@@ -186,7 +186,7 @@ class History:
         # DVC ignores what the remote does not have.
         if cached.exists():
             return
-        cure = f"`git checkout {revision.name}`, `dvc repro`, `dvc push`"
+        cure = f"`git checkout {str(revision.commit)[:7]}`, `dvc repro`, `dvc push`"
         if any(revision.name in (one.name, one.ref) for one in self._experiments):
             cure = f"`dvc exp apply {revision.name}`, `dvc repro`, `dvc push`"
         raise MissingOutputError(

@@ -48,7 +48,8 @@ def git(root: Path, *words: str, given: str | None = None, **environment: str) -
         env={**os.environ, **environment},
         input=given,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if done.returncode:

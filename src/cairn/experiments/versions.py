@@ -64,6 +64,12 @@ class Tag:
         """Whether it points to another commit than its message says."""
         return self.record.get("commit", self.commit) != self.commit
 
+    @property
+    def moved(self) -> str:
+        """Say so."""
+        made_for = str(self.record["commit"])[:7]
+        return f"points to {self.commit[:7]}, but was made for {made_for}: it was moved"
+
 
 @dataclass(frozen=True)
 class Registry:
@@ -75,7 +81,7 @@ class Registry:
         stages: by name, what has been put into it and not been taken back: the last tag is the current one,
             a rollback returns to the one before.
         history: every tag that put a model into a stage or took it out, the oldest first.
-        last: by stage, the highest number of a tag.
+        last: by stage, the highest number of a tag, ignored ones included.
         latest: the time of the newest tag.
         ignored: names of tags without a message of their own.
     """
@@ -115,7 +121,11 @@ def read_registry(root: Path) -> Registry:
             ignored.append(name)
     found = [(int(match[3] or 0), match, tag) for tag in tags if (match := ASSIGNS.fullmatch(tag.name))]
     found.sort(key=lambda one: (one[0], one[2].at))
-    stages, last = _stages([(match, tag) for _, match, tag in found]), {m[1]: n for n, m, _ in found}
+    stages = _stages([(match, tag) for _, match, tag in found])
+    last: dict[str, int] = {}
+    for name in [*(tag.name for tag in tags), *ignored]:
+        if match := ASSIGNS.fullmatch(name):
+            last[match[1]] = max(last.get(match[1], 0), int(match[3] or 0))
     history = sorted((tag for _, _, tag in found), key=lambda tag: tag.at)
     latest = max((tag.at for tag in tags), default=0)
     return Registry(*_versions(tags), stages, history, last, latest, ignored)
@@ -170,8 +180,7 @@ def registered(root: Path, name: str) -> str | None:
         raise UserError(f"{name}: no model is in this stage{hint}{_how_to_fill(root, name[1:])}")
     if tag is not None and tag.is_moved:
         raise UserError(
-            f"{name}: the tag {tag.name} points to {tag.commit[:7]}, but was made for"
-            f" {str(tag.record['commit'])[:7]}: somebody moved it; get it back from the remote"
+            f"{name}: the tag {tag.name} {tag.moved}; get it back from the remote"
             f" (`git fetch --force origin tag {tag.name}`), then `cairn models --verify`"
         )
     return tag.commit if tag else None

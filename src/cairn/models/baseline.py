@@ -50,7 +50,7 @@ def fit_linear(recipe: Recipe, train: pd.DataFrame, validation: pd.DataFrame, gr
             return fitted
         y = target_values(validation[fitted.target], fitted.task, fitted.classes)
         loss = on_all_rows(fitted.task, y, fitted.scores(validation), metrics=[metric])[metric]
-        if best is None or loss < least:
+        if best is None or loss < least or np.isnan(least):
             best, least = fitted, loss
     assert best is not None, "compose refuses an empty list of values"
     return best

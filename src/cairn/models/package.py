@@ -412,6 +412,8 @@ def class_labels(target: pd.Series, task: Task, allowed: Sequence[Label] | None 
         )
     if len(found) < 2:
         raise UserError(f"data.target: '{target.name}' has only one class in train: {shown}")
+    if task == "binary":
+        return found
     order = {str(label): at for at, label in enumerate(allowed or [])}
     return sorted(found, key=lambda label: order[str(label)]) if {*map(str, found)} <= {*order} else found
 

@@ -8,19 +8,31 @@ from pathlib import Path
 from typing import Any
 
 from cairn.errors import UserError
-from cairn.experiments.history import MODEL, SETTINGS, History, Revision
+from cairn.experiments.history import MODEL, SETTINGS, History, MissingOutputError, Revision
 from cairn.experiments.refs import git, uncommitted
-from cairn.experiments.versions import ARTIFACT, Registry, Tag, is_shallow, numbers
+from cairn.experiments.versions import (
+    ARTIFACT,
+    REGISTERS,
+    STAGE,
+    VERSION,
+    Registry,
+    Tag,
+    is_shallow,
+    numbers,
+)
 from cairn.metrics.paired import Decision, decision
 from cairn.registry.integrity import damaged, model_of
 from cairn.registry.record import Record, compared, facts
 from cairn.registry.tags import Draft, author
 from cairn.studies.compare.comparison import Comparison, compare
+from cairn.studies.compare.evidence import NotComparableError
 from cairn.studies.retrain.retraining import tries
 
 PART = "validation"
 """A promotion chooses between two models, and nothing is chosen by its score on test."""
 HASH = re.compile(r"[0-9a-f]{40}")
+EXACT = re.compile(rf"{HASH.pattern}|{STAGE.pattern}|{VERSION.pattern}|{ARTIFACT}@v.*")
+"""Names of a commit that do not mean the workspace too, as HEAD and a branch may."""
 WRITTEN = ("dvc.lock", SETTINGS, "metrics")
 """What a run writes and git holds."""
 
@@ -90,9 +102,12 @@ def plan_promotion(
     other = current if current and current.commit != commit else None
     comparison, verdict, obstacle = None, None, ""
     if other is not None:
+        _stop_if_moved(other)
         try:
             comparison, verdict = _compare(root, registry, other, Revision(name, commit), decides)
-        except UserError as error:
+        except (NotComparableError, MissingOutputError) as error:
+            if isinstance(error, MissingOutputError) and not force:
+                raise
             obstacle = str(error)
     version = registry.version_of(commit)
     person, at = author(root, registry)
@@ -142,12 +157,11 @@ def plan_rollback(
     assigned = registry.stages.get(stage, [])
     if len(assigned) < 2:
         first = (
-            f"no version was there before {registry.named(assigned[0])}" if assigned else "no model is there"
+            f"{registry.named(assigned[0])} is the first version in it" if assigned else "no model is there"
         )
         raise UserError(f"--stage {stage}: {first}; `git fetch --tags` gets the tags of the remote")
     current, restored = assigned[-1], assigned[-2]
-    if restored.is_moved:
-        raise UserError(f"{restored.name}: somebody moved this tag: `cairn models --verify` says more")
+    _stop_if_moved(restored)
     before, version = registry.named(current), registry.named(restored)
     person, at = author(root, registry)
     record = Record(
@@ -173,7 +187,7 @@ def _known(
         where = "on the remote" if on_remote else "in the cache or on the remote"
         raise UserError(
             f"{revision.name}: {', '.join(paths)}: not {where} of DVC, or damaged there;"
-            " `cairn push --all-commits` where it was computed"
+            " run `cairn push --all-commits` in the clone that computed it"
         )
     time = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {"by": person, "at": time, **facts(history, revision)}
@@ -183,7 +197,7 @@ def _commit(root: Path, history: History, name: str) -> str:
     commit = history.resolve(name).commit
     if commit is None:
         raise UserError("workspace: only a commit can be promoted: `git commit` first, then name it")
-    if name != commit and commit == git(root, "rev-parse", "HEAD"):
+    if not EXACT.fullmatch(name) and commit == git(root, "rev-parse", "HEAD"):
         written = git(root, "status", "--porcelain", "-uno", "--", *WRITTEN).splitlines()
         changed = [*uncommitted(root), *(line[3:] for line in written)]
         if changed:
@@ -194,11 +208,16 @@ def _commit(root: Path, history: History, name: str) -> str:
     return commit
 
 
+def _stop_if_moved(tag: Tag) -> None:
+    if tag.is_moved:
+        raise UserError(f"{tag.name}: it {tag.moved}: run `cairn models --verify` for details")
+
+
 def _stop_if_shallow(root: Path) -> None:
     if is_shallow(root):
         raise UserError(
-            "this clone is shallow: it lacks tags and commits, so the stage may hold another model than it"
-            " seems; `git fetch --unshallow --tags` first"
+            "this clone is shallow: it lacks tags and commits, so the stage may hold a different model than"
+            " it appears to; `git fetch --unshallow --tags` first"
         )
 
 
@@ -212,9 +231,14 @@ def _compare(
     """
     history = History(root)
     models = model_of(history, current.commit, current.name).oid, history.digest(candidate, MODEL)
-    for found in reversed(tries(root)):
-        if found.models == models and decides in (None, found.comparison.decides):
-            return found.comparison, found.verdict
+    same = [
+        found
+        for found in tries(root)
+        if found.models == models and decides in (None, found.comparison.decides)
+    ]
+    if same:
+        newest = max(same, key=lambda found: found.challenger.test.last)
+        return newest.comparison, newest.verdict
     version = registry.version_of(current.commit)
     reference = f"{ARTIFACT}@{version}" if version else current.name
     name = candidate.name[:12] if HASH.fullmatch(candidate.name) else candidate.name
@@ -231,7 +255,8 @@ def _rollback_from(registry: Registry, stage: str, version: str) -> Tag | None:
 
 
 def _next(registry: Registry) -> str:
-    used = [*registry.versions, *registry.deregistered.values()]
+    ignored = [match[1] for name in registry.ignored if (match := REGISTERS.fullmatch(name))]
+    used = [*registry.versions, *registry.deregistered.values(), *ignored]
     major, minor, patch = max(map(numbers, used), default=(0, 0, 0))
     return f"v{major}.{minor}.{patch + 1}"
 

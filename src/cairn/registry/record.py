@@ -4,16 +4,15 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from cairn.data.records import rounded
-from cairn.experiments.history import MODEL, SETTINGS, TABLE, History, MissingOutputError, Revision
+from cairn.experiments.history import MODEL, TABLE, History, MissingOutputError, Revision
 from cairn.experiments.versions import ARTIFACT
 from cairn.metrics.evaluation import Evaluation, Frozen, Number, Score
 from cairn.metrics.paired import Decision
 from cairn.settings.search import SAVING
-from cairn.settings.yaml_text import parse_yaml
 from cairn.studies.compare.comparison import Comparison
 from cairn.studies.compare.evidence import RECORD
 
-COPIED = ("part", "decides", "rows", "units", "block", "confidence", "resamples", "seed")
+COPIED = ("part", "decides", "currency", "rows", "units", "block", "confidence", "resamples", "seed")
 
 
 class Quantity(Frozen):
@@ -37,6 +36,7 @@ class Compared(Frozen):
         part: of the data whose rows both were judged on.
         decides: the quantity that the outcome is about.
         quantities: that one, and the saving if there is one.
+        currency: of the saving; None without one.
         units: how many blocks, or rows, were drawn.
     """
 
@@ -47,6 +47,7 @@ class Compared(Frozen):
     outcome: str
     decision: Decision
     quantities: dict[str, Quantity]
+    currency: str | None = None
     rows: int
     units: int
     block: str | None
@@ -126,7 +127,7 @@ def facts(history: History, revision: Revision) -> dict[str, Any]:
         "model": history.digest(revision, MODEL),
         "data": table_of(history, revision),
         "inputs": history.inputs(revision),
-        "config": parse_yaml(history.text(revision, SETTINGS) or "", f"{revision.name}: {SETTINGS}"),
+        "config": history.settings(revision),
     }
 
 

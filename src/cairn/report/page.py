@@ -19,7 +19,7 @@ STYLED = re.compile(r'(<[a-zA-Z][^<>]*?) style="([^"<>]*)"([^<>]*>)')
 def render(template: Path, **content: Any) -> str:
     """Fill a template that extends frame.html.j2; all text except Markup is escaped.
 
-    The content security policy of the page names its scripts and style sheet by hash: no others count.
+    The content security policy of the page names its scripts and style sheet by hash: no others are used.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup

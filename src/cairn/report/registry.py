@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from cairn.experiments.versions import ARTIFACT, Registry
+from cairn.experiments.versions import ARTIFACT, STAGES, Registry
 from cairn.metrics.paired import Difference
 from cairn.registry.integrity import HARMLESS, Problem
 from cairn.registry.listing import Listed
@@ -22,7 +22,7 @@ from cairn.report.table import WIDTH, Table, aligned, wrapped
 SCORE, WIDEST = "test score", 20
 """A column of `cairn models`, and how wide its header may be for a table of 80 columns."""
 FOUND = {"better": "", "worse": "worse: ", "unclear": "no evidence of a difference: ", "same": "equal: "}
-PUSH = f"`git push --atomic REMOTE 'refs/tags/{ARTIFACT}*'`"
+PUSH = f"`git push --atomic REMOTE 'refs/tags/{ARTIFACT}@*' 'refs/tags/{ARTIFACT}#*'`"
 
 
 def message(record: Record) -> str:
@@ -43,7 +43,7 @@ def message(record: Record) -> str:
 
 def _in_short(found: Compared) -> str:
     decided = Difference(**found.quantities[found.decides].model_dump())
-    return f"{FOUND[found.outcome]}{size(decided, found.decides, None)} on {found.part}"
+    return f"{FOUND[found.outcome]}{size(decided, found.decides, found.currency)} on {found.part}"
 
 
 def promoted(plan: Plan) -> Iterator[str]:
@@ -79,7 +79,7 @@ def refusal(plan: Plan) -> str:
         "undecided": f"there is no evidence that it is better than {plan.before}, which is in {plan.stage}",
         "keep": f"it is not better than {plan.before}, which is in {plan.stage}",
     }.get(plan.decision or "", f"it cannot be compared with {plan.before}, which is in {plan.stage}")
-    return f"not promoted: {why}; to promote it all the same: --force --reason TEXT"
+    return f"not promoted: {why}; to promote it anyway: --force --reason TEXT"
 
 
 def next_step(plan: Plan, remote: str | None) -> Iterator[str]:
@@ -89,7 +89,7 @@ def next_step(plan: Plan, remote: str | None) -> Iterator[str]:
         yield f"pushed to {remote}: {tags or 'all tags of the registry'}"
     elif tags:
         yield f"written here: {tags}"
-        yield f"publish: {PUSH.replace('REMOTE', 'origin')}, or --push the next time"
+        yield f"publish: {PUSH.replace('REMOTE', 'origin')}, or use --push next time"
 
 
 def models_table(found: Sequence[Listed]) -> list[str]:
@@ -99,7 +99,7 @@ def models_table(found: Sequence[Listed]) -> list[str]:
     metrics = {one.headline.metric for one in found if one.headline}
     columns = {
         "version": [one.version for one in found],
-        "stage": ["both" if len(one.stages) > 1 else "".join(one.stages) for one in found],
+        "stage": ["both" if set(one.stages) == set(STAGES) else "+".join(one.stages) for one in found],
         "commit": [one.commit[:7] for one in found],
         "data": [(one.data or ABSENT)[:7] for one in found],
         SCORE: [estimate(one.headline) if one.headline else ABSENT for one in found],
@@ -135,7 +135,7 @@ def problem_lines(found: Sequence[Problem]) -> Iterator[str]:
 def _problem(one: Problem) -> str:
     first, _, second = one.detail.partition(" ")
     return {
-        "ignored": f"{one.name}: ignored: it is no annotated tag; `git tag --delete {one.name}`, and use"
+        "ignored": f"{one.name}: ignored: not an annotated tag; `git tag --delete {one.name}`, and use"
         " `cairn promote`",
         "moved": f"{one.name}: moved: it points to {first} and was made for {second}; get it back:"
         f" `git fetch --force origin tag {one.name}`",
@@ -152,13 +152,13 @@ def _problem(one: Problem) -> str:
 def verified(found: Sequence[Problem], versions: int) -> str:
     """Return the last line of a verification."""
     bad = sum(one.kind not in HARMLESS for one in found)
-    return f"{versions} {'version' if versions == 1 else 'versions'} verified; {bad} wrong"
+    return f"{versions} {'version' if versions == 1 else 'versions'} checked; problems: {bad}"
 
 
 def as_record(found: Sequence[Listed], registry: Registry, wrong: Sequence[Problem] | None) -> dict[str, Any]:
     """Return everything for programs; `problems` only if they were looked for."""
     history = [
-        {"tag": tag.name, "version": registry.named(tag), "commit": tag.commit, "at": tag.at, **tag.record}
+        {**tag.record, "tag": tag.name, "version": registry.named(tag), "commit": tag.commit, "at": tag.at}
         for tag in registry.history
     ]
     versions = [asdict(one) | {"headline": one.headline and one.headline.model_dump()} for one in found]

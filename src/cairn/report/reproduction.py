@@ -124,7 +124,7 @@ def _reason(result: StageResult, environment: dict[str, Any], earlier: dict[str,
     if result.repeats is False:
         return (
             "it does not repeat itself: a second run here, from the same inputs, wrote other bytes; look for"
-            " the clock, a seed that is not set, or an order that threads decide"
+            " a clock, an unset seed, or an order that depends on threads"
         )
     if environment["unpinned"]:
         return f"other versions than the pins: {listed(environment['unpinned'])}"

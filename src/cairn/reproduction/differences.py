@@ -97,7 +97,12 @@ def _of_tables(old: bytes, new: bytes) -> dict[str, Any]:
         return {**sizes, "columns": sorted({*before.columns} ^ {*now.columns})}
     columns = [str(name) for name in now.columns if not before[name].equals(now[name])]
     numbers = [
-        name for name in columns if pd.api.types.is_numeric_dtype(now[name]) and now[name].dtype != bool
+        name
+        for name in columns
+        if all(
+            pd.api.types.is_numeric_dtype(table[name]) and table[name].dtype != bool
+            for table in (before, now)
+        )
     ]
     largest = max((float((before[name] - now[name]).abs().max()) for name in numbers), default=None)
     return {"columns": columns, "largest": largest}

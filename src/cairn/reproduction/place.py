@@ -68,6 +68,7 @@ def temporary_place(*, keep: bool) -> Generator[Place]:
         finally:
             if keep:
                 (folder / "lock").unlink()
+                print(f"kept: {folder}", file=sys.stderr)
             else:
                 shutil.rmtree(folder, ignore_errors=True)
 

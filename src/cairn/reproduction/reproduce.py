@@ -106,7 +106,7 @@ def reproduce(
     """
     commit = asked.revision.commit
     if commit is None:
-        raise UserError("the workspace is no commit: `git commit` first, then `cairn reproduce HEAD`")
+        raise UserError("the workspace is not a commit: `git commit` first, then `cairn reproduce HEAD`")
     began = datetime.now(UTC)
     with temporary_place(keep=asked.keep) as place:
         step("clone")
@@ -115,9 +115,9 @@ def reproduce(
         fetched = _raw(place, root, Tree(root, commit), asked)
         step("environment")
         python = set_up(place, asked.environment, commit)
+        here = Tree(place.repository, None)
         step("pipeline")
         seconds, succeeded = run_pipeline(place, python, asked.settings, begin)
-        here = Tree(place.repository, None)
         found = _considered(stages_of(here), seconds)
         if not succeeded:  # the last stage; the lock of another folder is that of the commit
             found = {name: one for name, one in found.items() if one.is_main or name != list(seconds)[-1]}
@@ -238,5 +238,6 @@ def _environment(place: Place, python: str, here: Tree) -> dict[str, Any]:
         check=False,
     )
     if done.returncode:
-        raise UserError(f"the environment cannot be described: {done.stderr.strip().splitlines()[-1]}")
+        why = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        raise UserError(f"the environment cannot be described: {why[0]}")
     return {**json.loads(done.stdout), "threads": threads}

@@ -131,6 +131,9 @@ def of_raw_rows(
 ) -> Rows:
     """Predict raw rows, and take their targets where they have them; see read_rows."""
     data = DataConfig.model_validate(package.config["data"])
+    written = {n: c for n, c in contract.columns.items() if c.decimal is not None and n in raw.columns}
+    # `predict` takes one value that it cannot read as missing; it keeps the others of the column.
+    raw = with_columns(raw, {name: numbers_of(raw[name], column) for name, column in written.items()})
     frame = with_known_derived(parsed(raw, contract), data, contract).reset_index(drop=True)
     predictor = Predictor(package, "ignore")
     lacking = [column for column in predictor.fields if column not in frame.columns]

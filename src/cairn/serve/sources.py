@@ -251,7 +251,8 @@ def _numbers(package: Package) -> frozenset[str]:
     return frozenset(
         name
         for name, column in columns.items()
-        if column.kind == "numeric" or package.types.get(name) in ("number", "whole number")
+        if column.decimal is None  # such a text is read as the contract says
+        and (column.kind == "numeric" or package.types.get(name) in ("number", "whole number"))
     )
 
 

@@ -27,10 +27,10 @@ class Column(Section):
         allowed: all possible values; null: any
         protected: whether the model card compares how the values are treated; for binary tasks
         format: how a datetime is written, such as %d.%m.%Y, unix or unix_ms; null: ISO 8601
-        decimal: sign before the fraction of numbers that are written as text, such as 1.063,5; null: not text
-        thousands: sign between their thousands, such as . or ' or a blank; null: none
-        accounting: whether negative ones may be written 5- or (5)
-        unit: of a number; where decimal is set, it may stand before or behind each
+        decimal: decimal sign of numbers written as text, such as 1.063,5; null: plain numbers
+        thousands: thousands separator, such as . or ' or a space; null: none
+        accounting: whether negative numbers may also be written 5- or (5)
+        unit: of a number; where decimal is set, it may stand before or after each
         description: for documentation
     """
 

@@ -237,8 +237,9 @@ def seen_later(values: pd.Series, time: pd.Series) -> float:
 
 def worth(table: pd.DataFrame, contract: Contract, data: DataConfig, group: str) -> str:
     """Say what the owner alone predicts, and what the features score by row and by owner."""
-    rows = table if len(table) <= COMPARED else table[table[group].isin(_some(table[group]))]
-    rows = rows.reset_index(drop=True)
+    rows = _some(table[table[group].notna()], group)
+    if rows[group].nunique() < FEWEST:
+        return "too few values to say what it predicts"
     alone = Contract(columns={group: Column(kind="categorical"), data.target: contract.columns[data.target]})
     ((_, score),) = single_scores(rows, [group], alone, data)
     said = f"alone it reaches {measure_of(data.task)} {score:.3f}"
@@ -249,10 +250,13 @@ def worth(table: pd.DataFrame, contract: Contract, data: DataConfig, group: str)
     return f"{said}; the features reach {scores[0]:.3f} by row and {scores[1]:.3f} by {group}"
 
 
-def _some(values: pd.Series) -> pd.Index:
-    """Draw owners that have about 2,500 rows together."""
-    rows = values.value_counts(sort=False).sample(frac=1, random_state=SEED)
-    return rows.index[rows.cumsum() <= COMPARED]
+def _some(table: pd.DataFrame, group: str) -> pd.DataFrame:
+    """Draw owners that have about 2,500 rows together, at most a tenth of these of each."""
+    each = table.groupby(group, sort=False, observed=True).cumcount() < COMPARED // FEWEST
+    table = table if len(table) <= COMPARED else table[each]
+    rows = table[group].value_counts(sort=False).sample(frac=1, random_state=SEED)
+    taken = rows.index if len(table) <= COMPARED else rows.index[rows.cumsum() <= COMPARED]
+    return table[table[group].isin(taken)].reset_index(drop=True)
 
 
 def _both_ways(

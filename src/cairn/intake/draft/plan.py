@@ -1,6 +1,6 @@
 """From a table and the name of its target to everything that conf/ needs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -88,7 +88,7 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     findings = {name: look_at(source.table[name], name in request.keep) for name in shown}
     contract = Contract(columns={name: finding.column for name, finding in findings.items()})
     draft = _Draft(parsed(source.table, contract), findings, {})
-    _read_numbers(draft)
+    texts = _read_numbers(draft, request.keep)
     blanks = expression is None and _differ_in_blanks(draft.table[target])
     if blanks:
         expression = f"{quoted(target)}.str.strip()"
@@ -114,7 +114,7 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
         name=name,
         source=path,
         contract=f"conf/contract/{name}.yaml",
-        load=source.load,
+        load=source.loaded(texts),
         task=question.task,
         target=target,
         positive=None if question.positive is True else question.positive,
@@ -186,7 +186,7 @@ def _order_classes(draft: _Draft, target: str, known: list[Any] | None) -> None:
 
 def _settle_published(draft: _Draft, request: Request, target: str) -> Published | None:
     """Take columns that name parts of the table out of the features; return the one to split by."""
-    found = published_split.find(draft.table, draft.findings, target)
+    found = published_split.find(draft.table[draft.table[target].notna()], draft.findings, target)
     for each in found:
         draft.findings[each.column] = draft.findings[each.column].changed("split", each.why, group=None)
     asked = request.time is not None or request.group is not None
@@ -254,8 +254,8 @@ def _settle_group(
         for name, why in entities.find(draft.table, copied, findings, target).items():
             if name not in request.keep:
                 note = entities.described(findings[name], len(draft.table), why)
-                changes = {"group": None, "allowed": None, "kind": "categorical", "min": None, "max": None}
-                findings[name] = findings[name].changed("entity", note, **changes)
+                column = Column(kind="categorical", nullable=findings[name].column.nullable)
+                findings[name] = replace(findings[name], role="entity", note=note, column=column)
         # A time split drops no row for the owner's sake.
         most = 0.0 if time is not None else entities.MOST_MISSING
         fit = {
@@ -314,18 +314,24 @@ def _add_date_parts(draft: _Draft, time: str | None) -> None:
         draft.findings[name] = Finding(column, "feature", note, int(draft.table[name].nunique()))
 
 
-def _read_numbers(draft: _Draft) -> None:
-    """Read each text column of amounts as numbers, see amount_of."""
+def _read_numbers(draft: _Draft, keep: Sequence[str]) -> list[str]:
+    """Read each text column of amounts as numbers, see amount_of; return their names."""
+    read = []
     for name, finding in list(draft.findings.items()):
         text = finding.column.kind == "categorical" and finding.column.known == "before"
         amount = amount_of(draft.table[name]) if text else None
         if amount:
             written = shown(draft.table[name].dropna().iloc[:1])
-            draft.table = parsed(draft.table, Contract(columns={name: amount}))
-            found = look_at(draft.table[name])
+            table = parsed(draft.table, Contract(columns={name: amount}))
+            found = look_at(table[name], name in keep)
+            if found.column.kind != "numeric":  # codes with something around them
+                continue
+            draft.table = table
+            read.append(name)
             how = {key: getattr(amount, key) for key in ("decimal", "thousands", "accounting", "unit")}
             note = f"{found.note}; written as {written}"
             draft.findings[name] = found.changed(found.role, note, **how)
+    return read
 
 
 def _left_out(
@@ -339,7 +345,7 @@ def _left_out(
         why["no_time"] = f"rows without {time} cannot be ordered"
     if group is not None and time is None and table[group].isna().any():
         drop["no_owner"] = f"{quoted(group)}.isna()"
-        why["no_owner"] = f"{int(table[group].isna().sum()):,} without {group} have no owner to stay with"
+        why["no_owner"] = f"{int(table[group].isna().sum()):,} without {group} have no owner"
     if question.rare:
         drop["rare_class"] = f"{quoted(target)} in {list(question.rare)}"
         why["rare_class"] = f"classes with too few rows: {', '.join(map(str, question.rare))}"

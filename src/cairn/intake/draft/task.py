@@ -156,7 +156,8 @@ def in_order(labels: Sequence[Any], known: Sequence[Any] | None) -> list[Any] | 
     if known is not None:
         return list(known)
     plain = {str(label).strip().lower().replace("_", " ").replace("-", " "): label for label in labels}
-    scale = next((scale for scale in SCALES if len(labels) > 2 and {*plain} <= {*scale}), None)
+    different = len(plain) == len(labels) > 2
+    scale = next((scale for scale in SCALES if different and {*plain} <= {*scale}), None)
     return scale and [plain[word] for word in scale if word in plain]
 
 

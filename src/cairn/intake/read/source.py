@@ -19,7 +19,7 @@ from cairn.data.delimited import Records, check_records, open_bytes, written
 from cairn.data.delimited import dialect_of as dialect_options
 from cairn.data.folder import KINDS, WRITTEN, files_in, kind_of, read_folder
 from cairn.data.load import READ_FOLDER, READ_TEXT, in_plain_types
-from cairn.data.tables import read_raw, read_text
+from cairn.data.tables import FAULTS, TEXT, read_raw, read_text
 from cairn.errors import UserError, did_you_mean
 
 LOOK_BYTES = 1_000_000
@@ -167,6 +167,15 @@ class Source:
     files: tuple[Path, ...] = ()
     # By column the order that the file gives its categories.
     ordered: dict[str, list[Any]] = field(default_factory=dict)
+
+    def loaded(self, texts: Sequence[str]) -> dict[str, Any] | None:
+        """Return data.load that reads these columns as text, whatever their values look like."""
+        kind = next((suffix for suffix in map(str.lower, self.path.suffixes) if suffix in TEXT), None)
+        plain = {"_target_": READ_CSV, "sep": TEXT[kind], **_whole({})} if kind else {}
+        load: dict[str, Any] = {**(self.load or plain)}
+        if not texts or load.get("_target_") not in (READ_CSV, READ_TEXT):
+            return self.load
+        return load | {"dtype": {**load.get("dtype", {}), **dict.fromkeys(texts, "str")}}
 
 
 def open_source(
@@ -372,7 +381,7 @@ def _read(path: Path, options: dict[str, Any]) -> pd.DataFrame:
         return pd.read_csv(path, **options, **_whole(options))
     except UnicodeDecodeError as error:
         raise UserError(not_text(path, options.get("encoding"))) from error
-    except (ValueError, OSError, EOFError) as error:
+    except FAULTS as error:
         check_records(path, options)  # it names the line
         raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
 

@@ -5,7 +5,7 @@ from cairn.report.studies.comparison import sheet_of as sheet_of_comparison
 from cairn.report.studies.sheet import Section, Sheet
 from cairn.report.table import Table
 from cairn.studies.retrain.record import Period, Retrained
-from cairn.studies.retrain.retraining import Plan
+from cairn.studies.retrain.retraining import TRIED, Plan
 
 TONES = {"promote": "better", "keep": "worse", "undecided": "unclear"}
 NEXT = {
@@ -27,7 +27,7 @@ def plan_lines(plan: Plan) -> list[str]:
     begins = windows["train_from"] or "the first row"
     overrides = " ".join(plan.job.overrides) or "without overrides"
     return [
-        f"champion    {plan.champion.name} ({plan.champion.short}), fitted on rows until"
+        f"champion    {plan.champion.name} ({plan.champion.short}), fitted on rows up to"
         f" {plan.seen.fitted_until}",
         f"challenger  {plan.job.name}: conf/ of commit {plan.revision[:7]}, {overrides}",
         f"            train from {begins}, validation from {windows['validation_from']}",
@@ -39,7 +39,7 @@ def tried_line(found: Retrained) -> str:
     """Say that the same was tried before."""
     return (
         f"tried already: {found.experiment}, by {found.comparison.decides}: {found.verdict}; to forget it:"
-        f" git update-ref -d refs/cairn/retrain/{found.experiment}"
+        f" git update-ref -d {TRIED}/{found.experiment}"
     )
 
 

@@ -28,6 +28,10 @@ RECORD = "metrics/evaluation.json"
 ROWS: dict[Part, str] = {"validation": "data/splits/validation.parquet", "test": "data/splits/test.parquet"}
 
 
+class NotComparableError(UserError):
+    """Two revisions were not evaluated on the same rows."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """One revision's predictions of a part.
@@ -132,18 +136,21 @@ def aligned(reference: Evidence, other: Evidence, part: Part) -> Evidence:
     """Return the other's evidence with its rows in the order of the reference.
 
     Raises:
-        UserError: another task, target or classes, or not the same rows with the same target.
+        NotComparableError: another task, target or classes, or not the same rows with the same target.
     """
     a, b = reference.revision.name, other.revision.name
     for what in ("task", "target", "classes"):
         ours, theirs = getattr(reference, what), getattr(other, what)
-        if ours != theirs:
-            raise UserError(f"{b}: {what} is {theirs}, that of {a} is {ours}: they cannot be compared")
+        # Predictions have a column for each class: the order does not matter.
+        if ours != theirs and (what != "classes" or sorted(ours) != sorted(theirs)):
+            raise NotComparableError(
+                f"{b}: {what} is {theirs}, that of {a} is {ours}: they cannot be compared"
+            )
     ids, other_ids = pd.Index(reference.table["row_id"]), pd.Index(other.table["row_id"])
     only_a, only_b = len(ids.difference(other_ids)), len(other_ids.difference(ids))
     cure = f"{_why_other_rows(reference, other)}; run both on the same data and split, then compare"
     if only_a or only_b:
-        raise UserError(
+        raise NotComparableError(
             f"{PREDICTIONS}: other {part} rows: {only_a:,} of the {len(ids):,} of {a} are not in {b},"
             f" {only_b:,} of the {len(other_ids):,} of {b} not in {a}; {cure}"
         )
@@ -151,11 +158,11 @@ def aligned(reference: Evidence, other: Evidence, part: Part) -> Evidence:
         other = replace(other, table=other.table.set_index("row_id").loc[ids].reset_index())
     differ = int((reference.table["target"] != other.table["target"]).sum())
     if differ:
-        raise UserError(
+        raise NotComparableError(
             f"{PREDICTIONS}: '{reference.target}' differs in {differ:,} of {len(ids):,} {part} rows of {a}"
             f" and {b}; {cure}"
         )
-    return other
+    return replace(other, classes=reference.classes)
 
 
 def _why_other_rows(one: Evidence, other: Evidence) -> str:

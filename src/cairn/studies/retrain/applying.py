@@ -33,6 +33,7 @@ def apply(root: Path, found: Retrained) -> None:
     Raises:
         UserError: DVC fails, or conf/ cannot express the windows; the workspace is then as before.
     """
+    stop_on_edits(root)  # there may be new ones since the training began
     try:
         dvc("exp", "apply", found.experiment, folder=root)
         wanted = compose(root / "conf", found.overrides)

@@ -118,7 +118,9 @@ def plan_retraining(root: Path, request: Request) -> Plan:
     model = history.tracked_folder(champion, MODEL_FOLDER)
     name, earlier = name_of(root, revision, model, combination), tries(root)
     tried = next((one for one in earlier if one.experiment == name), None)
-    if tried is None:
+    if tried is not None:
+        stop_on_other_terms(tried, request)
+    else:
         ends = [one.challenger.test.last for one in earlier if one.model == now.config.data.name]
         stop_in_cool_down(seen, newest, ends, request.cool_down)
     return Plan(
@@ -132,6 +134,16 @@ def plan_retraining(root: Path, request: Request) -> Plan:
         config=combination.config,
         tried=tried,
     )
+
+
+def stop_on_other_terms(tried: Retrained, request: Request) -> None:
+    """Raise UserError if what was tried was decided by other terms: the same rows are compared once."""
+    asked = request.decides or tried.comparison.decides, request.min_gain
+    if asked != (tried.comparison.decides, tried.min_gain):
+        raise UserError(
+            f"{tried.experiment} was compared already, by {tried.comparison.decides} with --min-gain"
+            f" {tried.min_gain:g}: {tried.verdict}; to forget: git update-ref -d {TRIED}/{tried.experiment}"
+        )
 
 
 def _recorded(root: Path, revision: str, overrides: tuple[str, ...]) -> list[str]:
@@ -300,8 +312,5 @@ def champion_evidence(
 
 def _remember(root: Path, found: Retrained) -> None:
     """Keep a result in git, beside its branches: a ref to a blob."""
-    file = root / ".dvc/tmp" / f"{found.experiment}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(found.model_dump_json(indent=1), encoding="utf-8")
-    git(root, "update-ref", f"{TRIED}/{found.experiment}", git(root, "hash-object", "-w", str(file)))
-    file.unlink()
+    blob = git(root, "hash-object", "-w", "--stdin", given=found.model_dump_json(indent=1))
+    git(root, "update-ref", f"{TRIED}/{found.experiment}", blob)

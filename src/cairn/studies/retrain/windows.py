@@ -59,13 +59,18 @@ class Seen:
 def seen_by(split: TimeSplit, record: dict[str, Any]) -> Seen:
     """Return what a model has seen, by its settings and metrics/split.json; shares become dates."""
     parts = record["parts"]
+    zone = _moment(parts["test"]["until"]).tz
+
+    def dated(setting: str) -> pd.Timestamp:
+        moment = _moment(setting)
+        return moment if moment.tz or zone is None else moment.tz_localize(zone)
 
     def boundary(setting: str | float, part: str) -> pd.Timestamp:
-        return _moment(setting if isinstance(setting, str) else parts[part]["from"])
+        return dated(setting) if isinstance(setting, str) else _moment(parts[part]["from"])
 
     return Seen(
         Windows(
-            _moment(split.train_from) if split.train_from else None,
+            dated(split.train_from) if split.train_from else None,
             boundary(split.validation_from, "validation"),
             boundary(split.test_from, "test"),
             _moment(parts["test"]["until"]),
@@ -117,7 +122,7 @@ def advance(
     if test_from - pd.Timedelta(gap) <= seen.fitted_until:
         raise UserError(
             f"--holdout: the test window would begin at {test_from}, and the champion was fitted on rows"
-            f" until {seen.fitted_until}, with a gap of {gap}: make it shorter"
+            f" up to {seen.fitted_until}, with a gap of {gap}: make it shorter"
         )
     train_from = old.train_from
     if window == "sliding":
@@ -138,7 +143,10 @@ def stop_in_cool_down(
     """
     since = max([seen.windows.last, *map(_moment, tried)])
     if cool_down is not None and newest - since < cool_down:
-        raise NothingNewError(f"rows until {newest} are less than {cool_down} after {since} (--cool-down)")
+        days = f"{cool_down / timedelta(days=1):g}"
+        raise NothingNewError(
+            f"the newest row, {newest}, is less than {days} days after {since} (--cool-down)"
+        )
 
 
 def _moment(value: Any) -> pd.Timestamp:
@@ -148,5 +156,5 @@ def _moment(value: Any) -> pd.Timestamp:
 
 
 def written(moment: pd.Timestamp) -> str:
-    """Return a time as conf/ writes it: the date alone at midnight."""
-    return str(moment).removesuffix(" 00:00:00")
+    """Return a time as conf/ writes it: by the clock of the column, the date alone at midnight."""
+    return str(moment.tz_localize(None)).removesuffix(" 00:00:00")
