@@ -133,7 +133,10 @@ def make_growing(snapshot: Checkout, folder: Path) -> Growing:
     checkout = snapshot.clone(folder / "repository", share_cache=False)
     root = checkout.path
     growing = Growing(checkout, folder / "origin.git", folder / "cairn-store", folder / "visits.db")
-    for name in ("data/dvc.yaml", "data/dvc.lock", "dvc.lock"):
+    for name in (
+        *(f"{folder}/dvc.{kind}" for folder in ("data", "monitor") for kind in ("yaml", "lock")),
+        "dvc.lock",
+    ):
         (root / name).unlink()
     pipeline = OmegaConf.load(root / "dvc.yaml")
     pipeline.stages = {name: pipeline.stages[name] for name in STAGES}
