@@ -328,11 +328,11 @@ def test_moved_and_light_tags_are_not_believed(toy, commits, command):
     toy.git("tag", "model#prod#3", commits[GOOD])
     assert History(toy.path).resolve("@prod").commit == commits[FAIR]
     code, said = command(toy, "models", "--verify")
-    assert code == 1 and "model#prod#3: ignored: it is no annotated tag" in said
+    assert code == 1 and "model#prod#3: ignored: not an annotated tag" in said
     toy.git("tag", "--delete", "model#prod#3")
     message = toy.git("for-each-ref", "--format=%(contents)", "refs/tags/model#prod#2")
     toy.git("tag", "--force", "--annotate", f"--message={message}", "model#prod#2", commits[GOOD])
-    with pytest.raises(UserError, match=r"@prod: the tag model#prod#2 points to .* somebody moved it"):
+    with pytest.raises(UserError, match=r"@prod: the tag model#prod#2 points to .* it was moved"):
         History(toy.path).resolve("@prod")
     code, said = command(toy, "models", "--verify")
     assert code == 1 and "model#prod#2: moved" in said and "model#prod#2: not the same tag" in said

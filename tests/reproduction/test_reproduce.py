@@ -270,7 +270,7 @@ def test_raw_data_that_is_nowhere_and_a_remote_that_is_unknown_stop_it(run, hist
         store.with_name("away").rename(store)
     with pytest.raises(UserError, match="--remote other: no such remote"):
         run("whole@v1.0.0", remote="other")
-    with pytest.raises(UserError, match="the workspace is no commit"):
+    with pytest.raises(UserError, match="the workspace is not a commit"):
         run("workspace")
 
 
