@@ -172,6 +172,15 @@ def test_only_a_monitor_that_says_yes_lets_a_challenger_be_trained(
     assert capsys.readouterr().out == f"nothing to do: metrics/monitor.json says retrain: {verdict}\n"
 
 
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"retrain"'])
+def test_a_damaged_record_of_the_monitor_is_one_line(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics/monitor.json").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=r"^metrics/monitor\.json: damaged; run `cairn monitor SOURCE` again"):
+        run("retrain", "--only-if-monitor")
+
+
 def test_two_at_once_are_one_too_many(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / LOCK.parent).mkdir(parents=True)

@@ -131,7 +131,10 @@ def _monitored() -> str:
 
     if not MONITOR.exists():
         raise UserError(f"{MONITOR.as_posix()}: no such file; run `cairn monitor SOURCE` first")
-    return read_json(MONITOR)["retrain"]
+    try:
+        return str(read_json(MONITOR)["retrain"])
+    except (ValueError, LookupError, TypeError) as error:
+        raise UserError(f"{MONITOR.as_posix()}: damaged; run `cairn monitor SOURCE` again") from error
 
 
 def _span(option: str, text: str | None) -> "timedelta | None":

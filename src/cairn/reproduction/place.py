@@ -28,7 +28,7 @@ from cairn.reproduction.lock import MAIN
 
 PREFIX = "cairn-reproduce-"
 SET_UP = "bootstrap.py"
-CURRENT, NEW = "current", "new"
+CURRENT = "current"
 RUNNING = re.compile(r"Running stage '(.+)':")
 FOREIGN = re.compile(r"(DVC_|CAIRN_(?!ANY_VERSIONS)|GIT_|PYTHON|VIRTUAL_ENV|CONDA_)")
 """Variables about another checkout or environment; those of pip and uv are passed on."""
