@@ -1,12 +1,11 @@
 """A saved model without pandas: values to the estimator's matrix, and the matrix to scores, with equal bits.
 
-Every estimator gets the matrix as an array. HistGradientBoosting is also evaluated without a Python call per
-tree: all trees become one (see Trees). It uses private names of scikit-learn, whose version is pinned, and
-cairn.serve.predictor compares it with the ordinary path before it predicts.
+Every estimator gets the matrix as an array. HistGradientBoosting is also evaluated without a call per tree, see
+cairn.models.trees. That uses private names of scikit-learn, whose version is pinned, and cairn.serve.predictor
+compares it with the ordinary path before it predicts.
 """
 
 import copy
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,11 +21,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from cairn.data.predictions import Floats
 from cairn.features.encode import MISSING, word
 from cairn.models.package import BLOCK, Package, padded
+from cairn.models.trees import Trees
 
 UNKNOWN = "\0"
 """A text that no category of a table is."""
-FEW = 8
-"""Rows up to which one call for all trees is faster than a call for each tree."""
 
 
 class Encoder:
@@ -138,87 +136,6 @@ def _tables(
         words = {value: code for code, value in enumerate(categories)}
         found.append((name, [start + at for at in own], words, codes[:, own]))
     return found
-
-
-class Trees:
-    """All trees of a fitted HistGradientBoosting as one tree, walked by scikit-learn's compiled code.
-
-    A chooser on top splits on one more feature, the number of a tree; a row is repeated for every tree. The
-    leaf values are summed in the order in which scikit-learn sums them.
-    """
-
-    def __init__(self, estimator: Any) -> None:
-        """Copy the nodes of every tree into one array."""
-        self.estimator = estimator
-        rounds = estimator._predictors
-        trees = [tree for each in rounds for tree in each]
-        self.shape = (len(rounds), len(rounds[0]))
-        self.known, mapping = estimator._bin_mapper.make_known_categories_bitsets()
-        self.mapping = np.append(mapping, np.zeros(1, mapping.dtype))
-        self.bitsets = np.ascontiguousarray(np.concatenate([tree.raw_left_cat_bitsets for tree in trees]))
-        self.nodes = _joined(trees, feature=len(mapping))
-        self.rooms = threading.local()
-
-    def raw(self, matrix: Floats) -> Floats:
-        """Return the sums of the leaves, shape (n, trees per iteration), for the inner matrix (n, d)."""
-        from sklearn.ensemble._hist_gradient_boosting.predictor import _predict_from_raw_data
-
-        rows, columns = matrix.shape
-        first = self.estimator._baseline_prediction
-        if rows > FEW:
-            total = np.array(np.broadcast_to(first, (rows, self.shape[1])), order="F")
-            for each in self.estimator._predictors:
-                for k, tree in enumerate(each):
-                    total[:, k] += tree.predict(matrix, self.known, self.mapping, 1)
-            return total
-        repeated = self._repeated(rows, columns)
-        repeated[:, :, :columns] = matrix[:, None, :]
-        leaves = np.empty(rows * repeated.shape[1])
-        flat = repeated.reshape(len(leaves), columns + 1)
-        _predict_from_raw_data(self.nodes, flat, self.bitsets, self.known, self.mapping, 1, leaves)
-        steps = leaves.reshape(rows, *self.shape)
-        steps[:, 0] += first
-        return np.add.accumulate(steps, axis=1)[:, -1]
-
-    def _repeated(self, rows: int, columns: int) -> Floats:
-        """Return room for the rows once for every tree, whose number is in the last column.
-
-        Each thread keeps its own: asking the system for it again would cost as much as the trees.
-        """
-        count = self.shape[0] * self.shape[1]
-        found = getattr(self.rooms, "found", None)
-        if found is None:
-            found = np.empty((FEW, count, columns + 1))
-            found[:, :, columns] = np.arange(count)
-            self.rooms.found = found
-        return found[:rows]
-
-
-def _joined(trees: list[Any], feature: int) -> NDArray[Any]:
-    """Return the nodes of all trees below a chooser that splits on the feature, the number of a tree."""
-    choosers = len(trees) - 1
-    starts = choosers + np.cumsum([0, *(len(tree.nodes) for tree in trees)])
-    nodes = np.zeros(int(starts[-1]), dtype=trees[0].nodes.dtype)
-    bitsets = 0
-    for tree, start in zip(trees, starts[:-1], strict=True):
-        part = nodes[start : start + len(tree.nodes)]
-        part[:] = tree.nodes
-        part["left"] += np.uint32(start)
-        part["right"] += np.uint32(start)
-        part["bitset_idx"] += np.uint32(bitsets)
-        bitsets += len(tree.raw_left_cat_bitsets)
-    free = iter(range(choosers))
-
-    def choose(low: int, high: int) -> int:
-        if high - low == 1:
-            return int(starts[low])
-        here, middle = next(free), (low + high) // 2
-        nodes[here]["feature_idx"], nodes[here]["num_threshold"] = feature, middle - 0.5
-        nodes[here]["left"], nodes[here]["right"] = choose(low, middle), choose(middle, high)
-        return here
-
-    choose(0, len(trees))
-    return nodes
 
 
 class _Scored(ClassifierMixin, BaseEstimator):
