@@ -1,8 +1,8 @@
 """A saved model without pandas: values to the estimator's matrix, and the matrix to scores, with equal bits.
 
-Every estimator gets the matrix as an array. HistGradientBoosting is also evaluated without a call per tree, see
-cairn.models.trees. That uses private names of scikit-learn, whose version is pinned, and cairn.serve.predictor
-compares it with the ordinary path before it predicts.
+Every estimator gets the matrix as an array. HistGradientBoosting is also evaluated without a call per tree,
+see cairn.models.trees. That uses private names of scikit-learn, whose version is pinned, and
+cairn.serve.predictor compares it with the ordinary path before it predicts.
 """
 
 import copy

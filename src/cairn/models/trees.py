@@ -1,9 +1,9 @@
 """The trees of a HistGradientBoosting as one table of bits: the sum of the leaves without a walk.
 
 After QuickScorer (Lucchese et al., SIGIR 2015, doi:10.1145/2766462.2767733). Every leaf of a tree is one bit,
-from left to right. A place is an interval of a column between neighbouring thresholds, a category, or a missing
-value; its row of the table says which leaves of every tree a value there leaves possible. The first leaf that
-all columns leave possible is that of the tree.
+from left to right. A place is an interval of a column between neighbouring thresholds, a category, or a
+missing value; its row of the table says which leaves of every tree a value there leaves possible. The first
+leaf that all columns leave possible is that of the tree.
 """
 
 import threading
@@ -166,11 +166,10 @@ def _splits(trees: list[Any]) -> _Splits:
     lost = _ones(before[right] - first[tree[inner]], most) ^ _ones(before[inner] - first[tree[inner]], most)
     bitsets = np.concatenate([tree.raw_left_cat_bitsets for tree in trees])
     offsets = np.cumsum([0, *(len(tree.raw_left_cat_bitsets) for tree in trees[:-1])])
-    split = nodes[inner]
     codes = np.zeros((len(inner), 256), dtype=bool)
-    categorical = np.flatnonzero(split["is_categorical"])
-    codes[categorical] = _flags(bitsets[split["bitset_idx"] + offsets[tree[inner]]][categorical])
-    return _Splits(split, tree[inner], codes, ~lost, nodes["value"][leaf], first)
+    listed = nodes["is_categorical"][inner] == 1
+    codes[listed] = _flags(bitsets[(nodes["bitset_idx"] + offsets[tree])[inner[listed]]])
+    return _Splits(nodes[inner], tree[inner], codes, ~lost, nodes["value"][leaf], first)
 
 
 def _ones(count: NDArray[np.intp], most: int) -> Bits:
