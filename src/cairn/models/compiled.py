@@ -40,6 +40,7 @@ class Encoder:
         self.features = features
         self.width = max((place.stop for place in encoder.output_indices_.values()), default=0)
         self.positions: dict[str, list[int]] = {name: [] for name in features}
+        self._sources = np.zeros(self.width, dtype=np.intp)  # the feature that a column copies
         self._numbers: list[tuple[list[int], Any, list[Any]]] = []
         self._codes: list[tuple[int, list[int], Floats]] = []
         self._words: dict[int, dict[str, int]] = {}
@@ -55,9 +56,10 @@ class Encoder:
             elif block != "remainder":
                 for offset, name in enumerate(names):
                     self.positions[name].append(place.start + offset)
-                self._numbers.append(
-                    ([at[name] for name in names], place, list(steps.named_steps.values())[1:])
-                )
+                columns = [at[name] for name in names]
+                self._sources[place] = columns
+                if computed := list(steps.named_steps.values())[1:]:
+                    self._numbers.append((columns, place, computed))
 
     def categories(self, feature: str) -> frozenset[str]:
         """Return the categories of train as words, missing among them if it was one; empty for a number."""
@@ -90,9 +92,9 @@ class Encoder:
 
     def matrix(self, values: Floats) -> Floats:
         """Return the matrix that the estimator takes, shape (n, width), n rows of what `row` returns."""
-        found = np.empty((len(values), self.width))
         if not len(values):  # the steps of scikit-learn need a row
-            return found
+            return np.empty((0, self.width))
+        found = values.take(self._sources, axis=1)
         for columns, place, steps in self._numbers:
             block = values[:, columns]
             for step in steps:
@@ -107,6 +109,7 @@ class Encoder:
         new = copy.copy(self)
         to = np.argsort(np.asarray(order))
         new.positions = {name: [int(to[at]) for at in columns] for name, columns in self.positions.items()}
+        new._sources = self._sources[np.asarray(order, dtype=np.intp)]
         new._numbers = [(columns, to[place], steps) for columns, place, steps in self._numbers]
         new._codes = [
             (at, [int(to[column]) for column in columns], tables.get(columns[0], table))

@@ -57,13 +57,14 @@ class Envelope:
         failed = None
         try:
             if self._key is not None and scope["path"] not in OPEN and not self._allowed(headers):
-                await _respond(answer, 401, "the API key is missing or wrong", ASK_FOR_KEY)
+                await respond(answer, 401, {"error": "the API key is missing or wrong"}, ASK_FOR_KEY)
             else:
                 await self.app(scope, receive, answer)
         except Exception as error:
             failed = error
             if not status:
-                await _respond(answer, 500, f"internal error; the log has more under {request_id}")
+                said = f"internal error; the log has more under {request_id}"
+                await respond(answer, 500, {"error": said})
         self._note(scope, status or DISCONNECTED, time.perf_counter() - start, failed)
 
     def _note(self, scope: Message, status: int, seconds: float, failed: Exception | None) -> None:
@@ -99,10 +100,11 @@ def _password(value: bytes) -> bytes:
         return b""
 
 
-async def _respond(
-    send: Send, status: int, error: str, headers: tuple[tuple[bytes, bytes], ...] = ()
+async def respond(
+    send: Send, status: int, content: Any, headers: tuple[tuple[bytes, bytes], ...] = ()
 ) -> None:
-    body = orjson.dumps({"error": error})
-    start = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *headers]
+    """Send a response of JSON; a float that is not a number becomes null."""
+    body = orjson.dumps(content)
+    start = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *headers]
     await send({"type": "http.response.start", "status": status, "headers": start})
     await send({"type": "http.response.body", "body": body})

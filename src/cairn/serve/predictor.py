@@ -200,8 +200,8 @@ class Predictor:
         for name in self.needed:
             missing[name] = np.isnan(values[:, self.compiled.encoder.features.index(name)])
         possible, violations = self._possible(len(values), missing, violations)
-        scores = self.compiled.scores(self.compiled.encoder.matrix(values[possible]))
-        return self._placed(scores, possible, violations)
+        asked = values if possible.all() else values[possible]
+        return self._placed(self.compiled.scores(self.compiled.encoder.matrix(asked)), possible, violations)
 
     def _predict_columns(
         self, columns: Mapping[str, NDArray[Any]], violations: list[Violation]
