@@ -6,6 +6,7 @@ cairn.serve.predictor compares it with the ordinary path before it predicts.
 """
 
 import copy
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ from cairn.features.encode import MISSING, word
 from cairn.models.package import BLOCK, Package, padded
 from cairn.models.trees import Trees
 
+FEW = 24
+"""Rows up to which values are looked up in Python, which takes less time than a call of NumPy per column."""
 UNKNOWN = "\0"
 """A text that no category of a table is."""
 
@@ -117,6 +120,17 @@ class Encoder:
         ]
         return new
 
+    def origins(self) -> list[tuple[int, Floats | None]] | None:
+        """Return by column of the matrix the feature that it copies, and the codes of its categories if any.
+
+        None if a step computes a column.
+        """
+        found: list[tuple[int, Floats | None]] = [(int(at), None) for at in self._sources]
+        for at, columns, table in self._codes:
+            for place, column in enumerate(columns):
+                found[column] = at, table[:, place]
+        return None if self._numbers else found
+
     def code_tables(self) -> dict[int, Floats]:
         """Return by column of the matrix the codes of its categories, shape (known + 1, 1), unseen last."""
         return {columns[0]: table for _, columns, table in self._codes if len(columns) == 1}
@@ -144,20 +158,54 @@ def _tables(
 class _Scored(ClassifierMixin, BaseEstimator):
     """A classifier whose decisions are computed already, for the calibrator on top of it."""
 
-    def __init__(self, classes: NDArray[Any], trees: Trees) -> None:
+    def __init__(self, classes: NDArray[Any]) -> None:
         self.classes_ = classes
-        self.trees = trees
 
     def fit(self, X: Any, y: Any = None) -> "_Scored":
         return self
 
     def decision_function(self, X: Floats) -> Floats:
-        found = self.trees.raw(X)
-        return found[:, 0] if found.shape[1] == 1 else found
+        return X[:, 0] if X.shape[1] == 1 else X
 
 
 def _plain(values: pd.Series) -> list[Any]:
     return values.astype(object).where(values.notna(), None).tolist()
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Where the values of a row find their places in the table of the trees, without a matrix.
+
+    Args:
+        numbers: see Trees.columns, with the feature's number instead of the column's.
+        categories: the feature's number, and the place of each of its categories, see Encoder.row.
+    """
+
+    numbers: list[tuple[int, int, int, list[float]]]
+    categories: list[tuple[int, list[int]]]
+
+    def places(self, row: Sequence[float]) -> list[int]:
+        """Return the places of what Encoder.row returns."""
+        found = [
+            missing if (value := row[at]) != value else start + bisect_left(cuts, value)
+            for at, start, missing, cuts in self.numbers
+        ]
+        return found + [places[int(row[at])] for at, places in self.categories]
+
+
+def _lookup(encoder: Encoder, trees: Trees) -> Lookup | None:
+    origins = encoder.origins()
+    if origins is None or trees.table is None:
+        return None
+    found = Lookup([], [])
+    for column, start, missing, cuts in trees.columns:
+        at, codes = origins[column]
+        if codes is None:
+            found.numbers.append((at, start, missing, cuts.tolist()))
+        else:
+            places = np.where(np.isnan(codes), missing, start + np.searchsorted(cuts, codes))
+            found.categories.append((at, places.tolist()))
+    return found
 
 
 @dataclass(frozen=True)
@@ -168,15 +216,25 @@ class Compiled:
         package: the model.
         encoder: of its values.
         trees: of a HistGradientBoosting; None for any other estimator.
+        lookup: of the trees; None if the encoder computes with the numbers.
     """
 
     package: Package
     encoder: Encoder
-    trees: Trees | None
+    trees: Trees | None = None
+    lookup: Lookup | None = None
 
     def matrix(self, frame: pd.DataFrame) -> Floats:
         """Return the matrix of rows that have the inputs, shape (n, width)."""
         return self.encoder.matrix(self.encoder.values(frame))
+
+    def row_scores(self, rows: Sequence[Sequence[float]]) -> Floats:
+        """Return what `scores` does, from what `encoder.row` returns, n of it."""
+        if self.trees is None or self.lookup is None or not 0 < len(rows) <= FEW:
+            values = np.array(rows, dtype=np.float64).reshape(len(rows), len(self.encoder.features))
+            return self.scores(self.encoder.matrix(values))
+        places = np.array([self.lookup.places(row) for row in rows])
+        return self._from_sums(self.trees, self.trees.sums(places))
 
     def scores(self, matrix: Floats) -> Floats:
         """Return what Package.scores does, from the encoder's matrix, shape (n, width)."""
@@ -187,20 +245,19 @@ class Compiled:
 
     def _block(self, matrix: Floats) -> Floats:
         if self.trees is not None:
-            return self._trees(self.trees, matrix)
+            return self._from_sums(self.trees, self.trees.raw(matrix))
         return self.package.estimated(np.ascontiguousarray(matrix[padded(len(matrix))]))[: len(matrix)]
 
-    def _trees(self, trees: Trees, matrix: Floats) -> Floats:
+    def _from_sums(self, trees: Trees, sums: Floats) -> Floats:
         estimator, package = self.package.estimator, self.package
         if isinstance(estimator, CalibratedClassifierCV):
             (calibrated,) = estimator.calibrated_classifiers_
             calibrated = copy.copy(calibrated)
-            calibrated.estimator = _Scored(trees.estimator.classes_, trees)
-            return package.by_class(calibrated.predict_proba(matrix), estimator.classes_)
-        raw = trees.raw(matrix)
+            calibrated.estimator = _Scored(trees.estimator.classes_)
+            return package.by_class(calibrated.predict_proba(sums), estimator.classes_)
         if package.task in ("regression", "binary"):
-            return trees.estimator._loss.link.inverse(raw[:, 0])
-        return package.by_class(trees.estimator._loss.predict_proba(raw), estimator.classes_)
+            return trees.estimator._loss.link.inverse(sums[:, 0])
+        return package.by_class(trees.estimator._loss.predict_proba(sums), estimator.classes_)
 
 
 def uncalibrated(estimator: Any) -> Any:
@@ -215,7 +272,7 @@ def compile_model(package: Package) -> Compiled:
     encoder = Encoder(package.encoder, package.features)
     estimator = uncalibrated(package.estimator)
     if not isinstance(estimator, HistGradientBoostingClassifier | HistGradientBoostingRegressor):
-        return Compiled(package, encoder, None)
+        return Compiled(package, encoder)
     if estimator._preprocessor is not None:
         inside = estimator._preprocessor.output_indices_
         categorical = np.flatnonzero(estimator.is_categorical_)
@@ -229,4 +286,5 @@ def compile_model(package: Package) -> Compiled:
             rows[:, column] = codes[:, 0]
             tables[int(column)] = estimator._preprocess_X(rows, reset=False)[:, [place]]
         encoder = encoder.rearranged(order, tables)
-    return Compiled(package, encoder, Trees(estimator))
+    trees = Trees(estimator)
+    return Compiled(package, encoder, trees, _lookup(encoder, trees))

@@ -7,7 +7,6 @@ leaf that all columns leave possible is that of the tree.
 """
 
 import threading
-from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +15,6 @@ from numpy.typing import NDArray
 
 from cairn.data.predictions import Floats
 
-FEW = 24
-"""Rows up to which places are searched in Python, which takes less time than a call of NumPy per column."""
 LARGEST = 2**28
 """Bytes of a table."""
 Bits = NDArray[np.unsignedinteger[Any]]
@@ -27,16 +24,21 @@ class Trees:
     """The sums of the leaves of a fitted HistGradientBoosting, in the order in which scikit-learn sums them.
 
     It reads private attributes of scikit-learn, whose version is pinned; see cairn.models.compiled.
+
+    Attributes:
+        table: shape (places, words, trees); None if it would be larger than LARGEST.
+        columns: for each column of the matrix that a tree splits on, its number, its first place, that of a
+            missing value, and where it is cut: a value's place is the first and the number of cuts below it.
     """
 
     def __init__(self, estimator: Any) -> None:
-        """Make the table; there is none if it would be larger than LARGEST."""
+        """Make the table."""
         self.estimator, rounds = estimator, estimator._predictors
         self.shape = (len(rounds), len(rounds[0]))
         self.known, self.mapping = estimator._bin_mapper.make_known_categories_bitsets()
         splits = _splits([tree for each in rounds for tree in each])
         self.leaves, self.first = splits.leaves, splits.first
-        self.columns: list[tuple[int, int, int, list[float]]] = []
+        self.columns: list[tuple[int, int, int, Floats]] = []
         parts = [splits.everything(1)]  # of a column that no tree splits on
         for at in np.unique(splits.nodes["feature_idx"]).tolist():
             start = sum(map(len, parts))
@@ -50,29 +52,24 @@ class Trees:
 
     def raw(self, matrix: Floats) -> Floats:
         """Return the sums of the leaves, shape (n, trees per iteration), for the inner matrix (n, d)."""
+        if self.table is not None:
+            return self.sums(self._places(matrix))
         rows, baseline = len(matrix), self.estimator._baseline_prediction
-        if self.table is None:
-            total = np.array(np.broadcast_to(baseline, (rows, self.shape[1])), order="F")
-            for each in self.estimator._predictors:
-                for k, tree in enumerate(each):
-                    total[:, k] += tree.predict(matrix, self.known, self.mapping, 1)
-            return total
-        leaves = self._leaves(self.table, self._places(matrix))
-        steps = self.leaves[self.first + leaves].reshape(rows, *self.shape)
-        steps[:, 0] += baseline
+        total = np.array(np.broadcast_to(baseline, (rows, self.shape[1])), order="F")
+        for each in self.estimator._predictors:
+            for k, tree in enumerate(each):
+                total[:, k] += tree.predict(matrix, self.known, self.mapping, 1)
+        return total
+
+    def sums(self, places: NDArray[np.intp]) -> Floats:
+        """Return the same for rows of the table, shape (n, any number): a row of data is what they allow."""
+        assert self.table is not None
+        leaves = self._leaves(self.table, places)
+        steps = self.leaves[self.first + leaves].reshape(len(places), *self.shape)
+        steps[:, 0] += self.estimator._baseline_prediction
         return np.add.accumulate(steps, axis=1)[:, -1]
 
     def _places(self, matrix: Floats) -> NDArray[np.intp]:
-        """Return the row of the table for each value, shape (n, columns that a tree splits on)."""
-        if len(matrix) <= FEW:
-            lines = [
-                [
-                    missing if (value := line[at]) != value else start + bisect_left(cuts, value)
-                    for at, start, missing, cuts in self.columns
-                ]
-                for line in matrix.tolist()
-            ]
-            return np.array(lines, dtype=np.intp)
         found = np.empty((len(matrix), len(self.columns)), dtype=np.intp)
         for to, (at, start, missing, cuts) in enumerate(self.columns):
             values = matrix[:, at]
@@ -129,7 +126,7 @@ class _Splits:
         shape = (places, self.kept.shape[1], len(self.first))
         return np.full(shape, np.iinfo(self.kept.dtype).max, dtype=self.kept.dtype)
 
-    def of_column(self, at: int, known: NDArray[Any] | None) -> tuple[list[float], Bits]:
+    def of_column(self, at: int, known: NDArray[Any] | None) -> tuple[Floats, Bits]:
         """Return where a column is cut, and its rows of the table, the one of a missing value last."""
         here = np.flatnonzero(self.nodes["feature_idx"] == at)
         nodes, tree, kept = self.nodes[here], self.tree[here], self.kept[here]
@@ -149,7 +146,7 @@ class _Splits:
         for word in range(found.shape[1]):
             cells = (place * found.shape[1] + word) * found.shape[2] + tree[node]
             np.bitwise_and.at(found.reshape(-1), cells, kept[node, word])
-        return cuts.tolist(), found
+        return cuts, found
 
 
 def _splits(trees: list[Any]) -> _Splits:
