@@ -233,7 +233,7 @@ class Compiled:
         if self.trees is None or self.lookup is None or not 0 < len(rows) <= FEW:
             values = np.array(rows, dtype=np.float64).reshape(len(rows), len(self.encoder.features))
             return self.scores(self.encoder.matrix(values))
-        places = np.array([self.lookup.places(row) for row in rows])
+        places = np.array([self.lookup.places(row) for row in rows], dtype=np.intp)
         return self._from_sums(self.trees, self.trees.sums(places))
 
     def scores(self, matrix: Floats) -> Floats:

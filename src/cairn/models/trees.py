@@ -84,21 +84,16 @@ class Trees:
             room = self.rooms.found = np.empty((places.shape[1], *table.shape[1:]), dtype=table.dtype)
         for row, to in zip(places, words, strict=True):
             np.bitwise_and.reduce(table.take(row, axis=0, out=room, mode="clip"), axis=0, out=to)
-        last = words.shape[1] - 1
-        found = _lowest(words[:, last]) + last * _size(words)
-        for at in range(last - 1, -1, -1):
-            lowest = _lowest(words[:, at])
-            found = np.where(lowest < 0, found, lowest + at * _size(words))
+        found = _below_lowest(words[:, -1])
+        for at in range(words.shape[1] - 2, -1, -1):
+            bits = _below_lowest(words[:, at])
+            found = np.where(bits < 8 * words.itemsize, bits, bits + found)
         return found
 
 
-def _size(words: Bits) -> int:
-    return 8 * words.itemsize
-
-
-def _lowest(words: Bits) -> NDArray[np.intp]:
-    """Return the number of the lowest bit that is set; -1 if none is."""
-    return np.frexp((words & -words).astype(np.float64))[1] - 1
+def _below_lowest(words: Bits) -> NDArray[np.intp]:
+    """Return the number of bits below the lowest that is set; all of them if none is."""
+    return np.bitwise_count((words & -words) - 1).astype(np.intp)
 
 
 @dataclass(frozen=True)
