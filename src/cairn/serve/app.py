@@ -17,7 +17,7 @@ from cairn.errors import UserError
 from cairn.report.service.page import form_page
 from cairn.serve.body import RequestError, as_response
 from cairn.serve.description import describe, fields_of
-from cairn.serve.envelope import Envelope
+from cairn.serve.envelope import Envelope, Message, Receive, Send
 from cairn.serve.inference import protocol
 from cairn.serve.predict import Predict
 from cairn.serve.schema import operation, schemas
@@ -41,16 +41,28 @@ def create_app(
         UserError: the environment variable of the API key is not set.
     """
     service = Service(options, stop)
-    app = FastAPI(title=TITLE, lifespan=_lifespan, docs_url=None, redoc_url=None)
+    around = {"telemetry": service.telemetry, "key": _key(options.api_key_env)}
+    app = _Application(title=TITLE, lifespan=_lifespan, docs_url=None, redoc_url=None)
+    app.predict = Envelope(Predict(service), **around)
     app.state.service, app.state.loaded_first = service, loaded_first
-    app.add_middleware(Predict, service=service)
-    app.add_middleware(Envelope, telemetry=service.telemetry, key=_key(options.api_key_env))
+    app.add_middleware(Envelope, **around)
     app.add_exception_handler(RequestError, _bad_request)
     app.add_exception_handler(HTTPException, _http_error)
     app.openapi = lambda: _openapi(app)
     _routes(app, service)
     app.include_router(protocol(service))
     return app
+
+
+class _Application(FastAPI):
+    """FastAPI for all paths but that of Predict, whose requests would take a third longer with it."""
+
+    predict: Envelope
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        direct = scope["type"] == "http" and scope["path"] == Predict.path
+        await (self.predict if direct else super().__call__)(scope, receive, send)
 
 
 def _key(name: str | None) -> str | None:

@@ -1,28 +1,25 @@
-"""POST /predict, answered before FastAPI, whose routing would take as long as the rest of the request."""
+"""POST /predict, answered without FastAPI."""
 
 from typing import Any
 from urllib.parse import parse_qsl
 
 from cairn.serve.body import RequestError, read_body, read_rows
-from cairn.serve.envelope import App, Message, Receive, Send, respond
+from cairn.serve.envelope import Message, Receive, Send, respond
 from cairn.serve.explained import stop_unless_possible
 from cairn.serve.service import Service, answer
 
 
 class Predict:
-    """Middleware of ASGI that answers one path; all others go to the application."""
+    """An application of ASGI that answers one path."""
 
     path = "/predict"
 
-    def __init__(self, app: App, service: Service) -> None:
-        """Take the application and what predicts."""
-        self.app, self.service = app, service
+    def __init__(self, service: Service) -> None:
+        """Take what predicts."""
+        self.service = service
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http" or scope["path"] != self.path:
-            await self.app(scope, receive, send)
-            return
         scope["route"] = self  # the label of the metrics
         if scope["method"] != "POST":
             await respond(send, 405, {"error": "method not allowed"}, ((b"allow", b"POST"),))
