@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from cairn.data.predictions import Floats
 
+CACHED = 128
+"""Rows whose leaves stay in the cache of a processor."""
 LARGEST = 2**28
 """Bytes of a table."""
 Bits = NDArray[np.unsignedinteger[Any]]
@@ -53,7 +55,10 @@ class Trees:
     def raw(self, matrix: Floats) -> Floats:
         """Return the sums of the leaves, shape (n, trees per iteration), for the inner matrix (n, d)."""
         if self.table is not None:
-            return self.sums(self._places(matrix))
+            places = self._places(matrix)
+            return np.concatenate(
+                [self.sums(places[at : at + CACHED]) for at in range(0, len(places), CACHED)]
+            )
         rows, baseline = len(matrix), self.estimator._baseline_prediction
         total = np.array(np.broadcast_to(baseline, (rows, self.shape[1])), order="F")
         for each in self.estimator._predictors:
