@@ -93,9 +93,21 @@ def said(capsys, monkeypatch):
 
 @pytest.mark.parametrize("model", ["no-such-model", "docs"])
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_model_that_is_not_there_is_one_line(said, model, workers):
+def test_a_model_that_is_not_there_is_one_line(said, caplog, model, workers):
+    caplog.set_level("INFO")
     line = said("--model", model, "--port", "0", "--workers", workers)
     assert line.startswith("cairn serve: ") and model in line and line.count("\n") == 1
+    assert "listening" not in caplog.messages
+
+
+def test_a_damaged_model_is_one_line(said, caplog, tmp_path):
+    caplog.set_level("INFO")
+    model = saved(tmp_path)
+    with (tmp_path / "model/model.skops").open("ab") as file:
+        file.write(b"x")
+    line = said("--model", str(model), "--port", "0")
+    assert "model.skops is not the file that was saved" in line and line.count("\n") == 1
+    assert "listening" not in caplog.messages
 
 
 def test_a_port_that_is_taken_is_one_line(said):
