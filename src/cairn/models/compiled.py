@@ -7,7 +7,7 @@ cairn.serve.predictor compares it with the ordinary path before it predicts.
 
 import copy
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,19 +68,24 @@ class Encoder:
         """Return the categories of train as words, missing among them if it was one; empty for a number."""
         return frozenset(self._words.get(self.features.index(feature), {}))
 
-    def row(self, row: Sequence[Any]) -> list[float]:
-        """Return the values of one row, in the order of the features, as numbers.
+    def rows(self, rows: Sequence[Sequence[Any]]) -> Floats:
+        """Return the values of rows, in the order of the features, as numbers, shape (n, features).
 
         A category becomes its place in the list of known ones, a missing number NaN.
         """
-        words = self._words
-        found = [np.nan if value is None else value for value in row]
-        for at, known in words.items():
-            found[at] = known.get(MISSING if row[at] is None else word(row[at]), len(known))
-        return found
+        found = [[np.nan if value is None else value for value in row] for row in rows]
+        for at in self._words:
+            for numbers, row in zip(found, rows, strict=True):
+                numbers[at] = self.category(at, row[at])
+        return np.array(found, dtype=np.float64).reshape(len(rows), len(self.features))
+
+    def category(self, at: int, value: Any) -> int:
+        """Return the place of a category in the list of known ones of the feature at `at`; unseen is last."""
+        known = self._words[at]
+        return known.get(MISSING if value is None else word(value), len(known))
 
     def column(self, feature: str, values: Iterable[Any]) -> Floats:
-        """Return the values of one feature as numbers, shape (n,); see `row`."""
+        """Return the values of one feature as numbers, shape (n,); see `rows`."""
         known = self._words.get(self.features.index(feature))
         if known is None:
             return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
@@ -88,13 +93,13 @@ class Encoder:
         return np.array([known.get(name, len(known)) for name in words], dtype=np.float64)
 
     def values(self, frame: pd.DataFrame) -> Floats:
-        """Return the inputs in a frame as numbers, shape (n, features); see `row`."""
+        """Return the inputs in a frame as numbers, shape (n, features); see `rows`."""
         found = np.column_stack([self.column(name, _plain(frame[name])) for name in self.features])
         found[np.isinf(found)] = np.nan
         return found
 
     def matrix(self, values: Floats) -> Floats:
-        """Return the matrix that the estimator takes, shape (n, width), n rows of what `row` returns."""
+        """Return the matrix that the estimator takes, shape (n, width), n rows of what `rows` returns."""
         if not len(values):  # the steps of scikit-learn need a row
             return np.empty((0, self.width))
         found = values.take(self._sources, axis=1)
@@ -177,27 +182,29 @@ class Lookup:
     """Where the values of a row find their places in the table of the trees, without a matrix.
 
     Args:
+        category: see Encoder.category.
         numbers: see Trees.columns, with the feature's number instead of the column's.
-        categories: the feature's number, and the place of each of its categories, see Encoder.row.
+        categories: the feature's number, and the place of each of its categories.
     """
 
+    category: Callable[[int, Any], int]
     numbers: list[tuple[int, int, int, list[float]]]
     categories: list[tuple[int, list[int]]]
 
-    def places(self, row: Sequence[float]) -> list[int]:
-        """Return the places of what Encoder.row returns."""
+    def places(self, row: Sequence[Any]) -> list[int]:
+        """Return the places of a row: its values in the order of the features, None where one is missing."""
         found = [
-            missing if (value := row[at]) != value else start + bisect_left(cuts, value)
+            missing if (value := row[at]) is None else start + bisect_left(cuts, value)
             for at, start, missing, cuts in self.numbers
         ]
-        return found + [places[int(row[at])] for at, places in self.categories]
+        return found + [places[self.category(at, row[at])] for at, places in self.categories]
 
 
 def _lookup(encoder: Encoder, trees: Trees) -> Lookup | None:
     origins = encoder.origins()
     if origins is None or trees.table is None:
         return None
-    found = Lookup([], [])
+    found = Lookup(encoder.category, [], [])
     for column, start, missing, cuts in trees.columns:
         at, codes = origins[column]
         if codes is None:
@@ -210,7 +217,7 @@ def _lookup(encoder: Encoder, trees: Trees) -> Lookup | None:
 
 @dataclass(frozen=True)
 class Compiled:
-    """A model as arrays: `encoder.row` or `column`, then `encoder.matrix`, then `scores`.
+    """A model as arrays: `encoder.rows` or `column`, then `encoder.matrix`, then `scores`.
 
     Args:
         package: the model.
@@ -228,11 +235,10 @@ class Compiled:
         """Return the matrix of rows that have the inputs, shape (n, width)."""
         return self.encoder.matrix(self.encoder.values(frame))
 
-    def row_scores(self, rows: Sequence[Sequence[float]]) -> Floats:
-        """Return what `scores` does, from what `encoder.row` returns, n of it."""
+    def row_scores(self, rows: Sequence[Sequence[Any]]) -> Floats:
+        """Return what `scores` does, from rows of values, see Lookup.places."""
         if self.trees is None or self.lookup is None or not 0 < len(rows) <= FEW:
-            values = np.array(rows, dtype=np.float64).reshape(len(rows), len(self.encoder.features))
-            return self.scores(self.encoder.matrix(values))
+            return self.scores(self.encoder.matrix(self.encoder.rows(rows)))
         places = np.array([self.lookup.places(row) for row in rows], dtype=np.intp)
         return self._from_sums(self.trees, self.trees.sums(places))
 

@@ -104,11 +104,10 @@ class Predictor:
         clean = [self._clean(at, row, violations) for at, row in enumerate(rows)]
         if self.compiled is None:
             return self._predict_columns(self._columns(clean), violations)
-        lines = [self.compiled.encoder.row(row) for row in clean]
         if self.needed or (violations and self.policy == "refuse"):
-            return self._predict_values(_as_array(self.compiled, lines), violations)
+            return self._predict_values(self.compiled.encoder.rows(clean), violations)
         reported = [] if self.policy == "ignore" else violations
-        return Predictions(self.compiled.row_scores(lines), reported, np.zeros(len(lines), dtype=bool))
+        return Predictions(self.compiled.row_scores(clean), reported, np.zeros(len(clean), dtype=bool))
 
     def explain(self, rows: Sequence[Mapping[str, Any]]) -> Contributions:
         """Attribute the predictions of rows to groups and columns, see cairn.models.contributions.
@@ -119,8 +118,7 @@ class Predictor:
         assert self.arrays is not None
         clean = [self._clean(at, row, []) for at, row in enumerate(rows)]
         if self.compiled is not None:
-            lines = [self.compiled.encoder.row(row) for row in clean]
-            matrix = self.compiled.encoder.matrix(_as_array(self.compiled, lines))
+            matrix = self.compiled.encoder.matrix(self.compiled.encoder.rows(clean))
         else:
             matrix = np.empty((len(rows), self.arrays.encoder.width))
             for at, frame in framed(self._columns(clean), self.fields):
@@ -281,10 +279,6 @@ class Predictor:
         if np.array_equal(together, expected) and np.array_equal(alone, expected[: len(alone)]):
             return ""
         return f"the compiled model differs by up to {np.abs(together - expected).max():.3g}"
-
-
-def _as_array(compiled: Compiled, lines: Sequence[Sequence[float]]) -> Floats:
-    return np.array(lines, dtype=np.float64).reshape(len(lines), len(compiled.encoder.features))
 
 
 def _as_numbers(values: pa.Array, text: bool) -> Floats | None:
