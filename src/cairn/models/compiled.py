@@ -249,6 +249,23 @@ class Compiled:
             return np.concatenate(parts) if len(parts) > 1 else parts[0]
         return np.empty((0, len(self.package.classes)) if self.package.task == "multiclass" else 0)
 
+    def difference(self) -> str:
+        """Return what it predicts otherwise than the package on its reference rows; empty if nothing."""
+        rows = self.package.reference
+        if rows is None or rows.empty:
+            return "the model has no reference rows to check the compiled one with; run `dvc repro`"
+        try:
+            inputs = self.package.with_derived(rows)[self.encoder.features].replace([np.inf, -np.inf], np.nan)
+            together = self.scores(self.matrix(inputs))
+            each = zip(*(_plain(inputs[name].head(32)) for name in inputs), strict=True)
+            alone = np.concatenate([self.row_scores([row]) for row in each])
+        except (ValueError, TypeError, AttributeError) as error:
+            return f"the compiled model fails: {error}"
+        expected = self.package.scores(rows)
+        if np.array_equal(together, expected) and np.array_equal(alone, expected[: len(alone)]):
+            return ""
+        return f"the compiled model differs by up to {np.abs(together - expected).max():.3g}"
+
     def _block(self, matrix: Floats) -> Floats:
         if self.trees is not None:
             return self._from_sums(self.trees, self.trees.raw(matrix))

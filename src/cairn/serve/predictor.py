@@ -78,7 +78,7 @@ class Predictor:
         self._read = {name: field.reader() for name, field in self.fields.items()}
         self._read_text = {name: field.reader(text=True) for name, field in self.fields.items()}
         made = compile_model(package)
-        differs = self._difference(made)
+        differs = made.difference()
         derived = ", ".join(name for name in package.features if name not in self.fields)
         self.plain_because = differs or (f"{derived} is computed by data.derive" if derived else "")
         self.arrays: Compiled | None = None if differs else made
@@ -263,22 +263,6 @@ class Predictor:
         return [
             name for name, column in self.package.contract.columns.items() if column.kind != "categorical"
         ]
-
-    def _difference(self, compiled: Compiled) -> str:
-        """Return what the compiled model predicts otherwise than the package; empty if nothing."""
-        rows = self.package.reference
-        if rows is None or rows.empty:
-            return "the model has no reference rows to check the compiled one with; run `dvc repro`"
-        try:
-            matrix = compiled.matrix(self.package.with_derived(rows))
-            together = compiled.scores(matrix)
-            alone = np.concatenate([compiled.scores(matrix[at : at + 1]) for at in range(min(len(rows), 32))])
-        except (ValueError, TypeError, AttributeError) as error:
-            return f"the compiled model fails: {error}"
-        expected = self.package.scores(rows)
-        if np.array_equal(together, expected) and np.array_equal(alone, expected[: len(alone)]):
-            return ""
-        return f"the compiled model differs by up to {np.abs(together - expected).max():.3g}"
 
 
 def _as_numbers(values: pa.Array, text: bool) -> Floats | None:
