@@ -40,6 +40,15 @@ def test_the_sums_are_those_of_the_walk(most):
     np.testing.assert_array_equal(one_by_one[:, 0], model.predict(OTHER)[:60])
 
 
+def test_codes_that_are_not_known_go_where_missing_ones_go(monkeypatch):
+    model = HistGradientBoostingRegressor(max_iter=20, categorical_features=[0, 1, 2]).fit(X, Y)
+    inner = model._preprocess_X(OTHER, reset=False)
+    inner[:40, :3] = RNG.choice([-1, 250], (40, 3))
+    table = Trees(model).raw(inner)
+    monkeypatch.setattr(trees, "LARGEST", 0)
+    np.testing.assert_array_equal(table, Trees(model).raw(inner))
+
+
 def test_each_class_has_its_own_sum_and_trees_without_a_split_count():
     labels = np.digitize(Y, [np.quantile(Y, 0.3), np.quantile(Y, 0.6)])
     model = HistGradientBoostingClassifier(max_iter=15, min_samples_leaf=400).fit(X, labels)

@@ -4,11 +4,10 @@ import os
 import signal
 import socket
 import threading
-import time
 from pathlib import Path
 
 import pytest
-from http_service import GOOD, Process, package, saved
+from http_service import GOOD, Process, join, package, saved
 
 from cairn.__main__ import main
 from cairn.models.package import save
@@ -36,10 +35,9 @@ def test_a_model_is_replaced_under_load_and_a_stop_is_graceful(workers, tmp_path
         save(package(max_iter=5), tmp_path / "model")
         process.send(signal.SIGHUP)
         process.until("model loaded", times=2 * workers)
-        time.sleep(0.2)
+        process.listen(0.2)
         stop.set()
-        for thread in threads:
-            thread.join()
+        join(process, threads)
         after = client.predict(GOOD).json
         (tmp_path / "model/package.json").write_text("{}")
         process.send(signal.SIGHUP)
