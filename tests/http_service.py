@@ -177,6 +177,12 @@ class Process:
         self.process.stderr.close()
 
 
+def join(process, threads):
+    """Wait for threads; meanwhile read the log, for which the server would wait."""
+    while any(thread.is_alive() for thread in threads):
+        process.listen(0.1)
+
+
 def examples(name="hist_gbdt", task="binary", count=20):
     """Rows of the source as JSON has them, and what the model scores them."""
     from cairn.serve.predictor import Predictor

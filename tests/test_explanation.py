@@ -1,5 +1,6 @@
 """The explanation of small models whose truth is known."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -30,7 +31,7 @@ def fitted(task, name="hist_gbdt"):
     return recipe(config(name), GROUPED, TARGETS[task], task).fit(rows(), rows(600, seed=1))
 
 
-def explained(task, name="hist_gbdt", count=300, **more):
+def explained(task, name="hist_gbdt", count=300, package=None, **more):
     settings = {
         "rows": 250,
         "column_rows": 200,
@@ -41,7 +42,7 @@ def explained(task, name="hist_gbdt", count=300, **more):
     } | more
     data = DataConfig(name="toy", source="toy.csv", contract="toy.yaml", task=task, target=TARGETS[task])
     return explain(
-        fitted(task, name),
+        package or fitted(task, name),
         rows(count, seed=2),
         data=data,
         settings=ExplainConfig(**settings),
@@ -103,3 +104,9 @@ def test_an_encoder_that_makes_several_columns_of_one_is_explained_too():
     found = explained("binary", "logistic")
     assert found.columns[0].name == "load"
     assert found.dependence[0].predictions["late"][0] < found.dependence[0].predictions["late"][-1]
+
+
+def test_a_model_that_serve_would_not_predict_with_alone_is_said(caplog):
+    package = replace(fitted("binary"), reference=None)
+    explained("binary", package=package)
+    assert "predict and serve will take rows through pandas: the model has no reference rows" in caplog.text

@@ -1,5 +1,6 @@
 """Explain a fitted model on rows that it was not fitted on: see cairn.metrics.importance."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
@@ -24,6 +25,8 @@ from cairn.models.package import Package
 from cairn.settings.data import DataConfig
 from cairn.settings.evaluate import EvaluateConfig
 from cairn.settings.explain import ExplainConfig
+
+log = logging.getLogger("cairn.explain")
 
 
 def explain(
@@ -94,6 +97,8 @@ def _compiled(package: Package, rows: pd.DataFrame) -> Compiled:
     compiled = compile_model(package)
     if not np.allclose(compiled.scores(compiled.matrix(rows)), package.scores(rows), rtol=1e-6, atol=1e-9):
         raise UserError("models/model: its encoder cannot be taken apart; run `dvc repro` to fit it again")
+    if differs := compiled.difference():
+        log.warning("predict and serve will take rows through pandas: %s", differs)
     return compiled
 
 

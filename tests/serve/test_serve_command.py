@@ -4,11 +4,10 @@ import os
 import signal
 import socket
 import threading
-import time
 from pathlib import Path
 
 import pytest
-from http_service import GOOD, Process, package, saved
+from http_service import GOOD, Process, join, package, saved
 
 from cairn.__main__ import main
 from cairn.models.package import save
@@ -36,10 +35,9 @@ def test_a_model_is_replaced_under_load_and_a_stop_is_graceful(workers, tmp_path
         save(package(max_iter=5), tmp_path / "model")
         process.send(signal.SIGHUP)
         process.until("model loaded", times=2 * workers)
-        time.sleep(0.2)
+        process.listen(0.2)
         stop.set()
-        for thread in threads:
-            thread.join()
+        join(process, threads)
         after = client.predict(GOOD).json
         (tmp_path / "model/package.json").write_text("{}")
         process.send(signal.SIGHUP)
@@ -93,9 +91,21 @@ def said(capsys, monkeypatch):
 
 @pytest.mark.parametrize("model", ["no-such-model", "docs"])
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_model_that_is_not_there_is_one_line(said, model, workers):
+def test_a_model_that_is_not_there_is_one_line(said, caplog, model, workers):
+    caplog.set_level("INFO")
     line = said("--model", model, "--port", "0", "--workers", workers)
     assert line.startswith("cairn serve: ") and model in line and line.count("\n") == 1
+    assert "listening" not in caplog.messages
+
+
+def test_a_damaged_model_is_one_line(said, caplog, tmp_path):
+    caplog.set_level("INFO")
+    model = saved(tmp_path)
+    with (tmp_path / "model/model.skops").open("ab") as file:
+        file.write(b"x")
+    line = said("--model", str(model), "--port", "0")
+    assert "model.skops is not the file that was saved" in line and line.count("\n") == 1
+    assert "listening" not in caplog.messages
 
 
 def test_a_port_that_is_taken_is_one_line(said):

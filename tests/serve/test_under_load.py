@@ -7,18 +7,12 @@ import signal
 import threading
 
 import pytest
-from http_service import GOOD, Process, examples, saved
+from http_service import GOOD, Process, examples, join, saved
 from test_serve_command import workers_of
 
 pytestmark = pytest.mark.slow
 THREADS = 4
 ROWS, SCORES = examples(count=40)
-
-
-def join(process, threads):
-    """Wait for threads; meanwhile read the log, for which the server would wait."""
-    while any(thread.is_alive() for thread in threads):
-        process.listen(0.1)
 
 
 class Clients:

@@ -28,7 +28,7 @@ def row_cost(y: ArrayLike, acted: ArrayLike, costs: CostKpi) -> Floats:
 
 def row_saving(y: ArrayLike, acted: ArrayLike, costs: CostKpi) -> Floats:
     """Return what acting saves in each row compared with doing nothing, shape (n,); see row_cost."""
-    return row_cost(y, np.zeros(len(np.asarray(y))), costs) - row_cost(y, acted, costs)
+    return np.asarray(y, dtype=np.float64) * costs.loss - row_cost(y, acted, costs)
 
 
 def policy_series(

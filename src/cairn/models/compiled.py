@@ -1,13 +1,13 @@
 """A saved model without pandas: values to the estimator's matrix, and the matrix to scores, with equal bits.
 
-Every estimator gets the matrix as an array. HistGradientBoosting is also evaluated without a Python call per
-tree: all trees become one (see Trees). It uses private names of scikit-learn, whose version is pinned, and
+Every estimator gets the matrix as an array. HistGradientBoosting is also evaluated without a call per tree,
+see cairn.models.trees. That uses private names of scikit-learn, whose version is pinned, and
 cairn.serve.predictor compares it with the ordinary path before it predicts.
 """
 
 import copy
-import threading
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +22,12 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from cairn.data.predictions import Floats
 from cairn.features.encode import MISSING, word
 from cairn.models.package import BLOCK, Package, padded
+from cairn.models.trees import Trees
 
+FEW = 24
+"""Rows up to which values are looked up in Python, which takes less time than a call of NumPy per column."""
 UNKNOWN = "\0"
 """A text that no category of a table is."""
-FEW = 8
-"""Rows up to which one call for all trees is faster than a call for each tree."""
 
 
 class Encoder:
@@ -42,6 +43,7 @@ class Encoder:
         self.features = features
         self.width = max((place.stop for place in encoder.output_indices_.values()), default=0)
         self.positions: dict[str, list[int]] = {name: [] for name in features}
+        self._sources = np.zeros(self.width, dtype=np.intp)  # the feature that a column copies
         self._numbers: list[tuple[list[int], Any, list[Any]]] = []
         self._codes: list[tuple[int, list[int], Floats]] = []
         self._words: dict[int, dict[str, int]] = {}
@@ -57,27 +59,33 @@ class Encoder:
             elif block != "remainder":
                 for offset, name in enumerate(names):
                     self.positions[name].append(place.start + offset)
-                self._numbers.append(
-                    ([at[name] for name in names], place, list(steps.named_steps.values())[1:])
-                )
+                columns = [at[name] for name in names]
+                self._sources[place] = columns
+                if computed := list(steps.named_steps.values())[1:]:
+                    self._numbers.append((columns, place, computed))
 
     def categories(self, feature: str) -> frozenset[str]:
         """Return the categories of train as words, missing among them if it was one; empty for a number."""
         return frozenset(self._words.get(self.features.index(feature), {}))
 
-    def row(self, row: Sequence[Any]) -> list[float]:
-        """Return the values of one row, in the order of the features, as numbers.
+    def rows(self, rows: Sequence[Sequence[Any]]) -> Floats:
+        """Return the values of rows, in the order of the features, as numbers, shape (n, features).
 
         A category becomes its place in the list of known ones, a missing number NaN.
         """
-        words = self._words
-        found = [np.nan if value is None else value for value in row]
-        for at, known in words.items():
-            found[at] = known.get(MISSING if row[at] is None else word(row[at]), len(known))
-        return found
+        found = [[np.nan if value is None else value for value in row] for row in rows]
+        for at in self._words:
+            for numbers, row in zip(found, rows, strict=True):
+                numbers[at] = self.category(at, row[at])
+        return np.array(found, dtype=np.float64).reshape(len(rows), len(self.features))
+
+    def category(self, at: int, value: Any) -> int:
+        """Return the place of a category in the list of known ones of the feature at `at`; unseen is last."""
+        known = self._words[at]
+        return known.get(MISSING if value is None else word(value), len(known))
 
     def column(self, feature: str, values: Iterable[Any]) -> Floats:
-        """Return the values of one feature as numbers, shape (n,); see `row`."""
+        """Return the values of one feature as numbers, shape (n,); see `rows`."""
         known = self._words.get(self.features.index(feature))
         if known is None:
             return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
@@ -85,16 +93,16 @@ class Encoder:
         return np.array([known.get(name, len(known)) for name in words], dtype=np.float64)
 
     def values(self, frame: pd.DataFrame) -> Floats:
-        """Return the inputs in a frame as numbers, shape (n, features); see `row`."""
+        """Return the inputs in a frame as numbers, shape (n, features); see `rows`."""
         found = np.column_stack([self.column(name, _plain(frame[name])) for name in self.features])
         found[np.isinf(found)] = np.nan
         return found
 
     def matrix(self, values: Floats) -> Floats:
-        """Return the matrix that the estimator takes, shape (n, width), n rows of what `row` returns."""
-        found = np.empty((len(values), self.width))
+        """Return the matrix that the estimator takes, shape (n, width), n rows of what `rows` returns."""
         if not len(values):  # the steps of scikit-learn need a row
-            return found
+            return np.empty((0, self.width))
+        found = values.take(self._sources, axis=1)
         for columns, place, steps in self._numbers:
             block = values[:, columns]
             for step in steps:
@@ -109,12 +117,24 @@ class Encoder:
         new = copy.copy(self)
         to = np.argsort(np.asarray(order))
         new.positions = {name: [int(to[at]) for at in columns] for name, columns in self.positions.items()}
+        new._sources = self._sources[np.asarray(order, dtype=np.intp)]
         new._numbers = [(columns, to[place], steps) for columns, place, steps in self._numbers]
         new._codes = [
             (at, [int(to[column]) for column in columns], tables.get(columns[0], table))
             for at, columns, table in self._codes
         ]
         return new
+
+    def origins(self) -> list[tuple[int, Floats | None]] | None:
+        """Return by column of the matrix the feature that it copies, and the codes of its categories if any.
+
+        None if a step computes a column.
+        """
+        found: list[tuple[int, Floats | None]] = [(int(at), None) for at in self._sources]
+        for at, columns, table in self._codes:
+            for place, column in enumerate(columns):
+                found[column] = at, table[:, place]
+        return None if self._numbers else found
 
     def code_tables(self) -> dict[int, Floats]:
         """Return by column of the matrix the codes of its categories, shape (known + 1, 1), unseen last."""
@@ -140,100 +160,17 @@ def _tables(
     return found
 
 
-class Trees:
-    """All trees of a fitted HistGradientBoosting as one tree, walked by scikit-learn's compiled code.
-
-    A chooser on top splits on one more feature, the number of a tree; a row is repeated for every tree. The
-    leaf values are summed in the order in which scikit-learn sums them.
-    """
-
-    def __init__(self, estimator: Any) -> None:
-        """Copy the nodes of every tree into one array."""
-        self.estimator = estimator
-        rounds = estimator._predictors
-        trees = [tree for each in rounds for tree in each]
-        self.shape = (len(rounds), len(rounds[0]))
-        self.known, mapping = estimator._bin_mapper.make_known_categories_bitsets()
-        self.mapping = np.append(mapping, np.zeros(1, mapping.dtype))
-        self.bitsets = np.ascontiguousarray(np.concatenate([tree.raw_left_cat_bitsets for tree in trees]))
-        self.nodes = _joined(trees, feature=len(mapping))
-        self.rooms = threading.local()
-
-    def raw(self, matrix: Floats) -> Floats:
-        """Return the sums of the leaves, shape (n, trees per iteration), for the inner matrix (n, d)."""
-        from sklearn.ensemble._hist_gradient_boosting.predictor import _predict_from_raw_data
-
-        rows, columns = matrix.shape
-        first = self.estimator._baseline_prediction
-        if rows > FEW:
-            total = np.array(np.broadcast_to(first, (rows, self.shape[1])), order="F")
-            for each in self.estimator._predictors:
-                for k, tree in enumerate(each):
-                    total[:, k] += tree.predict(matrix, self.known, self.mapping, 1)
-            return total
-        repeated = self._repeated(rows, columns)
-        repeated[:, :, :columns] = matrix[:, None, :]
-        leaves = np.empty(rows * repeated.shape[1])
-        flat = repeated.reshape(len(leaves), columns + 1)
-        _predict_from_raw_data(self.nodes, flat, self.bitsets, self.known, self.mapping, 1, leaves)
-        steps = leaves.reshape(rows, *self.shape)
-        steps[:, 0] += first
-        return np.add.accumulate(steps, axis=1)[:, -1]
-
-    def _repeated(self, rows: int, columns: int) -> Floats:
-        """Return room for the rows once for every tree, whose number is in the last column.
-
-        Each thread keeps its own: asking the system for it again would cost as much as the trees.
-        """
-        count = self.shape[0] * self.shape[1]
-        found = getattr(self.rooms, "found", None)
-        if found is None:
-            found = np.empty((FEW, count, columns + 1))
-            found[:, :, columns] = np.arange(count)
-            self.rooms.found = found
-        return found[:rows]
-
-
-def _joined(trees: list[Any], feature: int) -> NDArray[Any]:
-    """Return the nodes of all trees below a chooser that splits on the feature, the number of a tree."""
-    choosers = len(trees) - 1
-    starts = choosers + np.cumsum([0, *(len(tree.nodes) for tree in trees)])
-    nodes = np.zeros(int(starts[-1]), dtype=trees[0].nodes.dtype)
-    bitsets = 0
-    for tree, start in zip(trees, starts[:-1], strict=True):
-        part = nodes[start : start + len(tree.nodes)]
-        part[:] = tree.nodes
-        part["left"] += np.uint32(start)
-        part["right"] += np.uint32(start)
-        part["bitset_idx"] += np.uint32(bitsets)
-        bitsets += len(tree.raw_left_cat_bitsets)
-    free = iter(range(choosers))
-
-    def choose(low: int, high: int) -> int:
-        if high - low == 1:
-            return int(starts[low])
-        here, middle = next(free), (low + high) // 2
-        nodes[here]["feature_idx"], nodes[here]["num_threshold"] = feature, middle - 0.5
-        nodes[here]["left"], nodes[here]["right"] = choose(low, middle), choose(middle, high)
-        return here
-
-    choose(0, len(trees))
-    return nodes
-
-
 class _Scored(ClassifierMixin, BaseEstimator):
     """A classifier whose decisions are computed already, for the calibrator on top of it."""
 
-    def __init__(self, classes: NDArray[Any], trees: Trees) -> None:
+    def __init__(self, classes: NDArray[Any]) -> None:
         self.classes_ = classes
-        self.trees = trees
 
     def fit(self, X: Any, y: Any = None) -> "_Scored":
         return self
 
     def decision_function(self, X: Floats) -> Floats:
-        found = self.trees.raw(X)
-        return found[:, 0] if found.shape[1] == 1 else found
+        return X[:, 0] if X.shape[1] == 1 else X
 
 
 def _plain(values: pd.Series) -> list[Any]:
@@ -241,22 +178,69 @@ def _plain(values: pd.Series) -> list[Any]:
 
 
 @dataclass(frozen=True)
+class Lookup:
+    """Where the values of a row find their places in the table of the trees, without a matrix.
+
+    Args:
+        category: see Encoder.category.
+        numbers: see Trees.columns, with the feature's number instead of the column's.
+        categories: the feature's number, and the place of each of its categories.
+    """
+
+    category: Callable[[int, Any], int]
+    numbers: list[tuple[int, int, int, list[float]]]
+    categories: list[tuple[int, list[int]]]
+
+    def places(self, row: Sequence[Any]) -> list[int]:
+        """Return the places of a row: its values in the order of the features, None where one is missing."""
+        found = [
+            missing if (value := row[at]) is None else start + bisect_left(cuts, value)
+            for at, start, missing, cuts in self.numbers
+        ]
+        return found + [places[self.category(at, row[at])] for at, places in self.categories]
+
+
+def _lookup(encoder: Encoder, trees: Trees) -> Lookup | None:
+    origins = encoder.origins()
+    if origins is None or trees.table is None:
+        return None
+    found = Lookup(encoder.category, [], [])
+    for column, start, missing, cuts in trees.columns:
+        at, codes = origins[column]
+        if codes is None:
+            found.numbers.append((at, start, missing, cuts.tolist()))
+        else:
+            places = np.where(np.isnan(codes), missing, start + np.searchsorted(cuts, codes))
+            found.categories.append((at, places.tolist()))
+    return found
+
+
+@dataclass(frozen=True)
 class Compiled:
-    """A model as arrays: `encoder.row` or `column`, then `encoder.matrix`, then `scores`.
+    """A model as arrays: `encoder.rows` or `column`, then `encoder.matrix`, then `scores`.
 
     Args:
         package: the model.
         encoder: of its values.
         trees: of a HistGradientBoosting; None for any other estimator.
+        lookup: of the trees; None if the encoder computes with the numbers.
     """
 
     package: Package
     encoder: Encoder
-    trees: Trees | None
+    trees: Trees | None = None
+    lookup: Lookup | None = None
 
     def matrix(self, frame: pd.DataFrame) -> Floats:
         """Return the matrix of rows that have the inputs, shape (n, width)."""
         return self.encoder.matrix(self.encoder.values(frame))
+
+    def row_scores(self, rows: Sequence[Sequence[Any]]) -> Floats:
+        """Return what `scores` does, from rows of values, see Lookup.places."""
+        if self.trees is None or self.lookup is None or not 0 < len(rows) <= FEW:
+            return self.scores(self.encoder.matrix(self.encoder.rows(rows)))
+        places = np.array([self.lookup.places(row) for row in rows], dtype=np.intp)
+        return self._from_sums(self.trees, self.trees.sums(places))
 
     def scores(self, matrix: Floats) -> Floats:
         """Return what Package.scores does, from the encoder's matrix, shape (n, width)."""
@@ -265,22 +249,38 @@ class Compiled:
             return np.concatenate(parts) if len(parts) > 1 else parts[0]
         return np.empty((0, len(self.package.classes)) if self.package.task == "multiclass" else 0)
 
+    def difference(self) -> str:
+        """Return what it predicts otherwise than the package on its reference rows; empty if nothing."""
+        rows = self.package.reference
+        if rows is None or rows.empty:
+            return "the model has no reference rows to check the compiled one with; run `dvc repro`"
+        try:
+            inputs = self.package.with_derived(rows)[self.encoder.features].replace([np.inf, -np.inf], np.nan)
+            together = self.scores(self.matrix(inputs))
+            each = zip(*(_plain(inputs[name].head(32)) for name in inputs), strict=True)
+            alone = np.concatenate([self.row_scores([row]) for row in each])
+        except (ValueError, TypeError, AttributeError) as error:
+            return f"the compiled model fails: {error}"
+        expected = self.package.scores(rows)
+        if np.array_equal(together, expected) and np.array_equal(alone, expected[: len(alone)]):
+            return ""
+        return f"the compiled model differs by up to {np.abs(together - expected).max():.3g}"
+
     def _block(self, matrix: Floats) -> Floats:
         if self.trees is not None:
-            return self._trees(self.trees, matrix)
+            return self._from_sums(self.trees, self.trees.raw(matrix))
         return self.package.estimated(np.ascontiguousarray(matrix[padded(len(matrix))]))[: len(matrix)]
 
-    def _trees(self, trees: Trees, matrix: Floats) -> Floats:
+    def _from_sums(self, trees: Trees, sums: Floats) -> Floats:
         estimator, package = self.package.estimator, self.package
         if isinstance(estimator, CalibratedClassifierCV):
             (calibrated,) = estimator.calibrated_classifiers_
             calibrated = copy.copy(calibrated)
-            calibrated.estimator = _Scored(trees.estimator.classes_, trees)
-            return package.by_class(calibrated.predict_proba(matrix), estimator.classes_)
-        raw = trees.raw(matrix)
+            calibrated.estimator = _Scored(trees.estimator.classes_)
+            return package.by_class(calibrated.predict_proba(sums), estimator.classes_)
         if package.task in ("regression", "binary"):
-            return trees.estimator._loss.link.inverse(raw[:, 0])
-        return package.by_class(trees.estimator._loss.predict_proba(raw), estimator.classes_)
+            return trees.estimator._loss.link.inverse(sums[:, 0])
+        return package.by_class(trees.estimator._loss.predict_proba(sums), estimator.classes_)
 
 
 def uncalibrated(estimator: Any) -> Any:
@@ -295,7 +295,7 @@ def compile_model(package: Package) -> Compiled:
     encoder = Encoder(package.encoder, package.features)
     estimator = uncalibrated(package.estimator)
     if not isinstance(estimator, HistGradientBoostingClassifier | HistGradientBoostingRegressor):
-        return Compiled(package, encoder, None)
+        return Compiled(package, encoder)
     if estimator._preprocessor is not None:
         inside = estimator._preprocessor.output_indices_
         categorical = np.flatnonzero(estimator.is_categorical_)
@@ -309,4 +309,5 @@ def compile_model(package: Package) -> Compiled:
             rows[:, column] = codes[:, 0]
             tables[int(column)] = estimator._preprocess_X(rows, reset=False)[:, [place]]
         encoder = encoder.rearranged(order, tables)
-    return Compiled(package, encoder, Trees(estimator))
+    trees = Trees(estimator)
+    return Compiled(package, encoder, trees, _lookup(encoder, trees))

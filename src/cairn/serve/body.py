@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from starlette.requests import Request
 from starlette.responses import Response
 
+from cairn.serve.envelope import DISCONNECTED, Message, Receive
 from cairn.serve.fields import Violation
 
 MOST_SHOWN = 100
@@ -60,18 +60,23 @@ def _shown(value: Any) -> Any:
     return value[:MOST_SHOWN] if isinstance(value, str) else value
 
 
-async def read_body(request: Request, limits: Limits) -> bytes:
+async def read_body(scope: Message, receive: Receive, limits: Limits) -> bytes:
     """Return the body of a request.
 
     Raises:
-        RequestError: 408, it does not arrive in time; 413, it is too long; 415, it is compressed.
+        RequestError: 408, it does not arrive in time; 413, it is too long; 415, it is compressed; 499, the
+            client went away.
     """
-    if request.headers.get("content-encoding", "identity") != "identity":
+    if dict(scope["headers"]).get(b"content-encoding", b"identity") != b"identity":
         raise RequestError(415, "Content-Encoding: a compressed body is not supported")
-    parts, size = [], 0
+    parts, size, more = [], 0, True
     try:
         async with asyncio.timeout(limits.seconds):
-            async for part in request.stream():
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise RequestError(DISCONNECTED, "the client went away")
+                part, more = message.get("body", b""), message.get("more_body", False)
                 parts.append(part)
                 size += len(part)
                 if size > limits.bytes:

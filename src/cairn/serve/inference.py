@@ -82,7 +82,7 @@ def protocol(service: Service) -> APIRouter:
         model = named(name, version)
         if "inference-header-content-length" in request.headers:
             raise RequestError(400, "binary tensors are not supported; send JSON (binary_data=False)")
-        asked = read_inference(await read_body(request, limits), model, limits)
+        asked = read_inference(await read_body(request.scope, request.receive, limits), model, limits)
         answered = await service.predict(model, asked.rows, request.state.request_id)
         request.state.fields = {"rows": len(asked.rows), "version": model.version}
         return as_response(inferred(model, asked, answered))

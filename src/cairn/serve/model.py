@@ -7,6 +7,7 @@ from pathlib import Path
 from cairn.errors import UserError
 from cairn.experiments.history import MODEL, WORKSPACE, History, Revision
 from cairn.models.package import RECORD, Package, load
+from cairn.models.record import read_record
 
 
 def checkout(folder: Path) -> Path | None:
@@ -67,6 +68,19 @@ def find_model(name: str, folder: Path, trust: Sequence[str] = ()) -> Found:
     revision = history.resolve(name)
     saved = history.tracked_folder(revision, MODEL)
     return Found(saved, (*trust, *history.trusted(revision)), history, revision)
+
+
+def stop_without_model(name: str, folder: Path) -> None:
+    """Check that there is a model for `find_model` to find, and that it is whole, as far as that is here.
+
+    Raises:
+        UserError: no such folder or revision, or the model in the folder was damaged.
+    """
+    root = checkout(folder)
+    if root is None or (folder / name).exists():
+        read_record(find_model(name, folder).folder)
+    else:
+        History(root).resolve(name)
 
 
 def named_model(name: str, folder: Path, trust: Sequence[str] = ()) -> Package:

@@ -1,6 +1,7 @@
 """Predict raw rows: as they come from the source, without the target, one by one or as a table."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,8 @@ from cairn.models.package import Package
 from cairn.serve.fields import Field, Violation
 from cairn.serve.frame import framed
 
+EXACT = 2**53
+"""Integers up to which each is a float: a larger one is read as the nearest float, as a matrix holds it."""
 Policy = Literal["refuse", "flag", "ignore"]
 Rows = pa.Table | list[dict[str, Any]]
 """A table, or values of JSON."""
@@ -73,14 +76,18 @@ class Predictor:
         }
         self.needed = self._needed_numbers()
         self._read = {name: field.reader() for name, field in self.fields.items()}
-        self._quick = [(name, *field.bounds, self._read[name]) for name, field in self.fields.items()]
         self._read_text = {name: field.reader(text=True) for name, field in self.fields.items()}
         made = compile_model(package)
-        differs = self._difference(made)
+        differs = made.difference()
         derived = ", ".join(name for name in package.features if name not in self.fields)
         self.plain_because = differs or (f"{derived} is computed by data.derive" if derived else "")
         self.arrays: Compiled | None = None if differs else made
         self.compiled: Compiled | None = None if self.plain_because else made
+        exact = math.inf if self.compiled is None else EXACT
+        self._quick = [
+            (name, max(field.bounds[0], -exact), min(field.bounds[1], exact), self._read[name])
+            for name, field in self.fields.items()
+        ]
         if self.plain_because:
             log.warning("rows go through pandas: %s", self.plain_because)
 
@@ -97,7 +104,10 @@ class Predictor:
         clean = [self._clean(at, row, violations) for at, row in enumerate(rows)]
         if self.compiled is None:
             return self._predict_columns(self._columns(clean), violations)
-        return self._predict_values(_values(self.compiled, clean), violations)
+        if self.needed or (violations and self.policy == "refuse"):
+            return self._predict_values(self.compiled.encoder.rows(clean), violations)
+        reported = [] if self.policy == "ignore" else violations
+        return Predictions(self.compiled.row_scores(clean), reported, np.zeros(len(clean), dtype=bool))
 
     def explain(self, rows: Sequence[Mapping[str, Any]]) -> Contributions:
         """Attribute the predictions of rows to groups and columns, see cairn.models.contributions.
@@ -108,7 +118,7 @@ class Predictor:
         assert self.arrays is not None
         clean = [self._clean(at, row, []) for at, row in enumerate(rows)]
         if self.compiled is not None:
-            matrix = self.compiled.encoder.matrix(_values(self.compiled, clean))
+            matrix = self.compiled.encoder.matrix(self.compiled.encoder.rows(clean))
         else:
             matrix = np.empty((len(rows), self.arrays.encoder.width))
             for at, frame in framed(self._columns(clean), self.fields):
@@ -200,8 +210,8 @@ class Predictor:
         for name in self.needed:
             missing[name] = np.isnan(values[:, self.compiled.encoder.features.index(name)])
         possible, violations = self._possible(len(values), missing, violations)
-        scores = self.compiled.scores(self.compiled.encoder.matrix(values[possible]))
-        return self._placed(scores, possible, violations)
+        asked = values if possible.all() else values[possible]
+        return self._placed(self.compiled.scores(self.compiled.encoder.matrix(asked)), possible, violations)
 
     def _predict_columns(
         self, columns: Mapping[str, NDArray[Any]], violations: list[Violation]
@@ -253,27 +263,6 @@ class Predictor:
         return [
             name for name, column in self.package.contract.columns.items() if column.kind != "categorical"
         ]
-
-    def _difference(self, compiled: Compiled) -> str:
-        """Return what the compiled model predicts otherwise than the package; empty if nothing."""
-        rows = self.package.reference
-        if rows is None or rows.empty:
-            return "the model has no reference rows to check the compiled one with; run `dvc repro`"
-        try:
-            matrix = compiled.matrix(self.package.with_derived(rows))
-            together = compiled.scores(matrix)
-            alone = np.concatenate([compiled.scores(matrix[at : at + 1]) for at in range(min(len(rows), 32))])
-        except (ValueError, TypeError, AttributeError) as error:
-            return f"the compiled model fails: {error}"
-        expected = self.package.scores(rows)
-        if np.array_equal(together, expected) and np.array_equal(alone, expected[: len(alone)]):
-            return ""
-        return f"the compiled model differs by up to {np.abs(together - expected).max():.3g}"
-
-
-def _values(compiled: Compiled, clean: Sequence[Sequence[Any]]) -> Floats:
-    values = np.array([compiled.encoder.row(row) for row in clean], dtype=np.float64)
-    return values.reshape(len(clean), len(compiled.encoder.features))
 
 
 def _as_numbers(values: pa.Array, text: bool) -> Floats | None:

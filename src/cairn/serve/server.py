@@ -7,6 +7,7 @@ import signal
 import socket
 import tempfile
 from dataclasses import asdict
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -15,6 +16,7 @@ from uvicorn.supervisors import Multiprocess
 from cairn.errors import UserError
 from cairn.serve.app import create_app
 from cairn.serve.body import Limits
+from cairn.serve.model import stop_without_model
 from cairn.serve.served_model import load_model
 from cairn.serve.service import Options
 from cairn.serve.telemetry import SHARED, log_json_lines
@@ -34,6 +36,9 @@ def serve(options: Options, host: str, port: int, workers: int) -> None:
     """
     log_json_lines()
     with _bound(host, port) as listening:
+        stop_without_model(options.model, Path())
+        if workers > 1:  # a model that cannot be loaded would restart every worker for ever
+            load_model(options.model, options.policy, options.trust)
         address = listening.getsockname()
         log.info("listening", extra={"fields": {"host": address[0], "port": address[1], "workers": workers}})
         if workers == 1:
@@ -91,9 +96,6 @@ class _Workers(Multiprocess):
 
 
 def _serve_with_workers(options: Options, listening: socket.socket, workers: int) -> None:
-    load_model(
-        options.model, options.policy, options.trust
-    )  # a model that cannot be loaded would restart every worker for ever
     with tempfile.TemporaryDirectory(prefix="cairn-metrics-") as shared:
         os.environ |= {SETTINGS: json.dumps(asdict(options)), SHARED: shared}
         config = _config("cairn.serve.server:worker", workers)

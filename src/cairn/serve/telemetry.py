@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+import orjson
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -59,19 +60,27 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line; a traceback is one of its fields."""
-        line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        } | getattr(record, "fields", {})
+        fields = getattr(record, "fields", {})
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+            fields = fields | {"traceback": self.formatException(record.exc_info)}
+        return json_line(record.created, record.levelname.lower(), record.name, record.getMessage(), fields)
+
+
+def json_line(time: float, level: str, logger: str, message: str, fields: dict[str, Any]) -> str:
+    """Return a line of the log; `time` is in seconds since 1970."""
+    at = datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds")
+    line = {"time": at, "level": level, "logger": logger, "message": message, **fields}
+    try:
+        return orjson.dumps(line, default=str).decode()
+    except TypeError:  # half a character, or a number of more than 64 bits
+        return json.dumps(line, default=str)
 
 
 def log_json_lines() -> None:
     """Write what is logged to the standard error, as JSON."""
+    # What no line has need not be found out: https://docs.python.org/3/howto/logging.html#optimization
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
