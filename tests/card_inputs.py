@@ -225,7 +225,16 @@ def sections(task, *, target="late", priced=False):
         return values
 
     linear = option("model/logistic.yaml")
+    stated = {
+        "question": "Will it be late?",
+        "decision": "whether to warn",
+        "owner": "the desk",
+        "intended_use": ["scheduled flights", "in good weather"],
+        "misuse": ["to judge a pilot"],
+        "goal": {"measure": "saving", "value": 22000.0},
+    }
     raw = {
+        "purpose": stated if priced else option("purpose/none.yaml"),
         "data": {
             "name": "flights",
             "source": "data/raw/flights.csv",

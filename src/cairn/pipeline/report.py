@@ -18,12 +18,14 @@ from cairn.settings.explain import ExplainConfig
 from cairn.settings.features import FeaturesConfig
 from cairn.settings.kpi import KpiConfig
 from cairn.settings.model import ModelConfig
+from cairn.settings.purpose import PurposeConfig
 from cairn.settings.split import SplitConfig
 from cairn.settings.train import TrainConfig
 
 
 def main(
     *,
+    purpose: PurposeConfig,
     data: DataConfig,
     split: SplitConfig,
     features: FeaturesConfig,

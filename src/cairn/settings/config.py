@@ -13,6 +13,7 @@ from cairn.settings.explain import ExplainConfig
 from cairn.settings.features import FeaturesConfig
 from cairn.settings.kpi import KpiConfig
 from cairn.settings.model import ModelConfig
+from cairn.settings.purpose import PurposeConfig
 from cairn.settings.search import SearchConfig
 from cairn.settings.section import Section
 from cairn.settings.split import SplitConfig
@@ -29,6 +30,7 @@ class Config(Section):
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     threads: Annotated[int, Field(ge=1)]
+    purpose: PurposeConfig
     data: DataConfig
     split: SplitConfig
     features: FeaturesConfig
