@@ -234,7 +234,6 @@ def sections(task, *, target="late", priced=False):
         "goal": {"measure": "saving", "value": 22000.0},
     }
     raw = {
-        "purpose": stated if priced else option("purpose/none.yaml"),
         "data": {
             "name": "flights",
             "source": "data/raw/flights.csv",
@@ -261,6 +260,7 @@ def sections(task, *, target="late", priced=False):
         "cross_validation": option("cross_validation/none.yaml"),
         "explain": option("explain/default.yaml"),
         "kpi": option("kpi/cost.yaml" if priced else "kpi/none.yaml"),
+        "purpose": stated if priced else option("purpose/none.yaml"),
         "seed": 7,
         "threads": 1,
     }

@@ -25,7 +25,6 @@ from cairn.settings.train import TrainConfig
 
 def main(
     *,
-    purpose: PurposeConfig,
     data: DataConfig,
     split: SplitConfig,
     features: FeaturesConfig,
@@ -37,6 +36,7 @@ def main(
     explain: ExplainConfig,
     cross_validation: CrossValidationConfig,
     kpi: KpiConfig,
+    purpose: PurposeConfig,
     seed: int,
     threads: int,
 ) -> None:

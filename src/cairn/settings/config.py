@@ -30,7 +30,6 @@ class Config(Section):
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     threads: Annotated[int, Field(ge=1)]
-    purpose: PurposeConfig
     data: DataConfig
     split: SplitConfig
     features: FeaturesConfig
@@ -43,3 +42,4 @@ class Config(Section):
     explain: ExplainConfig
     kpi: KpiConfig
     search: SearchConfig
+    purpose: PurposeConfig
