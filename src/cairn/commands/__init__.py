@@ -30,6 +30,7 @@ GROUPS = {
         "search": Command("Tune the model's hyperparameters on validation"),
     },
     "Judge": {
+        "board": Command("List every run: score, money, settings, data", checks_pins=False),
         "compare": Command("Compare revisions on the same rows: is B better than A?"),
         "ablate": Command("Measure what each feature group, or each column, contributes"),
         "learning-curve": Command("Estimate whether more data would help"),

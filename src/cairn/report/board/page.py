@@ -1,0 +1,1 @@
+def board_page(*a): return ""
