@@ -6,7 +6,7 @@ from pathlib import Path
 
 from typer import Option
 
-from cairn.commands.options import Html, check_output, names, write_page
+from cairn.commands.options import Html, check_output, names, user_folder, write_page
 from cairn.errors import UserError
 
 NEWEST = 20
@@ -17,7 +17,7 @@ def main(
     where: list[str] | None = Option(
         None,
         metavar="CONDITION",
-        help="Only runs with model.name=mlp, roc_auc>=0.75, age<30 (days), data~dd61 … (repeatable: all of them)",
+        help="Only runs with model.name=mlp, roc_auc>=0.75, age<30 (days), data~dd61 … (repeatable)",
     ),
     sort: str = Option(
         "age", metavar="KEY", help="age, a metric (the best first), saving, gain, model, data, or a setting"
@@ -48,11 +48,13 @@ def main(
     """
     check_output(as_csv, as_json, html, "--csv")
     from cairn.experiments.board import check_key, condition_of, ordered, reference_of
-    from cairn.experiments.runs import read_runs
-    from cairn.report.board.page import board_page
-    from cairn.report.board.table import board_csv, board_record, board_text
+    from cairn.experiments.history import History
+    from cairn.experiments.runs import has_predictions, read_runs
+    from cairn.report.board.page import board_page, copied_cards
+    from cairn.report.board.table import board_csv, board_record, board_text, comparable
 
     root, now = Path.cwd(), time.time()
+    history = History(root)
     runs = read_runs(root)
     if not runs.found:
         raise UserError("no run is recorded yet: `dvc repro`, then commit; or `dvc exp run`")
@@ -69,6 +71,18 @@ def main(
         print(board_csv(chosen, reference))
     else:
         listed = chosen if all_runs else chosen[:NEWEST]
-        print(board_text(listed, reference, now, columns=more, hidden=len(chosen) - len(listed)))
+        compared = [run for run in [reference, *listed] if has_predictions(run, history)]
+        print(
+            board_text(
+                listed,
+                reference,
+                now,
+                columns=more,
+                hidden=len(chosen) - len(listed),
+                pair=comparable(compared),
+            )
+        )
     if html:
-        write_page(html, board_page(chosen, reference, root, html))
+        links = copied_cards(chosen, history, user_folder() / html)
+        cached = [has_predictions(run, history) for run in chosen]
+        write_page(html, board_page(chosen, reference, links, cached))

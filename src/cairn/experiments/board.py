@@ -75,9 +75,15 @@ def value_of(run: Run, key: str, now: float) -> Any:
     if key == "age":
         return (now - run.at) / DAY
     if key in FACTS:
-        saving = record.kpi.policies[MODEL].saving.value if record.kpi else None
-        facts = {"run": " ".join([run.name, *run.names]), "kind": run.kind, "model": record.model}
-        facts |= {"data": run.data, "rows": record.rows, "gain": record.gain.value, SAVING: saving}
+        facts: dict[str, Any] = {
+            "run": " ".join([run.name, *run.names]),
+            "kind": run.kind,
+            "model": record.model,
+            "data": run.data,
+            "rows": record.rows,
+            "gain": record.gain.value,
+            SAVING: record.kpi.policies[MODEL].saving.value if record.kpi else None,
+        }
         return facts[key]
     if key in record.scores[MODEL]:
         return record.scores[MODEL][key].value
@@ -116,7 +122,7 @@ def reference_of(runs: Sequence[Run], name: str | None, current: Run | None) -> 
         UserError: no run has the name.
     """
     if name is None:
-        return current if current in runs else min(runs, key=lambda run: run.at)
+        return current or min(runs, key=lambda run: run.at)
     for run in runs:
         if name in run.names or (run.commit or "").startswith(name):
             return run

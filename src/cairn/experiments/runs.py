@@ -1,7 +1,7 @@
-"""Every run that commits, tags, branches and experiments record: read from git by two processes, however many.
+"""Every run that commits, tags, branches and experiments record, read from git by two processes.
 
-A run is one result under some settings. Commits that only carry it on are not runs of their own; the branches,
-tags and experiments among them name it.
+A run is one result under some settings. Commits that only carry it on are not runs of their own; the
+branches, tags and experiments among them name it.
 """
 
 import hashlib
@@ -10,7 +10,6 @@ import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,10 @@ from tqdm import tqdm
 
 from cairn.compose.conf import leaves
 from cairn.errors import UserError
-from cairn.experiments.history import SETTINGS, TABLE, WORKSPACE, History, Revision
+from cairn.experiments.history import PREDICTIONS, SETTINGS, TABLE, WORKSPACE, History, Revision
 from cairn.experiments.refs import every_experiment, git
 from cairn.metrics.evaluation import Evaluation
-from cairn.settings.purpose import Goal
+from cairn.settings.purpose import PurposeConfig
 from cairn.settings.yaml_text import parse_yaml
 
 RECORD, LOCK = "metrics/evaluation.json", "dvc.lock"
@@ -45,8 +44,8 @@ class Run:
         subject: first line of its message.
         record: what was evaluated.
         settings: dotted key and value of every setting but those of `purpose`.
-        goal: of `purpose`.
-        outputs: MD5 by path, as dvc.lock has it, of `TABLE` and `CARD`.
+        purpose: what the model is for.
+        outputs: MD5 by path, as dvc.lock has it, of the table, the predictions and the model card.
     """
 
     names: tuple[str, ...]
@@ -56,7 +55,7 @@ class Run:
     subject: str
     record: Evaluation
     settings: Mapping[str, Any]
-    goal: Goal
+    purpose: PurposeConfig
     outputs: Mapping[str, str]
 
     @property
@@ -64,10 +63,15 @@ class Run:
         """What commands take for this run."""
         return self.names[0] if self.names else (self.commit or WORKSPACE)[:7]
 
-    @cached_property
+    @property
     def data(self) -> str:
-        """The data set with the first digits of the MD5 of its prepared table."""
-        return " ".join(filter(None, [str(self.settings.get("data.name", "")), self.outputs.get(TABLE, "")[:7]]))
+        """The data set and its version."""
+        return " ".join(filter(None, [str(self.settings.get("data.name", "")), self.version]))
+
+    @property
+    def version(self) -> str:
+        """The first digits of the MD5 of the prepared table: other rows, another version."""
+        return self.outputs.get(TABLE, "")[:7]
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def read_runs(root: Path) -> Runs:
     blobs = _blobs(root, commits)
     texts = _contents(root, {blob for found in blobs.values() for blob in found if blob})
     groups: dict[tuple[str, str], list[str]] = {}
-    parsed: dict[str, tuple[dict[str, Any], Goal, str]] = {}
+    parsed: dict[str, tuple[dict[str, Any], PurposeConfig, str]] = {}
     for commit in commits:  # the newest first
         record, settings, _ = blobs[commit]
         if record and settings:
@@ -107,12 +111,12 @@ def read_runs(root: Path) -> Runs:
             unreadable += 1
             continue
         oldest, held = members[-1], [one for commit in members for one in names.get(commit, ())]
-        settings, goal, _ = parsed[blobs[members[0]][1]]
+        settings, purpose, _ = parsed[blobs[members[0]][1]]
         at, subject = commits[oldest]
         kind = held[0][0] if held else "commit"
         outputs = _outputs(texts.get(blobs[members[0]][2], b""))
         run = Run(
-            tuple(name for _, name in held), kind, oldest, at, subject, evaluation, settings, goal, outputs
+            tuple(name for _, name in held), kind, oldest, at, subject, evaluation, settings, purpose, outputs
         )
         found.append(run)
         current = run if head in members else current
@@ -125,7 +129,9 @@ def _names(root: Path) -> dict[str, list[tuple[str, str]]]:
     """Return kind and name of each branch, tag and experiment by its commit, in this order."""
     form = "%(refname)%00%(refname:short)%00%(objectname)%00%(*objectname)"
     names: dict[str, list[tuple[str, str]]] = {}
-    for line in git(root, "for-each-ref", f"--format={form}", "refs/heads", "refs/tags", "refs/remotes").splitlines():
+    for line in git(
+        root, "for-each-ref", f"--format={form}", "refs/heads", "refs/tags", "refs/remotes"
+    ).splitlines():
         ref, short, sha, peeled = line.split("\0")
         kind = next(kind for start, kind in KINDS.items() if ref.startswith(start))
         if not ref.endswith("/HEAD"):
@@ -153,7 +159,9 @@ def _blobs(root: Path, commits: Iterable[str]) -> dict[str, list[str]]:
 
 def _contents(root: Path, blobs: Iterable[str]) -> dict[str, bytes]:
     given = "".join(f"{blob}\n" for blob in blobs).encode()
-    done = subprocess.run(["git", "cat-file", "--batch"], cwd=root, input=given, capture_output=True, check=False)
+    done = subprocess.run(
+        ["git", "cat-file", "--batch"], cwd=root, input=given, capture_output=True, check=False
+    )
     if done.returncode:
         raise UserError(f"git cat-file: {done.stderr.decode(errors='replace').strip()}")
     return dict(_objects(done.stdout))
@@ -168,21 +176,21 @@ def _objects(answer: bytes) -> Iterator[tuple[str, bytes]]:
         at = end + int(size) + 2
 
 
-def _settings(text: bytes, name: str) -> tuple[dict[str, Any], Goal, str]:
-    """Return the settings, the goal and a digest of the settings; nothing where it is no YAML."""
+def _settings(text: bytes, name: str) -> tuple[dict[str, Any], PurposeConfig, str]:
+    """Return the settings, the purpose and a digest of the settings; nothing where it is no YAML."""
     try:
         values = parse_yaml(text.decode("utf-8", "replace"), name)
     except UserError:
         values = {}
     values = values if isinstance(values, dict) else {}
-    purpose = values.pop(PURPOSE, None) or {}
+    said = values.pop(PURPOSE, None) or {}
     flat = {".".join(map(str, path)): value for path, value in leaves(values).items() if path}
     digest = hashlib.sha256(json.dumps(flat, sort_keys=True, default=str).encode()).hexdigest()
     try:
-        goal = Goal.model_validate(purpose.get("goal") or {})
-    except (ValidationError, AttributeError):
-        goal = Goal()
-    return flat, goal, digest
+        purpose = PurposeConfig.model_validate(said)
+    except ValidationError:
+        purpose = PurposeConfig()
+    return flat, purpose, digest
 
 
 def _evaluation(text: bytes) -> Evaluation | None:
@@ -193,10 +201,10 @@ def _evaluation(text: bytes) -> Evaluation | None:
 
 
 def _outputs(lock: bytes) -> dict[str, str]:
-    """Return the MD5 of TABLE and CARD in a dvc.lock, searched for as text: to parse 3,000 takes minutes."""
+    """Return the MD5 of these outputs in a dvc.lock, searched for as text: to parse 3,000 takes minutes."""
     text = lock.decode("utf-8", "replace")
     found = {}
-    for path in (TABLE, CARD):
+    for path in (TABLE, PREDICTIONS, CARD):
         match = re.search(rf"path: {re.escape(path)}\n(?: +(?!- )\w+: .*\n)*? +md5: (\w+)", text)
         if match:
             found[path] = match[1]
@@ -211,11 +219,18 @@ def _workspace(root: Path, current: Run | None) -> Run | None:
     evaluation = _evaluation(record) if record else None
     if evaluation is None:
         return None
-    flat, goal, _ = _settings(settings, SETTINGS)
+    flat, purpose, _ = _settings(settings, SETTINGS)
     if current and evaluation == current.record and flat == current.settings:
         return None
     at = int((root / RECORD).stat().st_mtime)
-    return Run((WORKSPACE,), WORKSPACE, None, at, "", evaluation, flat, goal, _outputs(lock))
+    return Run((WORKSPACE,), WORKSPACE, None, at, "", evaluation, flat, purpose, _outputs(lock))
+
+
+def has_predictions(run: Run, history: History) -> bool:
+    """Tell whether the workspace or DVC's cache holds the predictions of a run, which a comparison needs."""
+    if run.commit is None:
+        return (history.root / PREDICTIONS).exists()
+    return history.stored(run.outputs.get(PREDICTIONS, "")) is not None
 
 
 def differences(run: Run, reference: Run) -> dict[str, Any]:
@@ -225,7 +240,7 @@ def differences(run: Run, reference: Run) -> dict[str, Any]:
     """
     keys = dict.fromkeys([*run.settings, *reference.settings])
     changed = [key for key in keys if run.settings.get(key) != reference.settings.get(key)]
-    chosen = {key.rpartition(".")[0] for key in changed if key.rpartition(".")[2] in ("name", "kind") and "." in key}
-    hidden = {key for key in changed for above in chosen if key.startswith(f"{above}.")}
-    kept = [key for key in changed if key not in hidden or key.rpartition(".")[2] in ("name", "kind")]
+    options = [key for key in changed if key.endswith((".name", ".kind"))]
+    below = tuple(f"{key.rpartition('.')[0]}." for key in options)
+    kept = [key for key in changed if key in options or not key.startswith(below)]
     return {key: run.settings.get(key) for key in kept}

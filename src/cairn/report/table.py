@@ -42,7 +42,10 @@ def aligned(table: Table) -> list[str]:
     width = terminal_width()
     if sum(widths) + 2 * (len(widths) - 1) <= width:
         return [_line(table, line, widths) for line in lines]
-    narrowest = [max(len(word) for cell in column for word in [*cell.split(), ""]) for column in zip(*lines, strict=True)]
+    narrowest = [
+        max(len(word) for cell in column for word in [*cell.split(), ""])
+        for column in zip(*lines, strict=True)
+    ]
     room = width - 2 * (len(widths) - 1)
     if sum(narrowest) > room:
         return _stacked(table)
