@@ -33,6 +33,12 @@ def main(
     as_csv: bool = Option(False, "--csv", help="Print every run as CSV: all metrics, settings that vary"),
     as_json: bool = Option(False, "--json", help="Print every run as JSON"),
     html: Html = None,
+    paired: int = Option(
+        0,
+        metavar="N",
+        min=0,
+        help="For --html: also compare the first N runs on the same rows with the current one, exactly",
+    ),
 ) -> None:
     """List the runs of all commits, branches, tags and experiments.
 
@@ -50,7 +56,8 @@ def main(
     from cairn.experiments.board import check_key, condition_of, ordered, reference_of
     from cairn.experiments.history import History
     from cairn.experiments.runs import has_predictions, read_runs
-    from cairn.report.board.page import board_page, copied_cards
+    from cairn.progress import elapsed
+    from cairn.report.board.page import board_page, compared_with, copied_cards
     from cairn.report.board.table import board_csv, board_record, board_text, comparable
 
     root, now = Path.cwd(), time.time()
@@ -85,4 +92,6 @@ def main(
     if html:
         links = copied_cards(chosen, history, user_folder() / html)
         cached = [has_predictions(run, history) for run in chosen]
-        write_page(html, board_page(chosen, reference, links, cached))
+        with elapsed("comparing predictions"):
+            pairs = compared_with(reference, chosen, cached, root, most=paired)
+        write_page(html, board_page(chosen, reference, links, cached, pairs))

@@ -21,14 +21,12 @@ from cairn.errors import UserError
 from cairn.experiments.history import PREDICTIONS, SETTINGS, TABLE, WORKSPACE, History, Revision
 from cairn.experiments.refs import every_experiment, git
 from cairn.metrics.evaluation import Evaluation
-from cairn.settings.purpose import PurposeConfig
+from cairn.settings.purpose import PURPOSE, PurposeConfig
 from cairn.settings.yaml_text import parse_yaml
 
 RECORD, LOCK = "metrics/evaluation.json", "dvc.lock"
 FILES = (RECORD, SETTINGS, LOCK)
 CARD = "reports/model_card.html"
-PURPOSE = "purpose"
-"""The section that no result depends on: an edit of it makes no new run."""
 KINDS = {"refs/heads/": "branch", "refs/tags/": "tag", "refs/remotes/": "remote", "refs/exps/": "experiment"}
 
 

@@ -6,6 +6,9 @@ from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
 from cairn.settings.section import Section
 
+PURPOSE = "purpose"
+"""The section that no result depends on: two runs that differ in it alone are the same run."""
+
 
 class Goal(Section):
     """What the model must reach on test: at least the value, or at most, if lower is better.

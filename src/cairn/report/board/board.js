@@ -134,7 +134,7 @@ function table(found) {
       element("button", { type: "button", title: `sort by ${column.title}`, on: ["click", () => sortBy(key)] }, column.title, state.sort === key ? (state.down !== Boolean(column.falls) ? " ↓" : " ↑") : ""))));
   document.querySelector("#board thead").replaceChildren(head);
   const rows = found.slice(0, state.rows).map((run) => element("tr", { class: run.index === reference ? "ours" : null },
-    element("td", { class: "pick" }, element("input", { type: "checkbox", "aria-label": `compare ${run.name}`, checked: state.picked.includes(run.index), on: ["change", () => pick(run.index)] })),
+    element("td", { class: "pick" }, element("input", { type: "checkbox", value: run.index, "aria-label": `compare ${run.name}`, checked: state.picked.includes(run.index), on: ["change", () => pick(run.index)] })),
     ...shown.map(([key, column]) => {
       const inside = column.cell ? column.cell(run) : written(column.value(run) ?? "–");
       return element(key === "run" ? "th" : "td", { scope: key === "run" ? "row" : null, class: [column.text ? "text" : "", column.wide ? "settings" : ""].join(" ").trim() || null }, ...(Array.isArray(inside) ? inside : [inside]));
@@ -154,9 +154,9 @@ function sortBy(key) {
 
 function pick(index) {
   state.picked = state.picked.includes(index) ? state.picked.filter((one) => one !== index) : [...state.picked, index].slice(-2);
-  update(false);
-  const box = document.querySelector(`#board input[aria-label="${CSS.escape(`compare ${runs[index].name}`)}"]`);
-  if (box) box.focus();
+  for (const box of document.querySelectorAll("#board .pick input")) box.checked = state.picked.includes(Number(box.value));
+  for (const mark of document.querySelectorAll("#chart [data-run]")) mark.setAttribute("class", state.picked.includes(Number(mark.dataset.run)) ? "chosen" : "");
+  pair();
 }
 
 // The score of each run, the oldest on the left.
@@ -174,7 +174,7 @@ function chart(found) {
   const radius = points.length > 400 ? 2 : points.length > 80 ? 3 : 4.5;
   const parts = ticks(low, high).map((value) => drawn("g", {}, drawn("line", { class: "rule", x1: left, x2: width - right, y1: y(value), y2: y(value) }), drawn("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, number(value, decimals(ticks(low, high))))));
   const marks = points.map((run, place) => {
-    const score = run.scores[at], mark = drawn("g", { class: state.picked.includes(run.index) ? "chosen" : "" }, drawn("title", {}, `${run.name}: ${number(score[0], places(score))} ${span(score, places(score))}`));
+    const score = run.scores[at], mark = drawn("g", { class: state.picked.includes(run.index) ? "chosen" : "", "data-run": run.index }, drawn("title", {}, `${run.name}: ${number(score[0], places(score))} ${span(score, places(score))}`));
     if (score[1] !== null && score[2] !== null) mark.append(drawn("line", { class: "span", x1: x(place).toFixed(1), x2: x(place).toFixed(1), y1: y(score[1]).toFixed(1), y2: y(score[2]).toFixed(1) }));
     mark.append(drawn("circle", { cx: x(place).toFixed(1), cy: y(score[0]).toFixed(1), r: radius }));
     mark.addEventListener("click", () => pick(run.index));
@@ -183,7 +183,7 @@ function chart(found) {
   const dates = [points[0], points[points.length - 1]].map((run) => new Date(run.at * 1000).toISOString().slice(0, 10));
   const axis = [drawn("text", { x: left, y: height - 10 }, dates[0]), points.length > 1 ? drawn("text", { x: width - right, y: height - 10, "text-anchor": "end" }, dates[1]) : ""];
   figure.replaceChildren(
-    drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${name} of ${points.length} runs from ${dates[0]} to ${dates[1]}; the table has the numbers` }, ...parts, ...marks, ...axis.filter(Boolean)),
+    drawn("svg", { viewBox: `0 0 ${width} ${height}`, class: points.length > 400 ? "many" : "", role: "img", "aria-label": `${name} of ${points.length} runs from ${dates[0]} to ${dates[1]}; the table has the numbers` }, ...parts, ...marks, ...axis.filter(Boolean)),
     element("figcaption", {}, `${name} on test with its interval, one step per run, the oldest on the left; ${better} is better. A click on a point picks it.`));
 }
 // Beyond these a value is drawn at the edge, so that one failed run does not flatten the others.
@@ -209,9 +209,19 @@ function pair() {
   const rows = [...metrics.map(({ key, name }, at) => [name, a.scores[at], b.scores[at], key]), ["saving", a.saving, b.saving, "saving"], ["gain over the best baseline", a.gain, b.gain, "gain"]]
     .filter(([, left, right]) => left && right);
   const same = a.table === b.table && a.rows === b.rows;
-  const keys = changes(b, a);
   const command = `cairn compare ${a.names[0] || a.commit.slice(0, 10)} ${b.names[0] || b.commit.slice(0, 10)}`;
   const lacking = [a, b].filter((run) => !run.cached).map((run) => run.name);
+  const exact = content.paired[a.index === content.reference ? b.index : a.index];
+  if (exact && [a.index, b.index].includes(content.reference)) {
+    const [first, second] = [runs[content.reference], a.index === content.reference ? b : a];
+    box.replaceChildren(element("div", { class: "box" },
+      element("h2", {}, `A: ${first.name}, B: ${second.name}, paired on the same ${number(a.rows, 0)} rows`),
+      element("p", {}, exact.verdict),
+      element("div", { class: "scroll" }, element("table", {}, element("thead", {}, element("tr", {}, ...exact.header.map((title) => element("th", { scope: "col" }, title)))),
+        element("tbody", {}, ...exact.rows.map((cells) => element("tr", {}, ...cells.map((cell, at) => element(at ? "td" : "th", { scope: at ? null : "row" }, cell))))))),
+      differing(first, second), buttons(first)));
+    return;
+  }
   box.replaceChildren(element("div", { class: "box" },
     element("h2", {}, `A: ${a.name}, B: ${b.name}`),
     element("div", { class: "scroll" }, element("table", {}, element("thead", {}, element("tr", {}, ...["on test", "A", "B", "B − A"].map((title) => element("th", { scope: "col" }, title)))),
@@ -222,15 +232,24 @@ function pair() {
           element("td", {}, number(right[0], digits), " ", element("span", { class: "span" }, span(right, digits))),
           element("td", {}, (change > 0 ? "+" : "") + number(change, digits)));
       })))),
-    element("p", {}, keys.length ? `B differs from A in ${keys.length} setting${keys.length > 1 ? "s" : ""}: ` : "The settings of A and B are the same.",
-      element("code", {}, keys.map((key) => `${key}=${written(settingOf(b, key))}`).join("  "))),
+    differing(a, b),
     same
       ? element("p", {}, "These are the two records. Their intervals overlap even where one run is surely better: the paired comparison on the same rows decides. Type", element("pre", {}, command),
         lacking.length ? `The predictions of ${lacking.join(" and ")} are not in DVC's cache: it fetches them from the remote.` : "")
       : element("p", {}, `Not on the same test rows (${a.table}, ${number(a.rows, 0)} rows; ${b.table}, ${number(b.rows, 0)} rows): the difference says nothing about the models.`),
-    element("p", { class: "buttons" },
-      element("button", { type: "button", on: ["click", () => { state.picked = []; update(false); }] }, "Clear"), " ",
-      element("button", { type: "button", on: ["click", () => { reference = a.index; runs.forEach((run) => { run.hay = null; }); update(false); }] }, "Take A as the reference"))));
+    buttons(a)));
+}
+
+function differing(a, b) {
+  const keys = changes(b, a);
+  return element("p", {}, keys.length ? `B differs from A in ${keys.length} setting${keys.length > 1 ? "s" : ""}: ` : "The settings of A and B are the same.",
+    element("code", {}, keys.map((key) => `${key}=${written(settingOf(b, key))}`).join("  ")));
+}
+
+function buttons(a) {
+  return element("p", { class: "buttons" },
+    element("button", { type: "button", on: ["click", () => { state.picked = []; update(false); }] }, "Clear"), " ",
+    element("button", { type: "button", on: ["click", () => { reference = a.index; runs.forEach((run) => { run.hay = null; }); update(false); }] }, "Take A as the reference"));
 }
 
 function update(fresh = true) {

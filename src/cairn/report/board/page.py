@@ -7,6 +7,7 @@ give equal bytes; the reader's browser computes the age.
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from cairn.experiments.history import WORKSPACE, History
 from cairn.experiments.runs import CARD, Run
 from cairn.metrics.evaluation import MODEL, Score
 from cairn.metrics.kpi import PER_ROWS
+from cairn.report.board.table import comparable
 from cairn.report.card.goal import reached
 from cairn.report.card.words import metric_name
 from cairn.report.page import render
@@ -26,7 +28,13 @@ CARDS, MOST_CARDS = "cards", 100
 """Folder beside the page, and how many model cards are copied from DVC's cache into it: the newest."""
 
 
-def board_page(runs: Sequence[Run], reference: Run, links: Mapping[int, str], cached: Sequence[bool]) -> str:
+def board_page(
+    runs: Sequence[Run],
+    reference: Run,
+    links: Mapping[int, str],
+    cached: Sequence[bool],
+    paired: Mapping[int, Mapping[str, Any]] | None = None,
+) -> str:
     """Return the page.
 
     Args:
@@ -34,8 +42,9 @@ def board_page(runs: Sequence[Run], reference: Run, links: Mapping[int, str], ca
         reference: whose settings the others are compared with at first.
         links: address of the model card, by position of the run.
         cached: for each run, whether `cairn compare` finds its predictions in DVC's cache.
+        paired: see `compared_with`.
     """
-    board = content(runs, reference, links, cached)
+    board = content(runs, reference, links, cached) | {"paired": paired or {}}
     program = Markup(PROGRAM.read_text(encoding="utf-8"))
     return render(TEMPLATE, count=len(runs), purpose=reference.purpose, board=board, program=program)
 
@@ -87,6 +96,33 @@ def _numbers(score: Score | None) -> list[float | None] | None:
     if score is None or score.value is None:
         return None
     return [None if end is None else float(f"{end:.6g}") for end in (score.value, score.low, score.high)]
+
+
+def compared_with(
+    reference: Run, runs: Sequence[Run], cached: Sequence[bool], root: Path, *, most: int
+) -> dict[int, dict[str, Any]]:
+    """Compare the first runs that have the rows of the reference with it, as `cairn compare` does.
+
+    Returns:
+        By position of the run: the table of all metrics and the verdict in a sentence. Runs whose
+        predictions are on other rows after all are left out.
+    """
+    from cairn.report.studies.comparison import conclusion, metric_table
+    from cairn.studies.compare.comparison import compare
+    from cairn.studies.compare.evidence import NotComparableError
+
+    same = [at for at, run in enumerate(runs) if cached[at] and comparable([reference, run])]
+    found: dict[int, dict[str, Any]] = {}
+    for at in same[:most]:
+        with suppress(NotComparableError):
+            names = [run.commit or run.name for run in (reference, runs[at])]
+            comparison = compare(root, names)
+            table = metric_table(comparison, comparison.candidates[0], "B")
+            said = conclusion(comparison, comparison.candidates[0])
+            for name, run in zip(names, (reference, runs[at]), strict=True):
+                said = said.replace(name, run.name)
+            found[at] = {"header": table.header, "rows": table.rows, "verdict": said}
+    return found
 
 
 def copied_cards(runs: Sequence[Run], history: History, page: Path) -> dict[int, str]:

@@ -19,6 +19,7 @@ from cairn.models.package import target_values
 from cairn.settings.data import Task
 from cairn.settings.evaluate import EvaluateConfig
 from cairn.settings.kpi import CostKpi, KpiConfig
+from cairn.settings.purpose import PURPOSE
 from cairn.settings.yaml_text import parse_yaml
 
 Part = Literal["validation", "test"]
@@ -175,8 +176,14 @@ def _why_other_rows(one: Evidence, other: Evidence) -> str:
 
 
 def changed_settings(one: Evidence, other: Evidence) -> list[tuple[str, Any, Any]]:
-    """List the settings that differ: dotted key, its value in one, its value in the other; None for none."""
-    ours, theirs = leaves(one.settings), leaves(other.settings)
+    """List the settings that differ: dotted key, its value in one, its value in the other; None for none.
+
+    `purpose` is for people: no result depends on it.
+    """
+    ours, theirs = (
+        leaves({name: section for name, section in side.settings.items() if name != PURPOSE})
+        for side in (one, other)
+    )
     keys = dict.fromkeys([*ours, *theirs])
     return [
         (".".join(map(str, key)), ours.get(key), theirs.get(key))
