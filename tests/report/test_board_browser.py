@@ -27,7 +27,8 @@ const step = (name, work) => {
 };
 const rows = () => [...document.querySelectorAll("#board tbody tr")];
 const first = () => rows()[0].querySelector("th").firstChild.textContent;
-const find = (where, text) => [...document.querySelectorAll(where)].find((b) => b.textContent.startsWith(text));
+const find = (where, text) =>
+  [...document.querySelectorAll(where)].find((one) => one.textContent.startsWith(text));
 seen.rows = rows().length;
 step("sort", () => find("#board thead button", "ROC AUC").click());
 seen.best = first();
