@@ -107,7 +107,7 @@ def main(
 
 
 def _to_compare_with(root: Path, best: str, others: Sequence[str]) -> str | None:
-    """Return the first of the others that predicted the same rows; an experiment may have taken other data."""
+    """Return the first of the others that predicted the same rows: a sweep may be on other data."""
     from cairn.experiments.history import History
     from cairn.studies.compare.evidence import comparable
 
