@@ -51,12 +51,18 @@ def test_a_purpose_said_in_other_words_makes_no_new_run(repository, tmp_path):
     assert not any(key.startswith("purpose") for key in run.settings)
 
 
-def test_the_workspace_is_a_run_where_it_differs_from_the_commit(repository, tmp_path):
+def test_the_workspace_is_a_run_where_no_commit_and_no_experiment_holds_it(repository, tmp_path):
     repository.commit(evaluation(0.7))
     assert [run.name for run in read_runs(tmp_path).found] == ["main"]
+    applied = repository.experiment("mlp", evaluation(0.71), with_model("mlp"))
+    repository.write(evaluation(0.71), with_model("mlp"))
+    found = read_runs(tmp_path)
+    assert [run.name for run in found.found] == ["mlp", "main"]
+    assert found.current is not None
+    assert found.current.commit == applied
     repository.write(evaluation(0.75), SETTINGS | {"seed": 2})
     found = read_runs(tmp_path)
-    assert sorted(run.name for run in found.found) == ["main", "workspace"]
+    assert sorted(run.name for run in found.found) == ["main", "mlp", "workspace"]
     assert found.current is not None
     assert (found.current.name, found.current.commit) == ("workspace", None)
     assert differences(found.current, next(run for run in found.found if run.name == "main")) == {"seed": 2}

@@ -74,7 +74,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Runs:
-    """What `read_runs` found: the runs, the newest first, and how many records could not be read."""
+    """What `read_runs` found: the runs, the newest first, and how many records could not be read.
+
+    The current run is that of the workspace.
+    """
 
     found: list[Run]
     current: Run | None
@@ -82,7 +85,7 @@ class Runs:
 
 
 def read_runs(root: Path) -> Runs:
-    """Read every run; that of the workspace is one where it differs from the commit checked out.
+    """Read every run; that of the workspace is one of its own where no commit and no experiment holds it.
 
     Raises:
         UserError: not a git repository.
@@ -118,9 +121,12 @@ def read_runs(root: Path) -> Runs:
         )
         found.append(run)
         current = run if head in members else current
-    here = _workspace(root, current)
-    found = sorted([*([here] if here else []), *found], key=lambda run: (-run.at, run.name))
-    return Runs(found, here or current, unreadable)
+    here = _workspace(root)
+    if here is not None:
+        known = [run for run in found if run.record == here.record and run.settings == here.settings]
+        current = next(iter(known), here)
+        found += [] if known else [here]
+    return Runs(sorted(found, key=lambda run: (-run.at, run.name)), current, unreadable)
 
 
 def _names(root: Path) -> dict[str, list[tuple[str, str]]]:
@@ -209,8 +215,8 @@ def _outputs(lock: bytes) -> dict[str, str]:
     return found
 
 
-def _workspace(root: Path, current: Run | None) -> Run | None:
-    """Return the run of the workspace; None where it is that of the commit checked out, or there is none."""
+def _workspace(root: Path) -> Run | None:
+    """Return the run whose records are in the workspace; None where there are none."""
     history, here = History(root), Revision(WORKSPACE, None)
     texts = [history.text(here, path) for path in FILES]
     record, settings, lock = (text.encode() if text else b"" for text in texts)
@@ -218,8 +224,6 @@ def _workspace(root: Path, current: Run | None) -> Run | None:
     if evaluation is None:
         return None
     flat, purpose, _ = _settings(settings, SETTINGS)
-    if current and evaluation == current.record and flat == current.settings:
-        return None
     at = int((root / RECORD).stat().st_mtime)
     return Run((WORKSPACE,), WORKSPACE, None, at, "", evaluation, flat, purpose, _outputs(lock))
 

@@ -62,16 +62,19 @@ def board_text(
 
 
 def comparable(runs: Sequence[Run]) -> tuple[Run, Run] | None:
-    """Return the first two runs on the same rows with other scores; None if there are none."""
+    """Return the first two runs on the same rows with other results, the older first, if there are any."""
 
     def rows_of(run: Run) -> list[Any]:
         split = sorted(item for item in run.settings.items() if item[0].startswith(("split.", "data.target")))
         return [run.data, run.record.rows, split]
 
+    def result_of(run: Run) -> list[Any]:
+        return [run.record.score, run.record.kpi]
+
     for one in runs:
         for other in runs:
-            if other.record.score != one.record.score and rows_of(one) == rows_of(other):
-                return one, other
+            if result_of(one) != result_of(other) and rows_of(one) == rows_of(other):
+                return (one, other) if one.at <= other.at else (other, one)
     return None
 
 
