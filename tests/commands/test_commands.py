@@ -78,7 +78,8 @@ def test_help_groups_every_command_and_lists_every_stage(capsys):
         for title, group in GROUPS.items():
             block = said.partition(f"\n{title}:\n")[2].partition("\n\n")[0]
             assert re.findall(r"^  ([a-z-]+)  +[A-Z]", block, re.MULTILINE) == list(group)
-        assert set(said.splitlines()[-1].partition(": ")[2].split()) | set(COMMANDS) >= STAGES
+        assert set(said.partition("run by `dvc repro`: ")[2].split()) | set(COMMANDS) >= STAGES
+        assert max(map(len, said.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("command", [[sys.executable, "src/cairn", "--help"], [CAIRN, "--help"]])
