@@ -30,10 +30,10 @@ def evaluation(score=0.7, *, priced=True, task="binary"):
     return record
 
 
-def lock(table=TABLE, predictions="c" * 32, card="d" * 32):
+def lock(table=TABLE, predictions="c" * 32, card="d" * 32, rows="f" * 32):
     """Return a dvc.lock in DVC's order of keys."""
     paths = {"data/prepared/table.parquet": table, "predictions/model.parquet": predictions}
-    paths |= {"reports/model_card.html": card}
+    paths |= {"reports/model_card.html": card, "data/splits/test.parquet": rows}
     outs = [{"path": path, "hash": "md5", "md5": digest, "size": 1} for path, digest in paths.items()]
     stages = {
         "all": {
