@@ -1,4 +1,4 @@
-"""A comparison is suggested only where both revisions predicted the same rows and the predictions are here."""
+"""A comparison is suggested only where both revisions predicted the same rows, and it is kept here."""
 
 import pytest
 from board_history import Repository, evaluation, lock

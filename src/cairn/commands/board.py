@@ -1,6 +1,7 @@
 """`cairn board`."""
 
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -89,6 +90,8 @@ def main(
                 pair=comparable(compared),
             )
         )
+    if runs.unreadable:
+        print(f"not listed: {runs.unreadable} records that an older version wrote", file=sys.stderr)
     if html:
         links = copied_cards(chosen, history, user_folder() / html)
         cached = [has_predictions(run, history) for run in chosen]

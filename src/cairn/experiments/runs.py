@@ -96,17 +96,15 @@ def read_runs(root: Path) -> Runs:
     texts = _contents(root, {blob for found in blobs.values() for blob in found if blob})
     groups: dict[tuple[str, str], list[str]] = {}
     parsed: dict[str, tuple[dict[str, Any], PurposeConfig, str]] = {}
-    for commit in commits:  # the newest first
+    for commit in tqdm(commits, desc="reading runs", unit="commit", delay=1, leave=False, disable=None):
         record, settings, _ = blobs[commit]
         if record and settings:
             if settings not in parsed:
                 parsed[settings] = _settings(texts[settings], f"{commit[:7]}: {SETTINGS}")
             groups.setdefault((record, parsed[settings][2]), []).append(commit)
     found, current, unreadable = [], None, 0
-    head = next(iter(commits), "") and git(root, "rev-parse", "HEAD")
-    for (record, _), members in tqdm(
-        groups.items(), desc="reading runs", unit="run", delay=1, leave=False, disable=None
-    ):
+    head = git(root, "rev-parse", "HEAD")
+    for (record, _), members in groups.items():
         evaluation = _evaluation(texts[record])
         if evaluation is None:
             unreadable += 1
