@@ -1,6 +1,6 @@
 """Every run that commits, tags, branches and experiments record, read from git by two processes.
 
-A run is one result under some settings. Commits that only carry it on are not runs of their own; the
+A run is one result under some settings. Commits that only keep it are not runs of their own; the
 branches, tags and experiments among them name it.
 """
 
