@@ -217,7 +217,7 @@ function pair() {
     box.replaceChildren(element("div", { class: "box" },
       element("h2", {}, `A: ${first.name}, B: ${second.name}, paired on the same ${number(a.rows, 0)} rows`),
       element("p", {}, exact.verdict),
-      element("div", { class: "scroll" }, element("table", {}, element("thead", {}, element("tr", {}, ...exact.header.map((title) => element("th", { scope: "col" }, title)))),
+      element("div", { class: "scroll" }, element("table", {}, element("thead", {}, element("tr", {}, ...exact.header.map((title, at) => element("th", { scope: "col" }, title || (at ? "verdict" : "on test"))))),
         element("tbody", {}, ...exact.rows.map((cells) => element("tr", {}, ...cells.map((cell, at) => element(at ? "td" : "th", { scope: at ? null : "row" }, cell))))))),
       differing(first, second), buttons(first)));
     return;
