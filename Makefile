@@ -23,7 +23,7 @@ scale:            ## add what SLURM, Ray, PostgreSQL and remotes need to the env
 	$(PYTHON) bootstrap.py uv pip install -q -c constraints-scale.txt -e .[slurm,ray,postgres,s3,stores,servers]
 
 show:             ## compare experiments: only what differs between them
-	$(PYTHON) bootstrap.py dvc exp show --only-changed --drop ".*\.(py|csv|json|txt|parquet|j2)$$|^conf$$|^src.*|^data/.*|^models.*|^predictions.*"
+	$(PYTHON) bootstrap.py dvc exp show --only-changed --drop "Created|.*/|src$$|conf$$|constraints"
 
 sbom:             ## write sbom.json, a CycloneDX list of every pinned package
 	$(PYTHON) bootstrap.py uv tool run -q --from cyclonedx-bom==7.3.0 cyclonedx-py requirements constraints-dev.txt --pyproject pyproject.toml --output-reproducible --sv 1.6 -o sbom.json

@@ -225,6 +225,14 @@ def sections(task, *, target="late", priced=False):
         return values
 
     linear = option("model/logistic.yaml")
+    stated = {
+        "question": "Will it be late?",
+        "decision": "whether to warn",
+        "owner": "the desk",
+        "intended_use": ["scheduled flights", "in good weather"],
+        "misuse": ["to judge a pilot"],
+        "goal": {"measure": "saving", "value": 22000.0},
+    }
     raw = {
         "data": {
             "name": "flights",
@@ -252,6 +260,7 @@ def sections(task, *, target="late", priced=False):
         "cross_validation": option("cross_validation/none.yaml"),
         "explain": option("explain/default.yaml"),
         "kpi": option("kpi/cost.yaml" if priced else "kpi/none.yaml"),
+        "purpose": stated if priced else option("purpose/none.yaml"),
         "seed": 7,
         "threads": 1,
     }

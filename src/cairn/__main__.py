@@ -33,14 +33,22 @@ def main(argv: list[str]) -> int:
         for line in str(error).splitlines():
             print(f"{name}: {line}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # `cairn … | head`; Python would fail to flush once more at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # `cairn … | head`
         return 1
     except KeyboardInterrupt:
         code = 130
     if code == 130:
         print(f"{name}: stopped", file=sys.stderr)
     return code
+
+
+def end(code: int | str | None) -> None:
+    """Leave with a code; where nobody reads what is still to be printed, without a complaint of Python."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 def run(name: str = "", *args: str) -> int:
@@ -82,4 +90,8 @@ def _version() -> str:
 
 if __name__ == "__main__":
     gc.set_threshold(50_000, 20, 20)  # a command makes little garbage, and imports many objects
-    sys.exit(main(sys.argv[1:]))
+    try:
+        code = main(sys.argv[1:])
+    except SystemExit as ended:  # a command with codes of its own
+        code = ended.code
+    end(code)

@@ -26,6 +26,7 @@ DOCUMENTED_IN = {
     "update": "sources",
     "data-diff": "sources",
     "doctor": "how-to/messages",
+    "board": "board",
     "compose": "../README",
     "ingest": "examples",
     "predict": "how-to/deploy",
@@ -77,7 +78,8 @@ def test_help_groups_every_command_and_lists_every_stage(capsys):
         for title, group in GROUPS.items():
             block = said.partition(f"\n{title}:\n")[2].partition("\n\n")[0]
             assert re.findall(r"^  ([a-z-]+)  +[A-Z]", block, re.MULTILINE) == list(group)
-        assert set(said.splitlines()[-1].partition(": ")[2].split()) | set(COMMANDS) >= STAGES
+        assert set(said.partition("run by `dvc repro`: ")[2].split()) | set(COMMANDS) >= STAGES
+        assert max(map(len, said.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("command", [[sys.executable, "src/cairn", "--help"], [CAIRN, "--help"]])
@@ -263,3 +265,31 @@ def test_ctrl_c_is_one_line_and_exit_code_130(name):
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert (process.returncode, said) == (130, f"cairn {name}: stopped\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--version"],
+        ["board"],
+        ["board", "--json"],
+        ["models"],
+        ["monitor"],
+        ["compare", "HEAD", "no such one"],
+    ]
+    + [[name, "--help"] for name in COMMANDS],
+    ids=" ".join,
+)
+def test_a_reader_who_has_seen_enough_is_no_error_to_complain_about(words):
+    """`cairn … | head -1`: no traceback, and nothing that Python says of its own at exit."""
+    command = [sys.executable, "src/cairn", *words]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        said = process.stderr.read()
+    assert "Traceback" not in said
+    assert "BrokenPipeError" not in said
+    assert process.returncode in (1, 2)

@@ -62,6 +62,10 @@ WRONG = {
     "model.classifier={_target_:3}": (
         "model.classifier: needs the key _target_, the dotted name of an estimator class"
     ),
+    "purpose.goal.measure=auc": "purpose.goal: needs both a measure and a value, or neither",
+    "purpose.goal.measure=roc_acu purpose.goal.value=0.7": (
+        "purpose.goal.measure: a binary task has no metric roc_acu; did you mean 'roc_auc'?"
+    ),
     # what sections say of each other and of the contract
     "data.task=regression kpi=cost": "kpi.kind: a cost model needs a binary task, 'visits' is regression",
     "data.task=regression calibration=sigmoid": (

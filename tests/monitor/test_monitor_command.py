@@ -117,7 +117,20 @@ def test_rows_like_those_of_train_raise_no_alarm_and_are_scored(here, capsys):
     assert {one["level"] for one in found["slices"]} == {"3", "Ω", "北", "(missing)"}
     page = (here / command.PAGE).read_text(encoding="utf-8")
     assert "Retrain: no" in page and "<svg" in page and "http:" not in page.replace("http://www.w3.org", "")
-    assert "Retrain: no" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "Retrain: no" in said.out
+    assert said.err.splitlines()[0] == "settings: conf/"
+
+
+def test_the_first_line_says_where_the_settings_differ_from_conf(here, capsys):
+    params = here / "params.yaml"
+    before = params.read_text(encoding="utf-8")
+    params.write_text(f'# overrides: ["experiment=tiny"]\n{before}', encoding="utf-8")
+    new(here)
+    run(here, "new.csv")
+    params.write_text(before, encoding="utf-8")
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first.startswith("settings: conf/ + experiment=tiny; from params.yaml: experiment=tiny")
 
 
 def test_a_new_category_is_a_reason_to_retrain_and_the_exit_code_says_so(here):

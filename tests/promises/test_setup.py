@@ -127,6 +127,28 @@ def test_make_alone_lists_every_target_with_its_purpose():
     assert all(len(line.split()) > 2 for line in said.splitlines())
 
 
+def test_uv_run_uses_the_environment_and_uv_sync_leaves_it_alone(tmp_path):
+    uv = shutil.which("uv", path=f"{bootstrap.BIN}{os.pathsep}{os.environ['PATH']}")
+    shutil.copyfile(ROOT / "pyproject.toml", tmp_path / "pyproject.toml")
+    (tmp_path / ".venv").symlink_to(bootstrap.VENV)
+    environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+
+    def typed(*words):
+        command = [uv, *words]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+
+    ran = typed("run", "--offline", "python", "-c", "import dvc, sys; print(sys.prefix)")
+    assert ran.stdout.strip().endswith(".venv"), ran.stderr
+    refused = typed("sync", "--offline")
+    assert refused.returncode != 0
+    assert "unmanaged" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert not (tmp_path / "uv.lock").exists()
+    assert "`uv sync` is refused" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_every_target_of_the_makefile_is_one_command_per_line_that_any_shell_can_run():
     lines = (ROOT / "Makefile").read_text(encoding="utf-8").splitlines()
     recipes = [line.strip() for line in lines if line.startswith("\t")]

@@ -1,7 +1,9 @@
 """The table of commands: what `cairn --help` prints, without importing any of them."""
 
+import os
 import sys
 from pathlib import Path
+from textwrap import wrap
 from typing import NamedTuple
 
 
@@ -26,10 +28,11 @@ GROUPS = {
         "ingest": Command("Get one of the bundled data sets", checks_pins=False),
     },
     "Experiments": {
-        "sweep": Command("Run every combination of some settings, each as a DVC experiment"),
+        "sweep": Command("Run every combination of some settings as DVC experiments"),
         "search": Command("Tune the model's hyperparameters on validation"),
     },
     "Judge": {
+        "board": Command("List every run: score, money, settings, data", checks_pins=False),
         "compare": Command("Compare revisions on the same rows: is B better than A?"),
         "ablate": Command("Measure what each feature group, or each column, contributes"),
         "learning-curve": Command("Estimate whether more data would help"),
@@ -42,7 +45,7 @@ GROUPS = {
         "rollback": Command("Put the previous version back into a stage", checks_pins=False),
         "models": Command("List versions and stages, and verify them", checks_pins=False),
         "monitor": Command("Watch a model: drift, faults, scores, and whether to retrain"),
-        "retrain": Command("Train a challenger on newer rows: does it replace the champion?"),
+        "retrain": Command("Train a challenger on newer rows: is it better?"),
         "export": Command("Write a model into a folder that predicts and serves by itself"),
     },
     "Storage": {
@@ -72,15 +75,16 @@ def overview(stages: list[str]) -> str:
         lines += [f"{title}:", *found, ""] if found else []
     lines += [
         "Options:",
-        "  -h, --help            Show this help; `cairn COMMAND --help` shows the help of a command",
+        "  -h, --help            Show this help; `cairn COMMAND -h`: the help of a command",
         "  --version             Show the version and the checkout",
         "  --install-completion  Install completion for the current shell",
         "  --show-completion     Print the completion script of the current shell",
         "",
-        *([_dim(f"Stages of dvc.yaml, run by `dvc repro`: {' '.join(stages)}")] if stages else []),
+        *map(_dim, wrap(f"Stages of dvc.yaml, run by `dvc repro`: {' '.join(stages)}", 80) if stages else []),
     ]
     return "\n".join(lines)
 
 
 def _dim(text: str) -> str:
-    return f"\033[2m{text}\033[0m" if sys.stdout.isatty() else text
+    shown = sys.stdout.isatty() and not os.environ.get("NO_COLOR")  # as cairn.report.colour
+    return f"\033[2m{text}\033[0m" if shown else text

@@ -50,19 +50,21 @@ def main(
     """
     check_output(md, json, html)
     from cairn.experiments.history import MissingOutputError
+    from cairn.progress import elapsed
     from cairn.report.studies.comparison import sheet_of
     from cairn.studies.compare.comparison import compare
 
     try:
-        comparison = compare(
-            Path(),
-            [reference, *others],
-            part=part,
-            metrics=names(metrics) if metrics else None,
-            decides=decide_by,
-            resamples=resamples,
-            seed=seed,
-        )
+        with elapsed("comparing predictions"):
+            comparison = compare(
+                Path(),
+                [reference, *others],
+                part=part,
+                metrics=names(metrics) if metrics else None,
+                decides=decide_by,
+                resamples=resamples,
+                seed=seed,
+            )
     except MissingOutputError as error:
         print(f"cairn compare: {error}", file=sys.stderr)
         raise SystemExit(MISSING) from error

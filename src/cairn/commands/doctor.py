@@ -4,6 +4,8 @@ from pathlib import Path
 
 from cairn.errors import UserError
 
+TONES = {"ok": "better", "warn": "unclear", "wrong": "worse"}
+
 
 def main() -> None:
     """Check this checkout and this machine; change nothing.
@@ -16,10 +18,17 @@ def main() -> None:
       cairn doctor
     """
     from cairn.doctor import examine
+    from cairn.progress import elapsed
+    from cairn.report.colour import painted
 
-    wrong = 0
-    for line in examine(Path().resolve()):
-        print(line, flush=True)
+    wrong, lines = 0, examine(Path().resolve())
+    while True:
+        with elapsed("checking"):
+            line = next(lines, None)
+        if line is None:
+            break
+        text = str(line)
+        print(painted(text[: len(line.state)], TONES[line.state]) + text[len(line.state) :], flush=True)
         wrong += line.state == "wrong"
     if wrong:
         raise UserError(

@@ -1,5 +1,6 @@
 """`cairn monitor`."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +97,9 @@ def main(
 
     from threadpoolctl import threadpool_limits
 
+    from cairn.compose.params_file import recorded_in, settings_line
     from cairn.data.records import write_json, write_text
+    from cairn.experiments.history import SETTINGS
     from cairn.models.package import load as load_model
     from cairn.monitor.alarms import Votes
     from cairn.monitor.monitoring import Settings, Subject, know, monitor
@@ -109,6 +112,9 @@ def main(
     folder = user_folder()
     found = find_model(model, folder if (folder / model).exists() else Path.cwd(), names(trust))
     package = load_model(found.folder, found.trust)
+    if found.history and found.revision and found.revision.commit is None:
+        recorded = recorded_in(found.history.root / SETTINGS)
+        print(settings_line(recorded, recorded), file=sys.stderr)
     contract, judging, by_time = _of_revision(found, package)
     path = Path(from_root(source))
     kind = kind_of(path, package)

@@ -79,18 +79,27 @@ def show(sheet: "Sheet", *, md: bool, as_json: bool, html: Path | None) -> None:
     else:
         print(to_markdown(sheet) if md else to_text(sheet))
     if html:
-        path = user_folder() / html
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(to_html(sheet), encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise UserError(f"--html: {html} cannot be written: {error.strerror}") from error
+        write_page(html, to_html(sheet))
 
 
-def check_output(md: bool, as_json: bool, html: Path | None) -> None:
+def write_page(html: Path, page: str) -> None:
+    """Write a page where the user asked for it.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    path = user_folder() / html
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UserError(f"--html: {html} cannot be written: {error.strerror}") from error
+
+
+def check_output(other: bool, as_json: bool, html: Path | None, name: str = "--md") -> None:
     """Raise UserError if two forms are asked for at once, or the page would replace a folder."""
-    if md and as_json:
-        raise UserError("--md and --json cannot be combined")
+    if other and as_json:
+        raise UserError(f"{name} and --json cannot be combined")
     if html and (user_folder() / html).is_dir():
         raise UserError(f"--html: {html} is a folder; name a file in it")
 

@@ -1,6 +1,7 @@
 """`cairn search`."""
 
 from importlib.util import find_spec
+from math import ceil
 
 from typer import Option
 
@@ -78,7 +79,8 @@ def main(
     if runs:
         print(
             f"after {plan.trials} trials, the best {runs} and the current settings run as"
-            f" {(runs + 1) * count} full experiments ({count} seeds each); --top 0 runs none",
+            f" {(runs + 1) * count} full experiments ({count} seeds each), {crew} side by side: as long as"
+            f" {ceil((runs + 1) * count / crew)} times `dvc exp run`; --top 0 runs none",
             flush=True,
         )
     study = driver.run(plan, space, workers=crew, engine=on)

@@ -106,6 +106,16 @@ def main(
     _report(root, outcomes, start or "HEAD")
 
 
+def _to_compare_with(root: Path, best: str, others: Sequence[str]) -> str | None:
+    """Return the first of the others that predicted the same rows: a sweep may be on other data."""
+    from cairn.experiments.history import History
+    from cairn.studies.compare.evidence import comparable
+
+    history = History(root)
+    revision = history.resolve(best)
+    return next((name for name in others if comparable(history, history.resolve(name), revision)), None)
+
+
 def _report(root: Path, outcomes: Sequence["Outcome"], baseline: str) -> None:
     """Print the results and the next commands; raise if any failed."""
     from cairn.experiments.sweep import best_of, scores_of
@@ -117,8 +127,9 @@ def _report(root: Path, outcomes: Sequence["Outcome"], baseline: str) -> None:
         best = best_of(scores)
         cells = {name: score_cells(found) for name, found in scores.items()}
         print("\n".join(sweep_table([outcome.job for outcome in done], cells)))
-        print(f"look      dvc exp show --only-changed{'' if baseline == 'HEAD' else f' --rev {baseline}'}")
-        print(f"compare   cairn compare {baseline} {best}")
+        print(f"look      cairn board --where run~{done[0].job.name.rpartition('-')[0]}-")
+        if other := _to_compare_with(root, best, [baseline, *(name for name in scores if name != best)]):
+            print(f"compare   cairn compare {other} {best}")
         print(f"keep      dvc exp apply {best}, or dvc exp branch {best} NAME")
     failed = [f"{o.job.name}: {o.error}; {o.log.relative_to(root)}" for o in outcomes if not o.sha]
     if failed:

@@ -29,6 +29,7 @@ from cairn.settings.kpi import CostKpi, KpiConfig
 from cairn.settings.messages import Problem, problems
 from cairn.settings.model import ModelConfig
 from cairn.settings.networks import PARAMS_OF
+from cairn.settings.purpose import PurposeConfig
 from cairn.settings.search import SAVING, SearchConfig
 from cairn.settings.split import ColumnSplit, GroupSplit, SplitConfig, TimeSplit
 from cairn.settings.trusted import is_listed, not_listed
@@ -131,13 +132,24 @@ def _metrics_exist(evaluate: EvaluateConfig, data: DataConfig) -> Iterator[Probl
 
 
 def _objective_exists(search: SearchConfig, data: DataConfig, kpi: KpiConfig) -> Iterator[Problem]:
-    known = [*METRICS_OF[data.task], *([SAVING] if isinstance(kpi, CostKpi) else [])]
-    if search.objective is not None and search.objective not in known:
-        if search.objective == SAVING:
-            yield ("search", "objective"), "saving needs a cost model: choose one with kpi=NAME"
-        else:
-            near = did_you_mean(search.objective, known)
-            yield ("search", "objective"), f"a {data.task} task has no metric {search.objective}{near}"
+    path, priced = ("search", "objective"), isinstance(kpi, CostKpi)
+    if search.objective == SAVING and not priced:
+        yield path, "saving needs a cost model: choose one with kpi=NAME"
+    else:
+        yield from _is_measured(path, search.objective, data, priced)
+
+
+def _goal_is_measured(purpose: PurposeConfig, data: DataConfig) -> Iterator[Problem]:
+    """A goal in money may stay where a run has no cost model: it is not measured there."""
+    yield from _is_measured(("purpose", "goal", "measure"), purpose.goal.measure, data, priced=True)
+
+
+def _is_measured(
+    path: tuple[str, ...], measure: str | None, data: DataConfig, priced: bool
+) -> Iterator[Problem]:
+    known = [*METRICS_OF[data.task], *([SAVING] if priced else [])]
+    if measure is not None and measure not in known:
+        yield path, f"a {data.task} task has no metric {measure}{did_you_mean(measure, known)}"
 
 
 def _model_fits(model: ModelConfig, data: DataConfig, trusted: Sequence[str]) -> Iterator[Problem]:
@@ -363,6 +375,7 @@ CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _blocks_fit,
     _metrics_exist,
     _objective_exists,
+    _goal_is_measured,
     _model_fits,
     _linear_fits,
     _loader_fits,

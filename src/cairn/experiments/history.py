@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+from configparser import ConfigParser
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -144,6 +145,21 @@ class History:
                 f" delete .../{cached.parent.name}/{cached.name} there and run the command again"
             )
         return cached
+
+    def stored(self, digest: str) -> Path | None:
+        """Return the file of DVC's cache with this MD5, or None; DVC itself takes a second to import."""
+        file = self._cache / "files/md5" / digest[:2] / digest[2:]
+        return file if len(digest) > 2 and file.exists() else None
+
+    @cached_property
+    def _cache(self) -> Path:
+        """The folder that .dvc/config sets as cache.dir; settings of the user or the system are not read."""
+        for name in ("config.local", "config"):
+            read = ConfigParser(interpolation=None, strict=False)
+            read.read(self.root / ".dvc" / name, encoding="utf-8")
+            if folder := read.get("cache", "dir", fallback=""):
+                return self.root / ".dvc" / folder
+        return self.root / ".dvc/cache"
 
     def inputs(self, revision: Revision) -> dict[str, str]:
         """Return the hash of every source file, pin and table that the stages read, as dvc.lock recorded it.

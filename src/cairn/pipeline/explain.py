@@ -11,6 +11,7 @@ from cairn.data.parts import PARTS
 from cairn.data.records import write_json
 from cairn.data.tables import read_table
 from cairn.models.package import load
+from cairn.progress import elapsed
 from cairn.settings.data import DataConfig
 from cairn.settings.evaluate import EvaluateConfig
 from cairn.settings.explain import ExplainConfig
@@ -29,9 +30,10 @@ def main(
     """Write the importance of groups and columns, and the partial dependence of the strongest."""
     package = load(Path("models/model"), trust=model.trusted)
     validation = read_table(PARTS["validation"])
-    found = explanation.explain(
-        package, validation, data=data, settings=explain, evaluate=evaluate, seed=seed
-    )
+    with elapsed("shuffling columns"):
+        found = explanation.explain(
+            package, validation, data=data, settings=explain, evaluate=evaluate, seed=seed
+        )
     write_json(found.model_dump(), Path("metrics/explain.json"))
     first = found.groups[0].name
     print(f"explain: {first} matters most for {found.metric}, on {found.rows:,} validation rows")

@@ -18,6 +18,7 @@ from cairn.settings.explain import ExplainConfig
 from cairn.settings.features import FeaturesConfig
 from cairn.settings.kpi import KpiConfig
 from cairn.settings.model import ModelConfig
+from cairn.settings.purpose import PurposeConfig
 from cairn.settings.split import SplitConfig
 from cairn.settings.train import TrainConfig
 
@@ -35,6 +36,7 @@ def main(
     explain: ExplainConfig,
     cross_validation: CrossValidationConfig,
     kpi: KpiConfig,
+    purpose: PurposeConfig,
     seed: int,
     threads: int,
 ) -> None:

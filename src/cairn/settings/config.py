@@ -13,6 +13,7 @@ from cairn.settings.explain import ExplainConfig
 from cairn.settings.features import FeaturesConfig
 from cairn.settings.kpi import KpiConfig
 from cairn.settings.model import ModelConfig
+from cairn.settings.purpose import PurposeConfig
 from cairn.settings.search import SearchConfig
 from cairn.settings.section import Section
 from cairn.settings.split import SplitConfig
@@ -41,3 +42,4 @@ class Config(Section):
     explain: ExplainConfig
     kpi: KpiConfig
     search: SearchConfig
+    purpose: PurposeConfig

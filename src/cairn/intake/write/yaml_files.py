@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from cairn.compose.validate import TWO_READINGS
 from cairn.intake.draft.columns import Finding
 from cairn.intake.draft.plan import Plan
+from cairn.settings.purpose import question_of
 
 DESCRIBED = ("suspect", "source")
 """Roles whose note is the description in the contract: explore.html shows why they are not features."""
@@ -49,6 +50,7 @@ def texts(plan: Plan, origin: str = TRACKED) -> dict[str, str]:
         defaults=plan.defaults,
         origin=origin,
         asks=QUESTION[plan.data.task],
+        question=question_of(plan.data, plan.contract),
         features=sum(finding.column.group is not None for finding in findings.values()),
         load_notes=LOAD,
         derive_notes={column: findings[column].note for column in plan.data.derive},

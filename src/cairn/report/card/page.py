@@ -16,6 +16,7 @@ from cairn.data.records import read_json
 from cairn.metrics.evaluation import MODEL, Evaluation, Score
 from cairn.metrics.importance import Explanation
 from cairn.report.card.explanation import explanation_rows
+from cairn.report.card.goal import reached
 from cairn.report.card.limits import limits, small_slices
 from cairn.report.card.rows import (
     Row,
@@ -32,6 +33,7 @@ from cairn.report.page import column_rows, embedded, feature_groups, render
 from cairn.settings.baseline import BaselineConfig, RateRule
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig, Task
+from cairn.settings.purpose import question_of
 from cairn.settings.section import Section
 from cairn.settings.split import TimeSplit
 
@@ -115,7 +117,9 @@ def model_card(inputs: Inputs, sections: Mapping[str, Any]) -> Row:
     return {
         "MODEL": MODEL,
         "name": data.name,
-        "question": question(data, contract),
+        "purpose": sections["purpose"],
+        "question": sections["purpose"].question or question_of(data, contract),
+        "goal": reached(sections["purpose"].goal, record),
         "about": contract.columns[data.target].description,
         "event": data.event,
         "record": record,
@@ -182,17 +186,6 @@ def figures(images: Mapping[str, str], training: pd.DataFrame) -> list[Row]:
         for name, caption in FIGURES.items()
         if name in drawn
     ]
-
-
-def question(data: DataConfig, contract: Contract) -> str:
-    """Ask in words what the model answers for every row."""
-    unit = contract.columns[data.target].unit
-    if data.task == "regression":
-        return f"For every row: how much is {data.target}{f', in {unit}' if unit else ''}?"
-    if data.task == "multiclass":
-        return f"For every row: which {data.target} is it?"
-    event = "true" if data.positive in (None, True) else data.positive
-    return f"For every row: how likely is it that {data.target} is {event}?"
 
 
 def predicted(data: DataConfig) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from cairn.metrics.evaluation import MODEL, Evaluation, Kpi, Score
 from cairn.report.numbers import Interval, estimate, listed, number, places, span, to_ascii
 from cairn.report.page import seen_future
+from cairn.report.table import wrapped
 
 Record = Mapping[str, Any]
 
@@ -158,15 +159,16 @@ def summary(record: Evaluation, split: Record, name: str, page: str) -> list[str
         lines.append(("caution", f"split.kind={split['kind']} ignores time; set split=time"))
     lines += [
         ("read", page),
-        ("compare", "dvc exp show --only-changed, dvc metrics diff"),
+        ("compare", "cairn board, dvc metrics diff"),
     ]
     title = f"{name}: {record.target} by {record.model}, {record.rows:,} test rows"
     width = max(len(subject) for subject, _ in lines)
-    return [to_ascii(line) for line in (title, *(f"  {subject:<{width}}  {text}" for subject, text in lines))]
+    rows = (wrapped(f"  {subject:<{width}}  {text}", " " * (width + 4)) for subject, text in lines)
+    return [to_ascii(line) for line in (title, *(line for row in rows for line in row))]
 
 
 _PROOF: dict[Tone, str] = {
-    "better": "(better: the interval is above 0)",
-    "unclear": "(not significant: the interval contains 0)",
-    "worse": "(worse: the interval is below 0)",
+    "better": "(better: interval above 0)",
+    "unclear": "(not significant: contains 0)",
+    "worse": "(worse: interval below 0)",
 }

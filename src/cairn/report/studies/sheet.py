@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cairn.report.colour import painted
 from cairn.report.numbers import to_ascii
 from cairn.report.page import embedded, render
 from cairn.report.table import Table, aligned, escaped, piped, wrapped
@@ -67,7 +68,7 @@ def to_text(sheet: Sheet) -> str:
         lines += ["", *([f"{section.title}:"] if section.title else []), *(aligned(table) if table else [])]
         lines += [line for item in _first(section.lines) for line in wrapped(f"  {item}", "    ")]
     lines += ["", *(line for note in sheet.notes for line in wrapped(note)), ""]
-    lines += [line for text, _ in sheet.verdicts for line in wrapped(text)]
+    lines += [painted(line, tone) for text, tone in sheet.verdicts for line in wrapped(text)]
     return "\n".join(line.rstrip() for line in map(to_ascii, lines))
 
 

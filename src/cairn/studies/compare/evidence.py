@@ -12,13 +12,14 @@ from cairn.compose.conf import leaves
 from cairn.data.predictions import SEPARATOR, from_columns
 from cairn.data.tables import read_table
 from cairn.errors import UserError
-from cairn.experiments.history import PREDICTIONS, SETTINGS, History, Revision
+from cairn.experiments.history import PREDICTIONS, SETTINGS, History, MissingOutputError, Revision
 from cairn.metrics.evaluation import MODEL, Evaluated, time_blocks
 from cairn.metrics.paired import EvaluationSet
 from cairn.models.package import target_values
 from cairn.settings.data import Task
 from cairn.settings.evaluate import EvaluateConfig
 from cairn.settings.kpi import CostKpi, KpiConfig
+from cairn.settings.purpose import PURPOSE
 from cairn.settings.yaml_text import parse_yaml
 
 Part = Literal["validation", "test"]
@@ -65,6 +66,16 @@ class Evidence:
     def prediction(self) -> NDArray[np.float64]:
         """The prediction as metrics take it, shape (n,), or (n, k) for k classes."""
         return from_columns(self.table, MODEL, self.task, self.classes)
+
+
+def comparable(history: History, one: Revision, other: Revision) -> bool:
+    """Tell, from what dvc.lock recorded, whether two revisions predicted the same test rows and kept it."""
+    try:
+        rows = {history.digest(each, ROWS["test"]) for each in (one, other)}
+        kept = [history.stored(history.digest(each, PREDICTIONS)) for each in (one, other)]
+    except MissingOutputError:
+        return False
+    return len(rows) == 1 and None not in kept
 
 
 def read_evidence(history: History, revision: Revision, part: Part) -> Evidence:
@@ -173,8 +184,14 @@ def _why_other_rows(one: Evidence, other: Evidence) -> str:
 
 
 def changed_settings(one: Evidence, other: Evidence) -> list[tuple[str, Any, Any]]:
-    """List the settings that differ: dotted key, its value in one, its value in the other; None for none."""
-    ours, theirs = leaves(one.settings), leaves(other.settings)
+    """List the settings that differ: dotted key, its value in one, its value in the other; None for none.
+
+    `purpose` is for people: no result depends on it.
+    """
+    ours, theirs = (
+        leaves({name: section for name, section in side.settings.items() if name != PURPOSE})
+        for side in (one, other)
+    )
     keys = dict.fromkeys([*ours, *theirs])
     return [
         (".".join(map(str, key)), ours.get(key), theirs.get(key))

@@ -1,0 +1,214 @@
+"""The board for a terminal, as CSV and as JSON."""
+
+import csv
+import io
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from cairn.experiments.board import measures, value_of
+from cairn.experiments.history import TABLE
+from cairn.experiments.runs import Run, differences
+from cairn.metrics.evaluation import MODEL, Score
+from cairn.metrics.kpi import PER_ROWS
+from cairn.report.card.goal import reached
+from cairn.report.card.words import metric_name
+from cairn.report.numbers import ABSENT, estimate, number, places, short, to_ascii
+from cairn.report.table import Table, aligned, terminal_width, wrapped
+from cairn.settings.search import SAVING
+
+WIDE = 110
+"""Columns of a terminal in which money has its interval."""
+LONGEST_NAME, FEWEST = 24, 8
+AGES = ((31_536_000, "y"), (2_592_000, "mo"), (604_800, "w"), (86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+def board_text(
+    runs: Sequence[Run],
+    reference: Run,
+    now: float,
+    *,
+    columns: Sequence[str] = (),
+    hidden: int = 0,
+    pair: tuple[Run, Run] | None = None,
+) -> str:
+    """Return the board: one line per run, what all of them share above, and how to go on below.
+
+    Args:
+        runs: in the order to list.
+        reference: whose settings the others are compared with.
+        now: seconds since 1970, for the age.
+        columns: metrics, facts or settings to show besides.
+        hidden: runs that were left out.
+        pair: two runs that `cairn compare` accepts.
+    """
+    rows = _rows(runs, reference, now, columns)
+    shared = {
+        name: rows[0][name]
+        for name in ("metric", "model", "data", "version")
+        if rows and len({row[name] for row in rows}) == 1
+    }
+    lines = wrapped(_head(len(runs) + hidden, shared, runs))
+    if rows:
+        lines += ["", *aligned(_fitted(rows, [name for name in shared if name not in columns]))]
+    lines += ["", *wrapped(f"settings: what differs from {reference.name}, marked * (--against REV)")]
+    if hidden:
+        lines += wrapped(f"not listed: {hidden} more runs (--all, or --where CONDITION)")
+    if rows and "version" not in shared:
+        lines += wrapped("Scores on other data are not comparable: --where data~VERSION lists those on one.")
+    if pair:
+        lines += wrapped(f"next: cairn compare {pair[0].name} {pair[1].name}")
+    return "\n".join(to_ascii(line) for line in lines)
+
+
+def comparable(runs: Sequence[Run]) -> tuple[Run, Run] | None:
+    """Return the first two runs on the same rows with other results, the older first, if there are any."""
+
+    def rows_of(run: Run) -> list[Any]:
+        split = sorted(item for item in run.settings.items() if item[0].startswith(("split.", "data.target")))
+        return [run.data, run.record.rows, split]
+
+    def result_of(run: Run) -> list[Any]:
+        return [run.record.score, run.record.kpi]
+
+    for one in runs:
+        for other in runs:
+            if result_of(one) != result_of(other) and rows_of(one) == rows_of(other):
+                return (one, other) if one.at <= other.at else (other, one)
+    return None
+
+
+def _head(count: int, shared: Mapping[str, str], runs: Sequence[Run]) -> str:
+    data = " ".join(filter(None, [shared.get("data"), shared.get("version")]))
+    currency = next((run.record.kpi.currency for run in runs if run.record.kpi), None)
+    facts = [f"{count} run{'s' if count != 1 else ''}", shared.get("model"), shared.get("metric")]
+    facts += [data and f"data {data}", currency and f"saving in {currency} per {PER_ROWS:,} rows"]
+    return "; ".join(fact for fact in facts if fact)
+
+
+def _fitted(rows: Sequence[Mapping[str, str]], hidden: Collection[str]) -> Table:
+    """Return the table without columns that are empty or hidden; settings get the room that is left."""
+    header = [name for name in rows[0] if name not in hidden and any(row[name] for row in rows)]
+    width = {name: max(len(name), *(len(row[name]) for row in rows)) for name in header}
+    if "goal" in width and terminal_width() < WIDE:
+        header.remove("goal")
+    room = terminal_width() - sum(width[name] + 2 for name in header if name != "settings")
+    if "settings" in header and room < FEWEST:
+        header.remove("settings")
+    cells = [[_cut(row[name], room) if name == "settings" else row[name] for name in header] for row in rows]
+    return Table(header, cells, words=True)
+
+
+def _rows(runs: Sequence[Run], reference: Run, now: float, columns: Sequence[str]) -> list[dict[str, str]]:
+    wide = terminal_width() >= WIDE
+    digits = places(run.record.score for run in runs)
+    savings = [run.record.kpi.policies[MODEL].saving if run.record.kpi else None for run in runs]
+    money = places(saving for saving in savings if saving)
+    return [
+        {
+            "run": _cut(f"{run.name}{'*' if run is reference else ''}", LONGEST_NAME),
+            "age": age(now - run.at),
+            "metric": metric_name(run.record.primary),
+            "score": estimate(run.record.score, digits),
+            "saving": _money(saving, money, wide),
+            "goal": goal.verdict if (goal := reached(run.purpose.goal, run.record)) else "",
+            "model": run.record.model,
+            "data": str(run.settings.get("data.name", "")),
+            "version": run.version,
+            **_more(run, columns, now),
+            "settings": changes(run, reference),
+        }
+        for run, saving in zip(runs, savings, strict=True)
+    ]
+
+
+def _money(saving: Score | None, digits: int, wide: bool) -> str:
+    if saving is None:
+        return ""
+    return estimate(saving, digits) if wide else number(saving.value, digits)
+
+
+def _more(run: Run, columns: Sequence[str], now: float) -> dict[str, str]:
+    found = {key: value_of(run, key, now) for key in columns}
+    return {
+        key: short(value) if isinstance(value, float) else ABSENT if value is None else str(value)
+        for key, value in found.items()
+    }
+
+
+def changes(run: Run, reference: Run) -> str:
+    """Write the settings of a run that differ from those of another as overrides."""
+    found = differences(run, reference)
+    chosen = {
+        key.removesuffix(".name") if key.endswith(".name") else key: value for key, value in found.items()
+    }
+    return " ".join(f"{key}={'null' if value is None else value}" for key, value in chosen.items())
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def age(seconds: float) -> str:
+    """Return a span of time with one unit: `5min`, `3h`, `2d`, `6w`, `14mo`, `2y`."""
+    for unit, name in AGES:
+        if seconds >= unit * (1 if name not in ("y", "mo") else 2):
+            return f"{int(seconds / unit)}{name}"
+    return "now"
+
+
+def board_record(runs: Sequence[Run], reference: Run) -> list[dict[str, Any]]:
+    """Return everything of each run as plain JSON types."""
+    return [
+        {
+            "run": run.name,
+            "names": list(run.names),
+            "kind": run.kind,
+            "commit": run.commit,
+            "time": datetime.fromtimestamp(run.at, UTC).isoformat(),
+            "subject": run.subject,
+            "model": run.record.model,
+            "data": run.settings.get("data.name"),
+            "table": run.outputs.get(TABLE),
+            "rows": run.record.rows,
+            "primary": run.record.primary,
+            "goal": goal.verdict if (goal := reached(run.purpose.goal, run.record)) else None,
+            "scores": {name: _interval(score) for name, score in run.record.scores[MODEL].items()},
+            "gain": _interval(run.record.gain) | {"over": run.record.best_baseline},
+            SAVING: (_interval(kpi.policies[MODEL].saving) | {"currency": kpi.currency, "per_rows": PER_ROWS})
+            if (kpi := run.record.kpi)
+            else None,
+            "differs": differences(run, reference),
+            "settings": dict(run.settings),
+        }
+        for run in runs
+    ]
+
+
+def _interval(score: Score) -> dict[str, float | None]:
+    return {"value": score.value, "low": score.low, "high": score.high}
+
+
+def board_csv(runs: Sequence[Run], reference: Run) -> str:
+    """Return a line per run: its facts, every metric and the saving with interval, settings that vary."""
+    facts = ("run", "kind", "commit", "time", "subject", "model", "data", "table", "rows", "primary", "goal")
+    names = [*measures(runs), "gain", SAVING]
+    keys = dict.fromkeys(key for run in runs for one in runs[:1] for key in _differing(run, one))
+    ends = ("value", "low", "high")
+    out = io.StringIO()
+    sheet = csv.writer(out, lineterminator="\n")
+    sheet.writerow(
+        [*facts, *(f"{name}{'' if end == 'value' else f'_{end}'}" for name in names for end in ends), *keys]
+    )
+    for row in board_record(runs, reference):
+        quantities: Mapping[str, Any] = row["scores"] | {"gain": row["gain"], SAVING: row[SAVING]}
+        numbers = [(quantities.get(name) or {}).get(end) for name in names for end in ends]
+        sheet.writerow(
+            [*(row[name] for name in facts), *numbers, *(row["settings"].get(key) for key in keys)]
+        )
+    return out.getvalue().rstrip("\n")
+
+
+def _differing(run: Run, other: Run) -> list[str]:
+    keys = dict.fromkeys([*other.settings, *run.settings])
+    return [key for key in keys if run.settings.get(key) != other.settings.get(key)]

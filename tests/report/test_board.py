@@ -1,0 +1,117 @@
+"""The board says what the records say, fits its terminal, and its page loads nothing."""
+
+import csv
+import json
+import re
+
+import pytest
+from board_history import OTHER_TABLE, START, run_of
+from card_inputs import Page
+
+from cairn.report.board.page import board_page, content
+from cairn.report.board.table import age, board_csv, board_record, board_text, changes, comparable
+
+NOW = START + 86_400
+RUNS = [
+    run_of(1, 0.70, names=["main"], goal={"measure": "roc_auc", "value": 0.75}),
+    run_of(2, 0.77, names=["sweep-of-learning-rates-and-depths-1f"], settings={"model.params.depth": 12}),
+    run_of(3, 0.64, settings={"model.name": "mlp", "split.gap": "36h", "evaluate.resamples": 100}),
+]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_the_board_fits_the_terminal_and_no_number_is_cut(width, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    text = board_text(RUNS, RUNS[0], NOW, columns=["log_loss"] if width > 80 else [])
+    assert max(map(len, text.splitlines())) <= width
+    whole = " ".join(text.split())
+    for low in ("0.690", "0.760", "0.630"):
+        assert f"[{low}," in whole
+
+
+def test_the_board_shows_score_money_age_and_what_differs(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "140")
+    text = board_text(RUNS, RUNS[0], NOW, pair=comparable(RUNS))
+    head, _, header, first, second, third, *rest = text.splitlines()
+    assert head == "3 runs; forest; ROC AUC; data flights aaaaaaa; saving in EUR per 1,000 rows"
+    assert header.split() == ["run", "age", "score", "saving", "goal", "settings"]
+    assert first.split("  ")[0] == "main*"
+    assert "missed" in first
+    assert "22h" in second
+    assert "0.77 [0.76, 0.78]" in " ".join(second.split()) or "0.770 [0.760, 0.780]" in second
+    assert "23,456 [22,656 to 24,256]" in second
+    assert "seed=2 model.params.depth=12" in second
+    assert "seed=3 model=mlp" in third
+    assert f"next: cairn compare main {RUNS[1].name}" in rest
+
+
+def test_runs_on_other_data_are_told_apart_and_not_suggested():
+    other = run_of(4, 0.9, table=OTHER_TABLE, names=["tiny"])
+    text = board_text([RUNS[0], other], RUNS[0], NOW)
+    assert "bbbbbbb" in text
+    assert "not comparable" in text
+    assert comparable([RUNS[0], other]) is None
+    assert comparable([RUNS[0], run_of(9, 0.70)]) is None, "the same scores"
+
+
+def test_a_run_is_written_as_the_overrides_that_make_it():
+    assert changes(RUNS[2], RUNS[0]) == "seed=3 model=mlp split.gap=36h evaluate.resamples=100"
+
+
+def test_an_age_has_one_unit():
+    seconds = [3, 60, 7200, *(86_400 * days for days in (6, 20, 100, 800))]
+    assert [age(each) for each in seconds] == ["now", "1min", "2h", "6d", "2w", "3mo", "2y"]
+
+
+def test_csv_and_json_hold_every_number_of_the_records():
+    rows = list(csv.DictReader(board_csv(RUNS, RUNS[0]).splitlines()))
+    assert [row["run"] for row in rows] == [run.name for run in RUNS]
+    assert [float(row["roc_auc_high"]) for row in rows] == pytest.approx([0.71, 0.78, 0.65])
+    assert [row["model.params.depth"] for row in rows] == ["3", "12", "3"]
+    assert rows[0]["goal"] == "missed"
+    record = json.loads(json.dumps(board_record(RUNS, RUNS[0])))
+    assert record[1]["differs"] == {"seed": 2, "model.params.depth": 12}
+    assert record[1]["saving"]["low"] == 22_656
+    assert record[2]["settings"]["split.gap"] == "36h"
+
+
+def page_of(runs, **more):
+    return board_page(runs, runs[0], more.pop("links", {}), [False] * len(runs), **more)
+
+
+def test_the_page_loads_nothing_runs_only_its_own_script_and_is_the_same_each_time():
+    html = page_of(RUNS)
+    page = Page(html)
+    assert [address for address in page.loads if address != "data:,"] == []
+    assert len(page.ids) == len(set(page.ids))
+    assert "3 runs" in page.text
+    assert "Will it be late?" in page.text
+    assert re.search(r"script-src 'sha256-[\w+/=]+'[;\"]", html)
+    assert "style=" not in html
+    assert page_of(RUNS) == html
+
+
+def test_what_the_script_reads_is_what_the_records_say():
+    board = content(RUNS, RUNS[0], {1: "cards/x.html"}, [True, False, False])
+    at = [metric["key"] for metric in board["metrics"]].index("roc_auc")
+    assert [run["scores"][at] for run in board["runs"]] == [
+        [0.7, 0.69, 0.71],
+        [0.77, 0.76, 0.78],
+        [0.64, 0.63, 0.65],
+    ]
+    assert board["runs"][1]["differs"] == {"seed": 2, "model.params.depth": 12}
+    assert board["runs"][1]["card"] == "cards/x.html"
+    assert (board["runs"][0]["goal"], board["runs"][0]["cached"]) == ("missed", True)
+
+
+def test_names_that_look_like_markup_stay_text():
+    html = page_of([run_of(1, names=["</script><b>x"])])
+    assert "</script><b>" not in html
+
+
+def test_a_usual_board_is_small():
+    runs = [
+        run_of(i, 0.7 + i / 10_000, names=[f"sweep-{i}"], settings={"model.params.depth": i})
+        for i in range(500)
+    ]
+    assert len(page_of(runs)) < 2_000_000
