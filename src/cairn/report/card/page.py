@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cairn.data.records import read_json
+from cairn.data.tables import read_table
+from cairn.inputs import dvc_md5
 from cairn.metrics.evaluation import MODEL, Evaluation, Score
 from cairn.metrics.importance import Explanation
 from cairn.report.card.explanation import explanation_rows
@@ -26,6 +29,7 @@ from cairn.report.card.rows import (
     predictor_rows,
     slice_rows,
 )
+from cairn.report.card.threshold import at_threshold, threshold_curve
 from cairn.report.card.words import Record, confidence, metric_name, verdict
 from cairn.report.numbers import number, percent, places
 from cairn.report.page import column_rows, embedded, feature_groups, render
@@ -38,6 +42,7 @@ from cairn.settings.split import TimeSplit
 PAGE = Path("reports/model_card.html")
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 CONTRACT, PACKAGE = Path("data/prepared/contract.json"), Path("models/model/package.json")
+PREDICTIONS = Path("predictions/model.parquet")
 IMAGES, CALIBRATION = Path("plots/images"), Path("plots/curves/calibration.csv")
 TRAINING = Path("plots/training.csv")
 
@@ -56,7 +61,12 @@ FIGURES = {
 
 @dataclass(frozen=True)
 class Inputs:
-    """The outputs of earlier stages: records as in metrics/, figures as SVG, files with their SHA-256."""
+    """The outputs of earlier stages: records as in metrics/, figures as SVG, files with their SHA-256.
+
+    Attributes:
+        validation: columns target and model of the validation rows; None unless the task is binary.
+        model_md5: by which dvc.lock knows models/model.
+    """
 
     evaluation: Evaluation
     explanation: Explanation
@@ -70,6 +80,8 @@ class Inputs:
     calibration: Sequence[Record]
     training: pd.DataFrame
     files: list[Row]
+    validation: pd.DataFrame | None
+    model_md5: str
 
 
 def read_inputs() -> Inputs:
@@ -90,7 +102,14 @@ def read_inputs() -> Inputs:
         calibration=pd.read_csv(CALIBRATION).to_dict("records") if CALIBRATION.exists() else [],
         training=pd.read_csv(TRAINING),
         files=_hashes([*records, *sorted(PACKAGE.parent.rglob("*"))]),
+        validation=_validation() if evaluation["task"] == "binary" else None,
+        model_md5=dvc_md5(PACKAGE.parent),
     )
+
+
+def _validation() -> pd.DataFrame:
+    columns = ["part", "target", MODEL]
+    return read_table(PREDICTIONS, columns=columns).query("part == 'validation'")
 
 
 def _hashes(paths: Iterable[Path]) -> list[Row]:
@@ -111,6 +130,10 @@ def model_card(inputs: Inputs, sections: Mapping[str, Any]) -> Row:
     data: DataConfig = sections["data"]
     record, contract = inputs.evaluation, inputs.contract
     names, metrics = metric_rows(record)
+    curve = None
+    if (rows := inputs.validation) is not None:
+        y, prediction = (rows[name].to_numpy(dtype=np.float64) for name in ("target", MODEL))
+        curve = threshold_curve(y, prediction, record.thresholds[MODEL], sections["kpi"])
     slices = record.primary_slices
     return {
         "MODEL": MODEL,
@@ -151,6 +174,9 @@ def model_card(inputs: Inputs, sections: Mapping[str, Any]) -> Row:
         "threads": sections["threads"],
         "columns": column_rows(contract, inputs.features, data, inputs.data["missing"]),
         "files": inputs.files,
+        "model_md5": inputs.model_md5,
+        "curve": curve,
+        "decided": at_threshold(curve) if curve else None,
         "versions": inputs.versions,
     }
 

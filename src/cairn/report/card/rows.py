@@ -1,13 +1,14 @@
 """The tables of the model card as rows of text, from metrics/evaluation.json."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from statistics import mean, stdev
 from typing import Any
 
-from cairn.metrics.evaluation import MODEL, Evaluation, Score
+from cairn.metrics.evaluation import MODEL, Evaluation, Score, SliceScore
 from cairn.report.card.limits import worst_slices
 from cairn.report.card.words import MEASURES, Record, label, metric_name, tone
-from cairn.report.numbers import Interval, number, p_value, percent, places, span
+from cairn.report.numbers import Interval, in_order, number, p_value, percent, places, span
 
 MARK_WIDTH = 140.0
 """Length of the axis that marks are drawn on, in units of the drawing."""
@@ -131,7 +132,7 @@ def policy_rows(record: Evaluation) -> list[Row]:
 
 def slice_rows(record: Evaluation) -> list[Row]:
     """Return one row per slice: the scores of model and reference, and the gain; the worst are marked."""
-    slices = record.primary_slices
+    slices = _ordered(record.primary_slices)
     worst = {(row.column, row.level) for row in worst_slices(record, slices)}
     digits = places(Score(value=row.value) for row in slices)
     rate = record.task == "binary"
@@ -154,6 +155,15 @@ def slice_rows(record: Evaluation) -> list[Row]:
     ]
 
 
+def _ordered(slices: Sequence[SliceScore]) -> list[SliceScore]:
+    """Return the slices of each column in the order of the numbers in their levels, such as hours."""
+    found = []
+    for _, each in groupby(slices, key=lambda row: row.column):
+        rows = list(each)
+        found += [rows[at] for at in in_order([row.level for row in rows])]
+    return found
+
+
 def fairness_rows(record: Evaluation) -> list[Row]:
     """Return one row per measure and level of a protected column: its value, and its gap to the rest."""
     rows: list[Row] = []
@@ -161,7 +171,7 @@ def fairness_rows(record: Evaluation) -> list[Row]:
         found = [row for row in record.fairness if row.measure == measure]
         digits = places(row.estimate for row in found)
         for at, (row, gap) in enumerate(zip(found, gain_cells([row.gap for row in found]), strict=True)):
-            shown = {"measure": name if at == 0 else "", "level": row.name, "rows": f"{row.rows:,}"}
+            shown = {"measure": name, "first": at == 0, "level": row.name, "rows": f"{row.rows:,}"}
             rows.append(shown | {"value": cell(row.estimate, digits), **gap})
     return rows
 

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from cairn.data.drift import chance
-from cairn.report.explore.findings import MEASURE, findings, headline
+from cairn.report.explore.findings import MEASURE, TONES, by_column, findings, headline
 from cairn.report.explore.profile import Bars
 from cairn.report.explore.statistics import IS
 from cairn.report.explore.study import MATRIX, SAMPLE, SAMPLE_OF_PAIRS, Study
@@ -49,7 +49,13 @@ def explore_page(
     every = findings(found, data, evaluate, split)
     tone, first = headline(every)
     drawn = list(found.associations)[:CARDS]
-    order = list(prepared.columns)
+    marked = by_column(every)
+
+    def severity(name: str) -> float:
+        """Rank the columns with a problem first, then those with the most findings, then by the target."""
+        problems = sum(TONES[0] == tone for tone, _ in marked.get(name, []))
+        return 100 * problems + len(marked.get(name, [])) + abs(found.associations[name] or 0.0) / 2
+
     tested = split["shift"]["test"]["most"]
     page = render(
         TEMPLATE,
@@ -68,7 +74,9 @@ def explore_page(
         headline=first,
         seed=seed,
         measure=MEASURE[data.task],
-        cards=sorted(drawn, key=lambda name: (name not in found.features, order.index(name))),
+        cards=sorted(drawn, key=lambda name: -severity(name)),
+        marked=marked,
+        severity=severity,
         not_drawn=len(found.associations) - len(drawn),
         groups=feature_groups(prepared, found.features),
         columns=column_rows(prepared, found.features, data, table["missing"]),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cairn.report.numbers import in_order
 from cairn.settings.contract import Kind
 
 Floats = NDArray[np.float64]
@@ -179,10 +180,10 @@ def profile(train: Values, validation: Values) -> Profile:
 def _levels(train: Values, validation: Values) -> tuple[Level, ...]:
     rows, others = train.counts(), validation.counts()
     shares, other_shares = (counts / max(counts.sum(), 1) for counts in (rows, others))
+    shown = [code for code in range(min(LEVELS, len(train.levels))) if rows[code]]
     return tuple(
-        Level(name, float(shares[code]), float(other_shares[code]))
-        for code, name in enumerate(train.levels[:LEVELS])
-        if rows[code]
+        Level(train.levels[code], float(shares[code]), float(other_shares[code]))
+        for code in (shown[at] for at in in_order([train.levels[code] for code in shown]))
     )
 
 
