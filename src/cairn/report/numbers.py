@@ -115,15 +115,17 @@ def in_order(names: Sequence[str]) -> list[int]:
 
     `before 09` comes before `09 to 12`, `after 21` after `18 to 21`, and `(missing)` is last.
     """
-    found = [re.match(r"\(()", name) or _NUMBER.search(name) for name in names]
-    if not all(found):
-        return list(range(len(names)))
-    values = [float((each and each[1]) or "inf") for each in found]
-    starts = [not _FROM_BELOW.match(name) for name in names]
-    return sorted(range(len(names)), key=lambda at: (values[at], starts[at]))
+    values = []
+    for name in names:
+        found = _NUMBER.search(name)
+        if found is None and not name.startswith("("):
+            return list(range(len(names)))
+        values.append(math.inf if found is None else float(found[0]))
+    below = [bool(_FROM_BELOW.match(name)) for name in names]
+    return sorted(range(len(names)), key=lambda at: (values[at], not below[at]))
 
 
-_NUMBER = re.compile(r"(?<![\w.])(-?\d+(?:\.\d+)?)")
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(\.\d+)?")
 _FROM_BELOW = re.compile(r"before|below|under|up to|less|<|≤", re.IGNORECASE)
 
 
