@@ -414,6 +414,28 @@ def test_a_model_without_a_training_curve_has_no_figure_of_it():
     assert "figure" not in Page(CARD.read_text(encoding="utf-8")).tags
 
 
+def test_the_commits_of_a_model_are_found_by_the_hash_that_dvc_gives_it(tmp_path):
+    from dvc.repo import Repo
+
+    card = card_of(record_of("binary"), "binary")
+    repo = Repo.init(tmp_path, no_scm=True)
+    (output,) = repo.add("models/model")[0].outs
+    assert card.model_md5 == output.hash_info.value
+    assert f"git log --all -S {card.model_md5} -- dvc.lock" in page_of(record_of("binary"), "binary").text
+
+
+def test_the_groups_that_drive_the_model_are_named_at_the_top():
+    record = record_of("binary")
+    assert "feature groups drive the model most (loss of ROC AUC when shuffled): schedule 0.123" in (
+        page_of(record, "binary").text
+    )
+    explanation = explanation_of("roc_auc")
+    explanation["groups"] = explanation["groups"][1:]
+    assert "carrier 0.123" in page_of(record, "binary", explanation=explanation).text
+    explanation["columns"] = explanation["columns"][1:]
+    assert "No column alone drives" in page_of(record, "binary", explanation=explanation).text
+
+
 def test_the_hashes_are_those_of_the_files():
     found = {row["path"]: row for row in card_of(record_of("binary"), "binary").files}
     for name in ("models/model/model.skops", "metrics/evaluation.json", "data/prepared/contract.json"):

@@ -95,7 +95,7 @@ def estimate(interval: Interval, digits: int | None = None) -> str:
 
 
 def share(interval: Interval) -> str:
-    """Format a share with its interval as percentages: `17.9% [17.6, 18.3]`."""
+    """Format a share with its interval as percentages: `17.93% [17.60, 18.30]`."""
     value, low, high = (100 * _or_nan(end) for end in (interval.value, interval.low, interval.high))
     hundredfold = Score(value=value, low=low, high=high)
     digits = places([hundredfold])

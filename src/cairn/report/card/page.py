@@ -152,7 +152,7 @@ def model_card(inputs: Inputs, sections: Mapping[str, Any]) -> Row:
         "metrics": metrics,
         "policies": policy_rows(record),
         "limits": limits(record, inputs.split, inputs.data, inputs.calibration),
-        "figures": figures(inputs.images, inputs.training),
+        "figures": figures(inputs.images, inputs.training, record),
         "explanation": explanation_rows(inputs.explanation, contract.columns, predicted(data)),
         "slices": slice_rows(record),
         "small_slices": small_slices(record),
@@ -186,7 +186,7 @@ def html(card: Row) -> str:
     return render(TEMPLATE, **card)
 
 
-def figures(images: Mapping[str, str], training: pd.DataFrame) -> list[Row]:
+def figures(images: Mapping[str, str], training: pd.DataFrame, record: Evaluation) -> list[Row]:
     """Return the caption and SVG of every figure, in the order of FIGURES.
 
     The training curve has the columns iteration, train and validation (NaN where there was none).
@@ -196,6 +196,13 @@ def figures(images: Mapping[str, str], training: pd.DataFrame) -> list[Row]:
     # Iteration 0 is the constant that boosting starts from: far below the rest, it would flatten the curve.
     steps = training[(training["iteration"] > 0) & training["train"].notna()]
     drawn = dict(images)
+    if "calibration" in drawn:
+        # There the best baseline is the only one; it gets the colour that it has among all of them.
+        from cairn.report.plots.canvas import OTHERS
+
+        baselines = [name for name in record.scores if name != MODEL]
+        own = OTHERS[baselines.index(record.best_baseline) % len(OTHERS)]
+        drawn["calibration"] = drawn["calibration"].replace(OTHERS[0], own)
     if len(steps):
         from cairn.report.plots.canvas import to_svg
         from cairn.report.plots.figures import training_figure

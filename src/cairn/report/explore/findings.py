@@ -165,8 +165,11 @@ def _duplicates(found: Study) -> Iterator[Finding]:
         )
         yield Finding("unclear", "Conflicting rows", fact)
     pairs = {f"{pair.first} with {pair.second}": number(pair.association, 3) for pair in found.alike}
-    columns = {pair.first: f"with {pair.second}" for pair in found.alike}
-    columns |= {pair.second: f"with {pair.first}" for pair in found.alike}
+    partners: dict[str, list[str]] = {}
+    for pair in found.alike:
+        partners.setdefault(pair.first, []).append(pair.second)
+        partners.setdefault(pair.second, []).append(pair.first)
+    columns = {name: f"with {listed(others, 2)}" for name, others in partners.items()}
     yield from _warning(
         "Redundant features", f"Pairs of features with an association of at least {ALIKE:g}", pairs, columns
     )

@@ -18,6 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.decisions import Floats
 from cairn.metrics.importance import Dependence
+from cairn.report.numbers import in_order
 from cairn.report.plots.canvas import DASHES, HARMFUL, MODEL, OTHERS, TEXT, draw, legend
 
 LEVELS_SHOWN = 12
@@ -164,12 +165,15 @@ def training_figure(train: Sequence[float], validation: Sequence[float]) -> Figu
 def dependence_figure(found: Dependence, *, x: str, y: str) -> Figure:
     """Draw a partial dependence, a line for every class of several; categories are points."""
     figure, (axes,) = draw(4.0, 2.8)
-    at: Any = found.at if found.numeric else range(len(found.at))
+    levels = [str(level) for level in found.at]
+    order = range(len(levels)) if found.numeric else in_order(levels)
+    at: Any = found.at if found.numeric else range(len(levels))
     style: dict[str, Any] = {} if found.numeric else {"marker": "o", "linestyle": ""}
     for position, (name, values) in enumerate(found.predictions.items()):
-        axes.plot(at, np.array(values, dtype=np.float64), label=name, **_look(position) | style)
+        shown = np.array(values, dtype=np.float64)[list(order)]
+        axes.plot(at, shown, label=name, **_look(position) | style)
     if not found.numeric:
-        axes.set_xticks(at, [_in_lines(str(level)) for level in found.at], fontsize=8)
+        axes.set_xticks(at, [_in_lines(levels[position]) for position in order], fontsize=8)
     axes.set(xlabel=x, ylabel=y)
     if len(found.predictions) > 1:
         legend(axes, loc="best")
