@@ -110,7 +110,7 @@ def test_a_column_has_the_findings_about_it(here):
     _, findings = examine(frame, "binary")
     found = by_column(list(findings.values()))
     assert found["empty"][0] == ("worse", "Empty columns")
-    assert ("unclear", "Redundant features with gappy and x") in found["copy"]
+    assert ("unclear", "Redundant features with endless, gappy and 1 more") in found["copy"]
     train, *_ = parts()
     assert ("unclear", f"Mostly missing {train['gappy'].isna().mean():.0%}") in found["gappy"]
     assert set(found) <= set(frame.columns)
