@@ -6,12 +6,16 @@ Needs the Debian package chromium; axe-core comes from npm.
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from card_inputs import DECIDED, record_of, sections, write_inputs
 from chromium import title_after, violations
 from explore_inputs import look, table
 
 from cairn.pipeline import report
+from cairn.report.plots.canvas import draw, legend, to_svg
+from cairn.report.plots.figures import roc_figure
+from cairn.report.studies.sheet import Section, Sheet, to_html
 
 pytestmark = pytest.mark.scale
 CELLS = """const cells = (table, at) => [...table.tBodies[0].rows].filter((row) => row.checkVisibility())
@@ -123,3 +127,44 @@ def test_axe_finds_what_is_wrong(card, tmp_path):
     wrong = wrong.replace("<style>", "<style>#pale { color: #777777; background: #888888; }")
     wrong = wrong.replace("style-src", "style-src 'unsafe-inline' ;x ")
     assert {"light: color-contrast", "light: image-alt"} <= violations(wrong, tmp_path).keys()
+
+
+HOVER = """const svg = document.querySelector("figure svg"), tip = document.querySelector("figure .tip");
+const paths = [...svg.querySelectorAll('g[id*="-line2d_"] > path')];
+const line = paths.find((path) => path.getAttribute("d").split("L").length === 5);
+const found = [tip.checkVisibility()];
+for (const [, x, y] of line.getAttribute("d").matchAll(/[ML] (\\S+) (\\S+)/g)) {
+  const at = new DOMPoint(Number(x) + 3, Number(y) - 3).matrixTransform(svg.getScreenCTM());
+  svg.dispatchEvent(new PointerEvent("pointermove", { clientX: at.x, clientY: at.y }));
+  found.push(tip.textContent);
+}
+say(found);"""
+
+
+def test_the_values_of_a_figure_are_said_beside_the_pointer(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    curve = pd.DataFrame({"fpr": [0.0, 0.125, 0.4, 0.7, 1.0], "tpr": [0.0, 0.55, 0.8, 0.9, 1.0]})
+    write_inputs(record_of("binary"))
+    Path("plots/images/roc.svg").write_text(to_svg(roc_figure({"forest": curve}, {"forest": 0.7})))
+    report.main(**sections("binary"))
+    page = Path("reports/model_card.html").read_text(encoding="utf-8")
+    hidden, *said = json.loads(title_after(page, CELLS + HOVER, tmp_path))
+    assert not hidden
+    assert said == [
+        f"forest: false positive rate {fpr:g}, true positive rate {tpr:g}"
+        for fpr, tpr in curve.itertuples(index=False)
+    ]
+
+
+def test_a_logarithmic_axis_and_one_of_names_are_read_too(tmp_path):
+    figure, (axes,) = draw(5, 4)
+    values = [1.0, 10.0, 250.0, 1000.0, 3000.0]
+    axes.plot(range(5), values, label="found")
+    axes.set_yscale("log")
+    axes.set_yticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
+    axes.set_xticks(range(5), ["before 09", "09 to 12", "12 to 15", "15 to 18", "after 18"])
+    axes.set(xlabel="hour", ylabel="rows")
+    legend(axes)
+    sheet = Sheet("Test", "test", [], [Section("", figures=lambda: [("", to_svg(figure))])], [])
+    _, *said = json.loads(title_after(to_html(sheet), CELLS + HOVER, tmp_path))
+    assert said[1:3] == ["found: hour 09 to 12, rows 10", "found: hour 12 to 15, rows 250"]
