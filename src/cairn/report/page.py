@@ -13,6 +13,8 @@ from cairn.settings.contract import Column, Contract
 from cairn.settings.data import DataConfig
 
 NO_SCRIPT = "'none'"
+FITS_ON_A_PHONE = 410.0
+"""Points of a figure's width."""
 STYLED = re.compile(r'(<[a-zA-Z][^<>]*?) style="([^"<>]*)"([^<>]*>)')
 
 
@@ -77,6 +79,9 @@ def embedded(svg: str, prefix: str) -> str:
     svg = re.sub(r"(<text\b[^>]*\bfill: )#808080", r"\g<1>var(--soft)", svg)
     for colour, name in ON_PAGES.items():
         svg = re.sub(rf"(\b(?:fill|stroke): ){colour}\b", rf"\g<1>var(--{name})", svg)
+    # Labels of wide figures would be too small on a phone, which scrolls them instead.
+    if (width := re.search(r'\bwidth="([\d.]+)pt"', svg)) and float(width[1]) > FITS_ON_A_PHONE:
+        svg = svg.replace("<svg ", f'<svg class="broad" style="min-width:{float(width[1]):.0f}px" ', 1)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
     return re.sub(r"[ \t]*\n[ \t\n]*", "\n", svg)
 
