@@ -96,10 +96,15 @@ def estimate(interval: Interval, digits: int | None = None) -> str:
 
 def share(interval: Interval) -> str:
     """Format a share with its interval as percentages: `17.93% [17.60, 18.30]`."""
-    value, low, high = (100 * _or_nan(end) for end in (interval.value, interval.low, interval.high))
-    hundredfold = Score(value=value, low=low, high=high)
+    hundredfold = in_percent(interval)
     digits = places([hundredfold])
     return f"{percent(interval.value, digits)} {span(hundredfold, digits)}"
+
+
+def in_percent(interval: Interval) -> Score:
+    """Return a share and the ends of its interval times 100."""
+    value, low, high = (100 * _or_nan(end) for end in (interval.value, interval.low, interval.high))
+    return Score(value=value, low=low, high=high)
 
 
 def listed(names: Iterable[str], most: int = 4) -> str:

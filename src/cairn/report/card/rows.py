@@ -8,11 +8,12 @@ from typing import Any
 from cairn.metrics.evaluation import MODEL, Evaluation, Score, SliceScore
 from cairn.report.card.limits import worst_slices
 from cairn.report.card.words import MEASURES, Record, label, metric_name, tone
-from cairn.report.numbers import Interval, in_order, number, p_value, percent, places, span
+from cairn.report.numbers import Interval, in_order, in_percent, number, p_value, percent, places, span
 
 MARK_WIDTH = 140.0
 """Length of the axis that marks are drawn on, in units of the drawing."""
 
+RATES = ("share_of_oracle", "acted", "precision", "recall")
 Row = dict[str, Any]
 NO_GAIN: Row = {"gain": None, "mark": None, "p": ""}
 
@@ -113,17 +114,17 @@ def policy_rows(record: Evaluation) -> list[Row]:
     on_validation = record.validation_kpi or {}
     digits = places(policy.saving for policy in policies.values())
     shown = dict(zip(savings, gain_cells([*savings.values()]), strict=True))
+    rates = {name: [getattr(policy, name) for policy in policies.values()] for name in RATES}
+    decimals = {name: places(map(in_percent, found)) for name, found in rates.items()}
+    roi = places(policy.roi for policy in policies.values())
     return [
         {
             "name": label(name, record),
             "key": name,
             "saving": cell(policy.saving, digits),
-            "roi": number(policy.roi.value, 2),
+            "roi": number(policy.roi.value, roi),
             "validation": number(on_validation[name]["saving"], digits) if on_validation else "",
-            "share_of_oracle": percent(policy.share_of_oracle.value),
-            "acted": percent(policy.acted.value),
-            "precision": percent(policy.precision.value),
-            "recall": percent(policy.recall.value),
+            **{key: percent(getattr(policy, key).value, decimals[key]) for key in RATES},
             **shown.get(name, NO_GAIN),
         }
         for name, policy in sorted(policies.items(), key=lambda item: -(item[1].saving.value or 0.0))

@@ -64,7 +64,8 @@ class Values:
 class Bars(NamedTuple):
     """A histogram of at most `BARS` bins from low to high, as shares of the values of each part.
 
-    Values outside are in the outermost bins. The bins may be equally wide on a log scale.
+    Values outside are in the outermost bins. The bins may be equally wide on a log scale. Edges has the first
+    and last value of each bin; the two are one if it has a single whole number.
     """
 
     low: float
@@ -72,6 +73,7 @@ class Bars(NamedTuple):
     train: Floats
     validation: Floats
     logarithmic: bool
+    edges: list[tuple[float, float]]
 
 
 class Level(NamedTuple):
@@ -199,7 +201,11 @@ def _bars(kind: Kind, known: Floats, other: Floats) -> Bars:
     if _whole(shown):
         low, high = np.ceil(low), np.floor(high)
     logarithmic = not _whole(shown) and _wide(edges[0], edges[-1])
-    return Bars(float(low), float(high), *shares, logarithmic=logarithmic)
+    ends = np.clip(np.column_stack([edges[:-1], edges[1:]]), low, high)
+    if _whole(shown):
+        ends = np.column_stack([np.ceil(ends[:, 0]), np.floor(ends[:, 1])])
+    pairs = [(float(first), float(last)) for first, last in ends]
+    return Bars(float(low), float(high), *shares, logarithmic=logarithmic, edges=pairs)
 
 
 def bin_edges(values: Floats) -> Floats:
