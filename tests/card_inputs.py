@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import get_type_hints
 
+import pandas as pd
 from omegaconf import OmegaConf
 from pydantic import TypeAdapter
 from repository import ROOT
@@ -179,6 +180,15 @@ def parts_of(kind="random", **spans):
 
 
 PARTS = parts_of()
+DECIDED = pd.DataFrame(
+    {
+        "row_id": range(40),
+        "part": ["validation"] * 20 + ["test"] * 20,
+        "target": [0, 0, 1, 0, 1] * 8,
+        "model": [i / 20 for i in range(20)] * 2,
+    }
+)
+"""What a binary model predicts: of the 20 validation rows 14 are above 0.25, and 6 of these are events."""
 
 
 def write_inputs(record, *, target="late", folds=(), parts=PARTS, explanation=None):
@@ -213,6 +223,8 @@ def write_inputs(record, *, target="late", folds=(), parts=PARTS, explanation=No
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(json.dumps(content), encoding="utf-8")
     Path("models/model/model.skops").write_bytes(b"weights")
+    Path("predictions").mkdir(exist_ok=True)
+    DECIDED.to_parquet("predictions/model.parquet")
     for folder in ("plots/curves", "plots/images"):
         Path(folder).mkdir(parents=True, exist_ok=True)
     Path("plots/training.csv").write_text("iteration,train,validation\n1,-0.5,-0.6\n2,-0.4,-0.5\n")

@@ -188,7 +188,7 @@ def _is_another(root: Path, path: str, pipeline: str, stage: str) -> bool:
         folder = lock.parent if pipeline == PIPELINES[0] else root
         recorded = {out["path"]: out["md5"] for out in entry["outs"]}
         known = recorded.get(path)
-        return bool(known) and _md5(folder / path) != known and _is_current(root, folder, entry)
+        return bool(known) and dvc_md5(folder / path) != known and _is_current(root, folder, entry)
     except (UserError, OSError, LookupError, TypeError):  # the lock is damaged too, or an input is missing
         return False
 
@@ -199,17 +199,17 @@ def _is_current(root: Path, folder: Path, entry: dict[str, Any]) -> bool:
         values = read_yaml(root / file)
         if any(values.get(name) != section for name, section in sections.items()):
             return False
-    return all(_md5(folder / dep["path"]) == dep["md5"] for dep in entry.get("deps", []))
+    return all(dvc_md5(folder / dep["path"]) == dep["md5"] for dep in entry.get("deps", []))
 
 
-def _md5(path: Path) -> str:
+def dvc_md5(path: Path) -> str:
     """Return the hash by which DVC knows a file; for a folder, the hash of the list of its files."""
     if not path.is_dir():
         digest = hashlib.md5(usedforsecurity=False)
         for piece in _pieces(path):
             digest.update(piece)
         return digest.hexdigest()
-    listed = sorted((file.relative_to(path).as_posix(), _md5(file)) for file in files_of(path))
+    listed = sorted((file.relative_to(path).as_posix(), dvc_md5(file)) for file in files_of(path))
     text = json.dumps([{"md5": digest, "relpath": name} for name, digest in listed])
     return f"{hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()}.dir"
 

@@ -4,6 +4,7 @@ import re
 from typing import get_args
 
 import pytest
+from chromium import violations
 
 from cairn.metrics.evaluation import Score
 from cairn.monitor.record import (
@@ -141,3 +142,8 @@ def test_the_terminal_shows_the_verdict_last_and_no_letter_that_is_not_ascii(fou
     said = summary(found)
     assert "Retrain: yes" in said and said.isascii()
     assert said.index("Alarms:") < said.index("Retrain: yes")
+
+
+@pytest.mark.scale
+def test_axe_finds_nothing_on_the_page(found, tmp_path):
+    assert violations(monitor_page(found), tmp_path) == {}

@@ -18,7 +18,7 @@ from repository import ROOT
 
 from cairn.data.records import read_json
 from cairn.errors import UserError
-from cairn.report.explore.findings import headline
+from cairn.report.explore.findings import by_column, headline
 
 MEGABYTE = 1_000_000
 
@@ -103,6 +103,17 @@ def test_findings_name_the_columns_and_the_numbers_problems_first(here):
     assert tones == sorted(tones, key=["worse", "unclear", "better"].index)
     assert [subject for subject, finding in findings.items() if finding.tone == "worse"] == ["Empty columns"]
     assert headline(list(findings.values()))[0] == "worse"
+
+
+def test_a_column_has_the_findings_about_it(here):
+    frame = table("binary").assign(copy=lambda t: 3 * t["x"])
+    _, findings = examine(frame, "binary")
+    found = by_column(list(findings.values()))
+    assert found["empty"][0] == ("worse", "Empty columns")
+    assert ("unclear", "Redundant features with endless, gappy and 1 more") in found["copy"]
+    train, *_ = parts()
+    assert ("unclear", f"Mostly missing {train['gappy'].isna().mean():.0%}") in found["gappy"]
+    assert set(found) <= set(frame.columns)
 
 
 def test_a_finding_says_what_to_do_unless_all_is_well(here):

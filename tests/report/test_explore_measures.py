@@ -283,4 +283,14 @@ def test_entities_are_counted():
 
 def test_a_histogram_has_a_bar_for_every_bin_with_rows():
     seen = profile(*of_parts(pd.Series([0, 0, 1, 3]), pd.Series([0, 3]), "numeric"))
-    assert histogram(seen.bars)["train"].count("M") == 3
+    drawn = histogram(seen.bars, "numeric")
+    assert drawn["train"].count("M") == 3
+    assert [text for _, text in drawn["bins"]] == [
+        "0: 50.0% of train, 50.0% of validation",
+        "1: 25.0% of train, 0.0% of validation",
+        "2: 0.0% of train, 0.0% of validation",
+        "3: 25.0% of train, 50.0% of validation",
+    ]
+    wide = profile(*of_parts(pd.Series(np.arange(1000) / 7), pd.Series([5.0]), "numeric"))
+    for (low, high), share in zip(wide.bars.edges[1:-1], wide.bars.train[1:-1], strict=True):
+        assert ((np.arange(1000) / 7 >= low) & (np.arange(1000) / 7 < high)).mean() == pytest.approx(share)

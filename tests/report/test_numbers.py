@@ -5,12 +5,14 @@ import pytest
 from cairn.metrics.bootstrap import Estimate
 from cairn.report.numbers import (
     estimate,
+    in_order,
     listed,
     moment,
     number,
     p_value,
     percent,
     places,
+    share,
     short,
     signed,
     span,
@@ -44,6 +46,8 @@ def test_short_numbers_have_four_significant_digits(value, text):
         (p_value(0.0004), "<0.001"),
         (p_value(0.0124), "0.012"),
         (p_value(None), "–"),
+        (share(Estimate(0.17931, 0.176, 0.183)), "17.93% [17.60, 18.30]"),
+        (share(Estimate(NAN, NAN, NAN)), "– [–, –]"),
         (listed([]), ""),
         (listed("a"), "a"),
         (listed("abcd"), "a, b, c and d"),
@@ -91,3 +95,21 @@ def test_a_paragraph_is_broken_at_the_width_of_a_terminal():
     lines = wrapped("word " * 60)
     assert max(map(len, lines)) <= 100
     assert all(line.startswith("  word") for line in lines[1:])
+
+
+@pytest.mark.parametrize(
+    ("names", "ordered"),
+    [
+        (["10", "9", "-1", "2.5"], ["-1", "2.5", "9", "10"]),
+        (
+            ["15 to 18", "after 21", "(missing)", "before 09", "09 to 12", "18 to 21"],
+            ["before 09", "09 to 12", "15 to 18", "18 to 21", "after 21", "(missing)"],
+        ),
+        (["up to 5", "above 9", "up to 9"], ["up to 5", "up to 9", "above 9"]),
+        (["UA", "9E", "AA"], ["UA", "9E", "AA"]),
+        (["v10", "v9"], ["v10", "v9"]),
+        ([], []),
+    ],
+)
+def test_levels_with_numbers_are_in_their_order_and_others_as_they_were(names, ordered):
+    assert [names[at] for at in in_order(names)] == ordered

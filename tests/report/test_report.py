@@ -124,7 +124,7 @@ def test_names_that_look_like_markup_are_escaped():
     page = page_of(record, "binary", target=AWKWARD)
     assert page.text.count(AWKWARD) >= 5
     assert "b" not in page.tags
-    assert page.tags.count("script") == 1
+    assert page.tags.count("script") == 3  # of the frame, the curve of the threshold as JSON, and its script
 
 
 def test_an_undefined_value_is_a_dash():
@@ -412,6 +412,28 @@ def test_a_model_without_a_training_curve_has_no_figure_of_it():
     Path("plots/training.csv").write_text("iteration,train,validation\n0,,\n")
     report.main(**sections("binary"))
     assert "figure" not in Page(CARD.read_text(encoding="utf-8")).tags
+
+
+def test_the_commits_of_a_model_are_found_by_the_hash_that_dvc_gives_it(tmp_path):
+    from dvc.repo import Repo
+
+    card = card_of(record_of("binary"), "binary")
+    repo = Repo.init(tmp_path, no_scm=True)
+    (output,) = repo.add("models/model")[0].outs
+    assert card.model_md5 == output.hash_info.value
+    assert f"git log --all -S {card.model_md5} -- dvc.lock" in page_of(record_of("binary"), "binary").text
+
+
+def test_the_groups_that_drive_the_model_are_named_at_the_top():
+    record = record_of("binary")
+    assert "feature groups drive the model most (loss of ROC AUC when shuffled): schedule 0.123" in (
+        page_of(record, "binary").text
+    )
+    explanation = explanation_of("roc_auc")
+    explanation["groups"] = explanation["groups"][1:]
+    assert "carrier 0.123" in page_of(record, "binary", explanation=explanation).text
+    explanation["columns"] = explanation["columns"][1:]
+    assert "No column alone drives" in page_of(record, "binary", explanation=explanation).text
 
 
 def test_the_hashes_are_those_of_the_files():

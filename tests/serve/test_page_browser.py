@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from chromium import FRAME, LAPTOP, PHONE, WIDTHS, browse, with_script
+from chromium import FRAME, LAPTOP, PHONE, WIDTHS, browse, violations, with_script
 from http_service import in_thread, saved
 from matplotlib.image import imread
 from starlette.responses import HTMLResponse
@@ -130,3 +130,10 @@ def test_nothing_overflows_a_page_at_either_width(service, tmp_path, size, path)
     dom = seen(client, "/frame", tmp_path, has_script=path == "/")
     wide, inner = map(int, re.search(r"<title>(\d+) of (\d+)</title>", dom).groups())
     assert wide <= inner == size[0]
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_axe_finds_nothing_on_the_pages_of_the_service(service, tmp_path, path):
+    client, _, task = service
+    if task == "binary":  # the others have the same fields
+        assert violations(client.get(path).content.decode(), tmp_path) == {}

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from chromium import violations
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
@@ -148,3 +149,8 @@ def test_a_regression_and_many_unclear_parts_speak_too():
 def test_what_cannot_be_left_out_is_an_error(groups, asked, columns, words):
     with pytest.raises(UserError, match=words):
         parts_of(groups, asked, columns=columns)
+
+
+@pytest.mark.scale
+def test_axe_finds_nothing_on_the_page(tmp_path):
+    assert violations(to_html(sheet_of(ablated("signal", "noise"))), tmp_path) == {}

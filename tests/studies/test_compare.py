@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from checkouts import Checkout, start_repository
+from chromium import violations
 from omegaconf import OmegaConf
 from sklearn.metrics import log_loss
 
@@ -380,3 +381,9 @@ def test_a_pull_request_is_checked_reproduced_and_compared(tiny, tmp_path):
     assert re.search(r"^- B: (HEAD is (better|worse) than main|no evidence of a difference)", said, re.M)
     assert checkout.git("status", "--porcelain") == ""
     assert "no revision nowhere" in checkout.run(".ci/compare", "nowhere", fails=True)
+
+
+@pytest.mark.scale
+def test_axe_finds_nothing_on_the_page(toy, tmp_path):
+    page = to_html(sheet_of(compare(toy.path, ["noisy", "sound", "dearer"])))
+    assert violations(page, tmp_path) == {}

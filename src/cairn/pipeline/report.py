@@ -2,7 +2,7 @@
 
 reads: data/prepared/contract.json, metrics/data.json, metrics/split.json, metrics/evaluation.json,
     metrics/cross_validation.json, metrics/explain.json, models/model, plots/curves, plots/images,
-    plots/training.csv
+    plots/training.csv, predictions/model.parquet
 writes: reports/model_card.html
 """
 

@@ -1,7 +1,8 @@
 """Numbers as text: decimals, percentages, intervals, p-values, dates and lists."""
 
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from cairn.metrics.bootstrap import Estimate
@@ -93,12 +94,44 @@ def estimate(interval: Interval, digits: int | None = None) -> str:
     return f"{number(interval.value, digits)} {span(interval, digits)}"
 
 
+def share(interval: Interval) -> str:
+    """Format a share with its interval as percentages: `17.93% [17.60, 18.30]`."""
+    hundredfold = in_percent(interval)
+    digits = places([hundredfold])
+    return f"{percent(interval.value, digits)} {span(hundredfold, digits)}"
+
+
+def in_percent(interval: Interval) -> Score:
+    """Return a share and the ends of its interval times 100."""
+    value, low, high = (100 * _or_nan(end) for end in (interval.value, interval.low, interval.high))
+    return Score(value=value, low=low, high=high)
+
+
 def listed(names: Iterable[str], most: int = 4) -> str:
     """Join names, only the first ones of many: `a, b and c`, or `a, b, c, d and 8 more`."""
     names = list(names)
     if len(names) > most:
         names = [*names[:most], f"{len(names) - most:,} more"]
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def in_order(names: Sequence[str]) -> list[int]:
+    """Return the positions of names in the order of the numbers in them; as given if one has no number.
+
+    `before 09` comes before `09 to 12`, `after 21` after `18 to 21`, and `(missing)` is last.
+    """
+    values = []
+    for name in names:
+        found = _NUMBER.search(name)
+        if found is None and not name.startswith("("):
+            return list(range(len(names)))
+        values.append(math.inf if found is None else float(found[0]))
+    below = [bool(_FROM_BELOW.match(name)) for name in names]
+    return sorted(range(len(names)), key=lambda at: (values[at], not below[at]))
+
+
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(\.\d+)?")
+_FROM_BELOW = re.compile(r"before|below|under|up to|less|<|≤", re.IGNORECASE)
 
 
 def to_ascii(text: str) -> str:

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cairn.report.numbers import moment, number, percent, short
+from cairn.report.numbers import estimate, moment, number, percent, share, short
 from cairn.settings.contract import Column, Contract
 from cairn.settings.data import DataConfig
 
 NO_SCRIPT = "'none'"
+FITS_ON_A_PHONE = 410.0
+"""Points of a figure's width."""
 STYLED = re.compile(r'(<[a-zA-Z][^<>]*?) style="([^"<>]*)"([^<>]*>)')
 
 
@@ -37,7 +39,8 @@ def render(template: Path, **content: Any) -> str:
         hashes.append(_hash(code))
         return Markup("<script>") + Markup(code) + Markup("</script>")
 
-    environment.filters |= {"percent": percent, "number": number, "short": short, "moment": moment}
+    for format_number in (estimate, moment, number, percent, share, short):
+        environment.filters[format_number.__name__] = format_number
     environment.filters["script"] = script
     page = with_style_sheet(environment.get_template(template.name).render(**content))
     return page.replace("script-src SCRIPTS", f"script-src {' '.join(hashes) or NO_SCRIPT}", 1)
@@ -68,10 +71,17 @@ def _hash(text: str) -> str:
 def embedded(svg: str, prefix: str) -> str:
     """Prepare an SVG for a page with several: prefix its ids, drop its styles and metadata.
 
-    Its grey text takes the colour of the page's soft text, which has more contrast, light and dark.
+    Its colours become those of the page, which have more contrast, light and dark.
     """
+    from cairn.report.plots.canvas import ON_PAGES
+
     svg = re.sub(r"<metadata>.*?</metadata>|<style\b.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"(<text\b[^>]*\bfill: )#808080", r"\g<1>var(--soft)", svg)
+    for colour, name in ON_PAGES.items():
+        svg = re.sub(rf"(\b(?:fill|stroke): ){colour}\b", rf"\g<1>var(--{name})", svg)
+    # Labels of wide figures would be too small on a phone, which scrolls them instead.
+    if (width := re.search(r'\bwidth="([\d.]+)pt"', svg)) and float(width[1]) > FITS_ON_A_PHONE:
+        svg = svg.replace("<svg ", f'<svg class="broad" style="min-width:{float(width[1]):.0f}px" ', 1)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
     return re.sub(r"[ \t]*\n[ \t\n]*", "\n", svg)
 

@@ -4,12 +4,24 @@ from collections.abc import Mapping, Sequence
 
 from cairn.metrics.importance import Explanation, Importance
 from cairn.report.card.rows import Row, gain_cells
-from cairn.report.card.words import metric_name
+from cairn.report.card.words import metric_name, tone
+from cairn.report.numbers import estimate
 from cairn.report.page import embedded
 from cairn.settings.contract import Column
 
-SHOWN = 12
-"""Columns in the table of the page; metrics/explain.json has all of them."""
+SAID, SHOWN = 3, 12
+"""Groups in the sentence at the top, and columns in the table; metrics/explain.json has all of them."""
+
+
+def drivers(found: Explanation) -> str:
+    """Say in a sentence what the model looks at most: groups, or columns if all are in one group."""
+    several = len(found.groups) > 1
+    every = found.groups if several else found.columns
+    named = [f"{each.name} {estimate(each)}" for each in every if tone(each) == "better"][:SAID]
+    if not named:
+        return f"No {'feature group' if several else 'column'} alone drives the model."
+    what = "feature groups drive the model most" if several else "columns drive the model most"
+    return f"These {what} (loss of {metric_name(found.metric)} when shuffled): {', '.join(named)}."
 
 
 def importance_rows(found: Sequence[Importance]) -> list[Row]:
@@ -42,6 +54,7 @@ def explanation_rows(found: Explanation, columns: Mapping[str, Column], predicte
     return {
         "record": found,
         "metric": metric_name(found.metric),
+        "sentence": drivers(found),
         "groups": importance_rows(found.groups),
         "columns": importance_rows(found.columns[:SHOWN]),
         "left_out": len(found.columns[SHOWN:]),

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cairn.data.records import read_json
+from cairn.data.tables import read_table
+from cairn.inputs import dvc_md5
 from cairn.metrics.evaluation import MODEL, Evaluation, Score
 from cairn.metrics.importance import Explanation
 from cairn.report.card.explanation import explanation_rows
@@ -27,6 +30,7 @@ from cairn.report.card.rows import (
     predictor_rows,
     slice_rows,
 )
+from cairn.report.card.threshold import at_threshold, threshold_curve
 from cairn.report.card.words import Record, confidence, metric_name, verdict
 from cairn.report.numbers import number, percent, places
 from cairn.report.page import column_rows, embedded, feature_groups, render
@@ -40,6 +44,7 @@ from cairn.settings.split import TimeSplit
 PAGE = Path("reports/model_card.html")
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 CONTRACT, PACKAGE = Path("data/prepared/contract.json"), Path("models/model/package.json")
+PREDICTIONS = Path("predictions/model.parquet")
 IMAGES, CALIBRATION = Path("plots/images"), Path("plots/curves/calibration.csv")
 TRAINING = Path("plots/training.csv")
 
@@ -58,7 +63,12 @@ FIGURES = {
 
 @dataclass(frozen=True)
 class Inputs:
-    """The outputs of earlier stages: records as in metrics/, figures as SVG, files with their SHA-256."""
+    """The outputs of earlier stages: records as in metrics/, figures as SVG, files with their SHA-256.
+
+    Attributes:
+        validation: columns target and model of the validation rows; None unless the task is binary.
+        model_md5: by which dvc.lock knows models/model.
+    """
 
     evaluation: Evaluation
     explanation: Explanation
@@ -72,6 +82,8 @@ class Inputs:
     calibration: Sequence[Record]
     training: pd.DataFrame
     files: list[Row]
+    validation: pd.DataFrame | None
+    model_md5: str
 
 
 def read_inputs() -> Inputs:
@@ -92,7 +104,14 @@ def read_inputs() -> Inputs:
         calibration=pd.read_csv(CALIBRATION).to_dict("records") if CALIBRATION.exists() else [],
         training=pd.read_csv(TRAINING),
         files=_hashes([*records, *sorted(PACKAGE.parent.rglob("*"))]),
+        validation=_validation() if evaluation["task"] == "binary" else None,
+        model_md5=dvc_md5(PACKAGE.parent),
     )
+
+
+def _validation() -> pd.DataFrame:
+    columns = ["part", "target", MODEL]
+    return read_table(PREDICTIONS, columns=columns).query("part == 'validation'")
 
 
 def _hashes(paths: Iterable[Path]) -> list[Row]:
@@ -113,6 +132,10 @@ def model_card(inputs: Inputs, sections: Mapping[str, Any]) -> Row:
     data: DataConfig = sections["data"]
     record, contract = inputs.evaluation, inputs.contract
     names, metrics = metric_rows(record)
+    curve = None
+    if (rows := inputs.validation) is not None:
+        y, prediction = (rows[name].to_numpy(dtype=np.float64) for name in ("target", MODEL))
+        curve = threshold_curve(y, prediction, record.thresholds[MODEL], sections["kpi"])
     slices = record.primary_slices
     return {
         "MODEL": MODEL,
@@ -133,7 +156,7 @@ def model_card(inputs: Inputs, sections: Mapping[str, Any]) -> Row:
         "metrics": metrics,
         "policies": policy_rows(record),
         "limits": limits(record, inputs.split, inputs.data, inputs.calibration),
-        "figures": figures(inputs.images, inputs.training),
+        "figures": figures(inputs.images, inputs.training, record),
         "explanation": explanation_rows(inputs.explanation, contract.columns, predicted(data)),
         "slices": slice_rows(record),
         "small_slices": small_slices(record),
@@ -155,6 +178,9 @@ def model_card(inputs: Inputs, sections: Mapping[str, Any]) -> Row:
         "threads": sections["threads"],
         "columns": column_rows(contract, inputs.features, data, inputs.data["missing"]),
         "files": inputs.files,
+        "model_md5": inputs.model_md5,
+        "curve": curve,
+        "decided": at_threshold(curve) if curve else None,
         "versions": inputs.versions,
     }
 
@@ -164,7 +190,7 @@ def html(card: Row) -> str:
     return render(TEMPLATE, **card)
 
 
-def figures(images: Mapping[str, str], training: pd.DataFrame) -> list[Row]:
+def figures(images: Mapping[str, str], training: pd.DataFrame, record: Evaluation) -> list[Row]:
     """Return the caption and SVG of every figure, in the order of FIGURES.
 
     The training curve has the columns iteration, train and validation (NaN where there was none).
@@ -174,6 +200,13 @@ def figures(images: Mapping[str, str], training: pd.DataFrame) -> list[Row]:
     # Iteration 0 is the constant that boosting starts from: far below the rest, it would flatten the curve.
     steps = training[(training["iteration"] > 0) & training["train"].notna()]
     drawn = dict(images)
+    if "calibration" in drawn:
+        # There the best baseline is the only one; it gets the colour that it has among all of them.
+        from cairn.report.plots.canvas import OTHERS
+
+        baselines = [name for name in record.scores if name != MODEL]
+        own = OTHERS[baselines.index(record.best_baseline) % len(OTHERS)]
+        drawn["calibration"] = drawn["calibration"].replace(OTHERS[0], own)
     if len(steps):
         from cairn.report.plots.canvas import to_svg
         from cairn.report.plots.figures import training_figure

@@ -1,17 +1,19 @@
 """The tables of the model card as rows of text, from metrics/evaluation.json."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from statistics import mean, stdev
 from typing import Any
 
-from cairn.metrics.evaluation import MODEL, Evaluation, Score
+from cairn.metrics.evaluation import MODEL, Evaluation, Score, SliceScore
 from cairn.report.card.limits import worst_slices
 from cairn.report.card.words import MEASURES, Record, label, metric_name, tone
-from cairn.report.numbers import Interval, number, p_value, percent, places, span
+from cairn.report.numbers import Interval, in_order, in_percent, number, p_value, percent, places, span
 
 MARK_WIDTH = 140.0
 """Length of the axis that marks are drawn on, in units of the drawing."""
 
+RATES = ("share_of_oracle", "acted", "precision", "recall")
 Row = dict[str, Any]
 NO_GAIN: Row = {"gain": None, "mark": None, "p": ""}
 
@@ -112,17 +114,17 @@ def policy_rows(record: Evaluation) -> list[Row]:
     on_validation = record.validation_kpi or {}
     digits = places(policy.saving for policy in policies.values())
     shown = dict(zip(savings, gain_cells([*savings.values()]), strict=True))
+    rates = {name: [getattr(policy, name) for policy in policies.values()] for name in RATES}
+    decimals = {name: places(map(in_percent, found)) for name, found in rates.items()}
+    roi = places(policy.roi for policy in policies.values())
     return [
         {
             "name": label(name, record),
             "key": name,
             "saving": cell(policy.saving, digits),
-            "roi": number(policy.roi.value, 2),
+            "roi": number(policy.roi.value, roi),
             "validation": number(on_validation[name]["saving"], digits) if on_validation else "",
-            "share_of_oracle": percent(policy.share_of_oracle.value),
-            "acted": percent(policy.acted.value),
-            "precision": percent(policy.precision.value),
-            "recall": percent(policy.recall.value),
+            **{key: percent(getattr(policy, key).value, decimals[key]) for key in RATES},
             **shown.get(name, NO_GAIN),
         }
         for name, policy in sorted(policies.items(), key=lambda item: -(item[1].saving.value or 0.0))
@@ -131,7 +133,7 @@ def policy_rows(record: Evaluation) -> list[Row]:
 
 def slice_rows(record: Evaluation) -> list[Row]:
     """Return one row per slice: the scores of model and reference, and the gain; the worst are marked."""
-    slices = record.primary_slices
+    slices = _ordered(record.primary_slices)
     worst = {(row.column, row.level) for row in worst_slices(record, slices)}
     digits = places(Score(value=row.value) for row in slices)
     rate = record.task == "binary"
@@ -154,6 +156,15 @@ def slice_rows(record: Evaluation) -> list[Row]:
     ]
 
 
+def _ordered(slices: Sequence[SliceScore]) -> list[SliceScore]:
+    """Return the slices of each column in the order of the numbers in their levels, such as hours."""
+    found = []
+    for _, each in groupby(slices, key=lambda row: row.column):
+        rows = list(each)
+        found += [rows[at] for at in in_order([row.level for row in rows])]
+    return found
+
+
 def fairness_rows(record: Evaluation) -> list[Row]:
     """Return one row per measure and level of a protected column: its value, and its gap to the rest."""
     rows: list[Row] = []
@@ -161,7 +172,7 @@ def fairness_rows(record: Evaluation) -> list[Row]:
         found = [row for row in record.fairness if row.measure == measure]
         digits = places(row.estimate for row in found)
         for at, (row, gap) in enumerate(zip(found, gain_cells([row.gap for row in found]), strict=True)):
-            shown = {"measure": name if at == 0 else "", "level": row.name, "rows": f"{row.rows:,}"}
+            shown = {"measure": name, "first": at == 0, "level": row.name, "rows": f"{row.rows:,}"}
             rows.append(shown | {"value": cell(row.estimate, digits), **gap})
     return rows
 

@@ -1,7 +1,7 @@
 """What to check before trusting the table: each finding states a fact and what to do about it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cairn.report.explore.profile import FEW
@@ -61,11 +61,16 @@ LEAKS: dict[str, tuple[Tone, str]] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One observation: worse is a problem, unclear a warning, better is as it should be."""
+    """One observation: worse is a problem, unclear a warning, better is as it should be.
+
+    Attributes:
+        columns: those it is about, with what was measured.
+    """
 
     tone: Tone
     subject: str
     fact: str
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def advice(self) -> str:
@@ -91,6 +96,15 @@ def findings(
     return sorted(every, key=lambda finding: TONES.index(finding.tone))
 
 
+def by_column(every: Sequence[Finding]) -> dict[str, list[tuple[Tone, str]]]:
+    """Return the tone and a few words for each finding about a column, by column."""
+    found: dict[str, list[tuple[Tone, str]]] = {}
+    for finding in every:
+        for column, measured in finding.columns.items():
+            found.setdefault(column, []).append((finding.tone, f"{finding.subject} {measured}".strip()))
+    return found
+
+
 def headline(every: Sequence[Finding]) -> tuple[Tone, str]:
     """Return the tone of the page and its first sentence."""
     problems, warnings = (sum(finding.tone == tone for finding in every) for tone in ("worse", "unclear"))
@@ -102,7 +116,7 @@ def _leaks(found: Study, data: DataConfig) -> Iterator[Finding]:
     flagged = [suspect for suspect in found.suspects if suspect.reason]
     for suspect in flagged:
         tone, subject = LEAKS[suspect.role]
-        yield Finding(tone, subject, f"{suspect.column}: {suspect.reason}.")
+        yield Finding(tone, subject, f"{suspect.column}: {suspect.reason}.", {suspect.column: ""})
     if found.suspects and not flagged:
         best, bound = found.suspects[0], short(data.leakage.max_single_score)
         score = f"{best.column} alone reaches {MEASURE[found.task]} {number(best.score, 3)} (limit {bound})"
@@ -119,14 +133,20 @@ def _missing(found: Study) -> Iterator[Finding]:
         if profile.distinct and profile.missing > MOSTLY_MISSING
     }
     if empty:
-        yield Finding("worse", "Empty columns", f"No values in train: {listed(empty)}.")
+        yield Finding(
+            "worse", "Empty columns", f"No values in train: {listed(empty)}.", dict.fromkeys(empty, "")
+        )
     if constant:
-        yield Finding("unclear", "Constant columns", f"Only one value in train: {listed(constant)}.")
+        fact = f"Only one value in train: {listed(constant)}."
+        yield Finding("unclear", "Constant columns", fact, dict.fromkeys(constant, ""))
     yield from _warning("Mostly missing", "More than half of the values are missing in train", mostly)
     informative = [gap for gap in found.gaps if abs(gap.association or 0.0) > INFORMATIVE]
     strongest = sorted(informative, key=lambda gap: -abs(gap.association or 0.0))
     measured = {_gap(gap.columns): number(gap.association, 2) for gap in strongest}
-    yield from _warning("Informative gaps", "Missing values are associated with the target", measured)
+    columns = {name: number(gap.association, 2) for gap in strongest for name in gap.columns}
+    yield from _warning(
+        "Informative gaps", "Missing values are associated with the target", measured, columns
+    )
     if not found.gaps:
         yield Finding("better", "Missing values", "No values are missing in train.")
 
@@ -145,8 +165,13 @@ def _duplicates(found: Study) -> Iterator[Finding]:
         )
         yield Finding("unclear", "Conflicting rows", fact)
     pairs = {f"{pair.first} with {pair.second}": number(pair.association, 3) for pair in found.alike}
+    partners: dict[str, list[str]] = {}
+    for pair in found.alike:
+        partners.setdefault(pair.first, []).append(pair.second)
+        partners.setdefault(pair.second, []).append(pair.first)
+    columns = {name: f"with {listed(others, 2)}" for name, others in partners.items()}
     yield from _warning(
-        "Redundant features", f"Pairs of features with an association of at least {ALIKE:g}", pairs
+        "Redundant features", f"Pairs of features with an association of at least {ALIKE:g}", pairs, columns
     )
 
 
@@ -184,7 +209,7 @@ def _target(found: Study, event: str, split: Mapping[str, Any]) -> Iterator[Find
         yield Finding("unclear", "Imbalance", fact)
     small = {level.name: percent(level.train) for level in found.target.levels if level.train < UNEVEN}
     yield from _warning(
-        "Small classes", f"Classes with less than {percent(UNEVEN, 0)} of the rows of train", small
+        "Small classes", f"Classes with less than {percent(UNEVEN, 0)} of the rows of train", small, {}
     )
     if found.task == "regression" and found.target.quantiles:
         low, first, middle, third, high = found.target.quantiles
@@ -207,7 +232,7 @@ def _groups(found: Study, evaluate: EvaluateConfig) -> Iterator[Finding]:
         if group.rows < evaluate.min_slice_rows
     }
     yield from _warning(
-        "Small groups", f"Groups with fewer than {evaluate.min_slice_rows} rows of train", small
+        "Small groups", f"Groups with fewer than {evaluate.min_slice_rows} rows of train", small, {}
     )
 
 
@@ -228,11 +253,13 @@ def _gap(columns: Sequence[str]) -> str:
     return columns[0] if len(columns) == 1 else f"{columns[0]} and {_counted(len(columns) - 1, 'other')}"
 
 
-def _warning(subject: str, fact: str, values: Mapping[str, str]) -> Iterator[Finding]:
-    """Warn of what was measured by name, if anything was."""
+def _warning(
+    subject: str, fact: str, values: Mapping[str, str], columns: Mapping[str, str] | None = None
+) -> Iterator[Finding]:
+    """Warn of what was measured by name, if anything was; None if the names are columns."""
     if values:
         named = listed(f"{name} ({value})" for name, value in values.items())
-        yield Finding("unclear", subject, f"{fact}: {named}.")
+        yield Finding("unclear", subject, f"{fact}: {named}.", values if columns is None else columns)
 
 
 def _counted(count: int, noun: str) -> str:

@@ -12,12 +12,13 @@ from typing import Any
 import pandas as pd
 
 from cairn.data.drift import chance
-from cairn.report.explore.findings import MEASURE, findings, headline
+from cairn.report.explore.findings import MEASURE, TONES, by_column, findings, headline
 from cairn.report.explore.profile import Bars
 from cairn.report.explore.statistics import IS
 from cairn.report.explore.study import MATRIX, SAMPLE, SAMPLE_OF_PAIRS, Study
+from cairn.report.numbers import moment, percent, short
 from cairn.report.page import column_rows, embedded, feature_groups, render
-from cairn.settings.contract import Contract
+from cairn.settings.contract import Contract, Kind
 from cairn.settings.data import DataConfig
 from cairn.settings.evaluate import EvaluateConfig
 
@@ -49,7 +50,13 @@ def explore_page(
     every = findings(found, data, evaluate, split)
     tone, first = headline(every)
     drawn = list(found.associations)[:CARDS]
-    order = list(prepared.columns)
+    marked = by_column(every)
+
+    def severity(name: str) -> float:
+        """Rank the columns with a problem first, then those with the most findings, then by the target."""
+        problems = sum(TONES[0] == tone for tone, _ in marked.get(name, []))
+        return 100 * problems + len(marked.get(name, [])) + abs(found.associations[name] or 0.0) / 2
+
     tested = split["shift"]["test"]["most"]
     page = render(
         TEMPLATE,
@@ -68,7 +75,9 @@ def explore_page(
         headline=first,
         seed=seed,
         measure=MEASURE[data.task],
-        cards=sorted(drawn, key=lambda name: (name not in found.features, order.index(name))),
+        cards=sorted(drawn, key=lambda name: -severity(name)),
+        marked=marked,
+        severity=severity,
         not_drawn=len(found.associations) - len(drawn),
         groups=feature_groups(prepared, found.features),
         columns=column_rows(prepared, found.features, data, table["missing"]),
@@ -98,15 +107,20 @@ def _drawings(found: Study, split: Mapping[str, Any], data: DataConfig) -> dict[
         over_time = Markup(target_figure(found.periods, split["parts"], label))
     names = found.compared[:MATRIX]
     return {
-        "histograms": {name: histogram(profile.bars) for name, profile in profiles.items() if profile.bars},
+        "histograms": {
+            name: histogram(profile.bars, profile.kind) for name, profile in profiles.items() if profile.bars
+        },
         "over_time": over_time,
         "shown": names,
         "matrix": found.matrix.tolist(),
     }
 
 
-def histogram(bars: Bars) -> dict[str, str]:
-    """Return SVG paths in a box of 240 by 48: the bars of train and the outline of validation."""
+def histogram(bars: Bars, kind: Kind) -> dict[str, Any]:
+    """Return SVG paths in a box of 240 by 48: the bars of train and the outline of validation.
+
+    And for each bin what it holds, in words.
+    """
     top = max(bars.train.max(), bars.validation.max()) or 1.0
     width = WIDTH / len(bars.train)
     gap = 1.0 if len(bars.train) > 1 else 0.0
@@ -117,7 +131,26 @@ def histogram(bars: Bars) -> dict[str, str]:
     )
     heights = [_n(HEIGHT - (HEIGHT - 1) * share / top) for share in bars.validation]
     steps = "".join(f"V{y}H{_n((i + 1) * width)}" for i, y in enumerate(heights))
-    return {"train": train, "validation": f"M0 {HEIGHT:g}{steps}V{HEIGHT:g}"}
+    # Of the target nothing is known in validation.
+    known = bool(bars.validation.any())
+    said = [
+        f"{_range(*ends, kind)}: {percent(mine)} of train"
+        + (f", {percent(other)} of validation" if known else "")
+        for ends, mine, other in zip(bars.edges, bars.train, bars.validation, strict=True)
+    ]
+    return {
+        "train": train,
+        "validation": f"M0 {HEIGHT:g}{steps}V{HEIGHT:g}",
+        "width": _n(width, 3),
+        "bins": [(_n(i * width), text) for i, text in enumerate(said)],
+    }
+
+
+def _range(first: float, last: float, kind: Kind) -> str:
+    if kind == "boolean":
+        return "false" if last < 0.5 else "true"
+    low, high = (moment(end) if kind == "datetime" else short(end) for end in (first, last))
+    return low if low == high else f"{low} to {high}"
 
 
 def target_figure(frame: pd.DataFrame, parts: Mapping[str, Any], label: str) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cairn.report.numbers import in_order
 from cairn.settings.contract import Kind
 
 Floats = NDArray[np.float64]
@@ -63,7 +64,8 @@ class Values:
 class Bars(NamedTuple):
     """A histogram of at most `BARS` bins from low to high, as shares of the values of each part.
 
-    Values outside are in the outermost bins. The bins may be equally wide on a log scale.
+    Values outside are in the outermost bins. The bins may be equally wide on a log scale. Edges has the first
+    and last value of each bin; the two are one if it has a single whole number.
     """
 
     low: float
@@ -71,6 +73,7 @@ class Bars(NamedTuple):
     train: Floats
     validation: Floats
     logarithmic: bool
+    edges: list[tuple[float, float]]
 
 
 class Level(NamedTuple):
@@ -179,10 +182,10 @@ def profile(train: Values, validation: Values) -> Profile:
 def _levels(train: Values, validation: Values) -> tuple[Level, ...]:
     rows, others = train.counts(), validation.counts()
     shares, other_shares = (counts / max(counts.sum(), 1) for counts in (rows, others))
+    shown = [code for code in range(min(LEVELS, len(train.levels))) if rows[code]]
     return tuple(
-        Level(name, float(shares[code]), float(other_shares[code]))
-        for code, name in enumerate(train.levels[:LEVELS])
-        if rows[code]
+        Level(train.levels[code], float(shares[code]), float(other_shares[code]))
+        for code in (shown[at] for at in in_order([train.levels[code] for code in shown]))
     )
 
 
@@ -198,7 +201,11 @@ def _bars(kind: Kind, known: Floats, other: Floats) -> Bars:
     if _whole(shown):
         low, high = np.ceil(low), np.floor(high)
     logarithmic = not _whole(shown) and _wide(edges[0], edges[-1])
-    return Bars(float(low), float(high), *shares, logarithmic=logarithmic)
+    ends = np.clip(np.column_stack([edges[:-1], edges[1:]]), low, high)
+    if _whole(shown):
+        ends = np.column_stack([np.ceil(ends[:, 0]), np.floor(ends[:, 1])])
+    pairs = [(float(first), float(last)) for first, last in ends]
+    return Bars(float(low), float(high), *shares, logarithmic=logarithmic, edges=pairs)
 
 
 def bin_edges(values: Floats) -> Floats:

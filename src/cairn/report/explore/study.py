@@ -32,7 +32,7 @@ from cairn.report.explore.statistics import (
     period_of,
     with_target,
 )
-from cairn.report.numbers import short
+from cairn.report.numbers import in_order, short
 from cairn.settings.contract import Contract, Kind
 from cairn.settings.data import DataConfig, Task
 
@@ -247,6 +247,7 @@ def groups(train: Values, validation: Values, target: Values, task: Task) -> lis
     rows = np.bincount(first.astype(np.int64), minlength=len(names))
     # A stable order: equally large groups are in the order of their values or codes.
     largest = np.argsort(-rows, kind="stable")[:MOST_LEVELS]
+    shown = sorted(largest) if train.ordered else largest[in_order([names[code] for code in largest])]
     return [
         Group(
             names[code],
@@ -255,7 +256,7 @@ def groups(train: Values, validation: Values, target: Values, task: Task) -> lis
             int(rows[code]),
             None if task == "multiclass" else mean_of(target.numbers[first == code], task),
         )
-        for code in (sorted(largest) if train.ordered else largest)
+        for code in shown
         if rows[code]
     ]
 

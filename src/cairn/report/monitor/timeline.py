@@ -11,7 +11,7 @@ from matplotlib.ticker import LogFormatter
 from cairn.metrics.evaluation import Score
 from cairn.monitor.record import Monitored, WindowRow
 from cairn.report.card.words import metric_name
-from cairn.report.plots.canvas import MODEL, OTHERS, TEXT, draw, legend
+from cairn.report.plots.canvas import HARMFUL, MODEL, OTHERS, TEXT, draw, legend
 
 TICKS = 6
 LANES = 8
@@ -27,7 +27,7 @@ def window_figure(found: Monitored) -> Figure:
     figure, (axes,) = draw(7.6, 3.0)
     axes.plot(places, ratios, color=TEXT, linewidth=0.8, alpha=0.5)
     axes.plot(places[~voted], ratios[~voted], "o", color=TEXT, markersize=3, markerfacecolor="none")
-    axes.plot(places[voted], ratios[voted], "o", color=OTHERS[3], markersize=3.5)
+    axes.plot(places[voted], ratios[voted], "o", color=HARMFUL, markersize=3.5)
     axes.axhline(found.calibration.threshold, color=MODEL, linewidth=1.2)
     axes.set_yscale("log")
     for axis_format in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
@@ -49,7 +49,7 @@ def lanes_figure(found: Monitored) -> Figure | None:
         there = np.array([False, *(name in window.most for window in judged), False])
         first, last = np.flatnonzero(np.diff(there.astype(int))).reshape(-1, 2).T
         runs = zip(first - 0.5, last - first, strict=True)
-        axes.broken_barh(list(runs), (lane - 0.3, 0.6), color=OTHERS[3])
+        axes.broken_barh(list(runs), (lane - 0.3, 0.6), color=HARMFUL)
     axes.set(xlim=(-1, len(judged)), ylim=(len(names) - 0.5, -0.5))
     axes.set_yticks(range(len(names)), names, fontsize=8)
     _ticks(axes, [window.name for window in judged])

@@ -15,7 +15,13 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 TEXT = "#808080"
 MODEL = "#2f8fd8"
 OTHERS = ("#d98a00", "#00a37a", "#cc6fa3", "#d55e00", "#8c8c8c")
+HARMFUL = "#c4453a"
 DASHES = ("--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
+
+ON_PAGES = {MODEL: "accent", HARMFUL: "worse"} | dict(
+    zip(OTHERS, ("series-1", "series-2", "series-3", "series-4", "soft"), strict=True)
+)
+"""The colours of page.css that replace these on a page: each has enough contrast, light and dark."""
 
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",

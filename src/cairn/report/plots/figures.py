@@ -18,7 +18,8 @@ from matplotlib.ticker import MaxNLocator
 from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.decisions import Floats
 from cairn.metrics.importance import Dependence
-from cairn.report.plots.canvas import DASHES, MODEL, OTHERS, TEXT, draw, legend
+from cairn.report.numbers import in_order
+from cairn.report.plots.canvas import DASHES, HARMFUL, MODEL, OTHERS, TEXT, draw, legend
 
 LEVELS_SHOWN = 12
 LABEL_WIDTH = 12
@@ -137,6 +138,8 @@ def _in_lines(name: str) -> str:
 def training_figure(train: Sequence[float], validation: Sequence[float]) -> Figure:
     """Draw the score over the iterations, with the best on validation marked; higher is better.
 
+    The first tenth is cut off below if it is further down than all the rest is high.
+
     `validation` is empty if the model was fitted without it.
     """
     figure, (axes,) = draw(5.6, 3.6)
@@ -149,6 +152,11 @@ def training_figure(train: Sequence[float], validation: Sequence[float]) -> Figu
         place: dict[str, Any] = {"xytext": (0, -16), "textcoords": "offset points", "ha": "center"}
         axes.annotate(f"best: {best[0]}", best, fontsize=9, color=TEXT, **place)
     axes.set(xlabel="iteration", ylabel="score")
+    # The first steps may be so bad that the rest of the curve looks flat: leave them below the figure.
+    every, settled = [*train, *validation], [*train[len(train) // 10 :], *validation[len(validation) // 10 :]]
+    low, high = min(settled), max(every)
+    if low - min(every) > high - low > 0:
+        axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(axes, loc="best")
     return figure
@@ -157,12 +165,15 @@ def training_figure(train: Sequence[float], validation: Sequence[float]) -> Figu
 def dependence_figure(found: Dependence, *, x: str, y: str) -> Figure:
     """Draw a partial dependence, a line for every class of several; categories are points."""
     figure, (axes,) = draw(4.0, 2.8)
-    at: Any = found.at if found.numeric else range(len(found.at))
+    levels = [str(level) for level in found.at]
+    order = range(len(levels)) if found.numeric else in_order(levels)
+    at: Any = found.at if found.numeric else range(len(levels))
     style: dict[str, Any] = {} if found.numeric else {"marker": "o", "linestyle": ""}
     for position, (name, values) in enumerate(found.predictions.items()):
-        axes.plot(at, np.array(values, dtype=np.float64), label=name, **_look(position) | style)
+        shown = np.array(values, dtype=np.float64)[list(order)]
+        axes.plot(at, shown, label=name, **_look(position) | style)
     if not found.numeric:
-        axes.set_xticks(at, [_in_lines(str(level)) for level in found.at], fontsize=8)
+        axes.set_xticks(at, [_in_lines(levels[position]) for position in order], fontsize=8)
     axes.set(xlabel=x, ylabel=y)
     if len(found.predictions) > 1:
         legend(axes, loc="best")
@@ -198,18 +209,26 @@ def residual_figure(actual: Floats, predicted: Floats, *, label: str) -> Figure:
     return figure
 
 
-def interval_figure(estimates: Mapping[str, Estimate], *, label: str) -> Figure:
-    """Draw values with their intervals against 0, such as the gain over each baseline, top to bottom."""
+def interval_figure(
+    estimates: Mapping[str, Estimate], *, label: str, greater_is_better: bool | None = None
+) -> Figure:
+    """Draw values with their intervals against 0, such as the gain over each baseline, top to bottom.
+
+    Intervals on the harmful side of 0 have another colour if it is known which side that is.
+    """
     figure, (axes,) = draw(5.6, 1.0 + 0.38 * len(estimates))
-    _intervals(axes, list(estimates), list(estimates.values()))
+    _intervals(axes, list(estimates), list(estimates.values()), greater_is_better)
     axes.set(xlabel=label)
     return figure
 
 
-def _intervals(axes: Axes, names: Sequence[str], estimates: Sequence[Estimate]) -> None:
+def _intervals(
+    axes: Axes, names: Sequence[str], estimates: Sequence[Estimate], greater_is_better: bool | None = None
+) -> None:
     axes.axvline(0, color=TEXT, linewidth=1)
     for line, (value, low, high) in enumerate(estimates):
-        color = TEXT if low <= 0 <= high else MODEL
+        harmful = greater_is_better is not None and (high < 0 if greater_is_better else low > 0)
+        color = TEXT if low <= 0 <= high else HARMFUL if harmful else MODEL
         axes.plot([low, high], [line, line], color=color, linewidth=2.2)
         axes.plot(value, line, "o", color=color, markersize=6)
     axes.set_yticks(range(len(names)), names)

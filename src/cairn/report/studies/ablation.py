@@ -126,6 +126,8 @@ def _figures(ablation: Ablation) -> list[tuple[str, str]]:
     for quantity in ablation.full:
         name = quantity_title(quantity, ablation.protocol.currency)
         gains = {part.part: gain(part.differences[quantity], quantity) for part in ablation.parts}
-        caption = f"Importance by {name}, with its interval; grey where it contains 0."
-        drawn += picture(gains, f"importance, {name}", caption)
+        caption = (
+            f"Importance by {name}, with its interval: grey where it contains 0, red where the part harms."
+        )
+        drawn += picture(gains, f"importance, {name}", caption, greater_is_better=True)
     return drawn

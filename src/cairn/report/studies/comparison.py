@@ -164,7 +164,9 @@ def _slice_figures(comparison: Comparison, candidate: Candidate, letter: str) ->
     return picture(
         {name: interval_of(difference) for name, difference in drawn.items()},
         f"{metric_name(comparison.decides)}, {letter} - A",
-        f"{letter} - A among the rows of each slice, with its interval; grey where it contains 0.",
+        f"{letter} - A among the rows of each slice, with its interval: grey around 0, red where {letter}"
+        " is worse.",
+        greater_is_better=greater_is_better(comparison.decides),
     )
 
 

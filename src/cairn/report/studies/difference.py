@@ -77,10 +77,13 @@ def draws(confidence: float, resamples: int, units: int, block: str | None) -> s
     return f"{100 * confidence:g}% intervals: {resamples:,} paired bootstrap draws of {drawn}, Student's t"
 
 
-def picture(intervals: Mapping[str, Estimate], label: str, caption: str) -> list[tuple[str, str]]:
+def picture(
+    intervals: Mapping[str, Estimate], label: str, caption: str, *, greater_is_better: bool
+) -> list[tuple[str, str]]:
     """Draw intervals against 0: caption and SVG, or nothing if no interval is defined."""
     from cairn.report.plots.canvas import to_svg
     from cairn.report.plots.figures import interval_figure
 
     known = {name: one for name, one in intervals.items() if not math.isnan(one.low)}
-    return [(caption, to_svg(interval_figure(known, label=label)))] if known else []
+    figure = interval_figure(known, label=label, greater_is_better=greater_is_better)
+    return [(caption, to_svg(figure))] if known else []

@@ -1,0 +1,84 @@
+"""Colours agree with the text, differ from each other, and have the contrast that WCAG asks for."""
+
+import re
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cairn.metrics.bootstrap import Estimate
+from cairn.report import page
+from cairn.report.plots.canvas import HARMFUL, MODEL, ON_PAGES, OTHERS, TEXT, to_svg
+from cairn.report.plots.figures import interval_figure, training_figure
+
+SHEET = Path(page.__file__).with_name("page.css").read_text(encoding="utf-8")
+SCHEMES = dict(zip(("light", "dark"), re.findall(r":root \{(.*?)\}", SHEET, re.DOTALL), strict=False))
+# Viénot, Brettel and Mollon (1999), on linear RGB: what people without long- or medium-wave cones see.
+SEEN = {
+    "protanopia": [[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]],
+    "deuteranopia": [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]],
+    "anybody": np.eye(3),
+}
+
+
+def colours(scheme):
+    return dict(re.findall(r"--([\w-]+): (#\w{6})", SCHEMES[scheme]))
+
+
+def linear(colour):
+    values = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def contrast(one, other):
+    """By the definition of WCAG 2.2."""
+    low, high = sorted(linear(colour) @ [0.2126, 0.7152, 0.0722] for colour in (one, other))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_and_lines_have_enough_contrast(scheme):
+    named = colours(scheme)
+    for name in ("ink", "soft", "accent", "better", "unclear", "worse"):
+        assert contrast(named[name], named["paper"]) >= 4.5, name
+        assert contrast(named[name], named["panel"]) >= 4.5, name
+    for name in set(ON_PAGES.values()) | {"minus"}:
+        assert contrast(named[name], named["paper"]) >= 3, name
+
+
+@pytest.mark.parametrize("eyes", SEEN)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_lines_of_a_figure_are_told_apart_by_everybody(scheme, eyes):
+    """In colour alone by at least a tenth of the way from black to white; their dashes differ too."""
+    named = colours(scheme)
+    drawn = {name: named[name] for name in [ON_PAGES[colour] for colour in (MODEL, *OTHERS[:4])]}
+    roots = {name: np.clip(SEEN[eyes] @ linear(colour), 0, 1) ** (1 / 2.2) for name, colour in drawn.items()}
+    for one, other in combinations(roots, 2):
+        assert np.linalg.norm(roots[one] - roots[other]) > 0.1 * np.sqrt(3), (one, other)
+
+
+def test_the_colours_of_a_figure_become_those_of_the_page():
+    svg = to_svg(interval_figure({"a": Estimate(1.0, 0.5, 1.5)}, label="gain"))
+    assert MODEL in svg
+    shown = page.embedded(svg, "p")
+    assert MODEL not in shown and "var(--accent)" in shown
+
+
+@pytest.mark.parametrize(
+    ("better", "expected"), [(True, ["good", "bad"]), (False, ["bad", "good"]), (None, ["good", "good"])]
+)
+def test_a_harmful_interval_has_a_colour_of_its_own(better, expected):
+    estimates = {"up": Estimate(1.0, 0.5, 1.5), "down": Estimate(-1.0, -1.5, -0.5), "?": Estimate(0, -1, 1)}
+    (axes,) = interval_figure(estimates, label="", greater_is_better=better).axes
+    names = {MODEL: "good", HARMFUL: "bad", TEXT: "unclear"}
+    points = [names[line.get_color()] for line in axes.lines if line.get_marker() == "o"]
+    assert points == [*expected, "unclear"]
+
+
+def test_the_first_steps_of_training_do_not_flatten_the_rest():
+    steps = [-1000.0, *np.linspace(-1, -0.5, 99)]
+    (axes,) = training_figure(steps, []).axes
+    assert -2 < axes.get_ylim()[0] < -0.9
+    (axes,) = training_figure([-0.6, *np.linspace(-0.5, -0.1, 99)], []).axes
+    assert axes.get_ylim()[0] < -0.6
