@@ -296,6 +296,23 @@ def _derived_columns_are_no_leaks(data: DataConfig, contract: Contract) -> Itera
             yield ("data", "derive", data.target), f"{said} (or add it to data.leakage.trusted)"
 
 
+def _weight_is_one(evaluate: EvaluateConfig, contract: Contract) -> Iterator[Problem]:
+    """The column that weights the scores holds a number from 0 in every row, and is not a feature."""
+    if evaluate.weight is None:
+        return
+    path = ("evaluate", "weight")
+    yield from _known_before(path, [evaluate.weight], contract)
+    column = contract.columns.get(evaluate.weight)
+    if column is None:
+        return
+    if column.kind != "numeric":
+        yield path, f"'{evaluate.weight}' is {column.kind}, it must be numeric"
+    elif column.nullable or column.min is None or column.min < 0:
+        yield path, f"'{evaluate.weight}' must have min: 0 and nullable: false in the contract"
+    if column.group is not None:
+        yield path, f"'{evaluate.weight}' is a feature: remove its group from the contract"
+
+
 def _slices_are_known(evaluate: EvaluateConfig, contract: Contract) -> Iterator[Problem]:
     yield from _known_before(("evaluate", "slices"), evaluate.slices, contract)
 
@@ -368,6 +385,7 @@ CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _loader_fits,
     _data_is_in_the_contract,
     _derived_columns_are_no_leaks,
+    _weight_is_one,
     _slices_are_known,
     _rules_are_known,
     _features_are_there,
