@@ -300,17 +300,18 @@ def _weight_is_one(evaluate: EvaluateConfig, contract: Contract) -> Iterator[Pro
     """The column that weights the scores holds a number from 0 in every row, and is not a feature."""
     if evaluate.weight is None:
         return
-    path = ("evaluate", "weight")
-    yield from _known_before(path, [evaluate.weight], contract)
-    column = contract.columns.get(evaluate.weight)
-    if column is None:
+    path, name = ("evaluate", "weight"), evaluate.weight
+    unknown = list(_known_before(path, [name], contract))
+    yield from unknown
+    if unknown:
         return
+    column = contract.columns[name]
     if column.kind != "numeric":
-        yield path, f"'{evaluate.weight}' is {column.kind}, it must be numeric"
+        yield path, f"'{name}' is {column.kind}, it must be numeric"
+    elif column.group is not None:
+        yield path, f"'{name}' is a feature: remove its group from the contract"
     elif column.nullable or column.min is None or column.min < 0:
-        yield path, f"'{evaluate.weight}' must have min: 0 and nullable: false in the contract"
-    if column.group is not None:
-        yield path, f"'{evaluate.weight}' is a feature: remove its group from the contract"
+        yield path, f"the contract must say min: 0 of '{name}', and not nullable: true"
 
 
 def _slices_are_known(evaluate: EvaluateConfig, contract: Contract) -> Iterator[Problem]:

@@ -14,8 +14,10 @@ from cairn.intake.read.source import unhashable
 from cairn.settings.contract import Column
 
 # entity: owner of several rows; key: identifies a row; idle: of no use to a model; split: a published split;
-# suspect: looks like a leak; source: the target is derived from it.
-Role = Literal["feature", "target", "time", "entity", "key", "date", "idle", "split", "suspect", "source"]
+# weight: of a survey; suspect: looks like a leak; source: the target is derived from it.
+Role = Literal[
+    "feature", "target", "time", "entity", "key", "date", "idle", "split", "weight", "suspect", "source"
+]
 NEARLY_ALL = 0.9
 FEW_LEVELS = 12
 MANY_LEVELS = 254
@@ -25,6 +27,8 @@ LEVEL_ROWS = 5
 WORDS_OF_TEXT = 5
 WEIGHT_OF_ONE = 0.005
 """How far the mean of normalized weights may be from 1."""
+LONG_TAIL = 6
+"""Times the median: nobody weighs as much in kilograms, and some stand for as many others in a survey."""
 
 DATES_READ = 500
 ISO = re.compile(r"\d{4}-\d\d(-\d\d)?([ T]\d\d:?\d\d.*)?|\d{8}T\d{6}.*")
@@ -48,12 +52,16 @@ YEARS = (1900, 2100)
 
 @dataclass(frozen=True)
 class Finding:
-    """One column: its entry in the contract, its role, why, and its distinct values without missing ones."""
+    """One column: its entry in the contract, its role, why, and its distinct values without missing ones.
+
+    doubt says how else it can be read, and what to change then.
+    """
 
     column: Column
     role: Role
     note: str
     distinct: int = 0
+    doubt: str = ""
 
     def changed(self, role: Role, note: str, **column: Any) -> "Finding":
         """Return the finding with another role and note, and some keys of its column changed."""
@@ -76,9 +84,16 @@ def look_at(values: pd.Series, keep: bool = False) -> Finding:
     distinct = int(there.nunique())
     gaps = f"; missing in {share(1 - len(there) / len(values))}" if nullable and len(there) else ""
     found = _look_at(name, there, distinct, nullable)
-    if names.is_weight(name) is not False and not keep and _is_survey_weight(found, there, distinct):
-        note = f"a survey weight, how many others a row stands for; {found.note}"
-        found = found.changed("idle", note, group=None)
+    called = "" if keep else names.is_weight(name)
+    if called and _may_be_survey_weight(found, there, distinct):
+        if _is_survey_weight(there, called):
+            note = f"a survey weight, how many others a row stands for; {found.note}"
+            found = found.changed("weight", note, group=None)
+        elif called == "perhaps":
+            said = (
+                "a weight in kilograms, say; if it is that of a survey, remove its group in the contract and"
+            )
+            found = replace(found, doubt=f"{said} set evaluate.weight: {name}")
     if distinct == 0 or (distinct == 1 and not nullable):
         said = "no values" if distinct == 0 else f"always {shown(there.iloc[:1])}"
         found = found.changed("idle", f"{said}; carries no information", group=None)
@@ -98,8 +113,12 @@ def _look_at(name: str, there: pd.Series, distinct: int, nullable: bool) -> Find
         column = Column(
             kind="datetime", format=None if written[0] == "ISO8601" else written[0], nullable=nullable
         )
-        doubt = f"; {written[1]} fits as well, check which is right" if len(written) > 1 else ""
-        return Finding(column, "date", f"dates as {shown(there.iloc[:1])}{doubt}")
+        seen = shown(there.iloc[:1])
+        if len(written) == 1:
+            return Finding(column, "date", f"dates as {seen}")
+        note = f"dates as {seen}; {written[1]} fits as well, check which is right"
+        doubt = f"{seen} is read as {written[0]}; {written[1]} fits as well: format in the contract"
+        return Finding(column, "date", note, doubt=doubt)
     if types.is_numeric_dtype(there):
         return _numbers(name, there, distinct, nullable)
     return _words(name, there, distinct, nullable)
@@ -175,12 +194,19 @@ def _numbers(name: str, there: pd.Series, distinct: int, nullable: bool) -> Find
     return found
 
 
-def _is_survey_weight(found: Finding, there: pd.Series, distinct: int) -> bool:
-    """Whether numbers are the weights of a survey: positive, and for `weight` alone 1 on average."""
-    if found.role != "feature" or found.column.kind != "numeric" or distinct <= FEW_LEVELS:
-        return False
+def _may_be_survey_weight(found: Finding, there: pd.Series, distinct: int) -> bool:
+    usable = found.role == "feature" and found.column.kind == "numeric" and distinct > FEW_LEVELS
+    return usable and bool((there > 0).all())
+
+
+def _is_survey_weight(there: pd.Series, called: str) -> bool:
+    """Whether positive numbers are the weights of a survey.
+
+    By their name; by their mean, which is 1; or, where the name says little, by their long tail.
+    """
     of_one = abs(float(there.mean()) - 1) < WEIGHT_OF_ONE
-    return bool((there > 0).all()) and (of_one or bool(names.is_weight(str(there.name))))
+    tail = called == "perhaps" and there.max() > LONG_TAIL * there.median()
+    return bool(called == "survey" or of_one or tail)
 
 
 def _words(name: str, there: pd.Series, distinct: int, nullable: bool) -> Finding:

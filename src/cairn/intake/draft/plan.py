@@ -109,7 +109,11 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     copied = draft.table[whole].duplicated()
     group = _settle_group(draft, request, target, time, copied)
     _add_date_parts(draft, time)
-    drop, drop_why = _left_out(draft.table, target, time, group, question)
+    # A published split needs owners only to make a validation part of train.
+    owner = None if published and published.labels["validation"] else group
+    drop, drop_why = _left_out(draft.table, target, time, owner, question)
+    if published:
+        drop_why |= _in_no_part(draft.table, published)
     data = DataConfig(
         name=name,
         source=path,
@@ -186,7 +190,11 @@ def _order_classes(draft: _Draft, target: str, known: list[Any] | None) -> None:
 
 def _settle_published(draft: _Draft, request: Request, target: str) -> Published | None:
     """Take columns that name parts of the table out of the features; return the one to split by."""
-    found = published_split.find(draft.table[draft.table[target].notna()], draft.findings, target)
+    rows = draft.table[draft.table[target].notna()]
+    named, doubts = published_split.find(rows, draft.findings, target)
+    for name, why in doubts.items():
+        draft.findings[name] = replace(draft.findings[name], doubt=why)
+    found = [each for each in named if each.column not in request.keep]
     for each in found:
         draft.findings[each.column] = draft.findings[each.column].changed("split", each.why, group=None)
     asked = request.time is not None or request.group is not None
@@ -350,6 +358,12 @@ def _left_out(
         drop["rare_class"] = f"{quoted(target)} in {list(question.rare)}"
         why["rare_class"] = f"classes with too few rows: {', '.join(map(str, question.rare))}"
     return drop, why
+
+
+def _in_no_part(table: pd.DataFrame, published: Published) -> dict[str, str]:
+    labels = [label for of_part in published.labels.values() for label in of_part]
+    rows = int((~table[published.column].isin(labels)).sum())
+    return {"no_part": f"{rows:,} without a label of {published.column} are in no part"} if rows else {}
 
 
 def _mark_leaks(draft: _Draft, prepared: pd.DataFrame, data: DataConfig) -> dict[str, float]:
