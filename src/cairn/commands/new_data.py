@@ -81,6 +81,8 @@ def main(
         raise UserError("no table given: pass FILE, FOLDER or URL, or --sql with --connection")
     if sql is None and (connection or order_by):
         raise UserError("--connection and --order-by are for --sql")
+    if sql is not None and sheet is not None:
+        raise UserError("--sheet is for a workbook, not for --sql")
     from cairn.intake.draft.plan import make_plan
     from cairn.intake.draft.task import Request
     from cairn.intake.fetch import imported, opened, queried
@@ -95,7 +97,7 @@ def main(
     if sql is not None:
         taken = queried(sql, connection, names(order_by), name, root)
     elif "://" in str(given):
-        taken = imported(str(given), name, root)
+        taken = imported(str(given), name, sheet, root)
     else:
         taken = opened(Path(from_root(str(given))), name, sheet, root)
     with taken as intake:

@@ -4,6 +4,7 @@ Options that the pipeline needs to read the same table are returned as data.load
 """
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -28,20 +29,28 @@ SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 WITH_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+")
 THOUSAND = 3
 NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
+RENAME = "rename it"
+EXPORT = "save the table as CSV or Parquet"
 SIGNS = {
-    b"PK\x03\x04": "a .zip archive or an .xlsx workbook",
-    b"\xd0\xcf\x11\xe0": "an .xls workbook, or one with a password",
-    b"\x1f\x8b": "compressed (.gz)",
-    b"BZh": "compressed (.bz2)",
-    b"\xfd7zXZ": "compressed (.xz)",
-    b"\x28\xb5\x2f\xfd": "compressed (.zst)",
-    b"7z\xbc\xaf": "an archive of 7-Zip",
-    b"PAR1": "a .parquet file",
-    b"ARROW1": "a .feather file",
-    b"SQLite format 3": "a database; read it with --sql",
-    b"%PDF": "a PDF",
+    b"PK\x03\x04": ("a .zip archive or an .xlsx workbook", RENAME),
+    b"\xd0\xcf\x11\xe0": (
+        "an .xls workbook, or one with a password",
+        "rename it, or save it without a password",
+    ),
+    b"\x1f\x8b": ("compressed (.gz)", RENAME),
+    b"BZh": ("compressed (.bz2)", RENAME),
+    b"\xfd7zXZ": ("compressed (.xz)", RENAME),
+    b"\x28\xb5\x2f\xfd": ("compressed (.zst)", RENAME),
+    b"7z\xbc\xaf": ("an archive of 7-Zip", "unpack it"),
+    b"Rar!": ("an archive of RAR", "unpack it"),
+    b"PAR1": ("a .parquet file", RENAME),
+    b"ARROW1": ("a .feather file", RENAME),
+    b"SQLite format 3": ("a database", "read it with --sql and --connection"),
+    b"\x89HDF": ("HDF5", EXPORT),
+    b"%PDF": ("a PDF", EXPORT),
+    b"\x80\x04\x95": ("a pickle, which may run any code", EXPORT),
 }
-"""By the first bytes of a file, what it is."""
+"""By the first bytes of a file, what it is and what can be done."""
 JSON = re.compile(rb"\s*(\{\s*\"|\[\s*[\[{])")
 WEB_PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 
@@ -58,7 +67,7 @@ def dialect_of(path: Path, separator: str | None, encoding: str | None) -> tuple
     if found != "utf-8":
         options["encoding"] = found
         notes.append(f"encoding: {found}")
-    lines = text.splitlines()[:LOOK_LINES]
+    lines = list(io.StringIO(text, newline=None))[:LOOK_LINES]  # other signs may stand in a value
     if not any(line.strip() for line in lines):
         raise UserError(f"{path}: the file is empty")
     separator = separator or _separator(lines)
@@ -101,11 +110,12 @@ def _start(path: Path, encoding: str | None) -> tuple[str, str]:
         encoding = "utf-16"
         content = content[: len(content) // 2 * 2]
     elif sign := next((sign for sign in SIGNS if content.startswith(sign)), None):
-        raise UserError(f"{path}: not a text file, but {SIGNS[sign]}: rename it")
+        what, cure = SIGNS[sign]
+        raise UserError(f"{path}: not a text file, but {what}: {cure}")
     elif b"\0" in content:
         raise UserError(f"{path}: not a text file")
     elif WEB_PAGE.match(content):
-        raise UserError(f"{path}: a web page, not a table")
+        raise UserError(f"{path}: a web page, not a table: save the table itself as CSV")
     elif JSON.match(content):
         raise UserError(f"{path}: JSON, not separated text: rename it to .json")
     elif len(content) == LOOK_BYTES:
