@@ -54,6 +54,9 @@ WRONG = {
     "baseline=selected +baseline.candidates.classifier.c=[1.0]": (
         "baseline.candidates.classifier.c: LogisticRegression has no such parameter; did you mean 'C'?"
     ),
+    "baseline=selected baseline.candidates.classifier.C=[a]": (
+        "baseline.candidates.classifier.C.0: must be an integer or a number, not 'a'"
+    ),
     "baseline=selected baseline.candidates.classifier.C=[]": (
         "baseline.candidates.classifier.C: needs at least one value"
     ),

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import lzma
+import shutil
 import tarfile
 import zipfile
 from datetime import datetime
@@ -16,6 +17,7 @@ import pytest
 
 from cairn.data.load import load
 from cairn.errors import UserError
+from cairn.intake import fetch
 from cairn.intake.read.convert import convert, is_converted
 from cairn.intake.read.source import open_source
 from cairn.settings.data import DataConfig
@@ -321,3 +323,37 @@ def test_what_cannot_be_read_is_one_line(tmp_path, name):
         taken(tmp_path / name, tmp_path)
     (line,) = str(stopped.value).splitlines()
     assert name in line and said in line
+
+
+@pytest.fixture
+def web(tmp_path, monkeypatch):
+    """A folder whose files DVC imports from https://example.org."""
+    (tmp_path / "web").mkdir()
+
+    def dvc(command, address, file, folder):
+        assert command == "import-url"
+        shutil.copyfile(tmp_path / "web" / address.rpartition("/")[2], folder / file)
+        (folder / f"{file}.dvc").write_text("outs: []\n", encoding="utf-8")
+
+    monkeypatch.setattr(fetch, "dvc", dvc)
+    monkeypatch.setattr(fetch, "_make_repository", lambda folder, root: None)
+    return tmp_path / "web"
+
+
+def test_a_workbook_or_an_archive_at_a_url_is_converted_and_a_sheet_can_be_named(web, tmp_path):
+    workbook(web / "b.xlsx", {"Small": sheet_of(TABLE.head(5)), "Large": sheet_of(TABLE)})
+    (web / "a.tar.gz").write_bytes(tarred())
+    for address, sheet, rows in [("b.xlsx", None, 60), ("b.xlsx", "Small", 5), ("a.tar.gz", None, 60)]:
+        with fetch.imported(f"https://example.org/{address}", "mine", sheet, tmp_path) as intake:
+            assert (intake.path.name, intake.records, intake.update) == ("mine.csv", {}, None)
+            assert len(pd.read_csv(intake.path)) == rows
+            assert intake.origin.endswith(f"imported from https://example.org/{address}")
+            assert "column names in row 1" in intake.notes[0] or "a.csv of mine.tar.gz" in intake.notes[0]
+    (web / "a.csv").write_bytes(CSV)
+    with fetch.imported("https://example.org/a.csv", "mine", None, tmp_path) as intake:
+        assert list(intake.records) == ["data/raw/mine.csv.dvc"]
+    with (
+        pytest.raises(UserError, match=r"--sheet Small: mine\.csv is not a workbook"),
+        fetch.imported("https://example.org/a.csv", "mine", "Small", tmp_path),
+    ):
+        pass
