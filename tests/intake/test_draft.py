@@ -350,6 +350,8 @@ def test_rows_of_one_owner_stay_together(name, as_text):
     table = visits().assign(**{name: [f"p{i}" for i in owner] if as_text else owner})
     plan = planned(table, "bought")
     assert (plan.data.group, plan.defaults.split.value) == (name, "group")
+    kept = planned(table, "bought", keep=(name,))
+    assert (kept.data.group, kept.findings[name].column.group) == (None, "categories")
     assert plan.findings[name].column.group is None
 
 

@@ -208,6 +208,6 @@ def test_weights_that_cannot_be_used_are_refused(values):
 def test_a_metric_without_a_formula_for_weights_is_not_scored_without_them(monkeypatch):
     y, p = example("regression")
     monkeypatch.setattr(module, "MEDIANS", {})
-    with pytest.raises(ValueError, match="no formula for weighted rows"):
+    with pytest.raises(UserError, match="no formula for weighted rows"):
         on_all_rows("regression", y, p, weights=WEIGHTS)
     assert on_all_rows("regression", y, p)["median_ae"] == np.median(np.abs(y - p))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cairn.data.predictions import Floats
+from cairn.errors import UserError
 from cairn.metrics.scores import METRICS, checked, metric_names
 from cairn.metrics.weighted import (
     MEDIANS,
@@ -210,13 +211,14 @@ class _Resampled:
         """Compute a metric that is neither a sum nor a ranking on the copied rows of every draw.
 
         Raises:
-            ValueError: rows have weights, and the metric has no formula for them.
+            UserError: rows have weights, and the metric has no formula for them.
         """
         function, values = METRICS[name].functions[self.task], []
         of_rows = (counts if self.blocks is None else counts[self.blocks]).T
         if self.weights is not None:
             if name not in MEDIANS:
-                raise ValueError(f"{name} has no formula for weighted rows, see cairn.metrics.weighted")
+                said = f"{name} has no formula for weighted rows; add it to src/cairn/metrics/weighted.py"
+                raise UserError(f"evaluate.weight: {said}")
             each = MEDIANS[name](self.y, self.prediction)
             return np.array([weighted_median(each, copies * self.weights) for copies in of_rows])
         for copies in of_rows:

@@ -255,6 +255,10 @@ def _settle_group(
     draft: _Draft, request: Request, target: str, time: str | None, copied: pd.Series
 ) -> str | None:
     """Choose the owner of the rows; its name, the values that tell it too, are not features."""
+    for name in request.keep:
+        if draft.findings[name].role == "entity":
+            kept = draft.findings[name].changed("feature", draft.findings[name].note, group="categories")
+            draft.findings[name] = kept
     if request.group == "":
         return None
     findings, group = draft.findings, request.group
