@@ -61,6 +61,9 @@ def main(
     missing: list[str] | None = Option(
         None, metavar="TEXT,TEXT", help="Texts of the target that are missing values, not labels: NA, None"
     ),
+    labels: list[str] | None = Option(
+        None, metavar="COLUMN,COLUMN", help="Columns in which None, NA and the like are values"
+    ),
     file_column: str | None = Option(
         None, metavar="NAME", help="For a folder: add a column with the name of the file"
     ),
@@ -109,6 +112,7 @@ def main(
                 file_column=file_column,
                 target=target,
                 missing=names(missing),
+                labels=names(labels),
             )
             source = replace(source, notes=(*intake.notes, *source.notes))
         destination = raw_path(intake.path, name, root)

@@ -1,6 +1,5 @@
 """The kind and role of every column of a table, with a note for the user."""
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -10,6 +9,8 @@ from pandas.api import types
 
 from cairn.data.load import as_dates
 from cairn.intake.draft import names
+from cairn.intake.read.amounts import mixed_units
+from cairn.intake.read.dates import is_like_dates, text_formats
 from cairn.intake.read.source import unhashable
 from cairn.settings.contract import Column
 
@@ -30,24 +31,9 @@ WEIGHT_OF_ONE = 0.005
 LONG_TAIL = 6
 """Times the median: nobody weighs as much in kilograms, and some stand for as many others in a survey."""
 
-DATES_READ = 500
-ISO = re.compile(r"\d{4}-\d\d(-\d\d)?([ T]\d\d:?\d\d.*)?|\d{8}T\d{6}.*")
-LIKE_A_DATE = re.compile(
-    r"\d{1,4}[-/. ](\d{1,2}|[A-Za-z]{3,9})[-/., ]{1,2}\d{2,4}([ T,].*)?|[A-Za-z]{3,9}[. ]+\d{1,2},? +\d{4}.*"
-    r"|[A-Za-z]{3,9}[- ]\d{2,4}|[A-Za-z]{3}, \d{1,2} [A-Za-z]{3} \d{4} \d\d:\d\d.*"
-)
-DAYS = (
-    *("%d.%m.%Y", "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y", "%m/%d/%y", "%d/%m/%y"),
-    *("%d.%m.%y", "%Y.%m.%d", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%B %d, %Y"),
-    *("%b-%y", "%b-%Y", "%b %Y", "%B %Y", "%a, %d %b %Y"),
-)
-CLOCKS = (
-    *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", ", %H:%M"),
-    *(", %H:%M:%S", " %H:%M:%S %Z", " %H:%M:%S %z"),
-)
-NOT_ISO = tuple(f"%Y-%m-%d{clock}" for clock in (" %H:%M:%S %Z", " %H:%M:%S.%f %Z", " %H:%M:%S,%f"))
-"""Begin like ISO 8601 and are not."""
 YEARS = (1900, 2100)
+CLOCK = r"\d{1,4}:\d\d(:\d\d(\.\d+)?)?"
+DURATION = "a duration or time of day"
 
 
 @dataclass(frozen=True)
@@ -130,12 +116,12 @@ def date_formats(values: pd.Series) -> list[str]:
     There are two where month and day can change places in every row, as in 01/02/2021. Then the one with
     fewer days of the month comes first: what is counted by month has one.
 
-    Each is "ISO8601", a strptime format, unix, unix_ms, unix_us or unix_ns.
+    Each is "ISO8601", a strptime format, unix, unix_ms, unix_us or unix_ns, quarter or week.
     """
     there = values.dropna()
     if there.empty or types.is_bool_dtype(there):
         return []
-    looks = _number_formats(there) if types.is_numeric_dtype(there) else _text_formats(there)
+    looks = _number_formats(there) if types.is_numeric_dtype(there) else text_formats(there)
     found: dict[str, pd.Series] = {}
     for written in looks:
         dates = as_dates(there, None if written == "ISO8601" else written)
@@ -145,25 +131,14 @@ def date_formats(values: pd.Series) -> list[str]:
     return sorted(found, key=lambda written: found[written].dt.day.nunique())
 
 
-def _text_formats(there: pd.Series) -> Iterator[str]:
-    few = there.iloc[:: max(1, len(there) // DATES_READ)]
-    if not all(isinstance(value, str) for value in few):
-        return
-    if few.map(lambda text: bool(ISO.fullmatch(text))).all():
-        yield from ("ISO8601", *NOT_ISO)
-    elif few.map(lambda text: bool(LIKE_A_DATE.fullmatch(text))).all():
-        for day in DAYS:
-            for clock in CLOCKS:
-                if as_dates(few, day + clock) is not None:
-                    yield day + clock
-
-
 def _number_formats(there: pd.Series) -> Iterator[str]:
     if not names.is_time(str(there.name)) or not (there % 1 == 0).all():
         return
     low, high = there.min(), there.max()
-    if low >= YEARS[0] * 10_000 and high < YEARS[1] * 10_000:
-        yield "%Y%m%d"
+    for written, digits in (("%Y%m", 2), ("%Y%m%d", 4), ("%Y%m%d%H%M", 8), ("%Y%m%d%H%M%S", 10)):
+        if low >= YEARS[0] * 10**digits and high < YEARS[1] * 10**digits:
+            yield written
+            break
     else:
         for power, unit in enumerate(("unix", "unix_ms", "unix_us", "unix_ns")):
             if low > 3e8 * 1000**power and high < 4e9 * 1000**power:
@@ -213,14 +188,33 @@ def _words(name: str, there: pd.Series, distinct: int, nullable: bool) -> Findin
     column = Column(kind="categorical", group="categories", nullable=nullable)
     if there.empty:
         return Finding(column, "feature", "")
+    doubt = _unread(there)
+    if doubt.startswith(DURATION):
+        return Finding(column.model_copy(update={"group": None}), "idle", doubt, doubt=doubt)
     if said := _not_to_learn_from(name, there, distinct, nullable):
-        return Finding(column.model_copy(update={"group": None}), *said)
+        return Finding(column.model_copy(update={"group": None}), *said, doubt=doubt)
     if distinct > MANY_LEVELS:
-        return Finding(column, "feature", f"{distinct:,} values; rare ones share one code")
+        return Finding(column, "feature", f"{distinct:,} values; rare ones share one code", doubt=doubt)
     counts = there.astype("str").value_counts()
     if distinct <= FEW_LEVELS and counts.min() >= LEVEL_ROWS and (levels := _levels(there)):
         column = column.model_copy(update={"allowed": levels})
-    return Finding(column, "feature", f"{distinct} values, mostly {shown(counts.index)}")
+    return Finding(column, "feature", f"{distinct} values, mostly {shown(counts.index)}", doubt=doubt)
+
+
+def _unread(there: pd.Series) -> str:
+    """Say what text looks like that is not read as dates or numbers; empty if it is just text."""
+    few = there.iloc[:LOOK].unique()
+    if len(few) <= FEW_LEVELS or not all(isinstance(value, str) for value in few):
+        return ""
+    texts = pd.Series(few)
+    if texts.str.fullmatch(CLOCK).all():
+        return f"{DURATION} such as {few[0]}, which is not read; write a number of seconds or minutes"
+    if is_like_dates(texts):
+        return f"looks like dates, such as {shown(few, 2)}, of which no one format fits all; it is text"
+    if units := mixed_units(there):
+        named = ", ".join(unit or "none" for unit in units)
+        return f"numbers with different units ({named}), so it is text; write all in one unit"
+    return ""
 
 
 def _not_to_learn_from(name: str, there: pd.Series, distinct: int, nullable: bool) -> tuple[Role, str] | None:

@@ -12,7 +12,6 @@ from cairn.data.load import as_dates, derived, parsed, with_columns
 from cairn.data.prepare import usable_rows
 from cairn.errors import UserError
 from cairn.intake.draft import entities, names, published_split, time_columns
-from cairn.intake.draft.amounts import amount_of
 from cairn.intake.draft.columns import Finding, Role, look_at, shown
 from cairn.intake.draft.defaults import Defaults, choose
 from cairn.intake.draft.names import free_name, quoted
@@ -20,6 +19,7 @@ from cairn.intake.draft.published_split import Published
 from cairn.intake.draft.suspects import happened, suspects
 from cairn.intake.draft.task import Question, Request, ask, in_order, target_of
 from cairn.intake.draft.time_columns import is_short
+from cairn.intake.read.amounts import amount_of
 from cairn.intake.read.source import Source, unhashable
 from cairn.settings.contract import Column, Contract, Kind
 from cairn.settings.data import DataConfig, Leakage
@@ -87,6 +87,8 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     shown = tqdm(source.table, desc="profiling columns", unit="column", delay=1, leave=False, disable=None)
     findings = {name: look_at(source.table[name], name in request.keep) for name in shown}
     contract = Contract(columns={name: finding.column for name, finding in findings.items()})
+    for each, said in source.strays.items():
+        findings[each] = replace(findings[each], note=f"{findings[each].note}; {said}")
     draft = _Draft(parsed(source.table, contract), findings, {})
     texts = _read_numbers(draft, request.keep)
     blanks = expression is None and _differ_in_blanks(draft.table[target])
