@@ -26,6 +26,7 @@ CLOCKS = (
 WHOLE = ("%a %b %d %H:%M:%S %Y",)
 NOT_ISO = tuple(f"%Y-%m-%d{clock}" for clock in (" %H:%M:%S %Z", " %H:%M:%S.%f %Z", " %H:%M:%S,%f"))
 """Begin like ISO 8601 and are not."""
+IN_ANOTHER_LANGUAGE = re.compile(r"\d{1,2}\.? [^\W\d]{3,10}\.? \d{4}")
 PLACEHOLDERS = re.compile(
     r"(0000-00-00|9999-12-31|0001-01-01)([ T].*)?|(00[./]00[./]0000|(31[./]12|12/31)[./]9999).*"
 )
@@ -34,7 +35,7 @@ PLACEHOLDERS = re.compile(
 
 def is_like_dates(texts: pd.Series) -> bool:
     """Whether all of some texts have the form of a date, read or not."""
-    patterns = (ISO, LIKE_A_DATE, *PERIODS.values())
+    patterns = (ISO, LIKE_A_DATE, IN_ANOTHER_LANGUAGE, *PERIODS.values())
     return bool(texts.map(lambda text: any(pattern.fullmatch(text) for pattern in patterns)).all())
 
 
