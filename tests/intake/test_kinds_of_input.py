@@ -1,4 +1,4 @@
-"""Inputs of the kinds that public bug reports are about: each is read as it is meant, or refused in one line."""
+"""Inputs of the kinds that public bug reports are about: each is read as it is meant, or refused."""
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from cairn.settings.data import DataConfig
 ROWS = 120
 RNG = np.random.default_rng(3)
 NUMBERS = RNG.uniform(100, 50_000, ROWS).round(2)
+BOTH_SIGNS = (NUMBERS - 25_000).round(2)
 DAYS = pd.date_range("2019-03-01", periods=ROWS, freq="31h")
 PLAIN = pd.DataFrame({"x": RNG.normal(size=ROWS).round(3), "g": RNG.choice(list("abc"), ROWS)})
 
@@ -56,8 +57,9 @@ READ = {
     "Swiss": (",", [f"CHF {v:,.2f}".replace(",", "'") for v in NUMBERS], NUMBERS),
     "lakhs": (",", [f"{1 + i % 9},{i % 90 + 10},{i:03d}" for i in range(ROWS)],
               [float(f"{1 + i % 9}{i % 90 + 10}{i:03d}") for i in range(ROWS)]),
-    "minus signs": (",", [f"{v - 25_000:.2f}".replace("-", "\u2212") for v in NUMBERS], (NUMBERS - 25_000).round(2)),
-    "whole minus signs": (",", [f"{i - 50}".replace("-", "\u2212") for i in range(ROWS)], np.arange(ROWS) - 50.0),
+    "minus signs": (",", [f"{v:.2f}".replace("-", "\u2212") for v in BOTH_SIGNS], BOTH_SIGNS),
+    "whole minus signs": (",", [f"{i - 50}".replace("-", "\u2212") for i in range(ROWS)],
+                          np.arange(ROWS) - 50.0),
     "decimal commas and dashes": (";", ["-" if i % 9 == 0 else german(v) for i, v in enumerate(NUMBERS)],
                                   [np.nan if i % 9 == 0 else v for i, v in enumerate(NUMBERS)]),
     "strays": (",", [ODD.get(i, v) for i, v in enumerate(NUMBERS)],
@@ -130,7 +132,7 @@ DOUBTS = {
     "durations": [f"{i % 24:02d}:{i * 7 % 60:02d}:00" for i in range(ROWS)],
     "two formats": [f"{d:%Y-%m-%d}" if d < DAYS[60] else f"{d:%d.%m.%Y}" for d in DAYS],
     "months in German": [f"{d.day}. {'März' if d.month == 3 else 'April'} {d.year}" for d in DAYS],
-    "time zones": [f"{d:%Y-%m-%d %H:%M:%S} CET" for d in DAYS],
+    "time zones": [f"{d:%Y-%m-%d %H:%M:%S} {'CET' if d.month < 4 else 'CEST'}" for d in DAYS],
     "days or months": [f"{i % 12 + 1:02d}/{i * 5 % 12 + 1:02d}/2020" for i in range(ROWS)],
 }
 SAID = {
@@ -167,9 +169,10 @@ def test_a_text_that_may_be_a_value_is_said_and_can_be_one(tmp_path):
 def test_numbers_that_may_be_thousands_are_asked_about(sign, tmp_path):
     whole = [f"{int(v):,}".replace(",", sign) for v in NUMBERS.tolist()[:-1]] + ["982"]
     with pytest.raises(UserError, match=r"p: is (\d+)[.,](\d{3}) \1\2 or \1\.\d+\? Write the numbers with"):
-        taken(tmp_path / "a.csv", csv(sep=";", p=whole))
+        taken(tmp_path / "a.csv", PLAIN[["g"]].assign(p=whole).to_csv(index=False, sep=";").encode())
     decimals = [f"{v / 1000:.3f}".replace(".", sign) for v in NUMBERS.tolist()]
-    assert taken(tmp_path / "a.csv", csv(sep=";", p=decimals)).table["p"].max() < 50
+    content = PLAIN[["g"]].assign(p=decimals).to_csv(index=False, sep=";").encode()
+    assert taken(tmp_path / "a.csv", content).table["p"].max() < 50
 
 
 ENCODINGS = ("utf-16-le", "utf-16-be", "utf-16", "utf-32")
@@ -188,7 +191,7 @@ HEAD, _, BODY = TABLE.partition("\n")
 REFUSED = {
     "mixed encodings": (
         csv(town=WESTERN) + csv(encoding="cp1252", town=WESTERN).partition(b"\n")[2],
-        "not UTF-8 text; the first such line is 122, and lines above are: write the whole file in one encoding",
+        "not UTF-8 text; the first such line is 122, and lines above are UTF-8: write the whole file in",
     ),
     "another encoding": (csv(encoding="cp1252", town=WESTERN), "such as --encoding cp1252 (Western Europe)"),
     "quotes of another kind": (
@@ -198,12 +201,12 @@ REFUSED = {
     "Excel's first line": (f"sep=;\n{TABLE}", "the first line, sep=;, is for Excel only: delete it"),
     "a title": (
         f"Sales of 2021\n\n{TABLE}",
-        "in the first line (Sales of 2021); delete what is above x, g, p",
+        "the first line (Sales of 2021); delete what is above x, g, p",
     ),
     "a comment": (f"# sensor 5\n{TABLE}", "in the first line (# sensor 5); delete what is above x, g, p"),
     "units": (
         f"{HEAD}\n(m/s),,(kg)\n{BODY}",
-        "line 2 is no data but units or names ((m/s), (kg)): delete it",
+        "line 2 is no data but units or names ((m/s), (kg))",
     ),
     "names once more, in words": (f"{HEAD}\nlength,,price\n{BODY}", "line 2 is no data but units or names"),
     "totals inside": (
@@ -223,14 +226,10 @@ def test_what_cannot_be_read_safely_is_refused_in_one_line(kind, tmp_path):
 
 
 def test_utf_8_that_is_called_something_else_is_not_read_as_that(tmp_path):
-    with pytest.raises(
-        UserError, match=r"line 2 has 'Ã¼', which is UTF-8 read as cp1252: leave out --encoding"
-    ):
+    with pytest.raises(UserError, match="line 2 has 'Ã¼', which is UTF-8 read as cp1252: leave out --enco"):
         taken(tmp_path / "a.csv", csv(town=WESTERN), encoding="cp1252")
-    assert (
-        taken(tmp_path / "a.csv", csv(encoding="cp1252", town=WESTERN), encoding="cp1252").table["town"][1]
-        == "Genève"
-    )
+    source = taken(tmp_path / "a.csv", csv(encoding="cp1252", town=WESTERN), encoding="cp1252")
+    assert source.table["town"].tolist() == WESTERN.tolist()
 
 
 @pytest.mark.parametrize("names", [[*map(str, range(1, ROWS + 1))], [f"car {i}" for i in range(ROWS)]])
