@@ -10,7 +10,7 @@ import pandas as pd
 from cairn.errors import UserError
 from cairn.features.encode import word
 from cairn.metrics.bootstrap import Resampling
-from cairn.metrics.evaluation import Score, time_blocks
+from cairn.metrics.evaluation import Score, row_weights, time_blocks
 from cairn.metrics.importance import (
     Dependence,
     Explanation,
@@ -56,7 +56,13 @@ def explain(
             package.encode(rows[data.target]),
             compiled.scores,
             parts,
-            Resampling(settings.resamples, seed, blocks, evaluate.confidence),
+            Resampling(
+                settings.resamples,
+                seed,
+                blocks,
+                evaluate.confidence,
+                weights=row_weights(rows, evaluate.weight),
+            ),
             task=data.task,
             metric=metric,
             threshold=package.threshold,

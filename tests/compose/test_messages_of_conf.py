@@ -54,6 +54,9 @@ WRONG = {
     "baseline=selected +baseline.candidates.classifier.c=[1.0]": (
         "baseline.candidates.classifier.c: LogisticRegression has no such parameter; did you mean 'C'?"
     ),
+    "baseline=selected baseline.candidates.classifier.C=[a]": (
+        "baseline.candidates.classifier.C.0: must be an integer or a number, not 'a'"
+    ),
     "baseline=selected baseline.candidates.classifier.C=[]": (
         "baseline.candidates.classifier.C: needs at least one value"
     ),
@@ -185,6 +188,10 @@ WRONG = {
     ),
     "evaluate.slices=[wrad]": "evaluate.slices: the contract has no column 'wrad'; did you mean 'ward'?",
     "evaluate.slices=[bill]": ("evaluate.slices: 'bill' is known: after, which only the target may be"),
+    "evaluate.weight=aeg": "evaluate.weight: the contract has no column 'aeg'; did you mean 'age'?",
+    "evaluate.weight=bill": "evaluate.weight: 'bill' is known: after, which only the target may be",
+    "evaluate.weight=patient": "evaluate.weight: 'patient' is categorical, it must be numeric",
+    "evaluate.weight=age": "evaluate.weight: 'age' is a feature: remove its group from the contract",
     "features.groups=[stya]": (
         "features.groups: the contract has no group 'stya'; did you mean 'stay'? (groups: person, stay)"
     ),
@@ -237,6 +244,17 @@ HYDRA = {
 def test_what_hydra_does_not_take_is_one_line_too(conf, override, said):
     (line,) = lines(conf, override)
     assert line.startswith(said)
+
+
+def test_a_weight_is_a_number_from_0_in_every_row(conf):
+    contract = conf / "contract/visits.yaml"
+    edit(contract, "nights: {kind: numeric, group: stay}", "nights: {kind: numeric}")
+    (line,) = lines(conf, "evaluate.weight=nights")
+    assert line.endswith("the contract must say min: 0 of 'nights', and not nullable: true")
+    edit(contract, "nights: {kind: numeric}", "nights: {kind: numeric, min: 0}")
+    assert lines(conf, "evaluate.weight=nights") == []
+    edit(contract, "nights: {kind: numeric, min: 0}", "nights: {kind: numeric, min: 0, nullable: true}")
+    assert len(lines(conf, "evaluate.weight=nights")) == 1
 
 
 def test_code_that_the_user_lists_may_be_named_and_no_other_is_imported(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import lzma
+import shutil
 import tarfile
 import zipfile
 from datetime import datetime
@@ -16,6 +17,7 @@ import pytest
 
 from cairn.data.load import load
 from cairn.errors import UserError
+from cairn.intake import fetch
 from cairn.intake.read.convert import convert, is_converted
 from cairn.intake.read.source import open_source
 from cairn.settings.data import DataConfig
@@ -126,13 +128,50 @@ def test_arrow_and_stata_keep_their_types(tmp_path):
     graded.to_stata(tmp_path / "a.dta", write_index=False, version=118)
     made = convert(tmp_path / "a.dta", tmp_path, "stata")
     source = open_source(made.path, separator=None, encoding=None)
-    assert source.ordered == {"grade": ["low", "high"]}
+    assert source.ordered == {}  # Stata has labels, and does not say that they are a scale
+    assert source.table["grade"].tolist() == graded["grade"].tolist()
     assert source.table["code"].tolist() == TABLE["code"].tolist()
 
 
-def workbook(path, sheets):
-    """Write a workbook as Excel does, with shared nothing: one XML file per sheet."""
+@pytest.mark.parametrize("kind", ["dta", "sav"])
+def test_values_of_which_only_some_have_a_label_are_numbers_or_text_by_what_most_rows_are(tmp_path, kind):
+    pyreadstat = pytest.importorskip("pyreadstat")
+    age, answer = np.resize([23.0, 41.0, 98.0, 67.0], ROWS), np.resize([1.0, 2.0, 2.0, 7.0], ROWS)
+    labels = {"age": {98: "refused", 99: "unknown"}, "answer": {1: "yes", 2: "no"}}
+    table = pd.DataFrame({"age": age, "answer": answer}).astype("int32")
+    path = tmp_path / f"a.{kind}"
+    write = pyreadstat.write_dta if kind == "dta" else pyreadstat.write_sav
+    write(table, path, variable_value_labels=labels)
+    read, (note,) = taken(path, tmp_path)
+    assert read["age"].isna().sum() == ROWS // 4
+    assert read["age"].dropna().unique().tolist() == [23, 41, 67]
+    assert [str(value)[0] for value in read["answer"].unique()] == ["y", "n", "7"]
+    assert f"age: numbers; the labels 'refused' are missing values ({ROWS // 4} rows)" in note
+    assert "answer: text; some values have no label" in note
+
+
+def test_json_lines_may_hold_every_sign_that_is_not_the_end_of_a_line(tmp_path):
+    odd = ["a\u2028b", "c\u2029d", "e\x85f", "g\x0bh\x0ci", "j\x1ck"]
+    table = TABLE.assign(town=np.resize(odd, ROWS))
+    lines = [json.dumps(record, ensure_ascii=False) for record in table.to_dict("records")]
+    for name in ("a.ndjson", "a.jsonl"):
+        (tmp_path / name).write_text("\r\n".join(lines), encoding="utf-8")
+        read = open_source(
+            convert(tmp_path / name, tmp_path, "made").path if name == "a.ndjson" else tmp_path / name,
+            separator=None,
+            encoding=None,
+        ).table
+        assert read["town"].tolist() == table["town"].tolist()
+    table.to_csv(tmp_path / "a.csv", index=False)
+    read = open_source(tmp_path / "a.csv", separator=None, encoding=None).table
+    assert read["town"].tolist() == table["town"].tolist()
+
+
+def workbook(path, sheets, merged=()):
+    """Write a workbook as Excel does, with shared nothing: one XML file per sheet, each with merged cells."""
     kinds = "http://schemas.openxmlformats.org"
+    cells = "".join(f'<mergeCell ref="{each}"/>' for each in merged)
+    ranges = f'<mergeCells count="{len(merged)}">{cells}</mergeCells>' if merged else ""
     names = "".join(
         f'<sheet name="{name}" sheetId="{at}" r:id="rId{at}"/>' for at, name in enumerate(sheets, 1)
     )
@@ -161,7 +200,7 @@ def workbook(path, sheets):
             book.writestr(
                 f"xl/worksheets/sheet{at}.xml",
                 f'<worksheet xmlns="{kinds}/spreadsheetml/2006/main"><sheetData>{lines}</sheetData>'
-                "</worksheet>",
+                f"{ranges}</worksheet>",
             )
 
 
@@ -194,6 +233,31 @@ def test_a_workbook_is_read_from_its_largest_sheet_below_the_title(tmp_path):
     pd.testing.assert_frame_equal(table[list(TABLE)], TABLE)
     assert table["day"].tolist() == [day.date().isoformat() for day in days]
     assert table["paid"].isna().sum() == 10 and table["paid"].dtype == "float64"
+
+
+def test_each_row_of_a_merged_cell_has_its_value_and_groups_of_columns_are_no_names(tmp_path):
+    regions = ["North"] * 20 + ["South"] * 40
+    whole = TABLE.assign(region=regions)[["region", *TABLE]]
+    rows = sheet_of(whole)
+    rows = [["region", "measured", None, "other", None], [None, *rows[0][1:]], *rows[1:]]
+    for at in [*range(3, 22), *range(23, 62)]:
+        rows[at][0] = None
+    workbook(tmp_path / "a.xlsx", {"A": rows}, ["A1:A2", "B1:C1", "D1:E1", "A3:A22", "A23:A62"])
+    table, (note,) = taken(tmp_path / "a.xlsx", tmp_path)
+    assert (
+        note == "sheet 'A' of a.xlsx, column names in row 2; 2 merged cells: each of their rows has the value"
+    )
+    pd.testing.assert_frame_equal(table, whole)
+
+
+def test_a_heading_inside_the_table_of_a_sheet_is_refused(tmp_path):
+    rows = sheet_of(TABLE)
+    rows.insert(30, ["South of the river", None, None, None])
+    workbook(tmp_path / "a.xlsx", {"A": rows}, ["A31:D31"])
+    with pytest.raises(
+        UserError, match="sheet A: row 31 has a cell that is merged over several columns, below"
+    ):
+        convert(tmp_path / "a.xlsx", tmp_path, "made")
 
 
 def test_a_sheet_can_be_named(tmp_path):
@@ -244,7 +308,10 @@ REFUSED = {
     "json.csv": (lambda path: path.write_text('[{"a": 1}]'), "JSON, not separated text"),
     "excel.csv": (lambda path: workbook(path, {"A": sheet_of(TABLE)}), "an .xlsx workbook: rename it"),
     "gzip.csv": (lambda path: path.write_bytes(gzip.compress(CSV)), "compressed (.gz)"),
-    "parquet.csv": (TABLE.to_parquet, "a .parquet file"),
+    "parquet.csv": (TABLE.to_parquet, "a .parquet file: rename it"),
+    "page.tsv": (lambda path: path.write_bytes(b"%PDF-1.7"), "a PDF: save the table as CSV or Parquet"),
+    "seven.csv": (lambda path: path.write_bytes(b"7z\xbc\xaf'\x1c"), "an archive of 7-Zip: unpack it"),
+    "base.csv": (lambda path: path.write_bytes(b"SQLite format 3\0"), "a database: read it with --sql"),
 }  # fmt: skip
 
 
@@ -256,3 +323,37 @@ def test_what_cannot_be_read_is_one_line(tmp_path, name):
         taken(tmp_path / name, tmp_path)
     (line,) = str(stopped.value).splitlines()
     assert name in line and said in line
+
+
+@pytest.fixture
+def web(tmp_path, monkeypatch):
+    """A folder whose files DVC imports from https://example.org."""
+    (tmp_path / "web").mkdir()
+
+    def dvc(command, address, file, folder):
+        assert command == "import-url"
+        shutil.copyfile(tmp_path / "web" / address.rpartition("/")[2], folder / file)
+        (folder / f"{file}.dvc").write_text("outs: []\n", encoding="utf-8")
+
+    monkeypatch.setattr(fetch, "dvc", dvc)
+    monkeypatch.setattr(fetch, "_make_repository", lambda folder, root: None)
+    return tmp_path / "web"
+
+
+def test_a_workbook_or_an_archive_at_a_url_is_converted_and_a_sheet_can_be_named(web, tmp_path):
+    workbook(web / "b.xlsx", {"Small": sheet_of(TABLE.head(5)), "Large": sheet_of(TABLE)})
+    (web / "a.tar.gz").write_bytes(tarred())
+    for address, sheet, rows in [("b.xlsx", None, 60), ("b.xlsx", "Small", 5), ("a.tar.gz", None, 60)]:
+        with fetch.imported(f"https://example.org/{address}", "mine", sheet, tmp_path) as intake:
+            assert (intake.path.name, intake.records, intake.update) == ("mine.csv", {}, None)
+            assert len(pd.read_csv(intake.path)) == rows
+            assert intake.origin.endswith(f"imported from https://example.org/{address}")
+            assert "column names in row 1" in intake.notes[0] or "a.csv of mine.tar.gz" in intake.notes[0]
+    (web / "a.csv").write_bytes(CSV)
+    with fetch.imported("https://example.org/a.csv", "mine", None, tmp_path) as intake:
+        assert list(intake.records) == ["data/raw/mine.csv.dvc"]
+    with (
+        pytest.raises(UserError, match=r"--sheet Small: mine\.csv is not a workbook"),
+        fetch.imported("https://example.org/a.csv", "mine", "Small", tmp_path),
+    ):
+        pass

@@ -1,5 +1,7 @@
 """What new-data finds out about a table is true, and what it writes works for any table."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,10 +14,13 @@ from cairn.data.prepare import prepare_table
 from cairn.errors import UserError
 from cairn.intake.draft.columns import date_formats, look_at
 from cairn.intake.draft.names import is_code, is_entity, is_id, plan_of, shared_word, slug, words
+from cairn.intake.read.source import Source
 from cairn.intake.write.install import choice, free_name, raw_path
 from cairn.intake.write.yaml_files import comment, texts, written
+from cairn.report.new_data import plan_text
 
 RNG = np.random.default_rng(7)
+SOURCE = Source(Path("table.parquet"), visits(), None, ())
 ROWS = 400
 
 
@@ -198,6 +203,46 @@ def test_a_published_split_is_no_feature_and_is_used(kind):
     assert (other.defaults.split.value, name in other.named("feature")) == ("random", False)
 
 
+@pytest.mark.parametrize("name", ["test", "training"])
+def test_a_flag_that_tells_the_target_is_the_result_of_a_test_and_no_published_split(name):
+    table = visits()
+    sick = (table["bought"] == "yes").to_numpy()
+    result = np.where(RNG.random(ROWS) < 0.8, sick, ~sick).astype(int)
+    plan = planned(table.assign(**{name: result}), "bought")
+    assert (roles(plan)[name], plan.defaults.split.value) == ("feature", "random")
+    said = "it tells the target, so it is no published split; split.kind: column makes it one"
+    assert f"check: {name}: {said}" in plan_text(plan, SOURCE)
+    assert planned(table.assign(is_test=result), "bought").defaults.split.value == "column"
+
+    drawn = table.assign(**{name: (RNG.random(ROWS) < 0.5).astype(int)})
+    plan = proven(drawn, "bought")
+    assert plan.defaults.split.value == "column"
+    assert f"not a feature: {name}: a published split; --keep {name} makes it" in plan_text(plan, SOURCE)
+    kept = planned(drawn, "bought", keep=(name,))
+    assert (roles(kept)[name], kept.defaults.split.value) == ("feature", "random")
+
+
+def test_a_flag_is_compared_with_a_number_to_predict_too():
+    table = visits().drop(columns="bought").assign(amount=RNG.normal(size=ROWS))
+    high = (table["amount"] > 0.3).astype(int)
+    assert roles(planned(table.assign(test=high), "amount"))["test"] != "split"
+    drawn = table.assign(test=(RNG.random(ROWS) < 0.3).astype(int))
+    assert planned(drawn, "amount").defaults.split.value == "column"
+
+
+def test_a_published_split_says_which_rows_are_in_no_part_and_needs_no_owner():
+    part = np.resize(["train", "train", "validation", "test", None], ROWS)
+    owner = np.where(np.arange(ROWS) < 9, None, [f"p{i}" for i in RNG.integers(0, 80, ROWS)])
+    plan = proven(visits().assign(part=part, patient=owner), "bought")
+    assert (plan.data.group, plan.data.drop_where) == ("patient", {})
+    assert "dropped rows: 80 without a label of part are in no part" in plan_text(plan, SOURCE)
+    # A part of train for validation has to keep owners whole.
+    plan = proven(
+        visits().assign(part=np.where(part == "validation", "train", part), patient=owner), "bought"
+    )
+    assert plan.data.drop_where == {"no_owner": "patient.isna()"}
+
+
 @pytest.mark.parametrize(
     ("name", "values"), [("sex", ["m", "f"]), ("exam", ["test", "quiz"]), ("folds", [1, 2])]
 )
@@ -242,9 +287,45 @@ def test_the_weight_of_a_survey_is_no_feature_and_that_of_a_body_is(name):
     weight = RNG.lognormal(0, 0.5, ROWS)
     table = visits().assign(**{name: weight / weight.mean()})
     assert "survey weight" in note(planned(table, "bought"), name)
-    assert name in planned(table, "bought", keep=(name,)).named("feature")
+    plan = proven(table, "bought")
+    assert plan.defaults.weight.value == name
+    assert f"  weight: {name} # all scores are weighted by it" in texts(plan)["data/mine.yaml"]
+    kept = planned(table, "bought", keep=(name,))
+    assert name in kept.named("feature")
+    assert kept.defaults.weight is None
+    assert "weight:" not in texts(kept)["data/mine.yaml"]
     assert "weight" in planned(visits().assign(weight=RNG.normal(70, 9, ROWS)), "bought").named("feature")
     assert name in planned(visits().assign(**{name: RNG.normal(size=ROWS)}), "bought").named("feature")
+
+
+PEOPLE = {
+    "kilograms": (RNG.normal(75, 14, ROWS).clip(40), "feature"),
+    "kilograms of all ages": (RNG.choice([4, 20, 50, 90], ROWS) * RNG.uniform(0.8, 1.2, ROWS), "feature"),
+    "a survey": (RNG.lognormal(5, 0.9, ROWS), "weight"),
+    "a survey, normalized": ((w := RNG.lognormal(0, 0.3, ROWS)) / w.mean(), "weight"),
+}
+
+
+@pytest.mark.parametrize("kind", PEOPLE)
+@pytest.mark.parametrize("name", ["person_weight", "personWgt"])
+def test_the_values_say_whether_the_weight_of_persons_is_that_of_a_survey(kind, name):
+    values, role = PEOPLE[kind]
+    plan = planned(visits().assign(**{name: values}), "bought")
+    assert roles(plan)[name] == role
+    asked = f"if it is that of a survey, remove its group in the contract and set evaluate.weight: {name}"
+    assert (asked in plan_text(plan, SOURCE)) == (role == "feature")
+
+
+def test_of_several_weights_the_first_that_every_row_has_is_proposed():
+    some = np.where(np.arange(ROWS) < 9, np.nan, RNG.lognormal(0, 1, ROWS))
+    table = visits().assign(
+        pweight1=some, pweight=RNG.lognormal(0, 1, ROWS), fnlwgt=RNG.lognormal(9, 1, ROWS)
+    )
+    plan = proven(table, "bought")
+    assert plan.defaults.weight.value == "pweight"
+    assert plan.defaults.weight.why.endswith("; other weights: fnlwgt")
+    assert "weight: pweight: all scores are weighted by it, training is not" in plan_text(plan, SOURCE)
+    assert planned(visits().assign(pweight=some), "bought").defaults.weight is None
 
 
 @pytest.mark.parametrize(
@@ -269,6 +350,8 @@ def test_rows_of_one_owner_stay_together(name, as_text):
     table = visits().assign(**{name: [f"p{i}" for i in owner] if as_text else owner})
     plan = planned(table, "bought")
     assert (plan.data.group, plan.defaults.split.value) == (name, "group")
+    kept = planned(table, "bought", keep=(name,))
+    assert (kept.data.group, kept.findings[name].column.group) == (None, "categories")
     assert plan.findings[name].column.group is None
 
 

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from cairn.data.load import load, parsed
 from cairn.errors import UserError
-from cairn.intake.draft.amounts import amount_of
 from cairn.intake.draft.plan import make_plan
 from cairn.intake.draft.task import Request
+from cairn.intake.read.amounts import amount_of
 from cairn.intake.read.source import open_source
 from cairn.intake.write.install import prove
 from cairn.intake.write.yaml_files import texts

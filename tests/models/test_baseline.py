@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 from synthetic import CONTRACT, TARGETS, config, fit, recipe, rows
 
 from cairn.data.predictions import from_columns, predictors
@@ -101,6 +102,15 @@ def test_the_penalty_of_the_linear_model_is_the_one_that_predicts_validation_bes
     assert loss(chosen) < loss(fit_linear(made, rows(), validation, {name: values[:1]}))
     plain = fit_linear(made, rows(), validation, {})
     np.testing.assert_array_equal(plain.scores(validation), made.fit(rows()).scores(validation))
+
+
+def test_a_whole_number_of_the_grid_stays_one():
+    grid = {"classifier": {"max_iter": [3, 7], "C": [1.0]}}
+    given = BaselineConfig(rules={}, linear=config("logistic"), candidates=grid).candidates["classifier"]
+    made = recipe(config("logistic"), CONTRACT, TARGETS["binary"], "binary")
+    with pytest.warns(ConvergenceWarning):  # which says that the fit ran with so few iterations
+        chosen = fit_linear(made, rows(), rows(400, seed=1), given)
+    assert type(chosen.estimator.max_iter) is int
 
 
 def test_a_column_outside_0_to_1_is_refused_for_a_binary_target():

@@ -61,6 +61,9 @@ def main(
     missing: list[str] | None = Option(
         None, metavar="TEXT,TEXT", help="Texts of the target that are missing values, not labels: NA, None"
     ),
+    labels: list[str] | None = Option(
+        None, metavar="COLUMN,COLUMN", help="Columns in which None, NA and the like are values"
+    ),
     file_column: str | None = Option(
         None, metavar="NAME", help="For a folder: add a column with the name of the file"
     ),
@@ -81,6 +84,8 @@ def main(
         raise UserError("no table given: pass FILE, FOLDER or URL, or --sql with --connection")
     if sql is None and (connection or order_by):
         raise UserError("--connection and --order-by are for --sql")
+    if sql is not None and sheet is not None:
+        raise UserError("--sheet is for a workbook, not for --sql")
     from cairn.intake.draft.plan import make_plan
     from cairn.intake.draft.task import Request
     from cairn.intake.fetch import imported, opened, queried
@@ -95,7 +100,7 @@ def main(
     if sql is not None:
         taken = queried(sql, connection, names(order_by), name, root)
     elif "://" in str(given):
-        taken = imported(str(given), name, root)
+        taken = imported(str(given), name, sheet, root)
     else:
         taken = opened(Path(from_root(str(given))), name, sheet, root)
     with taken as intake:
@@ -107,6 +112,7 @@ def main(
                 file_column=file_column,
                 target=target,
                 missing=names(missing),
+                labels=names(labels),
             )
             source = replace(source, notes=(*intake.notes, *source.notes))
         destination = raw_path(intake.path, name, root)

@@ -308,6 +308,24 @@ def _derived_columns_are_no_leaks(data: DataConfig, contract: Contract) -> Itera
             yield ("data", "derive", data.target), f"{said} (or add it to data.leakage.trusted)"
 
 
+def _weight_is_one(evaluate: EvaluateConfig, contract: Contract) -> Iterator[Problem]:
+    """The column that weights the scores holds a number from 0 in every row, and is not a feature."""
+    if evaluate.weight is None:
+        return
+    path, name = ("evaluate", "weight"), evaluate.weight
+    unknown = list(_known_before(path, [name], contract))
+    yield from unknown
+    if unknown:
+        return
+    column = contract.columns[name]
+    if column.kind != "numeric":
+        yield path, f"'{name}' is {column.kind}, it must be numeric"
+    elif column.group is not None:
+        yield path, f"'{name}' is a feature: remove its group from the contract"
+    elif column.nullable or column.min is None or column.min < 0:
+        yield path, f"the contract must say min: 0 of '{name}', and not nullable: true"
+
+
 def _slices_are_known(evaluate: EvaluateConfig, contract: Contract) -> Iterator[Problem]:
     yield from _known_before(("evaluate", "slices"), evaluate.slices, contract)
 
@@ -381,6 +399,7 @@ CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _loader_fits,
     _data_is_in_the_contract,
     _derived_columns_are_no_leaks,
+    _weight_is_one,
     _slices_are_known,
     _rules_are_known,
     _features_are_there,

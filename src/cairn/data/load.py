@@ -24,6 +24,13 @@ from cairn.settings.data import DataConfig
 from cairn.settings.expressions import names_in
 
 UNITS: dict[str | None, str] = {"unix": "s", "unix_ms": "ms", "unix_us": "us", "unix_ns": "ns"}
+PERIODS = {
+    "quarter": re.compile(
+        r"(?P<year>\d{4})[- ]?Q(?P<part>[1-4])|Q(?P<part_first>[1-4])[- ]?(?P<year_last>\d{4})"
+    ),
+    "week": re.compile(r"(?P<year>\d{4})-?W(?P<part>\d\d)"),
+}
+"""Formats without a day: the date is the first one."""
 ASKS_FOR_MISSING = re.compile(r"\b(isna|isnull|notna|notnull|fillna|where|mask|combine_first)\b")
 READ_TEXT = "cairn.data.tables.read_text"
 READ_FOLDER = "cairn.data.folder.read_folder"
@@ -64,9 +71,13 @@ def load(data: DataConfig) -> pd.DataFrame:
 def in_plain_types(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with exact decimals as float64, dates as datetime64 and other dtypes as numpy's.
 
-    Databases and Parquet have them; pandas keeps the first two as Python objects. Categories become their
+    Databases and Parquet have them; pandas keeps the first two as Python objects. Durations become seconds.
+    Categories become their
     values; whole numbers that float64 cannot hold, beside missing ones, become text.
     """
+    seconds = {str(n): c.dt.total_seconds() for n, c in table.items() if types.is_timedelta64_dtype(c)}
+    halves = {str(n): c.astype("float64") for n, c in table.items() if c.dtype == "float16"}
+    table = with_columns(table, seconds | halves)
     others = {str(name): column for name, column in table.items() if _is_extension(column)}
     table = with_columns(table, {name: _of_numpy(column) for name, column in others.items()})
     plain = {"decimal": lambda column: column.astype("float64"), "date": pd.to_datetime}
@@ -158,7 +169,8 @@ def as_dates(values: pd.Series, written: str | None) -> pd.Series | None:
     Args:
         values: a column of any type.
         written: a format such as %d.%m.%Y for text or for digits, unix for seconds since 1970, unix_ms,
-            unix_us and unix_ns for milli-, micro- and nanoseconds; None for ISO 8601.
+            unix_us and unix_ns for milli-, micro- and nanoseconds, quarter for 2020Q1 and week for 2020-W01;
+            None for ISO 8601.
     """
     if types.is_datetime64_any_dtype(values):
         return None
@@ -227,8 +239,27 @@ def _to_dates(
         return pd.to_datetime(values, utc=utc)
     if written in UNITS:
         return pd.to_datetime(values, unit=UNITS[written], utc=utc, errors=errors)
+    if written in PERIODS:
+        return pd.to_datetime(_first_days(values, written), utc=utc, errors=errors)
     text = values.astype("Int64").astype("str").where(values.notna()) if numbers else values
     return pd.to_datetime(text, format=written or "ISO8601", utc=utc, errors=errors)
+
+
+def _first_days(values: pd.Series, written: str) -> pd.Series:
+    """Return the first day of each quarter or ISO week as ISO 8601; another text as it is."""
+
+    def day(text: Any) -> Any:
+        match = PERIODS[written].fullmatch(text) if isinstance(text, str) else None
+        if match is None:
+            return text
+        found = match.groupdict()
+        year, part = found["year"] or found["year_last"], int(found["part"] or found["part_first"])
+        if written == "quarter":
+            return f"{year}-{3 * part - 2:02d}-01"
+        return date.fromisocalendar(int(year), part, 1).isoformat()
+
+    codes, distinct = pd.factorize(values)
+    return pd.Series([*map(day, distinct), None], dtype="object").take(codes).set_axis(values.index)
 
 
 def derived(

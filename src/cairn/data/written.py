@@ -8,7 +8,8 @@ from pandas.api import types
 
 from cairn.settings.contract import Column
 
-BLANK = " \u00a0\u202f"
+BLANK = " \u00a0\u202f\u2009\u2007"
+"""The blank, and those that do not break a line or are narrow."""
 MINUS = "\u2212-"
 """The minus sign and the hyphen."""
 UNREAD = float("nan")
@@ -22,6 +23,8 @@ def number_reader(column: Column) -> Callable[[str], float]:
     decimal = re.escape(column.decimal or ".")
     between = f"[{BLANK}]" if column.thousands == " " else re.escape(column.thousands or "")
     digits = rf"[1-9]\d{{0,2}}(?:{between}\d{{3}})+|\d+" if column.thousands else r"\d+"
+    if column.thousands == ",":  # 12,34,567 as in India
+        digits = rf"[1-9]\d?(?:,\d\d)+,\d{{3}}|{digits}"
     number = rf"(?:{digits})(?:{decimal}\d*)?(?:[eE][-+]?\d+)?|{decimal}\d+"
     sign, unit = rf"[+{MINUS}]?[{BLANK}]*", rf"(?:{re.escape(column.unit)}[{BLANK}]*)?"
     plain = rf"(?P<sign>{sign}{unit}{sign})(?P<number>{number})[{BLANK}]*{unit}"

@@ -7,7 +7,7 @@ import re
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from cairn.data.folder import kind_of
 from cairn.errors import UserError
-from cairn.intake.read.convert import convert, is_converted
+from cairn.intake.read.convert import convert, is_converted, is_other_kind
 from cairn.intake.sql.database import SqlSource, path_of, text_of
 from cairn.intake.sql.snapshot import take_snapshot
 from cairn.intake.update import dvc, unfit_origin
@@ -82,11 +82,17 @@ def opened(path: Path, name: str, sheet: str | None, root: Path) -> Generator[In
     Raises:
         UserError: see convert.
     """
-    if not is_converted(path):
-        if sheet is not None:
-            raise UserError(f"--sheet {sheet}: {path.name} is not a workbook")
+    if not is_converted(path) and sheet is None:
         yield Intake(path)
         return
+    with _converted(path, name, sheet, root) as intake:
+        yield intake
+
+
+@contextmanager
+def _converted(path: Path, name: str, sheet: str | None, root: Path) -> Generator[Intake]:
+    if not is_converted(path):
+        raise UserError(f"--sheet {sheet}: {path.name} is not a workbook")
     with _scratch(root) as folder:
         with elapsed(f"reading {path.name}"):
             made = convert(path, folder, name, sheet)
@@ -96,19 +102,24 @@ def opened(path: Path, name: str, sheet: str | None, root: Path) -> Generator[In
 
 
 @contextmanager
-def imported(address: str, name: str, root: Path) -> Generator[Intake]:
-    """Import an address with DVC; the file exists until the block ends.
+def imported(address: str, name: str, sheet: str | None, root: Path) -> Generator[Intake]:
+    """Import an address with DVC; the file, or what it is converted to, exists until the block ends.
 
     Raises:
-        UserError: a secret in the address, no file there, or a file of this name here.
+        UserError: a secret in the address, no file there, a file of this name here, or see convert.
     """
     parts = urlsplit(address)
     shown = f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
     if why := unfit_origin(address):
         raise UserError(f"{shown}: {why}")
     last = Path(_last_of(address))
-    # A folder has no extension; the web has no folders, and may give a table by its number.
-    file = f"{name}{extensions(last) if kind_of(last) else '.csv' * parts.scheme.startswith('http')}"
+    if kind_of(last):
+        file = f"{name}{extensions(last)}"
+    elif is_other_kind(last):
+        file = f"{name}{''.join(last.suffixes[-2:])}".lower()
+    else:
+        # A folder has no extension; the web has no folders, and may give a table by its number.
+        file = f"{name}{'.csv' * parts.scheme.startswith('http')}"
     raw_path(Path(file), name, root)
     with _scratch(root) as folder:
         _make_repository(folder, root)
@@ -119,6 +130,10 @@ def imported(address: str, name: str, root: Path) -> Generator[Intake]:
             said = BEFORE_THE_REASON.sub("", str(error))
             why = "no such file there, or no such server" if said.endswith("does not exist") else said
             raise UserError(f"{shown}: cannot be imported: {' '.join(why.split())}") from error
+        if is_converted(folder / file) or sheet is not None:
+            with _converted(folder / file, name, sheet, root) as made:
+                yield replace(made, origin=f"{made.origin}, imported from {address}")
+            return
         record = (folder / f"{file}.dvc").read_text(encoding="utf-8")
         yield Intake(
             folder / file,

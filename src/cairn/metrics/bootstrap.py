@@ -12,8 +12,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cairn.data.predictions import Floats
+from cairn.errors import UserError
 from cairn.metrics.scores import METRICS, checked, metric_names
-from cairn.metrics.weighted import RANKED, Ranking, block_sums, terms_of, weighted_sums
+from cairn.metrics.weighted import (
+    MEDIANS,
+    RANKED,
+    Ranking,
+    block_sums,
+    terms_of,
+    weighted_median,
+    weighted_sums,
+)
 from cairn.settings.data import Task
 
 Blocks = NDArray[np.int64] | None
@@ -45,6 +54,7 @@ class Resampling:
         blocks: block code per row, 0.., shape (n,); None draws every row by itself.
         confidence: of the intervals.
         n_blocks: number of blocks of the whole table, if these rows are in only some of them.
+        weights: how much each row counts, shape (n,); None: all the same. They do not change the draws.
     """
 
     resamples: int
@@ -52,6 +62,7 @@ class Resampling:
     blocks: Blocks = None
     confidence: float = 0.95
     n_blocks: int | None = None
+    weights: Floats | None = None
 
     def __post_init__(self) -> None:
         """Refuse negative codes, which pandas gives to missing values."""
@@ -60,9 +71,10 @@ class Resampling:
 
     def of(self, rows: NDArray[np.int64]) -> "Resampling":
         """Return the same draws for a part of the rows."""
+        part = self if self.weights is None else replace(self, weights=self.weights[rows])
         if self.blocks is None:
-            return self
-        return replace(self, blocks=self.blocks[rows], n_blocks=int(self.blocks.max()) + 1)
+            return part
+        return replace(part, blocks=self.blocks[rows], n_blocks=int(self.blocks.max()) + 1)
 
     def estimate(self, value: float, draws: Floats) -> Estimate:
         """Return a value of all rows with the interval of its draws."""
@@ -110,12 +122,14 @@ def bootstrap(
     Raises:
         ValueError: unknown metric, or inputs that `scores.checked` refuses.
     """
-    names, blocks = metric_names(task, metrics), resampling.blocks
+    names = metric_names(task, metrics)
     models: dict[str, _Resampled] = {}
     for model, prediction in predictions.items():
         target, predicted = checked(task, y, prediction)
         threshold = thresholds[model] if thresholds else 0.5
-        models[model] = _Resampled(task, target, predicted, threshold, blocks, names)
+        models[model] = _Resampled(
+            task, target, predicted, threshold, resampling.blocks, names, resampling.weights
+        )
     draws = {model: {name: np.empty(resampling.resamples) for name in names} for model in models}
     for where, counts in resampling.draws(len(np.asarray(y))):
         for model, resampled in models.items():
@@ -131,15 +145,16 @@ def on_all_rows(
     *,
     threshold: float = 0.5,
     metrics: Iterable[str] | None = None,
+    weights: Floats | None = None,
 ) -> dict[str, float]:
     """Score all rows once by the formulas of the bootstrap: in float64, and without importing torch.
 
-    See `scores.score` for the arguments and what is returned.
+    See `scores.score` for the arguments and what is returned; weights (n,) are of the rows.
     """
     names = metric_names(task, metrics)
     target, predicted = checked(task, y, prediction)
     once = np.ones((len(target), 1), dtype=np.int32)
-    values = _Resampled(task, target, predicted, threshold, None, names).scores(once)
+    values = _Resampled(task, target, predicted, threshold, None, names, weights).scores(once)
     return {name: float(values[name][0]) for name in names}
 
 
@@ -153,6 +168,7 @@ class _Resampled:
     threshold: float
     blocks: Blocks
     names: list[str]
+    weights: Floats | None = None
 
     def __post_init__(self) -> None:
         terms, formulas = terms_of(self.task, self.y, self.prediction, self.threshold)
@@ -160,6 +176,8 @@ class _Resampled:
         from scipy import sparse
 
         matrix = sparse.hstack([term.matrix() for term in terms.values()], format="csr")
+        if self.weights is not None:
+            matrix = sparse.csr_array(sparse.diags_array(self.weights) @ matrix)
         self.matrix = block_sums(matrix, self.blocks)
         self.summed = {name: formulas[name] for name in self.names if name in formulas}
         self.ranked = [name for name in self.names if name in RANKED]
@@ -168,8 +186,10 @@ class _Resampled:
 
     def _rankings(self) -> list[Ranking]:
         if self.prediction.ndim == 1:
-            return [Ranking(self.y == 1, self.prediction, self.blocks)]
-        return [Ranking(self.y == k, self.prediction[:, k], self.blocks) for k in np.unique(self.y)]
+            return [Ranking(self.y == 1, self.prediction, self.blocks, self.weights)]
+        return [
+            Ranking(self.y == k, self.prediction[:, k], self.blocks, self.weights) for k in np.unique(self.y)
+        ]
 
     def scores(self, counts: NDArray[np.int32]) -> Draws:
         """The metrics under counts (blocks, draws)."""
@@ -188,9 +208,20 @@ class _Resampled:
         return draws | {name: self._recomputed(name, counts) for name in self.other}
 
     def _recomputed(self, name: str, counts: NDArray[np.int32]) -> Floats:
-        """Compute a metric that is neither a sum nor a ranking on the copied rows of every draw."""
+        """Compute a metric that is neither a sum nor a ranking on the copied rows of every draw.
+
+        Raises:
+            UserError: rows have weights, and the metric has no formula for them.
+        """
         function, values = METRICS[name].functions[self.task], []
-        for copies in (counts if self.blocks is None else counts[self.blocks]).T:
+        of_rows = (counts if self.blocks is None else counts[self.blocks]).T
+        if self.weights is not None:
+            if name not in MEDIANS:
+                said = f"{name} has no formula for weighted rows; add it to src/cairn/metrics/weighted.py"
+                raise UserError(f"evaluate.weight: {said}")
+            each = MEDIANS[name](self.y, self.prediction)
+            return np.array([weighted_median(each, copies * self.weights) for copies in of_rows])
+        for copies in of_rows:
             rows = np.repeat(np.arange(len(self.y)), copies)
             empty = len(rows) == 0
             values.append(np.nan if empty else function(self.y[rows], self.prediction[rows], self.threshold))

@@ -36,8 +36,8 @@ def _thinned(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[np.union1d(kept[: POINTS - 2], [0, len(frame) - 1])]
 
 
-def roc_curve_points(y: ArrayLike, prediction: ArrayLike) -> pd.DataFrame:
-    """Return the ROC curve of 0 or 1, shape (n,), and P(positive), shape (n,), thinned.
+def roc_curve_points(y: ArrayLike, prediction: ArrayLike, weights: Floats | None = None) -> pd.DataFrame:
+    """Return the ROC curve of 0 or 1, shape (n,), and P(positive), shape (n,), thinned; weights (n,) of rows.
 
     Returns:
         Columns fpr, tpr, from (0, 0) to (1, 1); empty if only one class occurs.
@@ -46,12 +46,12 @@ def roc_curve_points(y: ArrayLike, prediction: ArrayLike) -> pd.DataFrame:
 
     if len(np.unique(y)) < 2:
         return pd.DataFrame({"fpr": [], "tpr": []}, dtype=np.float64)
-    fpr, tpr, _ = roc_curve(y, prediction)
+    fpr, tpr, _ = roc_curve(y, prediction, sample_weight=weights)
     return _rounded(_thinned(pd.DataFrame({"fpr": fpr, "tpr": tpr}))).reset_index(drop=True)
 
 
-def pr_curve_points(y: ArrayLike, prediction: ArrayLike) -> pd.DataFrame:
-    """Return the precision-recall curve of 0 or 1, shape (n,), and P(positive), shape (n,), thinned.
+def pr_curve_points(y: ArrayLike, prediction: ArrayLike, weights: Floats | None = None) -> pd.DataFrame:
+    """Return the precision-recall curve of 0 or 1 (n,) and P(positive) (n,), thinned; weights (n,) of rows.
 
     Returns:
         Columns recall, precision, with recall rising to 1, without the points where it is 0 (set by
@@ -61,7 +61,9 @@ def pr_curve_points(y: ArrayLike, prediction: ArrayLike) -> pd.DataFrame:
 
     if len(np.unique(y)) < 2:
         return pd.DataFrame({"recall": [], "precision": []}, dtype=np.float64)
-    precision, recall, _ = precision_recall_curve(y, prediction, drop_intermediate=True)
+    precision, recall, _ = precision_recall_curve(
+        y, prediction, drop_intermediate=True, sample_weight=weights
+    )
     curve = pd.DataFrame({"recall": recall[::-1], "precision": precision[::-1]})
     return _rounded(_thinned(curve[curve["recall"] > 0])).reset_index(drop=True)
 

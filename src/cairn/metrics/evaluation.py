@@ -17,11 +17,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from cairn.data.predictions import Floats
 from cairn.errors import UserError
 from cairn.metrics.bootstrap import Estimate, Resampling, bootstrap, bootstrap_sums, on_all_rows, p_value
-from cairn.metrics.decisions import confusion, decide, decision_threshold
+from cairn.metrics.decisions import confusion, decide, decision_threshold, ratio
 from cairn.metrics.fairness import fairness
 from cairn.metrics.kpi import ORACLE, policy_series
 from cairn.metrics.scores import METRICS
 from cairn.metrics.slices import slice_scores, small_levels
+from cairn.metrics.weighted import weighted_rows
 from cairn.settings.baseline import ColumnRule, Rule
 from cairn.settings.data import DataConfig, Task
 from cairn.settings.evaluate import EvaluateConfig
@@ -160,6 +161,7 @@ class Evaluation(Evaluated):
         best_baseline: chosen on validation by the primary metric.
         same_as: baselines whose test predictions equal the model's.
         block: span of time whose rows were drawn together; None where rows were drawn one by one.
+        weight: column by which scores, gains, money, slices and fairness are weighted; None: all rows alike.
         validation: by predictor and metric.
         validation_kpi: by policy and quantity, in money; None without a cost model.
         scores: by predictor and metric, on test.
@@ -176,6 +178,7 @@ class Evaluation(Evaluated):
     confidence: float
     resamples: int
     block: str | None
+    weight: str | None = Field(default=None, exclude_if=lambda column: column is None)
     rows: int
     validation: dict[str, dict[str, Number]]
     validation_kpi: dict[str, dict[str, Number]] | None = None
@@ -271,10 +274,12 @@ def evaluate_predictions(
         UserError: a score is better than evaluate.ceiling allows.
     """
     task, primary = data.task, settings.primary_of(data.task)
-    best = best_baseline(task, validation.y, validation.baselines, primary)
+    known = row_weights(validation.rows, settings.weight)
+    best = best_baseline(task, validation.y, validation.baselines, primary, known)
     cut = {MODEL: threshold} | thresholds(task, validation.y, validation.baselines, kpi, rules)
     blocks = time_blocks(test.rows[data.time] if data.time else None, settings.block)
-    resampling = Resampling(settings.resamples, seed, blocks, settings.confidence)
+    weights = row_weights(test.rows, settings.weight)
+    resampling = Resampling(settings.resamples, seed, blocks, settings.confidence, weights=weights)
     scores, gains = scores_with_intervals(task, test.y, test.predictions, cut, resampling)
     if suspicious := too_good(scores[MODEL], settings.ceiling):
         raise UserError("\n".join(suspicious))
@@ -305,12 +310,13 @@ def evaluate_predictions(
         confidence=settings.confidence,
         resamples=settings.resamples,
         block=settings.block if blocks is not None else None,
+        weight=settings.weight,
         rows=len(test.rows),
         validation={
-            name: on_all_rows(task, validation.y, p, threshold=cut[name])
+            name: on_all_rows(task, validation.y, p, threshold=cut[name], weights=known)
             for name, p in validation.predictions.items()
         },
-        validation_kpi=_money_on_validation(validation, cut, kpi),
+        validation_kpi=_money_on_validation(validation, cut, kpi, known),
         scores=scores,
         gains=gains,
         mean_error=mean_error(test.y, ours, resampling) if task == "regression" else None,
@@ -322,10 +328,19 @@ def evaluate_predictions(
     )
 
 
-def best_baseline(task: Task, y: NDArray[Any], baselines: Mapping[str, Floats], metric: str) -> str:
+def best_baseline(
+    task: Task,
+    y: NDArray[Any],
+    baselines: Mapping[str, Floats],
+    metric: str,
+    weights: Floats | None = None,
+) -> str:
     """Return the baseline with the best value of the metric on these rows, which are of validation."""
     sign = METRICS[metric].sign
-    values = {name: sign * on_all_rows(task, y, p, metrics=[metric])[metric] for name, p in baselines.items()}
+    values = {
+        name: sign * on_all_rows(task, y, p, metrics=[metric], weights=weights)[metric]
+        for name, p in baselines.items()
+    }
     return max(values, key=lambda name: -np.inf if np.isnan(values[name]) else values[name])
 
 
@@ -352,6 +367,25 @@ def time_blocks(time: pd.Series | None, block: str | None) -> NDArray[np.int64] 
     return pd.factorize(time.dt.floor(block))[0].astype(np.int64)
 
 
+def row_weights(rows: pd.DataFrame, column: str | None) -> Floats | None:
+    """Return the weights of the rows (n,) by evaluate.weight; None where all rows count the same.
+
+    They are divided by their mean, so that sums do not depend on their unit.
+
+    Raises:
+        UserError: a weight that is missing, infinite or below 0, or nothing but zeros.
+    """
+    if column is None:
+        return None
+    weights = rows[column].to_numpy(dtype=np.float64)
+    wrong = ~(np.isfinite(weights) & (weights >= 0))
+    if wrong.any():
+        raise UserError(f"evaluate.weight: {column} is missing, infinite or below 0 in {wrong.sum():,} rows")
+    if not weights.any():
+        raise UserError(f"evaluate.weight: {column} is 0 in all of {len(weights):,} rows")
+    return weights / weights.mean()
+
+
 def scores_with_intervals(
     task: Task,
     y: NDArray[Any],
@@ -365,7 +399,10 @@ def scores_with_intervals(
         The scores by predictor and metric, and the gains by baseline and metric.
     """
     draws = bootstrap(task, y, predictions, resampling, thresholds=cut)
-    points = {name: on_all_rows(task, y, p, threshold=cut[name]) for name, p in predictions.items()}
+    points = {
+        name: on_all_rows(task, y, p, threshold=cut[name], weights=resampling.weights)
+        for name, p in predictions.items()
+    }
 
     def gain(name: str, metric: str) -> Gain:
         sign = METRICS[metric].sign
@@ -388,9 +425,10 @@ def scores_with_intervals(
 def mean_error(y: Floats, prediction: Floats, resampling: Resampling) -> Estimate:
     """Return by how much predictions of a number (n,) are too high (below 0: too low) on average."""
     error = prediction - y
-    rows = np.column_stack([error, np.ones(len(y))])
+    rows = weighted_rows(np.column_stack([error, np.ones(len(y))]), resampling.weights)
     drawn = bootstrap_sums(rows, resampling)
-    return resampling.estimate(error.mean(), drawn[:, 0] / drawn[:, 1])
+    mean = float(np.average(error, weights=resampling.weights))
+    return resampling.estimate(mean, ratio(drawn[:, 0], drawn[:, 1], np.nan))
 
 
 def money(
@@ -417,11 +455,11 @@ def money(
 
 
 def _money_on_validation(
-    validation: Predicted, cut: Mapping[str, float], kpi: KpiConfig
+    validation: Predicted, cut: Mapping[str, float], kpi: KpiConfig, weights: Floats | None
 ) -> dict[str, dict[str, float]] | None:
     if not isinstance(kpi, CostKpi):
         return None
-    series = policy_series(validation.y, _decisions(validation, cut), kpi)
+    series = policy_series(validation.y, _decisions(validation, cut), kpi, weights=weights)
     return {name: {key: float(v[0]) for key, v in found.items()} for name, found in series.items()}
 
 

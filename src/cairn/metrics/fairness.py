@@ -10,6 +10,7 @@ from cairn.data.predictions import Floats
 from cairn.metrics.bootstrap import Estimate, Resampling, bootstrap_sums
 from cairn.metrics.decisions import decide, ratio
 from cairn.metrics.slices import slice_levels
+from cairn.metrics.weighted import weighted_rows
 
 MEASURES = ("selection_rate", "false_positive_rate", "false_negative_rate", "calibration")
 
@@ -69,6 +70,7 @@ def fairness(
 
 def _compared(pairs: Floats, resampling: Resampling) -> Sequence[Estimate]:
     """Return the ratio of the first two columns of (n, 4), and by how much it is above that of the others."""
+    pairs = weighted_rows(pairs, resampling.weights)
     sums = np.vstack([pairs.sum(axis=0), bootstrap_sums(pairs, resampling)])
     level, rest = (ratio(sums[:, at], sums[:, at + 1], np.nan) for at in (0, 2))
     return [resampling.estimate(values[0], values[1:]) for values in (level, level - rest)]

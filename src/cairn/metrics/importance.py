@@ -112,7 +112,11 @@ def permutation_importance(
         named = {str(at): prediction for at, prediction in enumerate(predictions)}
         cut = dict.fromkeys(named, threshold)
         draws = bootstrap(task, y, named, resampling, metrics=[metric], thresholds=cut)
-        points = [on_all_rows(task, y, p, threshold=threshold, metrics=[metric])[metric] for p in predictions]
+        weights = resampling.weights
+        points = [
+            on_all_rows(task, y, p, threshold=threshold, metrics=[metric], weights=weights)[metric]
+            for p in predictions
+        ]
         return float(np.mean(points)), np.mean([draws[name][metric] for name in named], axis=0)
 
     before, draws_before = scored([scores(matrix)])

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from cairn.data.predictions import Floats
 from cairn.metrics.bootstrap import Resampling, bootstrap_sums
 from cairn.metrics.decisions import ratio
+from cairn.metrics.weighted import weighted_rows
 from cairn.settings.kpi import CostKpi
 
 PER_ROWS = 1000
@@ -32,9 +33,15 @@ def row_saving(y: ArrayLike, acted: ArrayLike, costs: CostKpi) -> Floats:
 
 
 def policy_series(
-    y: ArrayLike, decisions: Mapping[str, ArrayLike], costs: CostKpi, resampling: Resampling | None = None
+    y: ArrayLike,
+    decisions: Mapping[str, ArrayLike],
+    costs: CostKpi,
+    resampling: Resampling | None = None,
+    weights: Floats | None = None,
 ) -> dict[str, dict[str, Floats]]:
     """Compare decision policies on rows whose y is 1 for an event; see `decisions.decide`. Shapes (n,).
+
+    A row with a weight counts as so many; without resampling, weights are given by themselves.
 
     Returns:
         The given policies and, always, `nothing`, `always` and `oracle` (acts on exactly the events): by
@@ -48,6 +55,7 @@ def policy_series(
     acts = np.column_stack([np.asarray(policy, dtype=np.float64) for policy in policies.values()])
     # Per policy only two sums matter: how often it acted, and how often it did so on an event.
     rows = np.column_stack([np.ones_like(event), event, acts, acts * event[:, None]])
+    rows = weighted_rows(rows, weights if resampling is None else resampling.weights)
     sums = rows.sum(axis=0, keepdims=True)
     if resampling is not None:
         sums = np.concatenate([sums, bootstrap_sums(rows, resampling)])

@@ -40,6 +40,7 @@ from cairn.metrics.decisions import decide
 from cairn.metrics.kpi import PER_ROWS, row_saving
 from cairn.metrics.scores import METRICS, metric_names
 from cairn.metrics.slices import slice_levels
+from cairn.metrics.weighted import weighted_rows
 from cairn.settings.data import Task
 from cairn.settings.kpi import CostKpi
 from cairn.settings.search import SAVING
@@ -57,6 +58,7 @@ class EvaluationSet:
         y: the target as metrics take it, shape (n,).
         blocks: a code per row, 0..b-1, each used, shape (n,); None where rows are drawn one by one.
         costs: prices of acting and of the event; None where there is no saving.
+        weights: how much each row counts, shape (n,); None: all the same.
     """
 
     task: Task
@@ -66,16 +68,18 @@ class EvaluationSet:
     resamples: int
     seed: int
     confidence: float
+    weights: Floats | None = None
 
     def of(self, rows: NDArray[np.int64]) -> "EvaluationSet":
         """Return a part of the rows."""
         blocks = None if self.blocks is None else np.unique(self.blocks[rows], return_inverse=True)[1]
-        return replace(self, y=self.y[rows], blocks=blocks)
+        weights = None if self.weights is None else self.weights[rows]
+        return replace(self, y=self.y[rows], blocks=blocks, weights=weights)
 
     @property
     def resampling(self) -> Resampling:
         """How the rows are resampled."""
-        return Resampling(self.resamples, self.seed, self.blocks, self.confidence)
+        return Resampling(self.resamples, self.seed, self.blocks, self.confidence, weights=self.weights)
 
     @property
     def units(self) -> int:
@@ -161,7 +165,13 @@ def quantities(task: Task, costs: CostKpi | None, metrics: Iterable[str] | None 
 
 
 def values_of(
-    task: Task, y: NDArray[Any], predictor: Predictor, costs: CostKpi | None, asked: Sequence[str]
+    task: Task,
+    y: NDArray[Any],
+    predictor: Predictor,
+    costs: CostKpi | None,
+    asked: Sequence[str],
+    *,
+    weights: Floats | None = None,
 ) -> dict[str, float]:
     """Return metrics, and the saving per 1,000 rows, of one model; see `score` for the shapes.
 
@@ -170,9 +180,12 @@ def values_of(
     """
     metrics = [name for name in asked if name != SAVING]
     p, threshold = predictor.prediction, predictor.threshold
-    values = on_all_rows(task, y, p, threshold=threshold, metrics=metrics) if metrics else {}
+    values = {}
+    if metrics:
+        values = on_all_rows(task, y, p, threshold=threshold, metrics=metrics, weights=weights)
     if SAVING in asked:
-        values[SAVING] = PER_ROWS * float(_saved(y, predictor, costs).mean())
+        saved = _saved(y, predictor, costs)
+        values[SAVING] = PER_ROWS * float(np.average(saved, weights=weights))
     return values
 
 
@@ -204,13 +217,13 @@ def score_fits(
                 draws[i][name] = np.mean([drawn[f"{i}.{k}"][name] for k in range(len(fit))], axis=0)
     if SAVING in asked:
         saved = [np.mean([_saved(rows.y, one, rows.costs) for one in fit], axis=0) for fit in fits]
-        columns = np.stack([np.ones(len(rows.y)), *saved], axis=1)
+        columns = weighted_rows(np.stack([np.ones(len(rows.y)), *saved], axis=1), rows.weights)
         sums = bootstrap_sums(columns, rows.resampling)
         for i in range(len(fits)):
             draws[i][SAVING] = PER_ROWS * sums[:, i + 1] / sums[:, 0]
     found = []
     for fit, mine in zip(fits, draws, strict=True):
-        values = [values_of(rows.task, rows.y, one, rows.costs, asked) for one in fit]
+        values = [values_of(rows.task, rows.y, one, rows.costs, asked, weights=rows.weights) for one in fit]
         found.append(Scores({name: np.array([one[name] for one in values]) for name in asked}, mine))
     return found
 

@@ -54,12 +54,15 @@ def slice_scores(
     for column in columns:
         for level, rows in slice_levels(columns[column], min_rows).items():
             part = {name: values[rows] for name, values in pair.items()}
-            draws = bootstrap(task, target[rows], part, resampling.of(rows), metrics=names, thresholds=cut)
+            labels, drawn_from = target[rows], resampling.of(rows)
+            draws = bootstrap(task, labels, part, drawn_from, metrics=names, thresholds=cut)
+            weights = drawn_from.weights
             values = {
-                name: on_all_rows(task, target[rows], part[name], threshold=cut[name], metrics=names)
-                for name in part
+                name: on_all_rows(task, labels, p, threshold=cut[name], metrics=names, weights=weights)
+                for name, p in part.items()
             }
-            mean = np.nan if task == "multiclass" else float(target[rows].mean())
+            known = task != "multiclass" and (weights is None or weights.any())
+            mean = float(np.average(labels, weights=weights)) if known else np.nan
             for name in names:
                 sign = METRICS[name].sign
                 ours, theirs = values[model][name], values[reference][name]

@@ -1,6 +1,7 @@
 """Metrics of weighted rows for many weightings at once, on which the bootstrap is built.
 
-A bootstrap draw is a whole number of copies per block of rows. Most metrics are functions of sums
+A bootstrap draw is a whole number of copies per block of rows; rows that have weights of their own, as in a
+survey, count by both. Most metrics are functions of sums
 over rows (`Term`), so all draws together are one matrix product; the two ranking metrics need the
 rows in order once, and cumulative sums of the counts after that (`Ranking`).
 """
@@ -120,6 +121,10 @@ VALUE_VALUES: dict[str, Callable[[Sums], Floats]] = {
     "r2": _r2,
 }
 RANKED = ("roc_auc", "pr_auc")
+MEDIANS: dict[str, Callable[[Floats, Floats], Floats]] = {
+    "median_ae": lambda y, prediction: np.abs(y - prediction)
+}
+"""Metrics that are the median of a value per row."""
 
 
 def terms_of(
@@ -150,6 +155,25 @@ def weighted_sums(matrix: "sparse.csr_array", counts: NDArray[np.int32]) -> Floa
     return np.asarray(matrix.T @ counts[: matrix.shape[0]].astype(np.float64))
 
 
+def weighted_rows(rows: NDArray[Any], weights: Floats | None) -> Floats:
+    """Return rows (n, c) times their weights (n,); as they are without weights."""
+    return rows if weights is None else rows * weights[:, None]
+
+
+def weighted_median(values: Floats, weights: Floats) -> float:
+    """Return the median of values (n,) with weights (n,): the mean of both middle ones if half is below each.
+
+    As scikit-learn's median_absolute_error; NaN if no row has a weight.
+    """
+    order = np.argsort(values, kind="stable")
+    order = order[weights[order] > 0]
+    if len(order) == 0:
+        return float("nan")
+    reached = np.cumsum(weights[order])
+    first, last = (np.searchsorted(reached, reached[-1] / 2, side) for side in ("left", "right"))
+    return float((values[order[first]] + values[order[last]]) / 2)
+
+
 class Ranking:
     """One binary ranking, sorted once, whose ROC AUC and average precision follow for any weights.
 
@@ -163,12 +187,18 @@ class Ranking:
     """
 
     def __init__(
-        self, positive: NDArray[np.bool_], prediction: Floats, blocks: NDArray[np.int64] | None
+        self,
+        positive: NDArray[np.bool_],
+        prediction: Floats,
+        blocks: NDArray[np.int64] | None,
+        weights: Floats | None = None,
     ) -> None:
         order = np.argsort(prediction, kind="stable")
         codes = order if blocks is None else blocks[order]
         ranked, is_positive = prediction[order], positive[order]
         self.positive_codes, self.negative_codes = codes[is_positive], codes[~is_positive]
+        self.positive_weights = None if weights is None else weights[order][is_positive]
+        self.negative_weights = None if weights is None else weights[order][~is_positive]
         above, below = ranked[is_positive], ranked[~is_positive]
         self.negatives_below = np.searchsorted(below, above, side="left")
         self.negatives_to_tie = np.searchsorted(below, above, side="right")
@@ -179,9 +209,10 @@ class Ranking:
 
         NaN for a draw that has only one class.
         """
-        weights, others = counts[self.positive_codes], counts[self.negative_codes]
+        weights = weighted_rows(counts[self.positive_codes], self.positive_weights)
+        others = weighted_rows(counts[self.negative_codes], self.negative_weights)
         positives, negatives = (
-            np.cumulative_sum(rows, axis=0, dtype=np.int32, include_initial=True)
+            np.cumulative_sum(rows, axis=0, dtype=rows.dtype, include_initial=True)
             for rows in (weights, others)
         )
         all_positive, all_negative = positives[-1].astype(np.float64), negatives[-1].astype(np.float64)

@@ -15,7 +15,7 @@ from cairn.models.recipe import Recipe
 from cairn.settings.baseline import BaselineConfig, ColumnRule, RateRule, Rule
 from cairn.settings.data import Task
 
-Grid = Mapping[str, list[float]]
+Grid = Mapping[str, list[int | float]]
 
 
 def baseline_table(

@@ -20,14 +20,16 @@ def plan_text(plan: Plan, source: Source) -> str:
     lines.append(f"split: {defaults.split.value}: {defaults.split.why}")
     lines += [f"owner: {data.group}: {plan.owners}"] if plan.owners else []
     lines.append(f"metric: {defaults.primary.value}: {defaults.primary.why}")
+    lines += [f"weight: {defaults.weight.value}: {defaults.weight.why}"] if defaults.weight else []
     lines.append(f"model: {defaults.model.value}: {defaults.model.why}")
     features = plan.named("feature")
     lines.append(f"features: {len(features)}: {listed(features, MOST_SHOWN)}")
     lines += [
         f"not a feature: {name}: {findings[name].note}"
-        for name in plan.named("split", "entity", "idle", "key")[:MOST_SHOWN]
+        for name in plan.named("split", "entity", "weight", "idle", "key")[:MOST_SHOWN]
     ]
     lines += [f"possible leak: {name}: {findings[name].note}" for name in plan.named("suspect")]
     lines += [f"time: {name}: {findings[name].note}" for name in plan.hourless]
+    lines += [f"check: {name}: {finding.doubt}" for name, finding in findings.items() if finding.doubt]
     lines += [f"dropped rows: {why}" for why in plan.drop_why.values()]
     return "\n".join(lines)

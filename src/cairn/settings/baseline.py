@@ -53,7 +53,9 @@ class BaselineConfig(Section):
 
     rules: dict[str, Rule]
     linear: ModelConfig
-    candidates: dict[Literal["classifier", "regressor"], dict[str, list[float]]] = Field(default_factory=dict)
+    candidates: dict[Literal["classifier", "regressor"], dict[str, list[int | float]]] = Field(
+        default_factory=dict
+    )
 
     @field_validator("rules")
     @classmethod

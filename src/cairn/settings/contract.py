@@ -26,7 +26,7 @@ class Column(Section):
         max: largest possible number
         allowed: all possible values; null: any
         protected: whether the model card compares how the values are treated; for binary tasks
-        format: how a datetime is written, such as %d.%m.%Y, unix or unix_ms; null: ISO 8601
+        format: how a datetime is written, such as %d.%m.%Y, unix, unix_ms, quarter or week; null: ISO 8601
         decimal: decimal sign of numbers written as text, such as 1.063,5; null: plain numbers
         thousands: thousands separator, such as . or ' or a space; null: none
         accounting: whether negative numbers may also be written 5- or (5)

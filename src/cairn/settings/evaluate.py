@@ -28,6 +28,8 @@ class EvaluateConfig(Section):
         slices: columns known before the prediction; each of their values is scored separately
         min_slice_rows: rows; smaller slices are not scored
         ceiling: METRIC: score; a better score on test indicates a leak and stops the run
+        weight: column with the survey weight of each row, by which scores, baselines, intervals and money are
+            weighted; not a feature; null: every row counts the same
     """
 
     primary: str | None
@@ -37,6 +39,7 @@ class EvaluateConfig(Section):
     slices: list[str]
     min_slice_rows: int = Field(ge=1)
     ceiling: dict[str, float]
+    weight: str | None = None
 
     def primary_of(self, task: Task) -> str:
         """Return the metric that ranks baselines and leads the report: `primary` or the default."""

@@ -21,7 +21,7 @@ from cairn.compose.params_file import CONF, PARAMS, RESET, settings_line, settle
 from cairn.compose.validate import Origin, read_config
 from cairn.data.parts import Prepared
 from cairn.errors import UserError, did_you_mean
-from cairn.metrics.evaluation import time_blocks
+from cairn.metrics.evaluation import row_weights, time_blocks
 from cairn.metrics.paired import EvaluationSet, Predictor, Scores, score_fits
 from cairn.models.build import stops_early
 from cairn.models.calibration import finish
@@ -168,6 +168,7 @@ def evaluation_set(config: Config, prepared: Prepared) -> EvaluationSet:
         resamples=config.evaluate.resamples,
         seed=config.seed,
         confidence=config.evaluate.confidence,
+        weights=row_weights(rows, config.evaluate.weight),
     )
 
 

@@ -1,6 +1,5 @@
 """The kind and role of every column of a table, with a note for the user."""
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -10,12 +9,16 @@ from pandas.api import types
 
 from cairn.data.load import as_dates
 from cairn.intake.draft import names
+from cairn.intake.read.amounts import mixed_units
+from cairn.intake.read.dates import is_like_dates, text_formats
 from cairn.intake.read.source import unhashable
 from cairn.settings.contract import Column
 
 # entity: owner of several rows; key: identifies a row; idle: of no use to a model; split: a published split;
-# suspect: looks like a leak; source: the target is derived from it.
-Role = Literal["feature", "target", "time", "entity", "key", "date", "idle", "split", "suspect", "source"]
+# weight: of a survey; suspect: looks like a leak; source: the target is derived from it.
+Role = Literal[
+    "feature", "target", "time", "entity", "key", "date", "idle", "split", "weight", "suspect", "source"
+]
 NEARLY_ALL = 0.9
 FEW_LEVELS = 12
 MANY_LEVELS = 254
@@ -25,35 +28,26 @@ LEVEL_ROWS = 5
 WORDS_OF_TEXT = 5
 WEIGHT_OF_ONE = 0.005
 """How far the mean of normalized weights may be from 1."""
+LONG_TAIL = 6
+"""Times the median: nobody weighs as much in kilograms, and some stand for as many others in a survey."""
 
-DATES_READ = 500
-ISO = re.compile(r"\d{4}-\d\d(-\d\d)?([ T]\d\d:?\d\d.*)?|\d{8}T\d{6}.*")
-LIKE_A_DATE = re.compile(
-    r"\d{1,4}[-/. ](\d{1,2}|[A-Za-z]{3,9})[-/., ]{1,2}\d{2,4}([ T,].*)?|[A-Za-z]{3,9}[. ]+\d{1,2},? +\d{4}.*"
-    r"|[A-Za-z]{3,9}[- ]\d{2,4}|[A-Za-z]{3}, \d{1,2} [A-Za-z]{3} \d{4} \d\d:\d\d.*"
-)
-DAYS = (
-    *("%d.%m.%Y", "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y", "%m/%d/%y", "%d/%m/%y"),
-    *("%d.%m.%y", "%Y.%m.%d", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%B %d, %Y"),
-    *("%b-%y", "%b-%Y", "%b %Y", "%B %Y", "%a, %d %b %Y"),
-)
-CLOCKS = (
-    *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", ", %H:%M"),
-    *(", %H:%M:%S", " %H:%M:%S %Z", " %H:%M:%S %z"),
-)
-NOT_ISO = tuple(f"%Y-%m-%d{clock}" for clock in (" %H:%M:%S %Z", " %H:%M:%S.%f %Z", " %H:%M:%S,%f"))
-"""Begin like ISO 8601 and are not."""
 YEARS = (1900, 2100)
+CLOCK = r"\d{1,4}:\d\d(:\d\d(\.\d+)?)?"
+DURATION = "a duration or time of day"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One column: its entry in the contract, its role, why, and its distinct values without missing ones."""
+    """One column: its entry in the contract, its role, why, and its distinct values without missing ones.
+
+    doubt says how else it can be read, and what to change then.
+    """
 
     column: Column
     role: Role
     note: str
     distinct: int = 0
+    doubt: str = ""
 
     def changed(self, role: Role, note: str, **column: Any) -> "Finding":
         """Return the finding with another role and note, and some keys of its column changed."""
@@ -76,9 +70,16 @@ def look_at(values: pd.Series, keep: bool = False) -> Finding:
     distinct = int(there.nunique())
     gaps = f"; missing in {share(1 - len(there) / len(values))}" if nullable and len(there) else ""
     found = _look_at(name, there, distinct, nullable)
-    if names.is_weight(name) is not False and not keep and _is_survey_weight(found, there, distinct):
-        note = f"a survey weight, how many others a row stands for; {found.note}"
-        found = found.changed("idle", note, group=None)
+    called = "" if keep else names.is_weight(name)
+    if called and _may_be_survey_weight(found, there, distinct):
+        if _is_survey_weight(there, called):
+            note = f"a survey weight, how many others a row stands for; {found.note}"
+            found = found.changed("weight", note, group=None)
+        elif called == "perhaps":
+            said = (
+                "a weight in kilograms, say; if it is that of a survey, remove its group in the contract and"
+            )
+            found = replace(found, doubt=f"{said} set evaluate.weight: {name}")
     if distinct == 0 or (distinct == 1 and not nullable):
         said = "no values" if distinct == 0 else f"always {shown(there.iloc[:1])}"
         found = found.changed("idle", f"{said}; carries no information", group=None)
@@ -98,8 +99,12 @@ def _look_at(name: str, there: pd.Series, distinct: int, nullable: bool) -> Find
         column = Column(
             kind="datetime", format=None if written[0] == "ISO8601" else written[0], nullable=nullable
         )
-        doubt = f"; {written[1]} fits as well, check which is right" if len(written) > 1 else ""
-        return Finding(column, "date", f"dates as {shown(there.iloc[:1])}{doubt}")
+        seen = shown(there.iloc[:1])
+        if len(written) == 1:
+            return Finding(column, "date", f"dates as {seen}")
+        note = f"dates as {seen}; {written[1]} fits as well, check which is right"
+        doubt = f"{seen} is read as {written[0]}; {written[1]} fits as well: format in the contract"
+        return Finding(column, "date", note, doubt=doubt)
     if types.is_numeric_dtype(there):
         return _numbers(name, there, distinct, nullable)
     return _words(name, there, distinct, nullable)
@@ -111,12 +116,12 @@ def date_formats(values: pd.Series) -> list[str]:
     There are two where month and day can change places in every row, as in 01/02/2021. Then the one with
     fewer days of the month comes first: what is counted by month has one.
 
-    Each is "ISO8601", a strptime format, unix, unix_ms, unix_us or unix_ns.
+    Each is "ISO8601", a strptime format, unix, unix_ms, unix_us or unix_ns, quarter or week.
     """
     there = values.dropna()
     if there.empty or types.is_bool_dtype(there):
         return []
-    looks = _number_formats(there) if types.is_numeric_dtype(there) else _text_formats(there)
+    looks = _number_formats(there) if types.is_numeric_dtype(there) else text_formats(there)
     found: dict[str, pd.Series] = {}
     for written in looks:
         dates = as_dates(there, None if written == "ISO8601" else written)
@@ -126,25 +131,14 @@ def date_formats(values: pd.Series) -> list[str]:
     return sorted(found, key=lambda written: found[written].dt.day.nunique())
 
 
-def _text_formats(there: pd.Series) -> Iterator[str]:
-    few = there.iloc[:: max(1, len(there) // DATES_READ)]
-    if not all(isinstance(value, str) for value in few):
-        return
-    if few.map(lambda text: bool(ISO.fullmatch(text))).all():
-        yield from ("ISO8601", *NOT_ISO)
-    elif few.map(lambda text: bool(LIKE_A_DATE.fullmatch(text))).all():
-        for day in DAYS:
-            for clock in CLOCKS:
-                if as_dates(few, day + clock) is not None:
-                    yield day + clock
-
-
 def _number_formats(there: pd.Series) -> Iterator[str]:
     if not names.is_time(str(there.name)) or not (there % 1 == 0).all():
         return
     low, high = there.min(), there.max()
-    if low >= YEARS[0] * 10_000 and high < YEARS[1] * 10_000:
-        yield "%Y%m%d"
+    for written, digits in (("%Y%m", 2), ("%Y%m%d", 4), ("%Y%m%d%H%M", 8), ("%Y%m%d%H%M%S", 10)):
+        if low >= YEARS[0] * 10**digits and high < YEARS[1] * 10**digits:
+            yield written
+            break
     else:
         for power, unit in enumerate(("unix", "unix_ms", "unix_us", "unix_ns")):
             if low > 3e8 * 1000**power and high < 4e9 * 1000**power:
@@ -175,26 +169,52 @@ def _numbers(name: str, there: pd.Series, distinct: int, nullable: bool) -> Find
     return found
 
 
-def _is_survey_weight(found: Finding, there: pd.Series, distinct: int) -> bool:
-    """Whether numbers are the weights of a survey: positive, and for `weight` alone 1 on average."""
-    if found.role != "feature" or found.column.kind != "numeric" or distinct <= FEW_LEVELS:
-        return False
+def _may_be_survey_weight(found: Finding, there: pd.Series, distinct: int) -> bool:
+    usable = found.role == "feature" and found.column.kind == "numeric" and distinct > FEW_LEVELS
+    return usable and bool((there > 0).all())
+
+
+def _is_survey_weight(there: pd.Series, called: str) -> bool:
+    """Whether positive numbers are the weights of a survey.
+
+    By their name; by their mean, which is 1; or, where the name says little, by their long tail.
+    """
     of_one = abs(float(there.mean()) - 1) < WEIGHT_OF_ONE
-    return bool((there > 0).all()) and (of_one or bool(names.is_weight(str(there.name))))
+    tail = called == "perhaps" and there.max() > LONG_TAIL * there.median()
+    return bool(called == "survey" or of_one or tail)
 
 
 def _words(name: str, there: pd.Series, distinct: int, nullable: bool) -> Finding:
     column = Column(kind="categorical", group="categories", nullable=nullable)
     if there.empty:
         return Finding(column, "feature", "")
+    doubt = _unread(there)
+    if doubt.startswith(DURATION):
+        return Finding(column.model_copy(update={"group": None}), "idle", doubt, doubt=doubt)
     if said := _not_to_learn_from(name, there, distinct, nullable):
-        return Finding(column.model_copy(update={"group": None}), *said)
+        return Finding(column.model_copy(update={"group": None}), *said, doubt=doubt)
     if distinct > MANY_LEVELS:
-        return Finding(column, "feature", f"{distinct:,} values; rare ones share one code")
+        return Finding(column, "feature", f"{distinct:,} values; rare ones share one code", doubt=doubt)
     counts = there.astype("str").value_counts()
     if distinct <= FEW_LEVELS and counts.min() >= LEVEL_ROWS and (levels := _levels(there)):
         column = column.model_copy(update={"allowed": levels})
-    return Finding(column, "feature", f"{distinct} values, mostly {shown(counts.index)}")
+    return Finding(column, "feature", f"{distinct} values, mostly {shown(counts.index)}", doubt=doubt)
+
+
+def _unread(there: pd.Series) -> str:
+    """Say what text looks like that is not read as dates or numbers; empty if it is just text."""
+    few = there.iloc[:LOOK].unique()
+    if len(few) <= FEW_LEVELS or not all(isinstance(value, str) for value in few):
+        return ""
+    texts = pd.Series(few)
+    if texts.str.fullmatch(CLOCK).all():
+        return f"{DURATION} such as {few[0]}, which is not read; write a number of seconds or minutes"
+    if is_like_dates(texts):
+        return f"looks like dates, such as {shown(few, 2)}, of which no one format fits all; it is text"
+    if units := mixed_units(there):
+        named = ", ".join(unit or "none" for unit in units)
+        return f"numbers with different units ({named}), so it is text; write all in one unit"
+    return ""
 
 
 def _not_to_learn_from(name: str, there: pd.Series, distinct: int, nullable: bool) -> tuple[Role, str] | None:

@@ -41,6 +41,7 @@ class Defaults:
     slices: Default
     min_slice_rows: Default
     rules: dict[str, Default]
+    weight: Default | None = None
 
 
 def choose(
@@ -84,6 +85,20 @@ def choose(
             f"rows; smaller slices of the {in_test:,} or so test rows are left out",
         ),
         rules={"best_category": Default(categories[0], best)} if categories else {},
+        weight=_weight(findings),
+    )
+
+
+def _weight(findings: Mapping[str, Finding]) -> Default | None:
+    """Propose the first weight of a survey that every row has."""
+    found = [name for name, finding in findings.items() if finding.role == "weight"]
+    usable = [name for name in found if not findings[name].column.nullable]
+    if not usable:
+        return None
+    others = [name for name in found if name != usable[0]]
+    also = f"; other weights: {', '.join(others)}" if others else ""
+    return Default(
+        usable[0], f"all scores are weighted by it, training is not; null: rows count the same{also}"
     )
 
 

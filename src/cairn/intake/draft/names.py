@@ -3,6 +3,7 @@
 import keyword
 import re
 from collections.abc import Iterable
+from typing import Literal
 
 WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
 IDS = re.compile("ids?|uuid|guid|identifier|rownum|rowid|idx|index|nr|no")
@@ -21,10 +22,14 @@ THINGS = re.compile(
 )
 """What has rows again and again: its values are known when the model is used."""
 WEIGHTS = re.compile(
-    "pweights?|pwgts?|fnlwgt|finalweight|(sample|sampling|survey|design|person|household|instance|case|final"
-    "|population|probability|replicate|frequency|analytic|post(strat(ification)?)?)(weights?|wts?|wgts?)"
-    "|(p|per|hh|s|f|d|i)w(gh)?ts?|wgts?|weighting(factor)?"
+    "pweights?|pwgts?|pwgtp|wgtp|fnlwgt|weighting(factor)?|(sampling|survey|design|household|hh|instance|population"
+    "|probability|replicate|frequency|analytic|post(strat(ification)?)?)(weights?|wts?|wgts?)"
 )
+"""Weights of a survey."""
+PERHAPS_WEIGHTS = re.compile(
+    "(person|individual|respondent|sample|case|final)(weights?|wts?|wgts?)|(p|per|s|f|d|i)w(gh)?ts?|wgts?"
+)
+"""Weights of a survey, or in kilograms."""
 WEIGHT = re.compile("weights?|wts?")
 SORTS = re.compile("engine|device|vehicle|family")
 """Without the word id, such a column is a type or size: a product family, an engine's litres."""
@@ -87,12 +92,14 @@ def is_code(name: str) -> bool:
     return (among(CODES, last) or among(IDS, last)) is not None
 
 
-def is_weight(name: str) -> bool | None:
-    """Whether a name is that of a survey weight; None for weight alone, which may be in kilograms."""
+def is_weight(name: str) -> Literal["survey", "perhaps", "any", ""]:
+    """Say of what a name suggests a weight: a survey, perhaps a survey, anything (kilograms), nothing."""
     found = words(name)
     if among(WEIGHTS, ["".join(found)]):
-        return True
-    return None if among(WEIGHT, found) and len(found) <= 2 else False
+        return "survey"
+    if among(PERHAPS_WEIGHTS, ["".join(found)]):
+        return "perhaps"
+    return "any" if among(WEIGHT, found) and len(found) <= 2 else ""
 
 
 def is_thing(name: str) -> bool:

@@ -12,7 +12,6 @@ from cairn.data.load import as_dates, derived, parsed, with_columns
 from cairn.data.prepare import usable_rows
 from cairn.errors import UserError
 from cairn.intake.draft import entities, names, published_split, time_columns
-from cairn.intake.draft.amounts import amount_of
 from cairn.intake.draft.columns import Finding, Role, look_at, shown
 from cairn.intake.draft.defaults import Defaults, choose
 from cairn.intake.draft.names import free_name, quoted
@@ -20,6 +19,7 @@ from cairn.intake.draft.published_split import Published
 from cairn.intake.draft.suspects import happened, suspects
 from cairn.intake.draft.task import Question, Request, ask, in_order, target_of
 from cairn.intake.draft.time_columns import is_short
+from cairn.intake.read.amounts import amount_of
 from cairn.intake.read.source import Source, unhashable
 from cairn.settings.contract import Column, Contract, Kind
 from cairn.settings.data import DataConfig, Leakage
@@ -87,6 +87,8 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     shown = tqdm(source.table, desc="profiling columns", unit="column", delay=1, leave=False, disable=None)
     findings = {name: look_at(source.table[name], name in request.keep) for name in shown}
     contract = Contract(columns={name: finding.column for name, finding in findings.items()})
+    for each, said in source.strays.items():
+        findings[each] = replace(findings[each], note=f"{findings[each].note}; {said}")
     draft = _Draft(parsed(source.table, contract), findings, {})
     texts = _read_numbers(draft, request.keep)
     blanks = expression is None and _differ_in_blanks(draft.table[target])
@@ -109,7 +111,11 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     copied = draft.table[whole].duplicated()
     group = _settle_group(draft, request, target, time, copied)
     _add_date_parts(draft, time)
-    drop, drop_why = _left_out(draft.table, target, time, group, question)
+    # A published split needs owners only to make a validation part of train.
+    owner = None if published and published.labels["validation"] else group
+    drop, drop_why = _left_out(draft.table, target, time, owner, question)
+    if published:
+        drop_why |= _in_no_part(draft.table, published)
     data = DataConfig(
         name=name,
         source=path,
@@ -186,7 +192,11 @@ def _order_classes(draft: _Draft, target: str, known: list[Any] | None) -> None:
 
 def _settle_published(draft: _Draft, request: Request, target: str) -> Published | None:
     """Take columns that name parts of the table out of the features; return the one to split by."""
-    found = published_split.find(draft.table[draft.table[target].notna()], draft.findings, target)
+    rows = draft.table[draft.table[target].notna()]
+    named, doubts = published_split.find(rows, draft.findings, target)
+    for name, why in doubts.items():
+        draft.findings[name] = replace(draft.findings[name], doubt=why)
+    found = [each for each in named if each.column not in request.keep]
     for each in found:
         draft.findings[each.column] = draft.findings[each.column].changed("split", each.why, group=None)
     asked = request.time is not None or request.group is not None
@@ -247,6 +257,10 @@ def _settle_group(
     draft: _Draft, request: Request, target: str, time: str | None, copied: pd.Series
 ) -> str | None:
     """Choose the owner of the rows; its name, the values that tell it too, are not features."""
+    for name in request.keep:
+        if draft.findings[name].role == "entity":
+            kept = draft.findings[name].changed("feature", draft.findings[name].note, group="categories")
+            draft.findings[name] = kept
     if request.group == "":
         return None
     findings, group = draft.findings, request.group
@@ -350,6 +364,12 @@ def _left_out(
         drop["rare_class"] = f"{quoted(target)} in {list(question.rare)}"
         why["rare_class"] = f"classes with too few rows: {', '.join(map(str, question.rare))}"
     return drop, why
+
+
+def _in_no_part(table: pd.DataFrame, published: Published) -> dict[str, str]:
+    labels = [label for of_part in published.labels.values() for label in of_part]
+    rows = int((~table[published.column].isin(labels)).sum())
+    return {"no_part": f"{rows:,} without a label of {published.column} are in no part"} if rows else {}
 
 
 def _mark_leaks(draft: _Draft, prepared: pd.DataFrame, data: DataConfig) -> dict[str, float]:

@@ -58,11 +58,14 @@ def suspects(
     alone: dict[str, float] = {}
     found: dict[str, str] = {}
     scores = single_scores(sample, features, contract, data)
+    planned = [name for name in contract.columns if is_plan(name)]
     for name, score in tqdm(
         scores, "looking for leaks", len(features), unit="column", delay=1, leave=False, disable=None
     ):
         alone[name] = score
-        reasons = _reasons(sample, table[[name, data.target]], name, score, contract=contract, data=data)
+        reasons = _reasons(
+            sample, table[[name, data.target]], name, score, planned=planned, contract=contract, data=data
+        )
         if said := next(reasons, None):
             found[name] = said
     found |= recorded_with(table, found, features)
@@ -166,6 +169,7 @@ def _reasons(
     name: str,
     score: float,
     *,
+    planned: list[str],
     contract: Contract,
     data: DataConfig,
 ) -> Iterator[str]:
@@ -183,7 +187,7 @@ def _reasons(
         gap_score = _gap_score(values, target, data)
         if gap_score > TELLING_GAP:
             yield f"whether it is missing predicts the target ({measure_of(data.task)} {gap_score:.3f})"
-    if plan := plan_of(name, contract.columns):
+    if plan := plan_of(name, planned):
         yield f"{plan} is the plan, so this is what came of it"
     asked = [data.target, *(names_in(data.derive.get(data.target) or "") or [])]
     word = shared_word(name, asked)

@@ -1,6 +1,7 @@
 """The task that a target asks for, and whether the table has enough rows of each class for it."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -148,7 +149,8 @@ def _multiclass(there: pd.Series, counts: pd.Series) -> Question:
         )
     if len(kept) > MOST_CLASSES:
         raise UserError(f"{there.name}: {len(kept):,} classes; the limit is {MOST_CLASSES}")
-    return Question("multiclass", f"{len(kept)} classes, mostly {shown(kept.index)}", rare=rare)
+    alike = _alike([plain(value) for value in kept.index])
+    return Question("multiclass", f"{len(kept)} classes, mostly {shown(kept.index)}{alike}", rare=rare)
 
 
 def in_order(labels: Sequence[Any], known: Sequence[Any] | None) -> list[Any] | None:
@@ -162,8 +164,16 @@ def in_order(labels: Sequence[Any], known: Sequence[Any] | None) -> list[Any] | 
 
 
 def _alike(labels: list[Any]) -> str:
-    same = str(labels[0]).lower() == str(labels[1]).lower()
-    return f"; {labels[0]} and {labels[1]} differ only in case" if same else ""
+    """Say which labels differ only in case, or in how their signs are encoded."""
+    first: dict[str, str] = {}
+    for label in map(str, labels):
+        other = first.setdefault(unicodedata.normalize("NFKC", label).casefold(), label)
+        if other != label:
+            what = "case" if other.casefold() == label.casefold() else "how accents are encoded"
+            return (
+                f"; {other!r} and {label!r} differ only in {what}: two classes, unless you write them alike"
+            )
+    return ""
 
 
 def plain(value: Any) -> Any:

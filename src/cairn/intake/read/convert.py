@@ -10,7 +10,7 @@ import shutil
 import tarfile
 import warnings
 import zipfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -52,6 +52,9 @@ COPIED = 1 << 20
 LOOK_ROWS = 50
 MOST_SHOWN = 5
 UNPACKED = "unpacked"
+OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"
+Cell = tuple[int, int]
+"""Row and column, from 0."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +67,17 @@ class Converted:
 
 def is_converted(path: Path) -> bool:
     """Whether a file has to be unpacked or converted."""
-    last = path.suffix.lower()
-    if path.is_dir() or not path.is_file():
+    if not path.is_file():
         return False
-    if last == ".zip" and kind_of(path):
+    if path.suffix.lower() == ".zip" and kind_of(path):
         return not _is_read_packed(path)
-    if last in (".zst", ".zip", *TARS) or any(s.lower() == ".tar" for s in path.suffixes):
-        return True
-    return _extension(path) in (*WORKBOOKS, *STATISTICS, *OTHERS, *REFUSED)
+    return is_other_kind(path)
+
+
+def is_other_kind(name: Path) -> bool:
+    """Whether a name is that of an archive, or of a format that the pipeline does not read."""
+    packed = name.suffix.lower() in (".zst", ".zip", *TARS) or ".tar" in map(str.lower, name.suffixes)
+    return packed or _extension(name) in (*WORKBOOKS, *STATISTICS, *OTHERS, *REFUSED)
 
 
 def convert(path: Path, folder: Path, stem: str, sheet: str | None = None) -> Converted:
@@ -214,9 +220,17 @@ def _the_table(path: Path, names: list[str]) -> str:
 
 
 def _from_workbook(path: Path, new: Path, sheet: str | None) -> str:
-    """Write the largest sheet as CSV; titles above its header are left out, empty rows and columns too."""
+    """Write the largest sheet as CSV; titles above its header are left out, empty rows and columns too.
+
+    Every row of a cell that is merged over several rows gets its value.
+    """
     from python_calamine import CalamineWorkbook
 
+    with path.open("rb") as file:
+        if file.read(4) == OLD_WORKBOOK and path.suffix.lower() in (".xlsx", ".xlsm", ".xlsb"):
+            raise UserError(
+                f"{path}: protected by a password, or an .xls workbook: save it without, or rename it"
+            )
     book = CalamineWorkbook.from_path(str(path))
     if sheet is not None and sheet not in book.sheet_names:
         near = did_you_mean(sheet, book.sheet_names)
@@ -225,21 +239,42 @@ def _from_workbook(path: Path, new: Path, sheet: str | None) -> str:
     rows_of = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in wanted}
     chosen = max(rows_of, key=lambda name: sum(cell != "" for row in rows_of[name] for cell in row))
     rows = rows_of[chosen]
-    header = _header_of(rows)
+    tall, wide = _merged(book.get_sheet_by_name(chosen).merged_cell_ranges or [])
+    for (top, left), bottom in tall.items():
+        for row in rows[top + 1 : bottom + 1]:
+            row[left] = rows[top][left]
+    header = _header_of(rows, {*wide})
     if header is None:
         raise UserError(f"{path}: sheet {chosen} has no table")
+    if inside := [row for row in wide if row > header]:
+        raise UserError(
+            f"{path}: sheet {chosen}: row {inside[0] + 1:,} has a cell that is merged over several columns,"
+            f" below the column names in row {header + 1:,}: remove headings and notes inside the table"
+        )
     body = [row for row in rows[header:] if any(cell != "" for cell in row)]
     used = [at for at in range(len(body[0])) if any(row[at] != "" for row in body)]
     with new.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerows([_as_text(row[at]) for at in used] for row in body)
     others = f" of {len(book.sheet_names)}" if len(book.sheet_names) > 1 else ""
-    return f"sheet {chosen!r}{others} of {path.name}, column names in row {header + 1:,}"
+    filled = sum(bottom > header for bottom in tall.values())
+    merged = f"; {filled:,} merged cells: each of their rows has the value" if filled else ""
+    return f"sheet {chosen!r}{others} of {path.name}, column names in row {header + 1:,}{merged}"
 
 
-def _header_of(rows: list[list[Any]]) -> int | None:
-    """Return the position of the first row that names nearly all columns of the rows below it."""
-    widths = [sum(cell != "" for cell in row) for row in rows[:LOOK_ROWS]]
+def _merged(ranges: Sequence[tuple[Cell, Cell]]) -> tuple[dict[Cell, int], list[int]]:
+    """Return the cells merged down one column, each with its last row, and the rows of the others."""
+    tall = {first: last[0] for first, last in ranges if first[1] == last[1]}
+    wide = {row for first, last in ranges if first not in tall for row in range(first[0], last[0] + 1)}
+    return tall, sorted(wide)
+
+
+def _header_of(rows: list[list[Any]], wide: Collection[int]) -> int | None:
+    """Return the position of the first row that names nearly all columns of the rows below it.
+
+    A row with a cell over several columns names groups of columns.
+    """
+    widths = [0 if at in wide else sum(cell != "" for cell in row) for at, row in enumerate(rows[:LOOK_ROWS])]
     widest = max(widths, default=0)
     return next((at for at, width in enumerate(widths) if width >= max(2, 0.8 * widest)), None)
 
@@ -263,7 +298,7 @@ def _from_json(path: Path, new: Path, sheet: str | None) -> str:
     try:
         found = json.loads(text)
     except json.JSONDecodeError:
-        records = [json.loads(line) for line in text.splitlines() if line.strip()]
+        records = [json.loads(line) for line in text.split("\n") if line.strip()]
         where = ""
     else:
         records, where = _records_of(found, path)
@@ -312,7 +347,8 @@ def _from_statistics(path: Path, new: Path, sheet: str | None) -> str:
     """Write a file of Stata, SAS or SPSS as Parquet, with the labels of its values."""
     kind = path.suffix.lower()
     readers: dict[str, tuple[str, Callable[..., Any], dict[str, Any]]] = {
-        ".dta": ("Stata", pd.read_stata, {}),
+        # Stata does not say whether labels have an order.
+        ".dta": ("Stata", pd.read_stata, {"order_categoricals": False}),
         ".sas7bdat": ("SAS", pd.read_sas, {"format": "sas7bdat", "encoding": "infer"}),
         ".xpt": ("SAS", pd.read_sas, {"format": "xport", "encoding": "utf-8"}),
     }
@@ -322,5 +358,29 @@ def _from_statistics(path: Path, new: Path, sheet: str | None) -> str:
     if table.empty:
         raise UserError(f"{path}: has no rows")
     table.attrs.clear()
+    table, mixed = _of_one_kind(table)
     table.to_parquet(new, index=False)
-    return f"{name}'s table of {path.name}"
+    return "; ".join([f"{name}'s table of {path.name}", *mixed])
+
+
+def _of_one_kind(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Make numbers or text of the columns in which only some values have a label, and say so.
+
+    Where most rows have numbers, labels such as "refused" say why there is none; else a number is a label.
+    """
+    found, notes = {}, []
+    for name, column in table.items():
+        if not isinstance(column.dtype, pd.CategoricalDtype):
+            continue
+        labels = [value for value in column.cat.categories if isinstance(value, str)]
+        if len(labels) in (0, len(column.cat.categories)):
+            continue
+        labelled = column.isin(labels)
+        shown = ", ".join(map(repr, labels[:MOST_SHOWN])) + (", …" if len(labels) > MOST_SHOWN else "")
+        if labelled.sum() < column.notna().sum() / 2:
+            found[name] = pd.to_numeric(column.astype("object").mask(labelled))
+            notes.append(f"{name}: numbers; the labels {shown} are missing values ({labelled.sum():,} rows)")
+        else:
+            found[name] = column.astype("object").map(str, na_action="ignore")
+            notes.append(f"{name}: text; some values have no label")
+    return table.assign(**found), notes

@@ -3,10 +3,9 @@
 Options that the pipeline needs to read the same table are returned as data.load.
 """
 
-import csv
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,145 +14,20 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from cairn.data.delimited import Records, check_records, open_bytes, written
+from cairn.data.delimited import MARKERS, Records, check_records, open_bytes, written
 from cairn.data.delimited import dialect_of as dialect_options
 from cairn.data.folder import KINDS, WRITTEN, files_in, kind_of, read_folder
 from cairn.data.load import READ_FOLDER, READ_TEXT, in_plain_types
 from cairn.data.tables import FAULTS, TEXT, read_raw, read_text
 from cairn.errors import UserError, did_you_mean
-
-LOOK_BYTES = 1_000_000
-LOOK_LINES = 500
-SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
-WITH_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+")
-THOUSAND = 3
-NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
-SIGNS = {
-    b"PK\x03\x04": "a .zip archive or an .xlsx workbook",
-    b"\xd0\xcf\x11\xe0": "an .xls workbook, or one with a password",
-    b"\x1f\x8b": "compressed (.gz)",
-    b"BZh": "compressed (.bz2)",
-    b"\xfd7zXZ": "compressed (.xz)",
-    b"\x28\xb5\x2f\xfd": "compressed (.zst)",
-    b"7z\xbc\xaf": "an archive of 7-Zip",
-    b"PAR1": "a .parquet file",
-    b"ARROW1": "a .feather file",
-    b"SQLite format 3": "a database; read it with --sql",
-    b"%PDF": "a PDF",
-}
-"""By the first bytes of a file, what it is."""
-JSON = re.compile(rb"\s*(\{\s*\"|\[\s*[\[{])")
-WEB_PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
-
-
-def dialect_of(path: Path, separator: str | None, encoding: str | None) -> tuple[dict[str, Any], list[str]]:
-    """Return options of pandas.read_csv beyond its defaults, and a note for each inferred one.
-
-    Raises:
-        UserError: empty, not text in this encoding, or without column names in its first line.
-    """
-    options: dict[str, Any] = {}
-    notes = []
-    text, found = _start(path, encoding)
-    if found != "utf-8":
-        options["encoding"] = found
-        notes.append(f"encoding: {found}")
-    lines = text.splitlines()[:LOOK_LINES]
-    if not any(line.strip() for line in lines):
-        raise UserError(f"{path}: the file is empty")
-    separator = separator or _separator(lines)
-    if separator != ",":
-        options["sep"] = separator
-        notes.append(f"separator: {SEPARATORS.get(separator, repr(separator))}")
-    rows = _rows(lines, separator)
-    header, body = rows[0], rows[1:]
-    named = [name for name in header if name.strip()]
-    if len(named) > 1 and all(NUMBER.fullmatch(name.strip()) for name in named):
-        raise UserError(f"{path}: the first line has numbers; it must have the column names")
-    twice = [name for name, count in Counter(header).items() if count > 1 and name.strip()]
-    notes += [f"duplicate column {name}: the second is read as {name}.1" for name in twice]
-    longer = [row for row in body if len(row) == len(header) + 1]
-    if body and len(longer) == len(body) and not any(row[-1].strip() for row in longer):
-        options["index_col"] = False
-        notes.append("every line ends with a separator")
-    elif body and len(longer) == len(body):
-        options |= {"header": 0, "names": ["row", *header]}
-        notes.append("the first column has no name; it is read as row")
-    if body and all(field.startswith(" ") for row in body for field in row[1:] if field):
-        options["skipinitialspace"] = True
-        notes.append("a space follows every separator")
-    fields = [field.strip() for row in body for field in row]
-    commas = [field for field in fields if WITH_COMMA.fullmatch(field)]
-    # In a file of commas 1,234 in quotes is one thousand and more, and 9,84 is a decimal.
-    if separator == "," and all(len(field.rpartition(",")[2]) == THOUSAND for field in commas):
-        commas = []
-    if len(commas) > sum(bool(re.fullmatch(r"[-+]?\d+\.\d+", field)) for field in fields):
-        options["decimal"] = ","
-        notes.append("decimal comma")
-    return options, notes
-
-
-def _start(path: Path, encoding: str | None) -> tuple[str, str]:
-    """Return the first megabyte as text, up to the end of its last whole line, and its encoding."""
-    with open_bytes(path) as (handle, _):
-        content = handle.read(LOOK_BYTES)
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        encoding = "utf-16"
-        content = content[: len(content) // 2 * 2]
-    elif sign := next((sign for sign in SIGNS if content.startswith(sign)), None):
-        raise UserError(f"{path}: not a text file, but {SIGNS[sign]}: rename it")
-    elif b"\0" in content:
-        raise UserError(f"{path}: not a text file")
-    elif WEB_PAGE.match(content):
-        raise UserError(f"{path}: a web page, not a table")
-    elif JSON.match(content):
-        raise UserError(f"{path}: JSON, not separated text: rename it to .json")
-    elif len(content) == LOOK_BYTES:
-        content = content[: content.rfind(b"\n") + 1] or content
-    try:
-        return content.decode("utf-8-sig" if encoding is None else encoding), encoding or "utf-8"
-    except (UnicodeDecodeError, LookupError) as error:
-        raise UserError(not_text(path, encoding)) from error
-
-
-def not_text(path: Path, encoding: str | None) -> str:
-    """Return the message for a file that is not text in an encoding; None for UTF-8."""
-    if encoding is not None:
-        return f"{path}: not {encoding} text"
-    return f"{path}: not UTF-8 text; name the encoding, such as --encoding cp1252 (Western Europe)"
-
-
-def _rows(lines: list[str], separator: str) -> list[list[str]]:
-    if len(separator) > 1:
-        return [re.split(separator, line.strip()) for line in lines if line.strip()]
-    try:
-        return [row for row in csv.reader(lines, delimiter=separator) if row]
-    except csv.Error as error:
-        raise UserError(f"the first {LOOK_LINES} lines cannot be read as a table: {error}") from error
-
-
-def _separator(lines: list[str]) -> str:
-    """Return the separator that splits most lines into as many columns as the first line, else a comma."""
-
-    def fits(separator: str) -> tuple[float, int]:
-        widths = Counter(len(row) for row in _rows(lines, separator))
-        header = len(_rows(lines[:1], separator)[0]) if lines[0].strip() else 0
-        share = (widths[header] + widths[header + 1]) / max(1, sum(widths.values()))
-        return (share if header > 1 else 0, header)
-
-    good = [separator for separator in SEPARATORS if fits(separator)[0] >= 0.9]
-    return max(good, key=lambda separator: fits(separator)[1], default=",")
-
+from cairn.intake.read.amounts import two_readings
+from cairn.intake.read.dialect import LOOK_LINES, dialect_of, not_text
+from cairn.intake.read.marks import Odd, odd_texts
+from cairn.intake.read.totals import is_total, line_of, refuse_totals_inside, texts_of
 
 READ_CSV = "pandas.read_csv"
 MOST_SHOWN = 8
-MARKS = frozenset(
-    {"", "?", "-", "--", ".", "*", "#", "unknown", "missing", "none", "na", "n.a.", "nil", "no data"}
-    | {"#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!", "#n/a", "\\n", "n/a", "n/d", "nd", "k.a."}
-)
-TOTAL = re.compile(r"\W*((grand|over|sub)[ _-]?)?(totals?|sum)\W*", re.IGNORECASE)
-CLOSE = 1e-6
-"""How far a total may be from the sum, as a share of it: reports round."""
+STRAYS_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -167,6 +41,8 @@ class Source:
     files: tuple[Path, ...] = ()
     # By column the order that the file gives its categories.
     ordered: dict[str, list[Any]] = field(default_factory=dict)
+    # By column, which texts among numbers or dates were taken for missing.
+    strays: dict[str, str] = field(default_factory=dict)
 
     def loaded(self, texts: Sequence[str]) -> dict[str, Any] | None:
         """Return data.load that reads these columns as text, whatever their values look like."""
@@ -186,6 +62,7 @@ def open_source(
     file_column: str | None = None,
     target: str = "",
     missing: Sequence[str] = (),
+    labels: Sequence[str] = (),
 ) -> Source:
     """Read the table that the user names.
 
@@ -196,6 +73,7 @@ def open_source(
         file_column: for a folder, the name of a column to add.
         target: in this column of text None, NA and the like are labels,
         missing: but for these.
+        labels: more such columns.
 
     Raises:
         UserError: no such file, or one that cannot be read.
@@ -214,25 +92,34 @@ def open_source(
         return Source(path, in_plain_types(raw), None, (), (path,), _ordered(raw))
     options, notes = dialect_of(path, separator, encoding)
     table = _read(path, options)
-    if _is_total(table, options.get("decimal", ".")):
+    if is_total(table, options.get("decimal", ".")):
         table, footer = _without_footer(path, table, options)
         notes += footer
+    refuse_totals_inside(path, table)
     check_records(path, options)
-    table, refined = _refined(lambda: _read(path, options), table, options)
+    table, refined, strays = _refined(lambda: _read(path, options), table, options, path)
     notes += refined
-    if exact := _inexact(path, table, options):
-        options["dtype"] = {**options.get("dtype", {}), **dict.fromkeys(exact, "str")}
-        notes += [f"{name}: {why}; read as text" for name, why in exact.items()]
+    seen = _look_through(path, table, options)
+    if seen.grouped:
+        name, first = next(iter(seen.grouped.items()))
+        raise UserError(f"{path}: {two_readings(name, first)}")
+    if seen.exact:
+        options["dtype"] = {**options.get("dtype", {}), **dict.fromkeys(seen.exact, "str")}
+        notes += [f"{name}: {why}; read as text" for name, why in seen.exact.items()]
         table = _read(path, options)
-    if said := _labels(path, table, target, missing, options):
-        options["labels"] = [target]
-        notes.append(said)
+    if unknown := [name for name in labels if name not in table]:
+        raise UserError(f"--labels: no column '{unknown[0]}'{did_you_mean(unknown[0], list(table))}")
+    said = _labels(path, table, target, missing, options)
+    notes += [said] if said else []
+    notes += _taken_for_missing(seen.marks, [*labels, target])
+    if values_of := list(dict.fromkeys([*([target] if said else []), *labels])):
+        options["labels"] = values_of
         table = read_text(path, **options)
     plain = {"sep": "\t"} if kind == ".tsv" else {}
     needed = kind in (".txt", ".data") or options != plain
     reader = READ_TEXT if "labels" in options else READ_CSV
     load = {"_target_": reader, **options, **_whole(options)} if needed else None
-    return Source(path, table, load, tuple(notes), (path,))
+    return Source(path, table, load, tuple(notes), (path,), strays=strays)
 
 
 def _ordered(table: pd.DataFrame) -> dict[str, list[Any]]:
@@ -259,27 +146,39 @@ def _open_folder(path: Path, separator: str | None, encoding: str | None, file_c
     fixed: dict[str, Any] = {"kind": kind} | ({"file_column": file_column} if file_column else {})
     options: dict[str, Any] = {}
     notes: list[str] = []
+    strays: dict[str, str] = {}
     if kind in WRITTEN:
         options, notes = dialect_of(files[0], separator, encoding)
     table = read_folder(path, **fixed, **options)
     if kind in WRITTEN:
-        table, refined = _refined(lambda: read_folder(path, **fixed, **options), table, options)
+        table, refined, strays = _refined(lambda: read_folder(path, **fixed, **options), table, options, path)
         notes += refined
     first, last = (file.relative_to(path).as_posix() for file in (files[0], files[-1]))
     notes.insert(0, f"{len(files):,} {kind} file{'s'[: len(files) - 1]}, from {first} to {last}")
-    return Source(path, table, {"_target_": READ_FOLDER, **fixed, **options}, tuple(notes), tuple(files))
+    load = {"_target_": READ_FOLDER, **fixed, **options}
+    return Source(path, table, load, tuple(notes), tuple(files), strays=strays)
 
 
 def _refined(
-    read: Callable[[], pd.DataFrame], table: pd.DataFrame, options: dict[str, Any]
-) -> tuple[pd.DataFrame, list[str]]:
-    """Add options for numbers that are read as text, and read the table again if there are any."""
+    read: Callable[[], pd.DataFrame], table: pd.DataFrame, options: dict[str, Any], where: Path
+) -> tuple[pd.DataFrame, list[str], dict[str, str]]:
+    """Add options for numbers and dates that are read as text, and read the table again if there are any.
+
+    Returns:
+        The table, notes, and by column what was taken for missing although it is no mark of that.
+    """
     notes = []
-    if marks := _marks_of_missing(table):
-        options["na_values"] = marks
-        shown = dict.fromkeys(mark for found in marks.values() for mark in found)
-        columns = ", ".join(list(marks)[:MOST_SHOWN]) + (", …" if len(marks) > MOST_SHOWN else "")
-        notes.append(f"{', '.join(map(repr, shown))} means missing in {columns}")
+    odd = {name: found for name in texts_of(table) if (found := odd_texts(table[name]))}
+    strays = {name: found for name, found in odd.items() if len(found.strays)}
+    _refuse_units(table, strays, where)
+    said = {name: _said(found, table, where) for name, found in strays.items()}
+    if odd:
+        options["na_values"] = {name: found.texts for name, found in odd.items()}
+        known = {name: {*found.texts} - {*found.strays} for name, found in odd.items()}
+        shown = sorted(set().union(*known.values()))
+        columns = listed([name for name, texts in known.items() if texts])
+        notes += [f"{', '.join(map(repr, shown))} means missing in {columns}"] if shown else []
+        notes += [f"{name}: {text}" for name, text in said.items()]
         table = read()
     sign = "." if options.get("decimal") == "," else ","
     thousands, others = _thousands(table, sign)
@@ -288,34 +187,110 @@ def _refined(
         options |= {"dtype": dict.fromkeys(others, "str")} if others else {}
         notes.append(f"thousands separator: {'a point' if sign == '.' else 'a comma'}")
         table = read()
-    return table, notes
+    return table, notes, said
+
+
+def _refuse_units(table: pd.DataFrame, strays: dict[str, Odd], where: Path) -> None:
+    """Refuse a second line of units or names below that of the names: in it columns of numbers have text."""
+    first = {name: found.strays.iloc[0] for name, found in strays.items() if [*found.strays.index] == [0]}
+    if len(first) > 1 or any(re.fullmatch(r"[(\[].*[)\]]", text.strip()) for text in first.values()):
+        raise UserError(
+            f"{where}: line 2 is no data but units or names ({listed([*first.values()])}): delete it"
+        )
+
+
+def _said(found: Odd, table: pd.DataFrame, where: Path) -> str:
+    """Name the first strays with their lines; in a folder with their rows."""
+    few = found.strays.iloc[:STRAYS_SHOWN]
+    of_folder = where.is_dir()
+    places = [f"row {row + 1:,}" if of_folder else f"line {line_of(table, row):,}" for row in few.index]
+    shown = listed([f"{text!r} in {place}" for text, place in zip(few, places, strict=True)])
+    more = ", …" if len(found.strays) > len(few) else ""
+    count = f"{len(found.strays):,} value{'s'[: len(found.strays) - 1]}"
+    return (
+        f"{count} taken for missing among {found.kind}: {shown}{more};"
+        f" without na_values in data.load the column is text"
+    )
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return the first few of some words."""
+    return ", ".join(words[:MOST_SHOWN]) + (", …" if len(words) > MOST_SHOWN else "")
 
 
 LEADING_ZERO = r"^[-+]?0[0-9]"
 LONG = r"^[-+]?[0-9]{16,}$"
-INT64 = 2**63
+FEWEST_GROUPED = 20
 
 
-def _inexact(path: Path, table: pd.DataFrame, options: dict[str, Any]) -> dict[str, str]:
-    """Return the columns of numbers that are codes: read as numbers, different values become the same.
+@dataclass(frozen=True)
+class _Seen:
+    """What the texts of a file show that its table does not.
+
+    Attributes:
+        exact: columns of numbers that are codes, and why.
+        marks: by column of text, how often each text such as NA was taken for missing.
+        grouped: columns of numbers that are all written as 1.063 or as 982, and one such number.
+    """
+
+    exact: dict[str, str] = field(default_factory=dict)
+    marks: dict[str, Counter[str]] = field(default_factory=dict)
+    grouped: dict[str, str] = field(default_factory=dict)
+
+
+def _look_through(path: Path, table: pd.DataFrame, options: dict[str, Any]) -> _Seen:
+    """Compare the texts of a file with its table, where the table may have lost something.
 
     007 and 7 are one number; so are whole numbers beyond 2**53 beside a missing value, or beyond 64 bits.
     """
+    seen = _Seen()
     dialect = dialect_options({"sep": ",", **options})
     if dialect is None:
-        return {}
+        return seen
     numbers = [name for name in table if _is_number(table[name])]
-    found: dict[str, str] = {}
+    gapped = [name for name in texts_of(table) if table[name].isna().any()]
     with open_bytes(path) as (handle, _):
         records = Records(str(path), handle, dialect)
         numbers = [name for name in numbers if name in records.columns]
-        for _, block in records.blocks([], numbers):
+        gapped = [name for name in gapped if name in records.columns]
+        forms = {name: (0, 0, "") for name in numbers if _may_be_grouped(table[name])}
+        for _, block in records.blocks([], [*numbers, *gapped]):
             for name in numbers:
                 if _any(block[name], LEADING_ZERO) and not _any(block[name], r"[.,eE]"):
-                    found.setdefault(name, "numbers with leading zeros are codes")
+                    seen.exact.setdefault(name, "numbers with leading zeros are codes")
                 elif _any(block[name], LONG) and not types.is_integer_dtype(table[name]):
-                    found.setdefault(name, "its whole numbers are too long for a number")
-    return found
+                    seen.exact.setdefault(name, "its whole numbers are too long for a number")
+            for name in [*forms]:
+                texts = _there(block[name], dialect.markers(name))
+                grouped = texts[
+                    texts.str.fullmatch(rf"\s*[-+]?[1-9]\d{{0,2}}{re.escape(dialect.decimal)}\d{{3}}\s*")
+                ]
+                plain = int(texts.str.fullmatch(r"\s*[-+]?\d{1,3}\s*").sum())
+                if len(grouped) + plain < len(texts):
+                    del forms[name]
+                else:
+                    many, others, first = forms[name]
+                    forms[name] = many + len(grouped), others + plain, first or next(iter(grouped), "")
+            for name in gapped:
+                found = block[name].to_pandas()
+                lost = found[found.isin(MARKERS) & (found != "")]
+                seen.marks.setdefault(name, Counter()).update(lost.tolist())
+    seen.grouped.update({name: v[2] for name, v in forms.items() if v[0] >= FEWEST_GROUPED and v[1]})
+    return seen
+
+
+def _may_be_grouped(values: pd.Series) -> bool:
+    """Whether numbers may be thousands: below 1,000, with three decimals at most, and some with decimals."""
+    there = values.dropna()
+    if not types.is_float_dtype(there) or there.empty or there.abs().max() >= 1000:
+        return False
+    thousandths = there * 1000
+    return bool((thousandths - thousandths.round()).abs().max() < 1e-6 and (there % 1 != 0).any())
+
+
+def _there(values: Any, markers: Sequence[str]) -> pd.Series:
+    texts = values.to_pandas()
+    return texts[~texts.isin([*markers])]
 
 
 def _is_number(values: pd.Series) -> bool:
@@ -329,7 +304,7 @@ def _labels(
     path: Path, table: pd.DataFrame, target: str, missing: Sequence[str], options: dict[str, Any]
 ) -> str:
     """Say which labels of the target pandas would take for missing values; empty if none."""
-    if target not in table or target not in _texts(table) or table[target].notna().all():
+    if target not in table or target not in texts_of(table) or table[target].notna().all():
         return ""
     values = written(path, [target], options).get(target, pd.Series(dtype="str"))
     lost = values[table[target].isna().to_numpy() & (values.str.strip() != "")]
@@ -344,6 +319,18 @@ def _labels(
         f"{target}: {first!r} is a label ({counts.iloc[0]:,} rows), not a missing value;"
         f" --missing {first} changes that"
     )
+
+
+def _taken_for_missing(marks: Mapping[str, Counter[str]], values_of: Sequence[str]) -> list[str]:
+    """Say which texts that may be values were taken for missing, and in which columns."""
+    columns: dict[str, list[str]] = {}
+    for name, counts in marks.items():
+        for text in counts if name not in values_of else ():
+            columns.setdefault(text, []).append(f"{name} ({counts[text]:,} rows)")
+    return [
+        f"{text!r} means missing in {listed(found)}; --labels COLUMN makes it a value"
+        for text, found in columns.items()
+    ]
 
 
 def _any(values: Any, pattern: str) -> bool:
@@ -386,31 +373,12 @@ def _read(path: Path, options: dict[str, Any]) -> pd.DataFrame:
         raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
 
 
-def _texts(table: pd.DataFrame) -> list[str]:
-    return [name for name in table if types.is_string_dtype(table[name]) or table[name].dtype == object]
-
-
-def _marks_of_missing(table: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the markers of missing values, such as ?, in columns that are numbers otherwise."""
-    found: dict[str, list[str]] = {}
-    for name in _texts(table):
-        written = table[name].dropna().astype("str")
-        there = written.str.strip()
-        odd = pd.to_numeric(there, errors="coerce").isna()
-        marks = set(there[odd].str.lower().unique()[:20])
-        if 0 < odd.sum() < len(there) / 2 and marks <= MARKS:
-            found[name] = sorted(written[odd].unique())
-        elif len(unread := written[there.isin(["", "?"])]):
-            found[name] = sorted(unread.unique())
-    return found
-
-
 def _thousands(table: pd.DataFrame, sign: str) -> tuple[bool, list[str]]:
     """Return whether a sign separates thousands, and the columns that only look so, such as 01.02.2021."""
     plain = r"\d+(\.\d+)?" if sign == "," else r"\d+(,\d+)?"
     grouped = plain.replace(r"\d+", rf"\d{{1,3}}({re.escape(sign)}\d{{3}})+", 1)
     found, others = False, []
-    for name in _texts(table):
+    for name in texts_of(table):
         there = table[name].dropna().astype("str").iloc[:LOOK_LINES]
         written = there.str.contains(sign, regex=False)
         if written.any() and there.str.replace(sign, "").str.fullmatch(rf"[-+]?{plain}").all():
@@ -425,38 +393,3 @@ def unhashable(values: pd.Series) -> bool:
     """Whether a column holds lists or records."""
     kinds = list | dict | set | np.ndarray  # a list of Parquet comes as an array
     return values.dtype == object and any(isinstance(value, kinds) for value in values.dropna().iloc[:50])
-
-
-def _is_total(table: pd.DataFrame, decimal: str) -> bool:
-    """Whether the last row is a total of the others.
-
-    One cell says so, in a word that no other row of its column has; and another cell is empty where all
-    other rows have a value, or is the sum of its column.
-    """
-    if len(table) < 3:
-        return False
-    last, above = table.iloc[-1], table.iloc[:-1]
-    called = [name for name, value in last.items() if isinstance(value, str) and TOTAL.fullmatch(value)]
-    if len(called) != 1 or (above[called[0]] == last[called[0]]).any():
-        return False
-    others = [name for name in table if name != called[0]]
-    gaps = [name for name in others if pd.isna(last[name]) and above[name].notna().all()]
-    return bool(gaps) or any(_adds_up(above[name], last[name], decimal) for name in others)
-
-
-def _adds_up(values: pd.Series, total: object, decimal: str) -> bool:
-    numbers = _as_numbers(pd.concat([values, pd.Series([total])]).dropna(), decimal)
-    if pd.isna(total) or numbers.isna().any() or len(numbers) < 3:
-        return False
-    *parts, whole = numbers
-    return bool(whole and np.isclose(sum(parts), whole, rtol=CLOSE, atol=0))
-
-
-def _as_numbers(values: pd.Series, decimal: str) -> pd.Series:
-    if types.is_numeric_dtype(values):
-        return values
-    thousands = "." if decimal == "," else ","
-    plain = (
-        values.astype("str").str.replace(thousands, "", regex=False).str.replace(decimal, ".", regex=False)
-    )
-    return pd.to_numeric(plain, errors="coerce")

@@ -119,6 +119,7 @@ def _remark(finding: Finding) -> str:
         "key": "not a feature",
         "entity": "not a feature",
         "split": "not a feature",
+        "weight": "not a feature",
         "source": "not a feature",
     }.get(finding.role)
     note = None if finding.role in DESCRIBED else finding.note

@@ -32,6 +32,7 @@ def markdown_card(package: Package, record: Evaluation | None, revision: str = "
         rows=f"{record.rows:,}" if record else "",
         confidence=f"{100 * record.confidence:g}" if record else "",
         block=record.block if record else None,
+        weight=record.weight if record else None,
         baseline=record.best_baseline if record else "",
         inputs=[
             {"name": name, "column": package.raw.columns[name], "holds": bounds(package.raw.columns[name])}

@@ -1,16 +1,15 @@
 """Which curves and figures belong to a task: small tables for `dvc plots`, figures for people."""
 
 import math
-from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from cairn.data.predictions import Floats
 from cairn.metrics import curves
 from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.decisions import confusion
-from cairn.metrics.evaluation import MODEL, Evaluation, Predicted, Score
+from cairn.metrics.evaluation import MODEL, Evaluation, Predicted, Score, row_weights
 from cairn.report.plots import figures
 from cairn.report.plots.canvas import to_svg
 
@@ -36,8 +35,9 @@ def _curve_tables(found: Evaluation, test: Predicted) -> dict[str, pd.DataFrame]
         )
     }
     if found.task == "binary":
-        tables["roc"] = curves.roc_curve_points(y, prediction)
-        tables["pr"] = curves.pr_curve_points(y, prediction)
+        weights = row_weights(test.rows, found.weight)
+        tables["roc"] = curves.roc_curve_points(y, prediction, weights)
+        tables["pr"] = curves.pr_curve_points(y, prediction, weights)
         tables["calibration"] = curves.calibration_table(y, prediction)
     return tables
 
@@ -53,7 +53,7 @@ def _figures(found: Evaluation, test: Predicted) -> dict[str, Figure]:
         matrix = confusion(found.task, y, ours, threshold=found.thresholds[MODEL], classes=test.classes)
         drawn["confusion"] = figures.confusion_figure(matrix)
     if found.task == "binary":
-        drawn |= _binary_figures(found, y, test.predictions)
+        drawn |= _binary_figures(found, test)
     slices = found.primary_slices
     if slices:
         table = pd.DataFrame([row.model_dump() for row in slices]).astype(dict.fromkeys(SLICE_VALUES, float))
@@ -67,7 +67,8 @@ def _estimate(score: Score) -> Estimate:
     return Estimate(*(math.nan if end is None else end for end in (score.value, score.low, score.high)))
 
 
-def _binary_figures(found: Evaluation, y: Floats, predictions: Mapping[str, Floats]) -> dict[str, Figure]:
+def _binary_figures(found: Evaluation, test: Predicted) -> dict[str, Figure]:
+    y, predictions, weights = test.y, test.predictions, row_weights(test.rows, found.weight)
     # A baseline may be called what the model is called, such as logistic.
     ours = MODEL if found.model in predictions else found.model
     named = {ours if name == MODEL else name: p for name, p in predictions.items()}
@@ -79,11 +80,11 @@ def _binary_figures(found: Evaluation, y: Floats, predictions: Mapping[str, Floa
         }
 
     pair = {found.model: predictions[MODEL], found.best_baseline: predictions[found.best_baseline]}
-    roc = {name: curves.roc_curve_points(y, p) for name, p in named.items()}
-    pr = {name: curves.pr_curve_points(y, p) for name, p in named.items()}
+    roc = {name: curves.roc_curve_points(y, p, weights) for name, p in named.items()}
+    pr = {name: curves.pr_curve_points(y, p, weights) for name, p in named.items()}
     calibration = {name: curves.calibration_table(y, p) for name, p in pair.items()}
     return {
         "roc": figures.roc_figure(roc, areas("roc_auc")),
-        "pr": figures.pr_figure(pr, areas("pr_auc"), float(y.mean())),
+        "pr": figures.pr_figure(pr, areas("pr_auc"), float(np.average(y, weights=weights))),
         "calibration": figures.calibration_figure(calibration, predictions[MODEL]),
     }

@@ -13,7 +13,7 @@ from cairn.data.predictions import SEPARATOR, from_columns
 from cairn.data.tables import read_table
 from cairn.errors import UserError
 from cairn.experiments.history import PREDICTIONS, SETTINGS, History, MissingOutputError, Revision
-from cairn.metrics.evaluation import MODEL, Evaluated, time_blocks
+from cairn.metrics.evaluation import MODEL, Evaluated, row_weights, time_blocks
 from cairn.metrics.paired import EvaluationSet
 from cairn.models.package import target_values
 from cairn.settings.data import Task
@@ -125,7 +125,8 @@ def read_terms(
             f"{name}: {SETTINGS}: {error.title} {where}: {first['msg']}; use a newer reference"
         ) from error
     time = settings["data"]["time"]
-    wanted = list(dict.fromkeys(["row_id", *evaluate.slices, *([time] if time else [])]))
+    named = [name for name in (time, evaluate.weight) if name]
+    wanted = list(dict.fromkeys(["row_id", *evaluate.slices, *named]))
     rows = read_table(history.tracked(rows_of, ROWS[part]), columns=wanted)
     if rows["row_id"].tolist() != reference.table["row_id"].tolist():
         raise UserError(
@@ -139,6 +140,7 @@ def read_terms(
         resamples=evaluate.resamples,
         seed=settings["seed"],
         confidence=evaluate.confidence,
+        weights=row_weights(rows, evaluate.weight),
     )
     return judged, evaluate, rows[evaluate.slices]
 

@@ -147,7 +147,7 @@ def run(trial: optuna.Trial, study: Study, plan: Plan, space: Space, prepared: P
 
 def value_of(objective: str, fitted: Predictor, rows: EvaluationSet) -> float:
     """Return the objective of a trial on the validation rows."""
-    return values_of(rows.task, rows.y, fitted, rows.costs, [objective])[objective]
+    return values_of(rows.task, rows.y, fitted, rows.costs, [objective], weights=rows.weights)[objective]
 
 
 def _watch(trial: optuna.Trial, *, greater: bool) -> Callable[[int, float], None]:

@@ -7,15 +7,16 @@ from collections.abc import Iterable
 import pandas as pd
 from pandas.api import types
 
-from cairn.data.written import BLANK, number_reader
+from cairn.data.written import BLANK, MINUS, number_reader
 from cairn.errors import UserError
 from cairn.settings.contract import Column
 
 LOOK = 500
+MOST_UNITS = 4
 AMOUNT = re.compile(
-    rf"\(?[-+]?[{BLANK}]*((?P<sign>[$€£¥])|(?P<code>[A-Z]{{3}})[{BLANK}])?[{BLANK}]*[-+]?"
+    rf"\(?[-+{MINUS}]?[{BLANK}]*((?P<sign>[$€£¥])|(?P<code>[A-Z]{{3}})[{BLANK}])?[{BLANK}]*[-+{MINUS}]?"
     rf"(?P<number>\d[\d.,'’{BLANK}]*?)"
-    rf"[{BLANK}]*(?P<unit>[%$€£¥]|[A-Za-zµ°][A-Za-z0-9²³/°]{{0,7}})?-?\)?"
+    rf"[{BLANK}]*(?P<unit>[%$€£¥]|[A-Za-zµ°][A-Za-z0-9²³/°]{{0,7}})?[{MINUS}]?\)?"
 )
 SIGNS = {".": (None, ",", "'", "’", " "), ",": (None, ".", "'", "’", " ")}
 """By decimal sign, the signs between thousands that go with it."""
@@ -41,10 +42,10 @@ def amount_of(values: pd.Series) -> Column | None:
         if not all(found):
             return None
     matches = [match for match in found if match is not None]
-    units = {match["sign"] or match["code"] or match["unit"] or "" for match in matches}
+    units = {_unit(match) for match in matches}
     if len(units) > 1:
         return None
-    accounting = any(match[0].endswith(("-", ")")) for match in matches)
+    accounting = any(match[0].endswith((*MINUS, ")")) for match in matches)
     plain = Column(kind="numeric", unit=units.pop())
     ways = [_way(plain, decimal, distinct, accounting=accounting) for decimal in SIGNS]
     fits = [way for way in ways if way is not None]
@@ -52,12 +53,36 @@ def amount_of(values: pd.Series) -> Column | None:
         return None
     shown = next((match["number"] for match in matches if re.search("[.,]", match["number"])), None)
     if len(fits) > 1 and shown is not None:
-        whole = re.sub("[.,]", "", shown)
-        raise UserError(
-            f"{values.name}: is {shown} {whole} or {float(whole) / 1000:g}? Write the numbers with a decimal"
-            " point and no sign between thousands"
-        )
-    return fits[0] if shown or fits[0].unit or fits[0].thousands or accounting else None
+        raise UserError(two_readings(str(values.name), shown))
+    signed = any(MINUS[0] in match[0] for match in matches)
+    return fits[0] if shown or fits[0].unit or fits[0].thousands or accounting or signed else None
+
+
+def two_readings(name: str, shown: str) -> str:
+    """Return the question whether 1.063 in a column is 1063 or 1.063."""
+    whole = re.sub("[.,]", "", shown)
+    cure = "Write the numbers with a decimal point and no sign between thousands"
+    return f"{name}: is {shown} {whole} or {float(whole) / 1000:g}? {cure}"
+
+
+def is_plain_amount(text: str) -> bool:
+    """Whether a text may be a number without a unit, such as 1,063.5 or (5)."""
+    match = AMOUNT.fullmatch(text)
+    return match is not None and not _unit(match)
+
+
+def mixed_units(values: pd.Series) -> list[str]:
+    """Return the units of a column of text in which all are numbers with one of a few units; [] otherwise."""
+    distinct = values.dropna().iloc[:LOOK].unique()
+    matches = [AMOUNT.fullmatch(value.strip()) if isinstance(value, str) else None for value in distinct]
+    if len(matches) <= MOST_UNITS or not all(matches):
+        return []
+    units = {_unit(match) for match in matches if match is not None}
+    return sorted(units) if 1 < len(units) <= MOST_UNITS else []
+
+
+def _unit(match: re.Match[str]) -> str:
+    return match["sign"] or match["code"] or match["unit"] or ""
 
 
 def _way(plain: Column, decimal: str, texts: Iterable[str], *, accounting: bool) -> Column | None:
