@@ -31,7 +31,7 @@ from cairn.settings.model import ModelConfig
 from cairn.settings.networks import PARAMS_OF
 from cairn.settings.search import SAVING, SearchConfig
 from cairn.settings.split import ColumnSplit, GroupSplit, SplitConfig, TimeSplit
-from cairn.settings.trusted import is_listed, not_listed
+from cairn.settings.trusted import EXTRAS, how_to_install, is_listed, not_listed
 
 DURATION = re.compile(r"\d+(\.\d+)?\s?(W|D|h|min|s)")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?")
@@ -228,7 +228,8 @@ def _target(
     top = module.partition(".")[0]
     found = importlib.util.find_spec(top) if top.isidentifier() else None
     if found is None:
-        yield where, f"no module '{module}' can be imported"
+        hint = f"; {how_to_install(target)}" if top in EXTRAS else ""
+        yield where, f"no module '{module}' can be imported{hint}"
         return
     # A trusted module may have imported a name from one that is not.
     strange = [each for each in (target, defined_in(target)) if each and not is_listed(each, trusted)]

@@ -12,9 +12,11 @@ import pandas as pd
 from sklearn.utils import get_tags
 
 from cairn.errors import UserError, did_you_mean
+from cairn.models.boosting import boosted
 from cairn.settings.data import Task
 from cairn.settings.model import ModelConfig
 from cairn.settings.train import TrainConfig
+from cairn.settings.trusted import how_to_install
 
 
 def build_estimator(
@@ -35,10 +37,13 @@ def build_estimator(
             f"model '{model.name}' has no {role} for a {task} task; choose another with model=NAME"
         )
     where = f"model.{role}._target_"
-    made = _class(where, block["_target_"])
+    made: Any = _class(where, block["_target_"])
     if role == "classifier":
         needs_probabilities(made, where, made.__name__)
     given = model.params | {key: value for key, value in block.items() if key != "_target_"}
+    if boosted(block["_target_"]):
+        made = boosted(block["_target_"])
+        given = {"target": block["_target_"], "params": given}
     known = inspect.signature(made).parameters
     ours = {"random_state": seed, "n_jobs": threads, "categorical_features": categorical or None}
     if device != "auto":
@@ -54,7 +59,11 @@ def build_estimator(
 def stops_early(model: ModelConfig, task: Task, settings: TrainConfig) -> bool:
     """Return whether fitting uses validation rows; if not, the model may be fitted on them too."""
     block = model.regressor if task == "regression" else model.classifier
-    fit = getattr(_class("model", block["_target_"]), "fit", None) if block else None
+    fit = (
+        getattr(boosted(block["_target_"]) or _class("model", block["_target_"]), "fit", None)
+        if block
+        else None
+    )
     return settings.early_stopping and fit is not None and "X_val" in inspect.signature(fit).parameters
 
 
@@ -102,7 +111,7 @@ def _class(where: str, target: str) -> Any:
         module = importlib.import_module(module_name)
     except (ImportError, ValueError) as error:
         raise UserError(
-            f"{where}: no module '{module_name}' for {target}; is it installed? ({error})"
+            f"{where}: no module '{module_name}' for {target}; {how_to_install(target)} ({error})"
         ) from error
     if not inspect.isclass(getattr(module, name, None)):
         raise UserError(f"{where}: {module_name} has no class '{name}'{did_you_mean(name, dir(module))}")

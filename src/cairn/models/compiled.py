@@ -290,6 +290,11 @@ def uncalibrated(estimator: Any) -> Any:
     return estimator
 
 
+def name_of(estimator: Any) -> str:
+    """Return the name of an estimator's class; of LightGBM, XGBoost and CatBoost that of their own."""
+    return str(getattr(estimator, "target", type(estimator).__name__)).rpartition(".")[2]
+
+
 def compile_model(package: Package) -> Compiled:
     """Return the model as arrays; it predicts the same bits as the package, see the module."""
     encoder = Encoder(package.encoder, package.features)

@@ -24,6 +24,8 @@ TRUSTED = frozenset(
         "builtins.tuple",
         "cairn.features.encode.ToNumbers",
         "cairn.features.encode.ToText",
+        "cairn.models.boosting.BoostedClassifier",
+        "cairn.models.boosting.BoostedRegressor",
         "cairn.models.cnn.CNNClassifier",
         "cairn.models.cnn.CNNRegressor",
         "cairn.models.mlp.MLPClassifier",

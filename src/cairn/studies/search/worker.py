@@ -44,7 +44,7 @@ MOST_ERRORS = 5
 """Number of failed trials, with none finished, after which a search stops: all of them will fail."""
 MOST_IN_A_ROW = 10
 """Number of failed trials in a row after which a worker stops."""
-ITERATIONS = ("max_iter", "max_epochs")
+ITERATIONS = ("max_iter", "max_epochs", "n_estimators")
 """Parameters that limit the number of iterations."""
 
 
