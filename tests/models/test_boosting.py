@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,12 +61,13 @@ def by_hand(library, task, y, y_other, matrices):
     """
     codes = np.isin(np.arange(5), CATEGORICAL)
     matrix, other, asked = (np.where(codes & (each < 0), np.nan, each) for each in matrices)
+    made: Any
     number = task == "regression"
     if library == "lightgbm":
         import lightgbm as lgb
 
         kind = lgb.LGBMRegressor if number else lgb.LGBMClassifier
-        fixed = {"deterministic": True, "force_col_wise": True, "verbose": -1}
+        fixed: dict[str, Any] = {"deterministic": True, "force_col_wise": True, "verbose": -1}
         made = kind(n_estimators=300, learning_rate=0.2, random_state=3, n_jobs=1, **fixed)
         stop = lgb.early_stopping(5, verbose=False)
         made.fit(matrix, y, eval_X=other, eval_y=y_other, categorical_feature=CATEGORICAL, callbacks=[stop])

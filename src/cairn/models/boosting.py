@@ -225,8 +225,8 @@ LIBRARIES: dict[str, Library] = {"lightgbm": _LightGBM, "xgboost": _XGBoost, "ca
 """By the module that the user names; also the name of the extra."""
 
 
-def boosted(target: str) -> "type[_Boosted] | None":
-    """Return what fits the class of this name; None if it is of another library, or not such a model."""
+def boosted(target: str) -> Any:
+    """Return the class that fits the one of this name; None if it is of another library or no such model."""
     module, _, name = target.rpartition(".")
     if module.partition(".")[0] not in LIBRARIES or not name.endswith(("Classifier", "Regressor")):
         return None

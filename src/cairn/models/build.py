@@ -37,13 +37,12 @@ def build_estimator(
             f"model '{model.name}' has no {role} for a {task} task; choose another with model=NAME"
         )
     where = f"model.{role}._target_"
-    made: Any = _class(where, block["_target_"])
+    made = _class(where, block["_target_"])
     if role == "classifier":
         needs_probabilities(made, where, made.__name__)
     given = model.params | {key: value for key, value in block.items() if key != "_target_"}
-    if boosted(block["_target_"]):
-        made = boosted(block["_target_"])
-        given = {"target": block["_target_"], "params": given}
+    if wrapper := boosted(block["_target_"]):
+        made, given = wrapper, {"target": block["_target_"], "params": given}
     known = inspect.signature(made).parameters
     ours = {"random_state": seed, "n_jobs": threads, "categorical_features": categorical or None}
     if device != "auto":
