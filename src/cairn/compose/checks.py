@@ -27,7 +27,7 @@ from cairn.settings.expressions import names_in, parse
 from cairn.settings.features import FeaturesConfig
 from cairn.settings.kpi import CostKpi, KpiConfig
 from cairn.settings.messages import Problem, problems
-from cairn.settings.model import ModelConfig
+from cairn.settings.model import AnyModelConfig, ModelConfig
 from cairn.settings.networks import PARAMS_OF
 from cairn.settings.search import SAVING, SearchConfig
 from cairn.settings.split import ColumnSplit, GroupSplit, SplitConfig, TimeSplit
@@ -140,8 +140,12 @@ def _objective_exists(search: SearchConfig, data: DataConfig, kpi: KpiConfig) ->
             yield ("search", "objective"), f"a {data.task} task has no metric {search.objective}{near}"
 
 
-def _model_fits(model: ModelConfig, data: DataConfig, trusted: Sequence[str]) -> Iterator[Problem]:
-    yield from _estimator(("model",), model, data, trusted)
+def _model_fits(model: AnyModelConfig, data: DataConfig, trusted: Sequence[str]) -> Iterator[Problem]:
+    if isinstance(model, ModelConfig):
+        yield from _estimator(("model",), model, data, trusted)
+    else:
+        for name, member in model.members.items():
+            yield from _estimator(("model", "members", name), member, data, trusted)
 
 
 def _linear_fits(baseline: BaselineConfig, data: DataConfig, trusted: Sequence[str]) -> Iterator[Problem]:

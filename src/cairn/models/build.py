@@ -14,7 +14,7 @@ from sklearn.utils import get_tags
 from cairn.errors import UserError, did_you_mean
 from cairn.models.boosting import boosted
 from cairn.settings.data import Task
-from cairn.settings.model import ModelConfig
+from cairn.settings.model import AnyModelConfig, ModelConfig
 from cairn.settings.train import TrainConfig
 from cairn.settings.trusted import how_to_install
 
@@ -55,8 +55,11 @@ def build_estimator(
         raise UserError(f"{where}: {made.__name__}: {error}") from error
 
 
-def stops_early(model: ModelConfig, task: Task, settings: TrainConfig) -> bool:
+def stops_early(model: AnyModelConfig, task: Task, settings: TrainConfig) -> bool:
     """Return whether fitting uses validation rows; if not, the model may be fitted on them too."""
+    if not isinstance(model, ModelConfig):
+        uses = (stops_early(member, task, settings) for member in model.members.values())
+        return model.weights == "greedy" or any(uses)
     block = model.regressor if task == "regression" else model.classifier
     fit = (
         getattr(boosted(block["_target_"]) or _class("model", block["_target_"]), "fit", None)

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ from cairn.errors import UserError
 from cairn.features.encode import build_encoder, categorical_positions
 from cairn.features.select import choose_columns, select_features
 from cairn.models.build import build_estimator, needs_probabilities, quiet, takes_sparse
+from cairn.models.ensemble import combined, fit_members, weights_on
 from cairn.models.package import Label, Package, class_labels, raw_contract, target_values
 from cairn.progress import OnIteration, elapsed
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
 from cairn.settings.features import FeaturesConfig
-from cairn.settings.model import ModelConfig
+from cairn.settings.model import AnyModelConfig, EnsembleConfig
 from cairn.settings.train import TrainConfig
 
 
@@ -31,7 +32,7 @@ class Recipe:
     contract: Contract
     data: DataConfig
     features: FeaturesConfig
-    model: ModelConfig
+    model: AnyModelConfig
     train: TrainConfig
     seed: int
     threads: int
@@ -66,9 +67,13 @@ class Recipe:
         classes are the labels where train may lack some (folds). on_iteration is called after each epoch of
         our networks and each iteration of HistGradientBoosting while they stop early.
 
+        The members of an ensemble are fitted one after the other, and their weights chosen on validation.
+
         Raises:
             UserError: see select_features, build_estimator and class_labels, or the estimator fails.
         """
+        if isinstance(self.model, EnsembleConfig):
+            return self._fit_members(self.model, train, validation, classes, snapshot)
         task, target = self.data.task, self.data.target
         if classes is None:
             column = self.contract.columns.get(target)
@@ -103,8 +108,8 @@ class Recipe:
             types={name: type_of(train[name]) for name in raw.columns if name in train.columns},
         )
         held_out = None
-        if validation is not None and task != "regression":
-            validation = validation[validation[target].isin(train[target].unique())]
+        if validation is not None:
+            validation = self._of_known_classes(validation, train)
         if validation is not None and len(validation):
             held_out = encoder.transform(validation[features]), package.encode(validation[target])
         extra = self._extra(estimator, held_out, snapshot, on_iteration)
@@ -122,7 +127,31 @@ class Recipe:
             needs_probabilities(estimator, "model.classifier", type(estimator).__name__)
         return package
 
+    def _fit_members(
+        self,
+        model: EnsembleConfig,
+        train: pd.DataFrame,
+        validation: pd.DataFrame | None,
+        classes: list[Label] | None,
+        snapshot: Path | None,
+    ) -> Package:
+        def fit(name: str, number: int, own: Path | None) -> Package:
+            recipe = replace(self, model=model.members[name], seed=self.seed + number)
+            return recipe.fit(train, validation, classes=classes, snapshot=own)
+
+        members = fit_members(model, fit, snapshot)
+        known = None
+        if validation is not None:
+            known = self._of_known_classes(validation, train)
+        return combined(members, weights_on([*members.values()], model, known), self.settings)
+
+    def _of_known_classes(self, rows: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
+        if self.data.task == "regression":
+            return rows
+        return rows[rows[self.data.target].isin(train[self.data.target].unique())]
+
     def _estimator(self, categorical: list[int]) -> Any:
+        assert not isinstance(self.model, EnsembleConfig), "its members are fitted by recipes of their own"
         return build_estimator(
             self.model,
             self.data.task,

@@ -17,11 +17,11 @@ from cairn.models.package import load, save
 from cairn.settings.calibration import CalibrationConfig
 from cairn.settings.data import DataConfig
 from cairn.settings.kpi import KpiConfig
-from cairn.settings.model import ModelConfig
+from cairn.settings.model import AnyModelConfig
 
 
 def main(
-    *, calibration: CalibrationConfig, data: DataConfig, kpi: KpiConfig, model: ModelConfig, threads: int
+    *, calibration: CalibrationConfig, data: DataConfig, kpi: KpiConfig, model: AnyModelConfig, threads: int
 ) -> None:
     """Write the model that the stages after this one use."""
     source, same = Path("models/fitted"), calibration.method == "none"

@@ -19,14 +19,14 @@ from cairn.settings.baseline import BaselineConfig
 from cairn.settings.data import DataConfig
 from cairn.settings.evaluate import EvaluateConfig
 from cairn.settings.kpi import KpiConfig
-from cairn.settings.model import ModelConfig
+from cairn.settings.model import AnyModelConfig
 
 
 def main(
     *,
     baseline: BaselineConfig,
     data: DataConfig,
-    model: ModelConfig,
+    model: AnyModelConfig,
     evaluate: EvaluateConfig,
     kpi: KpiConfig,
     seed: int,

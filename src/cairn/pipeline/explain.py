@@ -14,7 +14,7 @@ from cairn.models.package import load
 from cairn.settings.data import DataConfig
 from cairn.settings.evaluate import EvaluateConfig
 from cairn.settings.explain import ExplainConfig
-from cairn.settings.model import ModelConfig
+from cairn.settings.model import AnyModelConfig
 
 
 def main(
@@ -22,7 +22,7 @@ def main(
     data: DataConfig,
     evaluate: EvaluateConfig,
     explain: ExplainConfig,
-    model: ModelConfig,
+    model: AnyModelConfig,
     seed: int,
     threads: int,
 ) -> None:

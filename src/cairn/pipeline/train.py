@@ -15,13 +15,14 @@ from cairn.data.records import write_text
 from cairn.imports import code_of_stage
 from cairn.models.build import training_curve
 from cairn.models.calibration import SCORES, save_scores
+from cairn.models.ensemble import told
 from cairn.models.package import save
 from cairn.models.recipe import Recipe
 from cairn.models.resume import resume_key, snapshot_folder
 from cairn.pins import PINS
 from cairn.settings.data import DataConfig
 from cairn.settings.features import FeaturesConfig
-from cairn.settings.model import ModelConfig
+from cairn.settings.model import AnyModelConfig
 from cairn.settings.train import TrainConfig
 
 CURVE = Path("plots/training.csv")
@@ -31,7 +32,7 @@ def main(
     *,
     data: DataConfig,
     features: FeaturesConfig,
-    model: ModelConfig,
+    model: AnyModelConfig,
     train: TrainConfig,
     seed: int,
     threads: int,
@@ -53,6 +54,8 @@ def main(
     curve = training_curve(package.estimator)
     write_text(curve.to_csv(index=False, float_format="%.6g", lineterminator="\n"), CURVE)
     print(f"train: {model.name} on {len(prepared.train):,} rows and {len(package.features)} features")
+    if weights := told(package.estimator):
+        print(f"train: weights of the members: {weights}")
     if len(package.features) < len(recipe.candidates):
         chosen = ", ".join(package.features)
         print(f"train: chosen from {len(recipe.candidates)} ({features.selection.kind}): {chosen}")

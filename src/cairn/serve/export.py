@@ -17,6 +17,7 @@ from cairn.errors import UserError
 from cairn.imports import SRC, files_of
 from cairn.models.boosting import BoostedClassifier, BoostedRegressor
 from cairn.models.compiled import uncalibrated
+from cairn.models.ensemble import members_of
 from cairn.models.package import Package
 from cairn.report.deploy import dockerfile
 
@@ -80,7 +81,11 @@ def requirements(package: Package) -> list[str]:
     project = tomllib.loads((SRC.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = [line for name in EXTRAS for line in project["optional-dependencies"].get(name, [])]
     names = [Requirement(line).name for line in (*project["dependencies"], *extras, "typer")]
-    return [*(name for name in names if name not in OTHER_TASKS), *_library(uncalibrated(package.estimator))]
+    estimator = uncalibrated(package.estimator)
+    needed = [
+        name for each in members_of(package, estimator) for name in _library(uncalibrated(each.estimator))
+    ]
+    return [*(name for name in names if name not in OTHER_TASKS), *dict.fromkeys(needed)]
 
 
 def _library(estimator: Any) -> list[str]:

@@ -168,7 +168,7 @@ def _pruner(plan: Plan) -> optuna.pruners.BasePruner:
     settings: dict[str, Any] = plan.base["search"]
     if settings["prune"] == 0:
         return NopPruner()
-    params = plan.base["model"]["params"]
+    params = plan.base["model"].get("params", {})
     most = max(0, *(params[name] for name in ITERATIONS if isinstance(params.get(name), int)), 0)
     return PercentilePruner(
         100 * (1 - settings["prune"]),
