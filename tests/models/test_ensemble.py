@@ -13,7 +13,7 @@ from cairn.models.build import stops_early
 from cairn.models.calibration import calibrate
 from cairn.models.compiled import Trees, compile_model
 from cairn.models.contributions import background_of, explain_rows
-from cairn.models.ensemble import greedy_weights, told, weights_on
+from cairn.models.ensemble import greedy_weights, weights_on
 from cairn.models.package import load, reference_rows, save
 from cairn.models.recipe import Recipe
 from cairn.serve.predictor import Predictor
@@ -168,7 +168,7 @@ def test_a_member_that_an_interrupted_run_has_finished_is_not_fitted_again(tmp_p
 def test_every_seed_is_a_member_of_its_own():
     package = fit("mlp", seeds=2, weights="equal")
     assert package.estimator.names == ["mlp", "mlp#2"]
-    assert told(package.estimator) == "mlp 0.50, mlp#2 0.50"
+    assert package.notes == ["Weights of the members: mlp 0.50, mlp#2 0.50."]
     asked = rows(100, seed=5)
     expected = (single("mlp").scores(asked) + single("mlp", seed=4).scores(asked)) / 2
     np.testing.assert_allclose(package.scores(asked), expected, rtol=1e-12)

@@ -221,6 +221,16 @@ class _CatBoost:
 
 
 Library = type[_LightGBM] | type[_XGBoost] | type[_CatBoost]
+TREES = (
+    "n_estimators",
+    "num_iterations",
+    "num_boost_round",
+    "iterations",
+    "num_trees",
+    "n_iter",
+    "num_round",
+)
+"""Names that the libraries give to the number of trees."""
 LIBRARIES: dict[str, Library] = {"lightgbm": _LightGBM, "xgboost": _XGBoost, "catboost": _CatBoost}
 """By the module that the user names; also the name of the extra."""
 
@@ -259,10 +269,12 @@ class _Boosted(BaseEstimator):
         y_val: ArrayLike | None = None,
         *,
         on_iteration: OnIteration | None = None,
+        like: Self | None = None,
     ) -> Self:
         """Fit X (n, d) and y (n,); stop early on X_val and y_val if given, and keep the best trees only.
 
-        on_iteration gets the number of each tree, from 1, and the loss on X_val.
+        on_iteration gets the number of each tree, from 1, and the loss on X_val. With `like` as many trees
+        are fitted as that estimator has kept.
 
         Raises:
             ValueError: a parameter that the library does not know, or a value that it refuses.
@@ -275,6 +287,9 @@ class _Boosted(BaseEstimator):
         params = {**ours, **self.params}
         if not stops:
             params.pop(ROUNDS, None)
+        if like is not None and like.best_iteration_:
+            params = {name: value for name, value in params.items() if name not in TREES}
+            params["n_estimators"] = like.best_iteration_
         columns, target = list(self.categorical_features or []), self._start(y)
         held_out = (self._matrix(X_val), self._target(y_val)) if stops else None
         try:

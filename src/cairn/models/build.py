@@ -18,6 +18,11 @@ from cairn.settings.model import AnyModelConfig, ModelConfig
 from cairn.settings.train import TrainConfig
 from cairn.settings.trusted import how_to_install
 
+LIMITS = ("max_iter", "max_epochs")
+"""Parameters that limit the iterations of an estimator that stops early."""
+STILL_RISING = 0.005
+"""Share of the validation loss that the last tenth of the iterations must not gain."""
+
 
 def build_estimator(
     model: ModelConfig, task: Task, *, seed: int, threads: int, device: str, categorical: list[int]
@@ -85,6 +90,24 @@ def training_curve(estimator: Any) -> pd.DataFrame:
     table = pd.DataFrame(scores, index=range(rows), dtype=np.float64)
     table.insert(0, "iteration", np.arange(first, first + rows))
     return table
+
+
+def unconverged(estimator: Any) -> str:
+    """Return a sentence if the validation score still rose when the iterations ended; otherwise nothing."""
+    scores = np.asarray(getattr(estimator, "validation_score_", []), dtype=np.float64)
+    limit = next((v for v in (getattr(estimator, name, None) for name in LIMITS) if v), None)
+    limit = limit or getattr(estimator, "params", {}).get("n_estimators")
+    if len(scores) < 2 or not limit or estimator.n_iter_ < limit:
+        return ""
+    late = max(1, len(scores) // 10)
+    before, best = scores[:-late].max(), scores.max()
+    gain = (best - before) / abs(before) if before else 0.0
+    if gain < STILL_RISING:
+        return ""
+    return (
+        f"Training stopped at the limit of {limit:,} iterations before convergence: the validation loss fell"
+        f" by {100 * gain:.1f} % in the last {late:,} of them."
+    )
 
 
 def takes_sparse(estimator: Any) -> bool:

@@ -6,10 +6,8 @@ that lowers the loss most is added again and again, with replacement; a member's
 weight. Members that are never drawn are not in the saved model.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -19,8 +17,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from cairn.data.predictions import Floats
 from cairn.features.encode import SideBySide
-from cairn.models.package import Package, load, save
-from cairn.settings.model import EnsembleConfig
+from cairn.models.package import Package
+from cairn.settings.model import EnsembleConfig, ModelConfig
 
 
 class _Ensemble(BaseEstimator):
@@ -100,33 +98,16 @@ def members_of(package: Package, estimator: Any) -> list[Package]:
     ]
 
 
-def fit_members(
-    model: EnsembleConfig,
-    fit: Callable[[str, int, Path | None], Package],
-    snapshot: Path | None,
-) -> dict[str, Package]:
-    """Fit every member under every seed; what an interrupted run has finished is not fitted again.
+def names_of(model: EnsembleConfig) -> list[str]:
+    """Return the names of the members: NAME, and NAME#2 and so on for further seeds."""
+    numbers = range(1, model.seeds + 1)
+    return [name if number == 1 else f"{name}#{number}" for name in model.members for number in numbers]
 
-    Args:
-        model: its members.
-        fit: of a member by name, the number of its seed and its own snapshot.
-        snapshot: of this run; the folder that it is in keeps the finished members until the run succeeds.
-    """
-    found = {}
-    for name in model.members:
-        for number in range(model.seeds):
-            label = name if number == 0 else f"{name}#{number + 1}"
-            own = snapshot and snapshot.with_stem(f"{snapshot.stem}-{name}-{number}")
-            # Processes of torchrun train together: none of them may skip what another one has to do.
-            if own is None or "TORCHELASTIC_RUN_ID" in os.environ:
-                found[label] = fit(name, number, own)
-                continue
-            finished = own.with_suffix("")
-            if not finished.exists():
-                save(fit(name, number, own), finished)
-            # Loaded also where it was just fitted: both runs then hold the same objects.
-            found[label] = load(finished, trust=model.members[name].trusted)
-    return found
+
+def member(model: EnsembleConfig, name: str) -> tuple[ModelConfig, int]:
+    """Return the settings of a member, and the number that is added to the seed."""
+    own, _, number = name.partition("#")
+    return model.members[own], int(number or 1) - 1
 
 
 def greedy_weights(values: Sequence[Floats], loss: Callable[[Floats], float], draws: int) -> Floats:
@@ -188,7 +169,9 @@ def combined(members: Mapping[str, Package], weights: Floats, config: dict[str, 
         weights=[float(weight) for weight in weights if weight],
         names=list(kept),
     )
-    return replace(first, encoder=beside, estimator=estimator, config=config)
+    notes = [f"Weights of the members: {_told(estimator)}."]
+    notes += [f"{name}: {note}" for name, member in kept.items() for note in member.notes]
+    return replace(first, encoder=beside, estimator=estimator, config=config, notes=notes)
 
 
 def _encoding(member: Package) -> str:
@@ -196,10 +179,7 @@ def _encoding(member: Package) -> str:
     return repr(member.config["model"]["encoding"])
 
 
-def told(estimator: Any) -> str:
-    """Return the members and their weights in words, such as `hist_gbdt 0.62, mlp 0.38`; empty for others."""
-    if not isinstance(estimator, _Ensemble):
-        return ""
-    return ", ".join(
-        f"{name} {weight:.2f}" for name, weight in zip(estimator.names, estimator.weights, strict=True)
-    )
+def _told(estimator: _Ensemble) -> str:
+    """Return the members and their weights in words, such as `hist_gbdt 0.62, mlp 0.38`."""
+    named = zip(estimator.names, estimator.weights, strict=True)
+    return ", ".join(f"{name} {weight:.2f}" for name, weight in named)

@@ -1,6 +1,6 @@
 """What our networks share as scikit-learn estimators: everything but their shape."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -17,7 +17,8 @@ from cairn.data.predictions import Floats
 from cairn.models import loop
 from cairn.progress import OnIteration
 
-FROM_PARAMETERS = [field.name for field in fields(loop.Settings) if field.name != "seed"]
+OURS = ("seed", "epochs", "horizon")
+FROM_PARAMETERS = [field.name for field in fields(loop.Settings) if field.name not in OURS]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -78,10 +79,15 @@ class NetworkEstimator(BaseEstimator):
         *,
         snapshot: Path | None = None,
         on_iteration: OnIteration | None = None,
+        like: Self | None = None,
+        share: float = 1.0,
     ) -> Self:
         """Fit X (n, d) and y (n,); stop early on X_val and y_val if given.
 
         The caller removes the snapshot. on_iteration gets each epoch, from 1, and its loss on X_val.
+
+        With `like` there is no early stopping: the fit takes about as many steps as that estimator's best
+        ones, which is its best number of epochs times `share`, its rows divided by these.
 
         Raises:
             ValueError: fewer than two classes, a validation label not in y, missing numbers, no such device.
@@ -105,7 +111,7 @@ class NetworkEstimator(BaseEstimator):
             loss,
             table=self._table(X, y, device),
             validation=validation,
-            settings=loop.Settings(seed=seed, **{name: getattr(self, name) for name in FROM_PARAMETERS}),
+            settings=self._settings(seed, like, share),
             # Another device or number of processes gives other bits: it may not resume this snapshot.
             snapshot=snapshot and snapshot.with_stem(f"{snapshot.stem}-{kind}"),
             on_iteration=on_iteration,
@@ -116,6 +122,13 @@ class NetworkEstimator(BaseEstimator):
         self.train_score_ = -np.array(state.train) * unit
         self.validation_score_ = -np.array(state.validation) * unit
         return self
+
+    def _settings(self, seed: int, like: Self | None, share: float) -> loop.Settings:
+        settings = loop.Settings(seed=seed, **{name: getattr(self, name) for name in FROM_PARAMETERS})
+        if like is None:
+            return settings
+        epochs = max(1, round(like.best_iteration_ * share))
+        return replace(settings, epochs=epochs, horizon=settings.max_epochs * share)
 
     def _table(self, X: Floats, y: NDArray[Any], device: torch.device) -> TensorDataset:
         return TensorDataset(*self._inputs(X, device), self._target(y).to(device))

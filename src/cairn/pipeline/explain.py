@@ -1,6 +1,6 @@
 """Explain what the model looks at, on validation rows.
 
-reads: models/model, data/splits/validation.parquet
+reads: models/fitted, models/model, data/splits/validation.parquet
 writes: metrics/explain.json
 """
 
@@ -10,6 +10,7 @@ from cairn import explanation
 from cairn.data.parts import PARTS
 from cairn.data.records import write_json
 from cairn.data.tables import read_table
+from cairn.models.calibration import FITTED, validated
 from cairn.models.package import load
 from cairn.settings.data import DataConfig
 from cairn.settings.evaluate import EvaluateConfig
@@ -27,7 +28,7 @@ def main(
     threads: int,
 ) -> None:
     """Write the importance of groups and columns, and the partial dependence of the strongest."""
-    package = load(Path("models/model"), trust=model.trusted)
+    package = validated(load(Path("models/model"), trust=model.trusted), FITTED, model.trusted)
     validation = read_table(PARTS["validation"])
     found = explanation.explain(
         package, validation, data=data, settings=explain, evaluate=evaluate, seed=seed

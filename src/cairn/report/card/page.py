@@ -70,6 +70,7 @@ class Inputs:
     calibration: Sequence[Record]
     training: pd.DataFrame
     files: list[Row]
+    notes: Sequence[str] = ()
 
 
 def read_inputs() -> Inputs:
@@ -89,6 +90,7 @@ def read_inputs() -> Inputs:
         images={path.stem: path.read_text(encoding="utf-8") for path in sorted(IMAGES.glob("*.svg"))},
         calibration=pd.read_csv(CALIBRATION).to_dict("records") if CALIBRATION.exists() else [],
         training=pd.read_csv(TRAINING),
+        notes=package.get("notes", []),
         files=_hashes([*records, *sorted(PACKAGE.parent.rglob("*"))]),
     )
 
@@ -128,7 +130,7 @@ def model_card(inputs: Inputs, sections: Mapping[str, Any]) -> Row:
         "names": names,
         "metrics": metrics,
         "policies": policy_rows(record),
-        "limits": limits(record, inputs.split, inputs.data, inputs.calibration),
+        "limits": limits(record, inputs.split, inputs.data, inputs.calibration, inputs.notes),
         "figures": figures(inputs.images, inputs.training),
         "explanation": explanation_rows(inputs.explanation, contract.columns, predicted(data)),
         "slices": slice_rows(record),
