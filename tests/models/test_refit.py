@@ -11,6 +11,7 @@ from test_ensemble import ensemble
 
 from cairn.models.calibration import calibrate, is_refitted, recalibrated, validated
 from cairn.models.package import load, save
+from cairn.settings.contract import Contract
 
 TRAIN, VALIDATION = rows(), rows(600, seed=1)
 BOTH = pd.concat([TRAIN, VALIDATION], ignore_index=True)
@@ -74,9 +75,7 @@ def test_an_ensemble_keeps_its_weights_and_refits_its_members():
 def test_the_columns_are_those_that_were_chosen_on_train():
     plan = made(config("logistic"))
     fitted = plan.fit(TRAIN.assign(noise=1.0), VALIDATION)
-    narrow = replace(
-        fitted, contract=fitted.contract.model_copy(update={"columns": {"load": CONTRACT.columns["load"]}})
-    )
+    narrow = replace(fitted, contract=Contract(columns={"load": CONTRACT.columns["load"]}))
     assert plan.refit(narrow, TRAIN, VALIDATION).features == ["load"]
 
 
