@@ -18,7 +18,7 @@ from cairn.settings.model import AnyModelConfig, ModelConfig
 from cairn.settings.train import TrainConfig
 from cairn.settings.trusted import how_to_install
 
-LIMITS = ("max_iter", "max_epochs")
+LIMITS = ("max_epochs_", "max_iter", "max_epochs")
 """Parameters that limit the iterations of an estimator that stops early."""
 STILL_RISING = 0.005
 """Share of the validation loss that the last tenth of the iterations must not gain."""

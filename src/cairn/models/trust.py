@@ -33,6 +33,8 @@ TRUSTED = frozenset(
         "cairn.models.ensemble.EnsembleRegressor",
         "cairn.models.mlp.MLPClassifier",
         "cairn.models.mlp.MLPRegressor",
+        "cairn.models.tabm.TabMClassifier",
+        "cairn.models.tabm.TabMRegressor",
         "collections.OrderedDict",
         "collections.defaultdict",
         "functools.partial",
