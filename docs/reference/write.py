@@ -80,7 +80,7 @@ def rows_of(owner: Schema, classes: Schema, above: str = "") -> Iterator[Row]:
         named = resolved(extra, classes) if isinstance(extra, dict) else {}
         if "properties" in inner and inner["title"] not in ELSEWHERE:
             yield from rows_of(inner, classes, f"{key}.")
-        elif "oneOf" in named or "properties" in named:
+        elif ("oneOf" in named or "properties" in named) and named.get("title") not in ELSEWHERE:
             for variant in variants(named, classes):
                 yield from rows_of(variant, classes, f"{key}.NAME.")
         else:

@@ -10,7 +10,9 @@ from sklearn.metrics import log_loss, mean_squared_error
 from sklearn.model_selection import GridSearchCV, train_test_split
 
 from cairn.models import loop
-from cairn.models.mlp import MLPClassifier, MLPRegressor
+from cairn.models.build import unconverged
+from cairn.models.mlp import MLPClassifier, MLPRegressor, Pieces
+from cairn.models.network import paced
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -179,3 +181,68 @@ def test_a_gpu_takes_categories_and_repeats_itself():
     fits = [MLPRegressor(categorical_features=[1], device="cuda", max_epochs=3).fit(X, y) for _ in range(2)]
     for name, values in fits[0].weights_.items():
         np.testing.assert_array_equal(values, fits[1].weights_[name])
+
+
+def test_pieces_of_numbers_are_how_much_of_each_bin_is_passed():
+    pieces = Pieces(1, 3)
+    pieces.edges.copy_(torch.tensor([[0.0, 1.0, 3.0, 3.0]]))
+    found = pieces(torch.tensor([[-1.0], [0.5], [2.0], [3.5]]))
+    assert found.tolist() == [[0, 0, 0], [0.5, 0, 0], [1, 0.5, 0], [1, 1, 1]]
+
+
+def test_pieces_let_a_network_bend_often():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-3, 3, size=(4000, 1))
+    y = np.sin(4 * X[:, 0])
+    X_test = rng.uniform(-3, 3, size=(500, 1))
+    plain, bent = (
+        MLPRegressor(bins=bins, hidden=[32], batch_size=128, max_epochs=15).fit(X, y) for bins in (0, 24)
+    )
+    errors = [mean_squared_error(np.sin(4 * X_test[:, 0]), each.predict(X_test)) for each in (plain, bent)]
+    assert errors[1] < 0.2 * errors[0]
+    np.testing.assert_allclose(
+        bent.weights_["pieces.edges"][0], np.quantile(X, np.linspace(0, 1, 25)), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch", "epochs", "patience"),
+    [
+        (100, 32, 100, 17),
+        (3_000, 128, 100, 17),
+        (50_000, 512, 72, 12),
+        (230_000, 1024, 31, 5),
+        (10_000_000, 4096, 10, 5),
+    ],
+)
+def test_few_rows_get_small_batches_and_many_epochs(rows, batch, epochs, patience):
+    assert paced(rows, "auto", "auto") == {"batch_size": batch, "max_epochs": epochs, "patience": patience}
+
+
+def test_what_is_given_is_not_auto():
+    X, y = moons(300)[::2][0], moons(300)[2]
+    model = small(batch_size="auto", max_epochs=3, patience="auto").fit(X, y)
+    assert model.n_iter_ == 3
+    assert small(batch_size=32, max_epochs="auto").fit(X, y).max_epochs_ == 100
+
+
+def test_with_the_automatic_pace_it_converges_on_few_rows_where_a_pace_for_many_does_not():
+    X, X_val, y, y_val = moons(1500)
+    losses = []
+    for pace in (
+        {"batch_size": 1024, "max_epochs": 30},
+        {"batch_size": "auto", "max_epochs": "auto", "patience": "auto"},
+    ):
+        model = MLPClassifier(hidden=[64, 32], dropout=0.1, learning_rate=0.001, **pace).fit(
+            X, y, X_val, y_val
+        )
+        losses.append(log_loss(y_val, model.predict_proba(X_val)))
+    assert losses[1] < 0.5 * losses[0]
+
+
+def test_the_limit_of_epochs_is_reported_if_the_loss_still_fell():
+    X, X_val, y, y_val = moons()
+    short = small(max_epochs=3, schedule="constant").fit(X, y, X_val, y_val)
+    assert unconverged(short).startswith("Training stopped at the limit of 3 iterations before convergence")
+    assert unconverged(small(max_epochs=300, patience=4).fit(X, y, X_val, y_val)) == ""
+    assert unconverged(small(max_epochs=3).fit(X, y)) == ""

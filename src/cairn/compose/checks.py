@@ -27,12 +27,12 @@ from cairn.settings.expressions import names_in, parse
 from cairn.settings.features import FeaturesConfig
 from cairn.settings.kpi import CostKpi, KpiConfig
 from cairn.settings.messages import Problem, problems
-from cairn.settings.model import ModelConfig
+from cairn.settings.model import AnyModelConfig, ModelConfig
 from cairn.settings.networks import PARAMS_OF
 from cairn.settings.purpose import PurposeConfig
 from cairn.settings.search import SAVING, SearchConfig
 from cairn.settings.split import ColumnSplit, GroupSplit, SplitConfig, TimeSplit
-from cairn.settings.trusted import is_listed, not_listed
+from cairn.settings.trusted import EXTRAS, how_to_install, is_listed, not_listed
 
 DURATION = re.compile(r"\d+(\.\d+)?\s?(W|D|h|min|s)")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?")
@@ -152,8 +152,12 @@ def _is_measured(
         yield path, f"a {data.task} task has no metric {measure}{did_you_mean(measure, known)}"
 
 
-def _model_fits(model: ModelConfig, data: DataConfig, trusted: Sequence[str]) -> Iterator[Problem]:
-    yield from _estimator(("model",), model, data, trusted)
+def _model_fits(model: AnyModelConfig, data: DataConfig, trusted: Sequence[str]) -> Iterator[Problem]:
+    if isinstance(model, ModelConfig):
+        yield from _estimator(("model",), model, data, trusted)
+    else:
+        for name, member in model.members.items():
+            yield from _estimator(("model", "members", name), member, data, trusted)
 
 
 def _linear_fits(baseline: BaselineConfig, data: DataConfig, trusted: Sequence[str]) -> Iterator[Problem]:
@@ -240,7 +244,8 @@ def _target(
     top = module.partition(".")[0]
     found = importlib.util.find_spec(top) if top.isidentifier() else None
     if found is None:
-        yield where, f"no module '{module}' can be imported"
+        hint = f"; {how_to_install(target)}" if top in EXTRAS else ""
+        yield where, f"no module '{module}' can be imported{hint}"
         return
     # A trusted module may have imported a name from one that is not.
     strange = [each for each in (target, defined_in(target)) if each and not is_listed(each, trusted)]

@@ -13,6 +13,7 @@ from cairn.settings.yaml_text import not_yaml, read_yaml
 EXPERIMENT = "experiment"
 DATA = "data"
 MODEL = "model"
+MEMBERS = "members"
 SPACE = "space"
 """Key of a model's file with its search space; it is removed here, so that no stage ever sees it."""
 
@@ -147,7 +148,8 @@ def _without_spaces(values: dict[str, Any], choices: Iterable[str]) -> dict[str,
     for group in choices:
         section = at(values, place(group).split(".")) if group.partition("@")[0] == MODEL else None
         if isinstance(section, dict):
-            section.pop(SPACE, None)
+            for each in (section, *(section.get(MEMBERS) or {}).values()):
+                each.pop(SPACE, None)
     return values
 
 

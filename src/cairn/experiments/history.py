@@ -11,10 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
 from cairn.errors import UserError, did_you_mean
 from cairn.experiments.refs import Experiment, commit_of, every_experiment, git, read_file
 from cairn.experiments.versions import ARTIFACT, STAGE, numbers, registered
-from cairn.settings.model import ModelConfig
+from cairn.settings.model import AnyModelConfig
 from cairn.settings.yaml_text import parse_yaml
 
 if TYPE_CHECKING:
@@ -92,7 +94,11 @@ class History:
     def trusted(self, revision: Revision) -> list[str]:
         """Return the classes and libraries that the model of a revision may use besides the usual ones."""
         settings = self.settings(revision)
-        return ModelConfig.model_validate(settings["model"]).trusted if "model" in settings else []
+        return (
+            TypeAdapter(AnyModelConfig).validate_python(settings["model"]).trusted
+            if "model" in settings
+            else []
+        )
 
     def tracked(self, revision: Revision, path: str) -> Path:
         """Return the path of an output that DVC tracks, in the workspace or in the cache.

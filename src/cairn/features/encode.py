@@ -57,6 +57,37 @@ class ToText(_Cells):
         return np.column_stack(columns) if columns else np.empty((len(X), 0), dtype=object)
 
 
+class SideBySide(BaseEstimator):
+    """Fitted encoders of the same columns: their matrices beside each other.
+
+    Args:
+        encoders: see build_encoder; all fitted on the same columns.
+    """
+
+    def __init__(self, encoders: list[ColumnTransformer]) -> None:
+        self.encoders = encoders
+
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """Names of the columns."""
+        first: Any = self.encoders[0]
+        return first.feature_names_in_
+
+    def by_place(self) -> list[tuple[tuple[int, int], ColumnTransformer]]:
+        """Return each encoder with the first column of its matrix and the one after the last."""
+        widths = [max(place.stop for place in each.output_indices_.values()) for each in self.encoders]
+        stops = np.cumsum(widths).tolist()
+        return [
+            ((stop - width, stop), each)
+            for stop, width, each in zip(stops, widths, self.encoders, strict=True)
+        ]
+
+    def transform(self, X: pd.DataFrame) -> NDArray[np.float64]:
+        """Return the matrices as one, shape (n, sum of the widths)."""
+        found = [each.transform(X) for each in self.encoders]
+        return np.hstack([each if isinstance(each, np.ndarray) else each.toarray() for each in found])
+
+
 def build_encoder(
     contract: Contract, features: list[str], encoding: Encoding, *, sparse: bool = False
 ) -> ColumnTransformer:

@@ -12,9 +12,16 @@ import pandas as pd
 from sklearn.utils import get_tags
 
 from cairn.errors import UserError, did_you_mean
+from cairn.models.boosting import boosted
 from cairn.settings.data import Task
-from cairn.settings.model import ModelConfig
+from cairn.settings.model import AnyModelConfig, ModelConfig
 from cairn.settings.train import TrainConfig
+from cairn.settings.trusted import how_to_install
+
+LIMITS = ("max_epochs_", "max_iter", "max_epochs")
+"""Parameters that limit the iterations of an estimator that stops early."""
+STILL_RISING = 0.005
+"""Share of the validation loss that the last tenth of the iterations must not gain."""
 
 
 def build_estimator(
@@ -39,6 +46,8 @@ def build_estimator(
     if role == "classifier":
         needs_probabilities(made, where, made.__name__)
     given = model.params | {key: value for key, value in block.items() if key != "_target_"}
+    if wrapper := boosted(block["_target_"]):
+        made, given = wrapper, {"target": block["_target_"], "params": given}
     known = inspect.signature(made).parameters
     ours = {"random_state": seed, "n_jobs": threads, "categorical_features": categorical or None}
     if device != "auto":
@@ -51,10 +60,17 @@ def build_estimator(
         raise UserError(f"{where}: {made.__name__}: {error}") from error
 
 
-def stops_early(model: ModelConfig, task: Task, settings: TrainConfig) -> bool:
+def stops_early(model: AnyModelConfig, task: Task, settings: TrainConfig) -> bool:
     """Return whether fitting uses validation rows; if not, the model may be fitted on them too."""
+    if not isinstance(model, ModelConfig):
+        uses = (stops_early(member, task, settings) for member in model.members.values())
+        return model.weights == "greedy" or any(uses)
     block = model.regressor if task == "regression" else model.classifier
-    fit = getattr(_class("model", block["_target_"]), "fit", None) if block else None
+    fit = (
+        getattr(boosted(block["_target_"]) or _class("model", block["_target_"]), "fit", None)
+        if block
+        else None
+    )
     return settings.early_stopping and fit is not None and "X_val" in inspect.signature(fit).parameters
 
 
@@ -74,6 +90,24 @@ def training_curve(estimator: Any) -> pd.DataFrame:
     table = pd.DataFrame(scores, index=range(rows), dtype=np.float64)
     table.insert(0, "iteration", np.arange(first, first + rows))
     return table
+
+
+def unconverged(estimator: Any) -> str:
+    """Return a sentence if the validation score still rose when the iterations ended; otherwise nothing."""
+    scores = np.asarray(getattr(estimator, "validation_score_", []), dtype=np.float64)
+    limit = next((v for v in (getattr(estimator, name, None) for name in LIMITS) if v), None)
+    limit = limit or getattr(estimator, "params", {}).get("n_estimators")
+    if len(scores) < 2 or not limit or estimator.n_iter_ < limit:
+        return ""
+    late = max(1, len(scores) // 10)
+    before, best = scores[:-late].max(), scores.max()
+    gain = (best - before) / abs(before) if before else 0.0
+    if gain < STILL_RISING:
+        return ""
+    return (
+        f"Training stopped at the limit of {limit:,} iterations before convergence: the validation loss fell"
+        f" by {100 * gain:.1f} % in the last {late:,} of them."
+    )
 
 
 def takes_sparse(estimator: Any) -> bool:
@@ -102,7 +136,7 @@ def _class(where: str, target: str) -> Any:
         module = importlib.import_module(module_name)
     except (ImportError, ValueError) as error:
         raise UserError(
-            f"{where}: no module '{module_name}' for {target}; is it installed? ({error})"
+            f"{where}: no module '{module_name}' for {target}; {how_to_install(target)} ({error})"
         ) from error
     if not inspect.isclass(getattr(module, name, None)):
         raise UserError(f"{where}: {module_name} has no class '{name}'{did_you_mean(name, dir(module))}")

@@ -1,8 +1,10 @@
 """What follows the fit, on validation rows only: probabilities out of scores, and the decision threshold."""
 
+from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,11 +13,14 @@ from cairn.data.predictions import Floats
 from cairn.errors import UserError
 from cairn.files import replacing
 from cairn.metrics.decisions import decision_threshold
-from cairn.models.package import Package, reference_rows
+from cairn.models.package import Package, load, reference_rows
 from cairn.settings.calibration import CalibrationConfig
 from cairn.settings.kpi import KpiConfig
 
-SCORES = Path("models/fitted/validation.npy")
+FITTED = Path("models/fitted")
+REFITTED = FITTED / "refitted"
+"""The model fitted on train; beside it, if train.refit says so, the one fitted on train and validation."""
+SCORES = FITTED / "validation.npy"
 """The validation rows as the fitted model scores them, (n,) or (n, k), see Package.scores."""
 
 
@@ -53,6 +58,46 @@ def finish(
         threshold = decision_threshold(y, known, kpi, probability=True)
     config = {**package.config, "calibration": calibration.model_dump(), "kpi": kpi.model_dump()}
     return replace(package, threshold=threshold, config=config, reference=reference_rows(package, rows))
+
+
+REFIT = (
+    "This model was fitted again on train and validation, and the scores on test are its own. Those on"
+    " validation, the calibration, the threshold and the explanation are of the model fitted on train alone."
+)
+"""A note on a model for which train.refit is validation."""
+
+
+def is_refitted(package: Package) -> bool:
+    """Return whether the model was fitted on validation rows too."""
+    return package.config.get("train", {}).get("refit", "none") != "none"
+
+
+def validated(package: Package, fitted: Path, trust: Sequence[str] = ()) -> Package:
+    """Return the model that has not seen validation, calibrated as the package is.
+
+    Args:
+        package: of models/model; it is returned if it was not refitted.
+        fitted: the folder models/fitted.
+        trust: see load.
+    """
+    if not is_refitted(package):
+        return package
+    before = load(fitted, trust)
+    return replace(package, encoder=before.encoder, estimator=recalibrated(package, before.estimator))
+
+
+def recalibrated(package: Package, estimator: Any) -> Any:
+    """Put the calibration of a package, if it has one, on top of another estimator."""
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.frozen import FrozenEstimator
+
+    if not isinstance(package.estimator, CalibratedClassifierCV):
+        return estimator
+    whole, frozen = copy(package.estimator), FrozenEstimator(estimator)
+    (inner,) = whole.calibrated_classifiers_
+    whole.estimator, whole.calibrated_classifiers_ = frozen, [copy(inner)]
+    whole.calibrated_classifiers_[0].estimator = frozen
+    return whole
 
 
 def calibrate(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +21,8 @@ class _CNN(NetworkEstimator):
     hidden: int = 128
     dropout: float = 0.5
     learning_rate: float = 0.003
-    batch_size: int = 64
-    patience: int = 10
+    batch_size: int | Literal["auto"] = 64
+    patience: int | Literal["auto"] = 10
 
     def _start(self, X: Floats) -> nn.Module:
         shape = list(self.image_shape)

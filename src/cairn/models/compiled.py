@@ -21,6 +21,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 from cairn.data.predictions import Floats
 from cairn.features.encode import MISSING, word
+from cairn.models.ensemble import EnsembleClassifier, EnsembleRegressor, members_of
 from cairn.models.package import BLOCK, Package, padded
 from cairn.models.trees import Trees
 
@@ -136,6 +137,25 @@ class Encoder:
                 found[column] = at, table[:, place]
         return None if self._numbers else found
 
+    @classmethod
+    def joined(cls, encoders: Sequence["Encoder"]) -> "Encoder":
+        """Return encoders of the same features as one, whose matrix has theirs side by side."""
+        new = copy.copy(encoders[0])
+        new.positions = {name: [] for name in new.features}
+        new._numbers, new._codes, new.width = [], [], 0
+        new._sources = np.concatenate([each._sources for each in encoders])
+        for each in encoders:
+            start = new.width
+            for name, columns in each.positions.items():
+                new.positions[name] += [start + at for at in columns]
+            new._numbers += [
+                (columns, start + np.arange(each.width)[place], steps)
+                for columns, place, steps in each._numbers
+            ]
+            new._codes += [(at, [start + to for to in columns], table) for at, columns, table in each._codes]
+            new.width += each.width
+        return new
+
     def code_tables(self) -> dict[int, Floats]:
         """Return by column of the matrix the codes of its categories, shape (known + 1, 1), unseen last."""
         return {columns[0]: table for _, columns, table in self._codes if len(columns) == 1}
@@ -224,12 +244,14 @@ class Compiled:
         encoder: of its values.
         trees: of a HistGradientBoosting; None for any other estimator.
         lookup: of the trees; None if the encoder computes with the numbers.
+        members: of an ensemble that is not calibrated, whose matrices are side by side.
     """
 
     package: Package
     encoder: Encoder
     trees: Trees | None = None
     lookup: Lookup | None = None
+    members: Sequence["Compiled"] = ()
 
     def matrix(self, frame: pd.DataFrame) -> Floats:
         """Return the matrix of rows that have the inputs, shape (n, width)."""
@@ -267,9 +289,20 @@ class Compiled:
         return f"the compiled model differs by up to {np.abs(together - expected).max():.3g}"
 
     def _block(self, matrix: Floats) -> Floats:
+        if self.members:
+            return self._mean(matrix)
         if self.trees is not None:
             return self._from_sums(self.trees, self.trees.raw(matrix))
         return self.package.estimated(np.ascontiguousarray(matrix[padded(len(matrix))]))[: len(matrix)]
+
+    def _mean(self, matrix: Floats) -> Floats:
+        total, start = None, 0
+        for member, weight in zip(self.members, self.package.estimator.weights, strict=True):
+            stop = start + member.encoder.width
+            found = member._block(matrix[:, start:stop]) * weight
+            total, start = found if total is None else total + found, stop
+        assert total is not None, "an ensemble has members"
+        return total
 
     def _from_sums(self, trees: Trees, sums: Floats) -> Floats:
         estimator, package = self.package.estimator, self.package
@@ -290,10 +323,25 @@ def uncalibrated(estimator: Any) -> Any:
     return estimator
 
 
+def encoder_of(package: Package) -> Encoder:
+    """Return the fitted encoder of a model on plain arrays."""
+    parts = getattr(package.encoder, "encoders", [package.encoder])
+    encoders = [Encoder(each, package.features) for each in parts]
+    return encoders[0] if len(encoders) == 1 else Encoder.joined(encoders)
+
+
+def name_of(estimator: Any) -> str:
+    """Return the name of an estimator's class; of LightGBM, XGBoost and CatBoost that of their own."""
+    return str(getattr(estimator, "target", type(estimator).__name__)).rpartition(".")[2]
+
+
 def compile_model(package: Package) -> Compiled:
     """Return the model as arrays; it predicts the same bits as the package, see the module."""
-    encoder = Encoder(package.encoder, package.features)
     estimator = uncalibrated(package.estimator)
+    if isinstance(estimator, EnsembleClassifier | EnsembleRegressor) and estimator is package.estimator:
+        members = [compile_model(member) for member in members_of(package, estimator)]
+        return Compiled(package, Encoder.joined([each.encoder for each in members]), members=members)
+    encoder = encoder_of(package)
     if not isinstance(estimator, HistGradientBoostingClassifier | HistGradientBoostingRegressor):
         return Compiled(package, encoder)
     if estimator._preprocessor is not None:

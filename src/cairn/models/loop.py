@@ -134,6 +134,10 @@ class Settings:
     patience: int
     precision: Literal["float32", "bfloat16"]
     seed: int
+    epochs: int | None = None
+    """Train so many epochs, whatever happens; None: see `train`."""
+    horizon: float | None = None
+    """Epochs over which the schedule lets the learning rate fall; None: max_epochs."""
 
 
 @dataclass
@@ -177,6 +181,8 @@ class _Run:
     def finished(self) -> bool:
         """All epochs are done, or the last `patience` of them did not improve the validation loss."""
         state, settings = self.state, self.settings
+        if settings.epochs is not None:
+            return state.epochs >= settings.epochs
         waited = bool(state.validation) and state.epochs - state.best_epoch >= settings.patience
         return state.epochs >= settings.max_epochs or waited
 
@@ -212,7 +218,11 @@ def train(
         hidden = None if group.rank == 0 else True  # None: hidden unless stderr is a terminal
         done = run.state.epochs
         with tqdm(
-            total=settings.max_epochs, initial=done, unit="epoch", disable=hidden, dynamic_ncols=True
+            total=settings.epochs or settings.max_epochs,
+            initial=done,
+            unit="epoch",
+            disable=hidden,
+            dynamic_ncols=True,
         ) as bar:
             while not run.finished:
                 _learn(run)
@@ -264,7 +274,7 @@ def _learn(run: _Run) -> None:
     for step in range(steps):
         batch = order[step * settings.batch_size : (step + 1) * settings.batch_size]
         own = run.table[batch[run.group.own]]
-        share = (run.state.epochs * steps + step) / (settings.max_epochs * steps)
+        share = (run.state.epochs * steps + step) / ((settings.horizon or settings.max_epochs) * steps)
         for group in run.optimizer.param_groups:
             group["lr"] = settings.learning_rate * _rate(settings.schedule, share)
         # Stays on the device: reading the number at every step would make the GPU wait for it.
@@ -297,7 +307,7 @@ def _step(run: _Run, batch: tuple[Tensor, ...], weight: float) -> Tensor:
 
 def _rate(schedule: str, share: float) -> float:
     """Factor of the learning rate at this share of all steps (Loshchilov & Hutter 2017)."""
-    return 0.5 * (1 + math.cos(math.pi * share)) if schedule == "cosine" else 1.0
+    return 0.5 * (1 + math.cos(math.pi * min(share, 1.0))) if schedule == "cosine" else 1.0
 
 
 def _judge(run: _Run) -> None:

@@ -12,34 +12,65 @@ from cairn.data.predictions import Floats
 from cairn.models.network import NetworkClassifier, NetworkEstimator, NetworkRegressor, finite
 
 
+class Pieces(nn.Module):
+    """The piecewise linear encoding of numbers (Gorishniy et al. 2022): how much of each bin is passed.
+
+    It lets a network bend at every edge, which a few layers on the plain numbers learn slowly.
+    """
+
+    edges: Tensor
+
+    def __init__(self, numbers: int, bins: int) -> None:
+        super().__init__()
+        self.register_buffer("edges", torch.zeros(numbers, bins + 1))
+
+    def forward(self, numeric: Tensor) -> Tensor:
+        """Map numbers (n, numbers) to shares of bins from 0 to 1, shape (n, numbers x bins)."""
+        low, high = self.edges[:, :-1], self.edges[:, 1:]
+        passed = (numeric[:, :, None] - low) / (high - low).clamp(min=NARROWEST)
+        return passed.clamp(0, 1).flatten(1)
+
+
 class Network(nn.Module):
-    """Embeddings of the codes beside the numbers, then linear layers with ReLU and dropout.
+    """Numbers, their pieces and embeddings of the codes side by side, then linear layers.
 
     One table holds the embeddings of all columns, one after the other; None where there is no such column.
     """
 
-    def __init__(self, embeddings: nn.Embedding | None, layers: nn.Sequential) -> None:
+    def __init__(self, pieces: Pieces | None, embeddings: nn.Embedding | None, layers: nn.Sequential) -> None:
         super().__init__()
-        self.embeddings, self.layers = embeddings, layers
+        self.pieces, self.embeddings, self.layers = pieces, embeddings, layers
 
     def forward(self, numeric: Tensor, rows: Tensor) -> Tensor:
         """Map numbers (n, numeric) float32 and embedding rows (n, columns) int32 to outputs (n, outputs)."""
-        if self.embeddings is None:
-            return self.layers(numeric)
-        return self.layers(torch.cat([numeric, self.embeddings(rows).flatten(1)], dim=1))
+        parts = [numeric]
+        if self.pieces is not None:
+            parts.append(self.pieces(numeric))
+        if self.embeddings is not None:
+            parts.append(self.embeddings(rows).flatten(1))
+        return self.layers(torch.cat(parts, dim=1) if len(parts) > 1 else numeric)
+
+
+NARROWEST = 1e-6
+"""Least width of a bin: an edge that several quantiles share is a step."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _MLP(NetworkEstimator):
     hidden: Sequence[int] = (256, 256)
     embedding: int = 16
+    bins: int = 0
     dropout: float = 0.1
     categorical_features: Sequence[int] | None = None
 
     def _start(self, X: Floats) -> Network:
         codes = X[:, self._categorical()]
-        self.n_codes_ = _counts(codes)
+        self.n_codes_ = counts_of(codes)
         network = self._network()
+        if network.pieces is not None:
+            numeric = finite(np.delete(X, self._categorical(), axis=1))
+            edges = np.quantile(numeric, np.linspace(0, 1, self.bins + 1), axis=0).T
+            network.pieces.edges.copy_(torch.from_numpy(edges))
         if network.embeddings is not None:
             # The vector of a category that train lacks is 0 and, without a gradient, stays 0.
             unseen = np.setdiff1d(np.arange(self.n_codes_.sum() + len(self.n_codes_)), self._rows(codes))
@@ -51,12 +82,14 @@ class _MLP(NetworkEstimator):
         columns = len(self.n_codes_)
         rows = int(self.n_codes_.sum()) + columns
         embeddings = nn.Embedding(rows, self.embedding) if columns else None
+        numbers = self.n_features_in_ - columns
+        pieces = Pieces(numbers, self.bins) if numbers and self.bins else None
         layers: list[nn.Module] = []
-        width = self.n_features_in_ - columns + self.embedding * columns
+        width = numbers * (self.bins + 1) + self.embedding * columns
         for following in self.hidden:
             layers += [nn.Linear(width, following), nn.ReLU(), nn.Dropout(self.dropout)]
             width = following
-        return Network(embeddings, nn.Sequential(*layers, nn.Linear(width, self.n_outputs_)))
+        return Network(pieces, embeddings, nn.Sequential(*layers, nn.Linear(width, self.n_outputs_)))
 
     def _categorical(self) -> list[int]:
         return list(self.categorical_features) if self.categorical_features is not None else []
@@ -83,6 +116,7 @@ class MLPClassifier(_MLP, NetworkClassifier):
     Args:
         hidden: widths of the hidden layers.
         embedding: length of the vector learnt for each category.
+        bins: pieces of each number's piecewise linear encoding, at quantiles of train; 0: only the number.
         dropout: share of hidden values set to 0 while training.
         categorical_features: positions of the columns that hold codes.
         learning_rate, schedule, …: of the training, see NetworkEstimator.
@@ -104,7 +138,7 @@ class MLPRegressor(_MLP, NetworkRegressor):
     """
 
 
-def _counts(codes: Floats) -> NDArray[np.int64]:
+def counts_of(codes: Floats) -> NDArray[np.int64]:
     """Return K for each column of codes 0..K-1, ignoring other values (NaN, negative)."""
     known = np.where(codes >= 0, codes, -1)
     return known.max(axis=0, initial=-1).astype(np.int64) + 1

@@ -1,6 +1,7 @@
 """What our networks share as scikit-learn estimators: everything but their shape."""
 
-from dataclasses import dataclass, fields
+import math
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -17,7 +18,10 @@ from cairn.data.predictions import Floats
 from cairn.models import loop
 from cairn.progress import OnIteration
 
-FROM_PARAMETERS = [field.name for field in fields(loop.Settings) if field.name != "seed"]
+STEPS = 7000
+"""Steps of the optimizer that max_epochs: auto aims at."""
+OURS = ("seed", "epochs", "horizon")
+FROM_PARAMETERS = [field.name for field in fields(loop.Settings) if field.name not in OURS]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -31,9 +35,9 @@ class NetworkEstimator(BaseEstimator):
         learning_rate: of AdamW, at the start.
         schedule: cosine lets the learning rate fall to 0 over max_epochs; constant keeps it.
         weight_decay: of AdamW.
-        batch_size: rows per step.
-        max_epochs: most passes over the rows.
-        patience: epochs without a better validation loss before training stops; needs validation rows.
+        batch_size: rows per step; auto: by the number of rows, see `paced`.
+        max_epochs: most passes over the rows, or auto.
+        patience: epochs without a better validation loss before training stops, or auto; needs validation.
         precision: bfloat16 speeds up a GPU; the CPU always computes in float32.
         device: of training; auto is the GPU when there is one.
         random_state: seed of weights, order of rows and dropout.
@@ -42,9 +46,9 @@ class NetworkEstimator(BaseEstimator):
     learning_rate: float = 0.001
     schedule: Literal["cosine", "constant"] = "cosine"
     weight_decay: float = 0.01
-    batch_size: int = 1024
-    max_epochs: int = 30
-    patience: int = 5
+    batch_size: int | Literal["auto"] = 1024
+    max_epochs: int | Literal["auto"] = 30
+    patience: int | Literal["auto"] = 5
     precision: Literal["float32", "bfloat16"] = "float32"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     random_state: int | None = 0
@@ -78,10 +82,15 @@ class NetworkEstimator(BaseEstimator):
         *,
         snapshot: Path | None = None,
         on_iteration: OnIteration | None = None,
+        like: Self | None = None,
+        share: float = 1.0,
     ) -> Self:
         """Fit X (n, d) and y (n,); stop early on X_val and y_val if given.
 
         The caller removes the snapshot. on_iteration gets each epoch, from 1, and its loss on X_val.
+
+        With `like` there is no early stopping: the fit takes about as many steps as that estimator's best
+        ones, which is its best number of epochs times `share`, its rows divided by these.
 
         Raises:
             ValueError: fewer than two classes, a validation label not in y, missing numbers, no such device.
@@ -105,17 +114,29 @@ class NetworkEstimator(BaseEstimator):
             loss,
             table=self._table(X, y, device),
             validation=validation,
-            settings=loop.Settings(seed=seed, **{name: getattr(self, name) for name in FROM_PARAMETERS}),
+            settings=(settings := self._settings(seed, len(X), like, share)),
             # Another device or number of processes gives other bits: it may not resume this snapshot.
             snapshot=snapshot and snapshot.with_stem(f"{snapshot.stem}-{kind}"),
             on_iteration=on_iteration,
         )
         self.weights_ = {name: values.cpu().numpy() for name, values in network.state_dict().items()}
         self.n_iter_ = state.epochs
+        if self.max_epochs == "auto":
+            self.max_epochs_ = settings.max_epochs
         self.best_iteration_ = state.best_epoch
         self.train_score_ = -np.array(state.train) * unit
         self.validation_score_ = -np.array(state.validation) * unit
         return self
+
+    def _settings(self, seed: int, rows: int, like: Self | None, share: float) -> loop.Settings:
+        given = {name: getattr(self, name) for name in FROM_PARAMETERS}
+        pace = paced(round(rows * share) if like else rows, given["batch_size"], given["max_epochs"])
+        given |= {name: value for name, value in pace.items() if given[name] == "auto"}
+        settings = loop.Settings(seed=seed, **given)
+        if like is None:
+            return settings
+        epochs = max(1, round(like.best_iteration_ * share))
+        return replace(settings, epochs=epochs, horizon=settings.max_epochs * share)
 
     def _table(self, X: Floats, y: NDArray[Any], device: torch.device) -> TensorDataset:
         return TensorDataset(*self._inputs(X, device), self._target(y).to(device))
@@ -176,6 +197,20 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
     def _target(self, y: NDArray[Any]) -> Tensor:
         standard = (y.astype(np.float64) - self.target_mean_) / self.target_scale_
         return torch.from_numpy(standard.astype(np.float32))
+
+
+def paced(rows: int, batch_size: int | Literal["auto"], max_epochs: int | Literal["auto"]) -> dict[str, int]:
+    """Return what auto stands for: batch_size, max_epochs and patience by the number of rows of train.
+
+    A batch is about 2 sqrt(rows), a power of two from 32 to 4096; epochs are as many as make STEPS steps,
+    from 10 to 100; training waits for a sixth of the epochs. So few rows get small batches and many epochs:
+    with the pace that suits 200,000 rows, 3,000 rows get too few steps to converge.
+    """
+    batch = min(4096, max(32, 2 ** round(math.log2(2 * math.sqrt(rows)))))
+    batch = batch if batch_size == "auto" else batch_size
+    epochs = min(100, max(10, round(STEPS * batch / rows)))
+    epochs = epochs if max_epochs == "auto" else max_epochs
+    return {"batch_size": batch, "max_epochs": epochs, "patience": max(5, round(epochs / 6))}
 
 
 def finite(numbers: Floats) -> NDArray[np.float32]:

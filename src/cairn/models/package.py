@@ -33,7 +33,7 @@ from cairn.settings.expressions import names_in
 
 NUMBERS = (bool, int, float, np.bool_, np.number)
 MODEL, REFERENCE = "model.skops", "reference.parquet"
-SAME = ("task", "target", "classes", "threshold", "config", "versions", "types")
+SAME = ("task", "target", "classes", "threshold", "config", "versions", "types", "notes")
 """What a package and its record both have."""
 
 TILE = 64
@@ -67,6 +67,7 @@ class Package:
             way; empty in a model saved by an older version.
         types: by column of raw, what train held: number, text, true or false, moment (see cairn.data.load).
         reference: up to REFERENCE_ROWS rows of validation with the columns of raw; None in an older model.
+        notes: what to know about the fit, in sentences.
         bound: the record holds the hashes of the files; False in an older model.
     """
 
@@ -82,6 +83,7 @@ class Package:
     raw: Contract = field(default_factory=lambda: Contract(columns={}))
     types: dict[str, str] = field(default_factory=dict)
     reference: pd.DataFrame | None = None
+    notes: list[str] = field(default_factory=list)
     bound: bool = True
 
     def __repr__(self) -> str:
@@ -376,6 +378,7 @@ def _record(package: Package) -> dict[str, Any]:
         "threshold": package.threshold,
         "config": package.config,
         "versions": package.versions,
+        **({"notes": package.notes} if package.notes else {}),
         **({} if package.classes == in_alphabet(package.classes) else {"class_order": package.classes}),
     }
 

@@ -3,7 +3,8 @@
 import inspect
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ from cairn.data.load import type_of
 from cairn.errors import UserError
 from cairn.features.encode import build_encoder, categorical_positions
 from cairn.features.select import choose_columns, select_features
-from cairn.models.build import build_estimator, needs_probabilities, quiet, takes_sparse
+from cairn.models.build import build_estimator, needs_probabilities, quiet, takes_sparse, unconverged
+from cairn.models.ensemble import combined, member, members_of, names_of, weights_on
 from cairn.models.package import Label, Package, class_labels, raw_contract, target_values
+from cairn.models.resume import once
 from cairn.progress import OnIteration, elapsed
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
 from cairn.settings.features import FeaturesConfig
-from cairn.settings.model import ModelConfig
+from cairn.settings.model import AnyModelConfig, EnsembleConfig
 from cairn.settings.train import TrainConfig
 
 
@@ -31,7 +34,7 @@ class Recipe:
     contract: Contract
     data: DataConfig
     features: FeaturesConfig
-    model: ModelConfig
+    model: AnyModelConfig
     train: TrainConfig
     seed: int
     threads: int
@@ -56,6 +59,8 @@ class Recipe:
         classes: list[Label] | None = None,
         snapshot: Path | None = None,
         on_iteration: OnIteration | None = None,
+        like: Package | None = None,
+        share: float = 1.0,
     ) -> Package:
         """Select the columns, fit encoder and estimator on train, and use validation only for early stopping.
 
@@ -66,24 +71,22 @@ class Recipe:
         classes are the labels where train may lack some (folds). on_iteration is called after each epoch of
         our networks and each iteration of HistGradientBoosting while they stop early.
 
+        `like` is a model of this recipe that was fitted on a share of these rows, see `refit`.
+
+        The members of an ensemble are fitted one after the other, and their weights chosen on validation.
+
         Raises:
             UserError: see select_features, build_estimator and class_labels, or the estimator fails.
         """
+        if isinstance(self.model, EnsembleConfig):
+            more: dict[str, Any] = {"classes": classes, "snapshot": snapshot, "like": like, "share": share}
+            return self._fit_members(self.model, train, validation, **more)
         task, target = self.data.task, self.data.target
         if classes is None:
             column = self.contract.columns.get(target)
             classes = class_labels(train[target], task, column.allowed if column is not None else None)
         y = target_values(train[target], task, classes)
-        features = choose_columns(
-            train,
-            y,
-            self.candidates,
-            contract=self.contract,
-            task=task,
-            selection=self.features.selection,
-            seed=self.seed,
-            threads=self.threads,
-        )
+        features = like.features if like else self._chosen(train, y)
         inputs = Contract(columns={name: self.contract.columns[name] for name in features})
         sparse = takes_sparse(self._estimator(categorical=[]))
         encoder = build_encoder(inputs, features, self.model.encoding, sparse=sparse)
@@ -103,11 +106,13 @@ class Recipe:
             types={name: type_of(train[name]) for name in raw.columns if name in train.columns},
         )
         held_out = None
-        if validation is not None and task != "regression":
-            validation = validation[validation[target].isin(train[target].unique())]
+        if validation is not None:
+            validation = self._of_known_classes(validation, train)
         if validation is not None and len(validation):
             held_out = encoder.transform(validation[features]), package.encode(validation[target])
         extra = self._extra(estimator, held_out, snapshot, on_iteration)
+        if like is not None:
+            extra |= _as_long_as(like.estimator, estimator, share)
         shows_progress_itself = "snapshot" in inspect.signature(estimator.fit).parameters
         try:
             with (
@@ -120,9 +125,76 @@ class Recipe:
             raise UserError(f"model '{self.model.name}': {str(error).splitlines()[0]}") from error
         if task != "regression":
             needs_probabilities(estimator, "model.classifier", type(estimator).__name__)
-        return package
+        note = unconverged(estimator)
+        return replace(package, notes=[note]) if note else package
+
+    def refit(
+        self,
+        fitted: Package,
+        train: pd.DataFrame,
+        validation: pd.DataFrame,
+        *,
+        snapshot: Path | None = None,
+    ) -> Package:
+        """Fit on train and validation together, as the model that was fitted on train alone.
+
+        The columns, the weights of members and the number of iterations are those of that model; networks
+        take as many steps as its best ones. Rows of a class that train lacks are left out.
+
+        Raises:
+            UserError: as for fit.
+        """
+        rows = pd.concat([train, self._of_known_classes(validation, train)], ignore_index=True)
+        share = len(train) / len(rows)
+        return self.fit(rows, classes=fitted.classes or None, snapshot=snapshot, like=fitted, share=share)
+
+    def _chosen(self, train: pd.DataFrame, y: NDArray[Any]) -> list[str]:
+        return choose_columns(
+            train,
+            y,
+            self.candidates,
+            contract=self.contract,
+            task=self.data.task,
+            selection=self.features.selection,
+            seed=self.seed,
+            threads=self.threads,
+        )
+
+    def _fit_members(
+        self,
+        model: EnsembleConfig,
+        train: pd.DataFrame,
+        validation: pd.DataFrame | None,
+        *,
+        classes: list[Label] | None,
+        snapshot: Path | None,
+        like: Package | None,
+        share: float,
+    ) -> Package:
+        before = (
+            dict(zip(like.estimator.names, members_of(like, like.estimator), strict=True)) if like else {}
+        )
+        members = {}
+        for number, name in enumerate(before or names_of(model)):
+            config, seeds = member(model, name)
+            recipe = replace(self, model=config, seed=self.seed + seeds)
+            own = snapshot and snapshot.with_stem(f"{snapshot.stem}-{number}")
+            fit = partial(recipe.fit, train, validation, classes=classes, snapshot=own, share=share)
+            members[name] = once(partial(fit, like=before.get(name)), own, config.trusted)
+        if like is not None:
+            return combined(members, like.estimator.weights, self.settings)
+        known = None
+        if validation is not None:
+            known = self._of_known_classes(validation, train)
+        return combined(members, weights_on([*members.values()], model, known), self.settings)
+
+    def _of_known_classes(self, rows: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
+        if self.data.task == "regression":
+            return rows
+        return rows[rows[self.data.target].isin(train[self.data.target].unique())]
 
     def _estimator(self, categorical: list[int]) -> Any:
+        assert not isinstance(self.model, EnsembleConfig), "its members are fitted by recipes of their own"
         return build_estimator(
             self.model,
             self.data.task,
@@ -149,6 +221,16 @@ class Recipe:
             if stops:
                 found["X_val"], found["y_val"] = held_out
         return {name: value for name, value in found.items() if name in taken and value is not None}
+
+
+def _as_long_as(fitted: Any, estimator: Any, share: float) -> dict[str, Any]:
+    """Return what the estimator's fit takes to do as many iterations as the fitted one had, on more rows."""
+    taken = inspect.signature(estimator.fit).parameters
+    if "like" in taken:
+        return {"like": fitted, **({"share": share} if "share" in taken else {})}
+    if getattr(fitted, "do_early_stopping_", False):
+        estimator.set_params(max_iter=fitted.n_iter_)
+    return {}
 
 
 @contextmanager

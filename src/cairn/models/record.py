@@ -44,6 +44,7 @@ class Record(Section):
         threshold: a binary decision is positive where the probability is above it
         config: the sections it was made with
         versions: of the libraries that fitted it
+        notes: what to know about the fit, in sentences
         class_order: the classes again, where the contract orders them and not the alphabet
         sha256: by file of the folder; of the record itself without this key; none in an older model
     """
@@ -61,6 +62,7 @@ class Record(Section):
     config: dict[str, Any]
     versions: dict[str, str]
     sha256: dict[str, str] | None = None
+    notes: list[str] = Field(default_factory=list)
     class_order: list[Label] | None = None
 
     @model_validator(mode="after")

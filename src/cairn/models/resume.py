@@ -2,14 +2,17 @@
 
 import hashlib
 import json
+import os
 import shutil
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+
+from cairn.models.package import Package, load, save
 
 KEPT_SECONDS = 7 * 24 * 3600
 
@@ -27,6 +30,20 @@ def resume_key(paths: Iterable[Path], values: Mapping[str, Any]) -> str:
         with path.open("rb") as content:
             total.update(f"{path.name}:{hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
     return total.hexdigest()
+
+
+def once(fit: Callable[[], Package], snapshot: Path | None, trust: Sequence[str]) -> Package:
+    """Return what fit returns; where an interrupted run has finished it, that is loaded and not fitted again.
+
+    Loaded is also what was just fitted: both runs then hold the same objects, and save the same bytes.
+    Processes of torchrun train together, and none of them may skip what another one has to do.
+    """
+    if snapshot is None or "TORCHELASTIC_RUN_ID" in os.environ:
+        return fit()
+    finished = snapshot.with_suffix("")
+    if not finished.exists():
+        save(fit(), finished)
+    return load(finished, trust)
 
 
 @contextmanager

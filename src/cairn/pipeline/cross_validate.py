@@ -10,7 +10,7 @@ from cairn.data.records import write_json
 from cairn.settings.cross_validation import CrossValidationConfig
 from cairn.settings.data import DataConfig
 from cairn.settings.features import FeaturesConfig
-from cairn.settings.model import ModelConfig
+from cairn.settings.model import AnyModelConfig
 from cairn.settings.train import TrainConfig
 
 
@@ -19,7 +19,7 @@ def main(
     cross_validation: CrossValidationConfig,
     data: DataConfig,
     features: FeaturesConfig,
-    model: ModelConfig,
+    model: AnyModelConfig,
     train: TrainConfig,
     seed: int,
     threads: int,

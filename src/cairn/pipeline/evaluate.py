@@ -1,7 +1,7 @@
 """Score the model on rows it has never seen, beside every baseline, with intervals and in money.
 
-reads: data/prepared/contract.json, data/splits/validation.parquet, data/splits/test.parquet, models/model,
-    predictions/baseline.parquet
+reads: data/prepared/contract.json, data/splits/validation.parquet, data/splits/test.parquet, models/fitted,
+    models/model, predictions/baseline.parquet
 writes: metrics/test.json, metrics/validation.json, metrics/evaluation.json, plots/curves, plots/images,
     predictions/model.parquet
 """
@@ -13,20 +13,21 @@ from cairn.data.predictions import predictions_of_part, predictions_table
 from cairn.data.records import write_json, write_text
 from cairn.data.tables import read_table, write_table
 from cairn.metrics.evaluation import MODEL, Predicted, evaluate_predictions
+from cairn.models.calibration import FITTED, validated
 from cairn.models.package import load
 from cairn.report.plots.pictures import plot_files
 from cairn.settings.baseline import BaselineConfig
 from cairn.settings.data import DataConfig
 from cairn.settings.evaluate import EvaluateConfig
 from cairn.settings.kpi import KpiConfig
-from cairn.settings.model import ModelConfig
+from cairn.settings.model import AnyModelConfig
 
 
 def main(
     *,
     baseline: BaselineConfig,
     data: DataConfig,
-    model: ModelConfig,
+    model: AnyModelConfig,
     evaluate: EvaluateConfig,
     kpi: KpiConfig,
     seed: int,
@@ -35,7 +36,8 @@ def main(
     """Write scores, curves, pictures and predictions; stop when a score is too good to be true."""
     package = load(Path("models/model"), trust=model.trusted)
     parts = {name: read_table(Path(f"data/splits/{name}.parquet")) for name in ("validation", "test")}
-    ours = {name: package.scores(rows) for name, rows in parts.items()}
+    scored_by = {"validation": validated(package, FITTED, model.trusted), "test": package}
+    ours = {name: scored_by[name].scores(rows) for name, rows in parts.items()}
     table, predicted = read_table(Path("predictions/baseline.parquet")), {}
     for name, rows in parts.items():
         both = {MODEL: ours[name]} | predictions_of_part(table, name, rows, data.task, package.class_names)

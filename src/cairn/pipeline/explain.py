@@ -1,6 +1,6 @@
 """Explain what the model looks at, on validation rows.
 
-reads: models/model, data/splits/validation.parquet
+reads: models/fitted, models/model, data/splits/validation.parquet
 writes: metrics/explain.json
 """
 
@@ -10,12 +10,13 @@ from cairn import explanation
 from cairn.data.parts import PARTS
 from cairn.data.records import write_json
 from cairn.data.tables import read_table
+from cairn.models.calibration import FITTED, validated
 from cairn.models.package import load
 from cairn.progress import elapsed
 from cairn.settings.data import DataConfig
 from cairn.settings.evaluate import EvaluateConfig
 from cairn.settings.explain import ExplainConfig
-from cairn.settings.model import ModelConfig
+from cairn.settings.model import AnyModelConfig
 
 
 def main(
@@ -23,12 +24,12 @@ def main(
     data: DataConfig,
     evaluate: EvaluateConfig,
     explain: ExplainConfig,
-    model: ModelConfig,
+    model: AnyModelConfig,
     seed: int,
     threads: int,
 ) -> None:
     """Write the importance of groups and columns, and the partial dependence of the strongest."""
-    package = load(Path("models/model"), trust=model.trusted)
+    package = validated(load(Path("models/model"), trust=model.trusted), FITTED, model.trusted)
     validation = read_table(PARTS["validation"])
     with elapsed("shuffling columns"):
         found = explanation.explain(

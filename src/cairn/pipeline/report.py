@@ -17,7 +17,7 @@ from cairn.settings.evaluate import EvaluateConfig
 from cairn.settings.explain import ExplainConfig
 from cairn.settings.features import FeaturesConfig
 from cairn.settings.kpi import KpiConfig
-from cairn.settings.model import ModelConfig
+from cairn.settings.model import AnyModelConfig
 from cairn.settings.purpose import PurposeConfig
 from cairn.settings.split import SplitConfig
 from cairn.settings.train import TrainConfig
@@ -28,7 +28,7 @@ def main(
     data: DataConfig,
     split: SplitConfig,
     features: FeaturesConfig,
-    model: ModelConfig,
+    model: AnyModelConfig,
     train: TrainConfig,
     calibration: CalibrationConfig,
     baseline: BaselineConfig,

@@ -8,13 +8,16 @@ import shutil
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from cairn.errors import UserError
 from cairn.imports import SRC, files_of
+from cairn.models.boosting import BoostedClassifier, BoostedRegressor
 from cairn.models.compiled import uncalibrated
+from cairn.models.ensemble import members_of
 from cairn.models.package import Package
 from cairn.report.deploy import dockerfile
 
@@ -78,10 +81,21 @@ def requirements(package: Package) -> list[str]:
     project = tomllib.loads((SRC.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = [line for name in EXTRAS for line in project["optional-dependencies"].get(name, [])]
     names = [Requirement(line).name for line in (*project["dependencies"], *extras, "typer")]
-    module = type(uncalibrated(package.estimator)).__module__
-    network = ["torch"] if module.startswith(("cairn.models", "torch")) else []
-    others = [] if module.startswith(("sklearn", "cairn")) else [module.partition(".")[0]]
-    return [*(name for name in names if name not in OTHER_TASKS), *network, *others]
+    estimator = uncalibrated(package.estimator)
+    needed = [
+        name for each in members_of(package, estimator) for name in _library(uncalibrated(each.estimator))
+    ]
+    return [*(name for name in names if name not in OTHER_TASKS), *dict.fromkeys(needed)]
+
+
+def _library(estimator: Any) -> list[str]:
+    """Return what an estimator needs beside the libraries of every model."""
+    if isinstance(estimator, BoostedClassifier | BoostedRegressor):
+        return [estimator.library.distribution]
+    module = type(estimator).__module__
+    if module.startswith(("cairn.models", "torch")):
+        return ["torch"]
+    return [] if module.startswith("sklearn") else [module.partition(".")[0]]
 
 
 def pinned(names: Iterable[str]) -> list[str]:

@@ -15,6 +15,7 @@ from cairn.data.predictions import Floats
 from cairn.data.tables import read_raw, read_table
 from cairn.data.written import numbers_of
 from cairn.errors import UserError, did_you_mean
+from cairn.models.calibration import FITTED, is_refitted, validated
 from cairn.models.package import Package
 from cairn.monitor.rows import Rows, Targets, broken_rows, join_labels
 from cairn.serve.batch import ROW
@@ -237,10 +238,15 @@ def reference_rows(
         found.history.tracked(found.revision, f"data/splits/{part}.parquet")
         for part in ("train", "validation")
     )
+    packages = package, package
+    if is_refitted(package):  # validation is scored by the model that has not seen it
+        fitted = found.history.tracked_folder(found.revision, FITTED.as_posix())
+        packages = package, validated(package, fitted, found.history.trusted(found.revision))
     data = DataConfig.model_validate(package.config["data"])
     if found.commit is not None or not (root / data.source).exists():
         first, second = (
-            of_raw_rows(read_table(file), file.name, package, contract) for file in (train, validation)
+            of_raw_rows(read_table(file), file.name, each, contract)
+            for file, each in zip((train, validation), packages, strict=True)
         )
         return first, second
     if data.load:
@@ -248,8 +254,8 @@ def reference_rows(
     raw = parsed(load(data.model_copy(update={"source": str(root / data.source)})), contract)
     time = data.time if by_time else None
     first, second = (
-        of_raw_rows(_part(raw, read_table(file), time), data.source, package, contract)
-        for file in (train, validation)
+        of_raw_rows(_part(raw, read_table(file), time), data.source, each, contract)
+        for file, each in zip((train, validation), packages, strict=True)
     )
     return first, second
 

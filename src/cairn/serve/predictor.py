@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from sklearn.utils import get_tags
 
 from cairn.data.predictions import Floats
-from cairn.models.compiled import Compiled, Encoder, compile_model, uncalibrated
+from cairn.models.compiled import Compiled, compile_model, encoder_of, uncalibrated
 from cairn.models.contributions import Contributions, background_of, explain_rows
+from cairn.models.ensemble import members_of
 from cairn.models.package import Package
 from cairn.serve.fields import Field, Violation
 from cairn.serve.frame import framed
@@ -61,7 +62,7 @@ class Predictor:
     def __init__(self, package: Package, policy: Policy = "flag") -> None:
         """Compile the model, and compare the bits of both on its reference rows."""
         self.package, self.policy = package, policy
-        encoder = Encoder(package.encoder, package.features)
+        encoder = encoder_of(package)
         contract = package.raw if package.raw.columns else package.contract
         trained = {} if package.reference is None else dict(package.reference.dtypes)
         self.fields = {
@@ -256,13 +257,17 @@ class Predictor:
 
     def _needed_numbers(self) -> list[str]:
         """Return the inputs without which the estimator fails: numbers that the encoder passes on as NaN."""
-        encoding = self.package.config.get("model", {}).get("encoding", {})
-        passed_on = encoding.get("numeric") == "passthrough"
-        if not passed_on or get_tags(uncalibrated(self.package.estimator)).input_tags.allow_nan:
+        estimator = uncalibrated(self.package.estimator)
+        if all(map(_takes_missing, members_of(replace(self.package, estimator=estimator), estimator))):
             return []
         return [
             name for name, column in self.package.contract.columns.items() if column.kind != "categorical"
         ]
+
+
+def _takes_missing(package: Package) -> bool:
+    encoding = package.config.get("model", {}).get("encoding", {})
+    return encoding.get("numeric") != "passthrough" or get_tags(package.estimator).input_tags.allow_nan
 
 
 def _as_numbers(values: pa.Array, text: bool) -> Floats | None:

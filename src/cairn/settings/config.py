@@ -12,7 +12,7 @@ from cairn.settings.evaluate import EvaluateConfig
 from cairn.settings.explain import ExplainConfig
 from cairn.settings.features import FeaturesConfig
 from cairn.settings.kpi import KpiConfig
-from cairn.settings.model import ModelConfig
+from cairn.settings.model import AnyModelConfig
 from cairn.settings.purpose import PurposeConfig
 from cairn.settings.search import SearchConfig
 from cairn.settings.section import Section
@@ -33,7 +33,7 @@ class Config(Section):
     data: DataConfig
     split: SplitConfig
     features: FeaturesConfig
-    model: ModelConfig
+    model: AnyModelConfig
     train: TrainConfig
     calibration: CalibrationConfig
     baseline: BaselineConfig

@@ -1,8 +1,8 @@
-"""Section `model`: any estimator with scikit-learn's interface, and how columns are encoded for it."""
+"""Section `model`: any estimator with scikit-learn's interface, and how columns are encoded; or several."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator
 
 from cairn.settings.section import Section
 
@@ -57,3 +57,38 @@ class ModelConfig(Section):
             {target if target.startswith("cairn.") else target.split(".")[0] for target in named}
             - {"sklearn"}
         )
+
+
+class EnsembleConfig(Section):
+    """Several models whose predictions are averaged with weights.
+
+    Attributes:
+        kind: ensemble
+        name: shown in tables and reports
+        members: models by name, each as section model has it
+        weights: greedy: chosen on validation, a member that does not help gets none; equal: the plain mean
+        draws: members drawn by the greedy selection; more make finer weights
+        seeds: times that each member is fitted, with seed, seed + 1 and so on; all of them are members
+    """
+
+    kind: Literal["ensemble"]
+    name: str
+    members: Annotated[dict[str, ModelConfig], Field(min_length=1)]
+    weights: Literal["greedy", "equal"]
+    draws: int = Field(ge=1, le=10_000)
+    seeds: int = Field(ge=1, le=100)
+
+    @property
+    def trusted(self) -> list[str]:
+        """What loading the saved model has to trust; see ModelConfig."""
+        return sorted({name for member in self.members.values() for name in member.trusted})
+
+
+def _kind(value: Any) -> str:
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return "ensemble" if kind == "ensemble" else "model"
+
+
+AnyModelConfig = Annotated[
+    Annotated[ModelConfig, Tag("model")] | Annotated[EnsembleConfig, Tag("ensemble")], Discriminator(_kind)
+]

@@ -7,6 +7,7 @@ from pydantic import Field
 from cairn.settings.section import Section
 
 Count = Annotated[int, Field(ge=1, lt=2**31)]
+Auto = Literal["auto"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -17,9 +18,9 @@ class NetworkParams(Section):
         learning_rate: of AdamW, at the start
         schedule: cosine: the learning rate falls to 0 over max_epochs; constant: it stays
         weight_decay: of AdamW
-        batch_size: rows per step
-        max_epochs: most passes over the rows
-        patience: epochs without a better validation loss before training stops
+        batch_size: rows per step; auto: by the number of rows
+        max_epochs: most passes over the rows; auto: by the number of rows
+        patience: epochs without a better validation loss before training stops; auto: a sixth of max_epochs
         precision: bfloat16 is faster on a GPU
         device: of training
         random_state: seed of weights, order of rows and dropout
@@ -29,9 +30,9 @@ class NetworkParams(Section):
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1
     schedule: Literal["cosine", "constant"] = "cosine"
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
-    batch_size: Count = 1
-    max_epochs: Count = 1
-    patience: Count = 1
+    batch_size: Count | Auto = 1
+    max_epochs: Count | Auto = 1
+    patience: Count | Auto = 1
     precision: Literal["float32", "bfloat16"] = "float32"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     random_state: Annotated[int, Field(ge=0, lt=2**32)] | None = None
@@ -44,11 +45,13 @@ class MLPParams(NetworkParams):
     Attributes:
         hidden: widths of the hidden layers
         embedding: length of each category's vector
+        bins: pieces of each number's piecewise linear encoding; 0: only the number
         categorical_features: positions of the columns that hold codes; null: those that the encoding has
     """
 
     hidden: list[Count] = Field(default_factory=list)
     embedding: Count = 1
+    bins: Annotated[int, Field(ge=0, lt=2**31)] = 0
     categorical_features: list[Annotated[int, Field(ge=0)]] | None = None
 
 
@@ -66,10 +69,32 @@ class CNNParams(NetworkParams):
     hidden: Count = 1
 
 
+class TabMParams(NetworkParams):
+    """What TabM takes beside.
+
+    Attributes:
+        members: networks that share most of their weights
+        blocks: hidden layers
+        width: of each hidden layer
+        bins: pieces of each number's encoding
+        embedding: length of each number's vector
+        categorical_features: positions of the columns that hold codes; null: those that the encoding has
+    """
+
+    members: Count = 1
+    blocks: Count = 1
+    width: Count = 1
+    bins: Annotated[int, Field(ge=2, lt=2**31)] = 2
+    embedding: Count = 1
+    categorical_features: list[Annotated[int, Field(ge=0)]] | None = None
+
+
 PARAMS_OF: dict[str, type[NetworkParams]] = {
     "cairn.models.cnn.CNNClassifier": CNNParams,
     "cairn.models.cnn.CNNRegressor": CNNParams,
     "cairn.models.mlp.MLPClassifier": MLPParams,
     "cairn.models.mlp.MLPRegressor": MLPParams,
+    "cairn.models.tabm.TabMClassifier": TabMParams,
+    "cairn.models.tabm.TabMRegressor": TabMParams,
 }
 """By the `_target_` of a model."""

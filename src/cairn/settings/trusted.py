@@ -10,6 +10,8 @@ from cairn.settings.yaml_text import read_yaml
 TRUSTED = Path("conf/trusted.yaml")
 OURS = ("cairn", "sklearn")
 """What is trusted if there is no such file."""
+EXTRAS = ("catboost", "lightgbm", "tabm", "xgboost")
+"""Libraries of models in conf/model that are extras of pyproject.toml with the same name."""
 
 
 def read_trusted(root: Path) -> Sequence[str]:
@@ -38,6 +40,14 @@ def not_listed(target: str) -> str:
     return (
         f"{target} is not listed in {TRUSTED.as_posix()}; if you know what it runs, add a line `- {package}`"
     )
+
+
+def how_to_install(target: str) -> str:
+    """Return what to do where the library of a dotted name is not installed."""
+    library = target.partition(".")[0]
+    if library not in EXTRAS:
+        return "is it installed?"
+    return f"it is an extra: `python bootstrap.py uv pip install -c constraints-scale.txt -e .[{library}]`"
 
 
 def targets(values: Any, path: str = "") -> Iterator[tuple[str, str]]:

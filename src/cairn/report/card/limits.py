@@ -16,14 +16,21 @@ MOSTLY_MISSING = 0.5
 NOTABLE_DRIFT = 0.1
 
 
-def limits(record: Evaluation, split: Record, data: Record, calibration: Sequence[Record]) -> list[Limit]:
+def limits(
+    record: Evaluation,
+    split: Record,
+    data: Record,
+    calibration: Sequence[Record],
+    notes: Sequence[str] = (),
+) -> list[Limit]:
     """Return what to know before relying on the model, most important first.
 
     `split` is metrics/split.json, `data` is metrics/data.json; `calibration` has the rows of
-    plots/curves/calibration.csv and is empty for tasks without one.
+    plots/curves/calibration.csv and is empty for tasks without one; `notes` are of the fit.
     """
     found = [
         ("Future", seen_future(split)),
+        ("Fit", " ".join(notes)),
         ("Evidence", _evidence(record)),
         ("Other metrics", _other_metrics(record)),
         ("Slices", _slices(record)),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from cairn.metrics.evaluation import HEADLINE, MODEL, Evaluation
-from cairn.models.compiled import uncalibrated
+from cairn.models.compiled import name_of, uncalibrated
 from cairn.models.package import Package
 from cairn.report.card.words import metric_name
 from cairn.report.numbers import estimate, number, places, span
@@ -26,7 +26,7 @@ def markdown_card(package: Package, record: Evaluation | None, revision: str = "
         task=package.task,
         target=package.target,
         pipeline=f"tabular-{kind}",
-        estimator=type(uncalibrated(package.estimator)).__name__,
+        estimator=name_of(uncalibrated(package.estimator)),
         revision=revision,
         metrics=_metrics(package, record) if record else [],
         rows=f"{record.rows:,}" if record else "",

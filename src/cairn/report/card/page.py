@@ -84,6 +84,7 @@ class Inputs:
     files: list[Row]
     validation: pd.DataFrame | None
     model_md5: str
+    notes: Sequence[str] = ()
 
 
 def read_inputs() -> Inputs:
@@ -103,6 +104,7 @@ def read_inputs() -> Inputs:
         images={path.stem: path.read_text(encoding="utf-8") for path in sorted(IMAGES.glob("*.svg"))},
         calibration=pd.read_csv(CALIBRATION).to_dict("records") if CALIBRATION.exists() else [],
         training=pd.read_csv(TRAINING),
+        notes=package.get("notes", []),
         files=_hashes([*records, *sorted(PACKAGE.parent.rglob("*"))]),
         validation=_validation() if evaluation["task"] == "binary" else None,
         model_md5=dvc_md5(PACKAGE.parent),
@@ -155,7 +157,7 @@ def model_card(inputs: Inputs, sections: Mapping[str, Any]) -> Row:
         "names": names,
         "metrics": metrics,
         "policies": policy_rows(record),
-        "limits": limits(record, inputs.split, inputs.data, inputs.calibration),
+        "limits": limits(record, inputs.split, inputs.data, inputs.calibration, inputs.notes),
         "figures": figures(inputs.images, inputs.training, record),
         "explanation": explanation_rows(inputs.explanation, contract.columns, predicted(data)),
         "slices": slice_rows(record),

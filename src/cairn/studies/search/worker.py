@@ -44,7 +44,7 @@ MOST_ERRORS = 5
 """Number of failed trials, with none finished, after which a search stops: all of them will fail."""
 MOST_IN_A_ROW = 10
 """Number of failed trials in a row after which a worker stops."""
-ITERATIONS = ("max_iter", "max_epochs")
+ITERATIONS = ("max_iter", "max_epochs", "n_estimators")
 """Parameters that limit the number of iterations."""
 
 
@@ -168,7 +168,7 @@ def _pruner(plan: Plan) -> optuna.pruners.BasePruner:
     settings: dict[str, Any] = plan.base["search"]
     if settings["prune"] == 0:
         return NopPruner()
-    params = plan.base["model"]["params"]
+    params = plan.base["model"].get("params", {})
     most = max(0, *(params[name] for name in ITERATIONS if isinstance(params.get(name), int)), 0)
     return PercentilePruner(
         100 * (1 - settings["prune"]),

@@ -1,0 +1,79 @@
+"""Files of conf/model that name several models, or a library that is an extra."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from toy_conf import ROOT
+
+from cairn.compose.conf import compose
+from cairn.compose.validate import Origin, read_config
+from cairn.errors import UserError
+from cairn.settings.model import EnsembleConfig
+from cairn.settings.trusted import EXTRAS
+
+CONF = ROOT / "conf"
+
+
+def read(*overrides):
+    composed = compose(CONF, overrides)
+    return read_config(composed.values, ROOT, Origin(CONF, composed, "-S {}").of)
+
+
+def test_the_members_of_an_ensemble_are_the_files_that_its_defaults_name():
+    model = read("model=ensemble", "model.members.mlp.params.dropout=0.125").model
+    assert isinstance(model, EnsembleConfig)
+    assert list(model.members) == ["hist_gbdt", "mlp"]
+    assert model.members["hist_gbdt"] == read("model=hist_gbdt").model
+    assert model.members["mlp"] == read("model=mlp", "model.params.dropout=0.125").model
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        (
+            "model.members.mlp.params.dropout=1.5",
+            "model.members.mlp.params.dropout: must be less than 1, not 1.5",
+        ),
+        (
+            "+model.members.mlp.params.dropuot=0.1",
+            "mlp.params.dropuot: MLPClassifier has no such parameter; did",
+        ),
+        ("+model.drawn=3", "model.drawn: unknown key; did you mean 'draws'?"),
+        (
+            "model.weights=greed",
+            "model.weights: must be 'greedy' or 'equal', not 'greed'; did you mean 'greedy'?",
+        ),
+        ("model.members.hist_gbdt.encoding.max_categories=300", "hist_gbdt.encoding.max_categories: Hist"),
+        (
+            "+model.members.mlp.classifer=null",
+            "model.members.mlp.classifer: unknown key; did you mean 'classifier'?",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_member_is_one_line_with_its_key(override, said):
+    with pytest.raises(UserError) as error:
+        read("model=ensemble", override)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_search_space_of_a_member_is_in_no_stage():
+    assert "space" not in str(compose(CONF, ["model=ensemble"]).values["model"])
+
+
+@pytest.mark.parametrize("library", ["catboost", "lightgbm", "xgboost"])
+def test_a_library_that_is_not_installed_is_one_line_that_names_its_extra(library, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == library else found(name, *a)
+    )
+    with pytest.raises(UserError) as error:
+        read(f"model={library}")
+    assert f"-e .[{library}]" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_every_extra_is_one_of_the_project():
+    text = Path(ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert all(f"\n{name} = [" in text for name in EXTRAS)
