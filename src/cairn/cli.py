@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Run the code of the nearest checkout above the current folder, never that of another one."""
+    """Run the code of the nearest checkout above the current folder, never the code of another one."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         program = folder / "src" / "cairn"

@@ -80,7 +80,7 @@ def examine(root: Path) -> Iterator[Line]:
 
 
 def python(root: Path) -> Iterator[Found]:
-    """Check that Python is that of the checkout's own environment."""
+    """Check that Python belongs to the checkout's own environment."""
     version = ".".join(map(str, sys.version_info[:3]))
     if Path(sys.prefix).resolve() != (root / ".venv").resolve():
         cure = "run `python bootstrap.py` and activate .venv"
@@ -90,7 +90,7 @@ def python(root: Path) -> Iterator[Found]:
 
 
 def pins(root: Path) -> Iterator[Found]:
-    """Compare the installed versions with the pins of the pipeline and with those of the tools."""
+    """Compare the installed versions with the pins of the pipeline and of the tools."""
     from cairn.pins import ESCAPE, other_versions
 
     decide = other_versions(root / "constraints.txt")
@@ -102,7 +102,7 @@ def pins(root: Path) -> Iterator[Found]:
     if os.environ.get(ESCAPE):
         yield "warn", f"{ESCAPE} is set, so stages run with any versions: unset it"
     if not decide and not tools:
-        yield "ok", "the installed versions are those of constraints.txt"
+        yield "ok", "the installed versions match constraints.txt"
 
 
 def torch(root: Path) -> Iterator[Found]:
@@ -321,7 +321,7 @@ def _first(items: list[str]) -> str:
 
 
 def _in_one_line(error: object) -> str:
-    """Return an error's message in one line, or its class where there is no message."""
+    """Return an error's message in one line, or its class if it has no message."""
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -128,7 +128,7 @@ def _is_docstring(node: ast.Expr, lines: list[bytes]) -> bool:
 
 
 def _files(name: str) -> Iterator[Path]:
-    """Yield the file of a dotted name inside src, and those of the packages above it that hold code."""
+    """Yield the file of a dotted name inside src, and the packages above it that hold code."""
     parts = name.split(".")
     packages = [SRC.joinpath(*parts[:n], "__init__.py") for n in range(1, len(parts) + 1)]
     for path in (SRC.joinpath(*parts).with_suffix(".py"), *packages):

@@ -194,7 +194,7 @@ def _is_another(root: Path, path: str, pipeline: str, stage: str) -> bool:
 
 
 def _is_current(root: Path, folder: Path, entry: dict[str, Any]) -> bool:
-    """Whether inputs and params are those of an entry of dvc.lock."""
+    """Whether inputs and params equal an entry of dvc.lock."""
     for file, sections in entry.get("params", {}).items():
         values = read_yaml(root / file)
         if any(values.get(name) != section for name, section in sections.items()):
@@ -203,7 +203,7 @@ def _is_current(root: Path, folder: Path, entry: dict[str, Any]) -> bool:
 
 
 def _md5(path: Path) -> str:
-    """Return the hash by which DVC knows a file, or a folder: that of the list of its files."""
+    """Return the hash by which DVC knows a file; for a folder, the hash of the list of its files."""
     if not path.is_dir():
         digest = hashlib.md5(usedforsecurity=False)
         for piece in _pieces(path):

@@ -1,4 +1,4 @@
-"""The environment is an input: stop when the installed versions are not those of constraints.txt."""
+"""The environment is an input: stop when the installed versions differ from constraints.txt."""
 
 import os
 import sys

@@ -269,7 +269,7 @@ def test_other_tasks_without_a_time_have_windows_of_rows(task, primary, tmp_path
     [
         ([], "no source given"),
         (["new.cvs"], "new.cvs: no such file or folder"),
-        (["new.csv", "--window", "soon"], "--window: 'soon' is no length"),
+        (["new.csv", "--window", "soon"], "--window: 'soon' is not a length"),
         (["new.csv", "--window", "9D"], "the reference has 8 windows, and 20 are needed"),
         (["new.csv", "--votes", "3/2"], "--votes: '3/2' is not N/M"),
         (["new.csv", "--time", "dya"], "no column dya"),

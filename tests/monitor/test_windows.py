@@ -19,7 +19,7 @@ def test_a_length_is_hours_days_or_rows(text, shown):
 
 @pytest.mark.parametrize("text", ["", "0D", "-1D", "0rows", "rows", "NaT", "soon"])
 def test_another_length_is_refused_in_one_line(text):
-    with pytest.raises(UserError, match=r"--window: .* is no length"):
+    with pytest.raises(UserError, match=r"--window: .* is not a length"):
         length_of(text)
 
 

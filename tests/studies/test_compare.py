@@ -223,7 +223,7 @@ def test_the_order_of_the_rows_does_not_matter(toy):
         (["sound", "twice"], r"twice: 2 revisions have this name: .*: refs/.*/twice, refs/.*/twice"),
         (["sound", "main"], r"main: 2 revisions have this name: .*: [0-9a-f]{7} in git, refs/exps/"),
         (["sound", "ancient"], r"ancient: has no metrics/evaluation.json: it is older than"),
-        (["sound", "regression"], r"regression: task is regression, that of sound is binary"),
+        (["sound", "regression"], r"regression: task is regression, in sound it is binary"),
         (
             ["sound", "fewer_rows"],
             r"predictions/model.parquet: other test rows: 100 of the 1,000 of sound are not in fewer_rows,"

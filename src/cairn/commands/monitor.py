@@ -28,7 +28,7 @@ def main(
     ),
     *,
     model: str = Option(
-        "models/model", metavar="DIR|REV|@STAGE", help="Model: that of the checkout, or of a revision"
+        "models/model", metavar="DIR|REV|@STAGE", help="Model: a folder, a revision or @STAGE"
     ),
     window: str | None = Option(
         None,
@@ -37,7 +37,7 @@ def main(
         show_default="1D; 1000rows without a time",
     ),
     time: str | None = Option(
-        None, metavar="COLUMN", help="Time of a row", show_default="data.time, or that of the log"
+        None, metavar="COLUMN", help="Time of a row", show_default="data.time, or the time in the log"
     ),
     labels: str | None = Option(None, metavar="FILE", help="Targets that arrived later, see --id"),
     key: str | None = Option(
@@ -72,7 +72,7 @@ def main(
 ) -> None:
     """Watch a model: drift, faults of the data, scores, and whether to retrain.
 
-    Compares the windows of SOURCE with those of the rows that the model was
+    Compares the windows of SOURCE with windows of the rows that the model was
     trained on; an alarm is calibrated on these, so that its rate of false
     ones is a setting. With labels it scores the predictions. Writes a page and
     a record with the verdict: retrain yes, no or undecided.

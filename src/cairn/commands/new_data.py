@@ -46,7 +46,7 @@ def main(
         None, metavar="COLUMN", help="Column that orders the rows in time; '' for none"
     ),
     group: str | None = Option(
-        None, metavar="COLUMN", help="Owner of several rows, which a group split keeps together; '' for none"
+        None, metavar="COLUMN", help="Column that names the entity of a row, such as a patient; '' for none"
     ),
     keep: list[str] | None = Option(
         None, metavar="COLUMN,COLUMN", help="Use these columns although they look like leaks"

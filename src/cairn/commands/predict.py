@@ -43,7 +43,7 @@ def main(
     violations: str | None = Option(
         None,
         metavar="FILE",
-        help="List of what breaks the contract, as CSV",
+        help="CSV file for the values that break the contract",
         show_default="OUTPUT with .violations.csv",
     ),
     form: Literal["csv", "tsv", "jsonl", "parquet", "feather"] | None = Option(
@@ -63,7 +63,7 @@ def main(
         None, metavar="NAME|URL", help="For --to-table", show_default="--connection"
     ),
     on: Literal["local", "ray"] = Option(
-        "local", help="Where rows are predicted: here, or as tasks of the Ray cluster at RAY_ADDRESS"
+        "local", help="Where to predict: here, or on the Ray cluster at RAY_ADDRESS"
     ),
     workers: int | None = Option(
         None,

@@ -11,7 +11,7 @@ from cairn.errors import UserError
 def main(*, remote: Remote = None, all_commits: AllCommits = False, timeout: Timeout = 3600) -> None:
     """Push to a remote, and prove that everything arrived.
 
-    Verifies the files of the cache before `dvc push` and those of the remote
+    Verifies the files of the cache before `dvc push`, and of the remote
     after it. A damaged file of the cache is never pushed, one of the remote is
     replaced. The exit code is 1 unless the remote has every file, unchanged.
 

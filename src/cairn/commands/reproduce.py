@@ -14,7 +14,7 @@ from cairn.commands.options import Json, Remote, Settings, user_folder
 from cairn.errors import UserError
 
 CODES = {"identical": 0, "failed": 1, "undecided": 3, "different": 4}
-"""Exit code by verdict, as those of `cairn monitor`."""
+"""Exit code by verdict, as in `cairn monitor`."""
 RECORD = Path("reports/reproduction.json")
 
 

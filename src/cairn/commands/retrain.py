@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
 CODES = {"keep": 0, "undecided": 3, "promote": 4}
-"""Exit code by verdict; those of `cairn monitor`."""
+"""Exit code by verdict, as in `cairn monitor`."""
 MONITOR, RECORD = Path("metrics/monitor.json"), Path("metrics/retrain.json")
 LOCK = Path(".dvc/tmp/retrain.lock")
 
@@ -21,9 +21,9 @@ LOCK = Path(".dvc/tmp/retrain.lock")
 def main(
     *,
     settings: Settings = None,
-    champion: str = Option("HEAD", metavar="REV", help="The model to replace: that of a revision"),
+    champion: str = Option("HEAD", metavar="REV", help="Revision whose model would be replaced"),
     window: Literal["expanding", "sliding"] = Option(
-        "expanding", help="Train from the first row on, or on a window of the same length"
+        "expanding", help="Train on all rows so far, or on a window of the champion's length"
     ),
     holdout: str | None = Option(
         None, metavar="SPAN", help="Newest rows to compare on, such as 60D", show_default="as long as test"

@@ -13,11 +13,11 @@ from cairn.errors import UserError
 def main(
     *,
     remote: Remote = None,
-    cache: bool = Option(False, "--cache", help="Look at the cache alone"),
+    cache: bool = Option(False, "--cache", help="Verify only the cache"),
     all_commits: AllCommits = False,
-    deep: bool = Option(False, "--deep", help="Read every object, also where the remote keeps checksums"),
-    repair: bool = Option(False, "--repair", help="Put right copies in the place of damaged ones"),
-    strays: bool = Option(False, "--strays", help="Remove what transfers that were killed have left"),
+    deep: bool = Option(False, "--deep", help="Read every object, even if the remote keeps checksums"),
+    repair: bool = Option(False, "--repair", help="Replace damaged copies with intact ones"),
+    strays: bool = Option(False, "--strays", help="Remove leftovers of killed transfers"),
     as_json: Json = False,
 ) -> None:
     """Compare every object of the cache and of a remote with its name.
@@ -45,5 +45,5 @@ def main(
         found = remove_strays(storage, found)
     print(json.dumps(as_record(found), indent=1) if as_json else "\n".join(lines(found)), flush=True)
     if bad := len(set().union(*(verified.bad for verified in found))):
-        cure = "" if repair else "; --repair puts right copies in their place"
+        cure = "" if repair else "; --repair replaces them with intact copies"
         raise UserError(f"{bad} {'object is' if bad == 1 else 'objects are'} damaged or missing{cure}")

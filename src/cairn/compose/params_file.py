@@ -99,7 +99,7 @@ def from_conf(overrides: Sequence[str], conf: str = "conf/") -> str:
 
 
 def recorded_in(path: Path) -> list[str]:
-    """Return the overrides that a params.yaml records; none where there is no file, or DVC wrote it."""
+    """Return the overrides that a params.yaml records; none if there is no file, or if DVC wrote it."""
     found = read(path)
     return found.overrides or [] if found else []
 

@@ -130,5 +130,5 @@ def surviving(contract: Contract, target: str) -> Contract:
 
 
 def names_of_kind(contract: Contract, names: list[str], *kinds: Kind) -> list[str]:
-    """Return those of the names whose column is of one of the kinds, in the order given."""
+    """Return the names whose column has one of the kinds, in the order given."""
     return [name for name in names if contract.columns[name].kind in kinds]

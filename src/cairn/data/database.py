@@ -62,7 +62,7 @@ def url_of_connection(name: str) -> "URL":
 
 
 def url_given(text: str) -> "URL":
-    """Return the URL that a user wrote, or that of a connection; see url_of_connection."""
+    """Return the URL that a user wrote, or a connection's; see url_of_connection."""
     return _usable("", text) if ":" in text else url_of_connection(text)
 
 

@@ -139,7 +139,7 @@ def check_records(path: Path, options: Mapping[str, Any]) -> None:
 
 
 def written(path: Path, columns: Sequence[str], options: Mapping[str, Any]) -> dict[str, pd.Series]:
-    """Return columns as text, as they are written; none where the options are not those of a dialect.
+    """Return columns as text, as they are written; none if the options do not describe a dialect.
 
     Raises:
         UserError: no such column, or see check_records.
@@ -259,7 +259,7 @@ class Records:
             named = pd.read_csv(io.StringIO(record), sep=self._dialect.sep, nrows=0, index_col=False)
         except (csv.Error, ValueError) as error:
             open_quote = "EOF inside string" in str(error)
-            fault = "a quote is opened and not closed" if open_quote else f"has no names of columns: {error}"
+            fault = "a quote is never closed" if open_quote else f"unreadable column names: {error}"
             raise UserError(f"{self.name}: line 1: {fault}") from error
         return [str(name) for name in named.columns]
 
@@ -321,7 +321,7 @@ class Records:
             last = line
         finally:
             csv.field_size_limit(limit)
-        return f"line {last}: a quote is opened and not closed"
+        return f"line {last}: a quote is never closed"
 
 
 class _Text:

@@ -1,7 +1,7 @@
 """Clones of the repository, in which experiments run: the user's own workspace is never touched.
 
 A clone borrows the objects of the main repository (`git clone --shared`) and uses its DVC cache with the run
-cache. Code and conf/ are those of the commit, libraries those of the environment that runs the worker.
+cache. Code and conf/ come from the commit, libraries from the environment that runs the worker.
 
 CLONES/N       a clone, reused from job to job, so that unchanged data is neither copied nor hashed again
 CLONES/N.lock  held by all processes that run in it: the worker, DVC, the stages

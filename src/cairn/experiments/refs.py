@@ -107,7 +107,7 @@ def every_experiment(root: Path) -> list[Experiment]:
 
 
 def read_file(root: Path, revision: str, path: str) -> bytes | None:
-    """Return the content of a tracked file at a revision; None where there is no such file."""
+    """Return the content of a tracked file at a revision; None if there is no such file."""
     done = subprocess.run(["git", "show", f"{revision}:{path}"], cwd=root, capture_output=True, check=False)
     return None if done.returncode else done.stdout
 

@@ -190,7 +190,7 @@ def _how_to_fill(root: Path, stage: str) -> str:
     if is_shallow(root):
         return "; this clone is shallow and may lack its tags: `git fetch --unshallow --tags`"
     stage = stage if stage in STAGES else STAGES[0]
-    return f"; `git fetch --tags` gets those of the remote, `cairn promote REV --stage {stage}` fills it"
+    return f"; `git fetch --tags` gets the remote's tags, `cairn promote REV --stage {stage}` fills it"
 
 
 def is_shallow(root: Path) -> bool:

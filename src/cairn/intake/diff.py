@@ -1,6 +1,6 @@
 """What changed between two snapshots of a table: its rows, its columns, and how their values are spread.
 
-The distances are those of cairn.data.drift. One counts only if a test of two samples of one population gives
+The distances come from cairn.data.drift. One counts only if a test of two samples of one population gives
 less than FALSE_ALARM: Smirnov's for numbers, Pearson's chi-square for categories and missing values.
 """
 
@@ -20,11 +20,11 @@ from cairn.errors import UserError, did_you_mean
 
 Kind = Literal["number", "moment", "category", "text"]
 MOVED = 0.1
-"""A distance from which on a column counts as moved."""
+"""A column counts as moved from this distance on."""
 MISSING = 0.02
-"""A change of the share of missing values from which on it is worth a word."""
+"""Smallest change of the share of missing values that is reported."""
 BEYOND = 0.1
-"""How far outside its old range, as a share of it, a number may lie without a word."""
+"""How far outside its old range, as a share of it, a number may lie unreported."""
 TEXT = 0.5
 """Above this share of distinct values a column is free text or an id: it has no distribution to compare."""
 FALSE_ALARM = 1e-3

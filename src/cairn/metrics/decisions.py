@@ -43,7 +43,7 @@ def confusion(
     """Count rows by actual (index) and predicted class (columns), named by classes or by code; see `score`.
 
     Raises:
-        ValueError: the task has no classes, or their number is not that of the predictions.
+        ValueError: the task has no classes, or not as many as the predictions.
     """
     if task == "regression":
         raise ValueError("a regression has no confusion matrix")

@@ -315,7 +315,7 @@ def slice_differences(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values so that one false alarm or more among all tests is no likelier than the level.
+    """Adjust p-values so that the chance of any false alarm among all tests is at most the level.
 
     The smallest is multiplied by the number of tests, the next by one less, and so on, none becoming
     smaller than the one before it; valid however the tests depend on each other (Holm 1979, Scandinavian

@@ -157,7 +157,7 @@ class Ranking:
 
     ROC AUC = Σᵢ wᵢ (N⁻(below i) + ½ N⁻(tied with i)) / (W⁺ W⁻)
     average precision = Σᵢ wᵢ TPᵢ / (TPᵢ + FPᵢ) / W⁺, where TPᵢ and FPᵢ count the positive and negative
-    rows whose score is at least that of i
+    rows that score at least as high as i
 
     N⁻, TP and FP are differences of cumulative weights at positions that do not depend on the weights.
     """

@@ -124,7 +124,7 @@ def connect(device: torch.device) -> Group:
 
 @dataclass(frozen=True)
 class Settings:
-    """How a network is trained; the names are those of the estimators' parameters."""
+    """How a network is trained; named like the estimators' parameters."""
 
     learning_rate: float
     weight_decay: float
@@ -194,8 +194,8 @@ def train(
     """Train with AdamW (Loshchilov & Hutter 2019) and leave the network with its best weights.
 
     A table holds what the network is called with, in order, and the target, all on the device of training.
-    With validation rows the best weights are those of the epoch with the lowest validation loss, and training
-    stops when `patience` epochs in a row are no better; without them all epochs count and the last is best.
+    With validation rows the epoch with the lowest validation loss gives the weights, and training
+    stops when `patience` epochs in a row do not improve it; without them training runs to the last epoch.
     Processes that torchrun has started share the work.
 
     The snapshot is resumed from if it exists and replaced after each epoch; the caller removes it.

@@ -42,7 +42,7 @@ BLOCK = 16 * TILE
 """Rows predicted at a time. Every tree reads all of them, so they have to stay in the processor's cache."""
 REFERENCE_ROWS = 256
 DATES = np.dtype("datetime64[us]")
-"""Dates of a model that does not say what those of train were."""
+"""Date formats of a model whose record does not give them."""
 
 
 def library_versions() -> dict[str, str]:
@@ -107,7 +107,7 @@ class Package:
 
     @property
     def outcomes(self) -> list[str]:
-        """The classes as people call them: those of a binary task have the names that data.positive gives."""
+        """The classes as people call them: data.positive names those of a binary task."""
         binary = self.task == "binary"
         return DataConfig.model_validate(self.config["data"]).outcomes if binary else self.class_names
 

@@ -1,6 +1,7 @@
 """package.json, the record of a saved model: typed, and bound to the files beside it by their hashes.
 
-The hashes show damage and edits by hand. They are no signature: who can write the folder can write them too.
+The hashes show damage and edits by hand. They are not a signature: whoever can write the folder can write
+them too.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ FORMAT = 1
 
 
 def in_alphabet(classes: Iterable[Label]) -> list[Label]:
-    """Return labels sorted, those of one type together."""
+    """Return labels sorted, grouped by type."""
     return sorted(classes, key=lambda label: (str(type(label)), label))
 
 
@@ -78,7 +79,7 @@ class Record(Section):
 
 
 def text_of(record: Mapping[str, Any], files: Mapping[str, Path]) -> str:
-    """Return the text of package.json, with the hashes of files by name; none if there are no files."""
+    """Return the text of package.json, with the hashes of files by name, if there are any."""
     hashes = {name: _sha256(path) for name, path in files.items()}
     if hashes:
         hashes[RECORD] = _of_record(record)

@@ -17,7 +17,7 @@ from cairn.errors import UserError
 from cairn.monitor.statistics import ALL, FLOORS, SEASON_WINDOWS, Measured, Statistic, in_season
 
 FEWEST = 20
-"""Windows of the reference without which no threshold can be set."""
+"""Windows of the reference that a threshold needs."""
 
 
 @dataclass(frozen=True)

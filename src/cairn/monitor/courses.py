@@ -31,7 +31,7 @@ FREEDOM = 10
 """Degrees of freedom of Student's distribution of courses: a day of storms is far from every clock."""
 RIDGE = 0.005
 FEWEST = 7
-"""Windows of each half of the reference without which there is no course."""
+"""Windows that each half of the reference needs for a course."""
 
 
 @dataclass(frozen=True)

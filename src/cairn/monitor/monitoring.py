@@ -100,7 +100,7 @@ def know(
     """Learn what is usual from the rows that a model was made from.
 
     Args:
-        reference: rows of train, drawn as those of production are.
+        reference: rows of train, drawn as production draws its rows.
         validation: rows that come after them, to replay; None without such rows.
         contract: of the features.
         classes: of the model, for the names of several scores.
@@ -334,7 +334,7 @@ def _slices(
     judging: Judging,
     protected: Sequence[str],
 ) -> list[Slice]:
-    """Compare the slices of the latest stretch that is scored with those of validation."""
+    """Compare the slices of the latest scored stretch with validation."""
     last = next((part for part in reversed(parts) if part.scores), None)
     if last is None or earlier is None:
         return []
@@ -405,7 +405,7 @@ def _window_rows(watched: Windowed, ratios: Floats, known: Known, votes: Votes) 
 
 
 def _suspects(rows: Rows, windows: Windows) -> list[Suspect]:
-    """Return the latest rows that break the contract, those of most columns first."""
+    """Return the latest rows that break the contract, those with the most columns first."""
     if not rows.broken:
         return []
     counts = np.sum(list(rows.broken.values()), axis=0)

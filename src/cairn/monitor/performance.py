@@ -20,9 +20,9 @@ from cairn.settings.kpi import CostKpi
 
 MODEL = "model"
 FEWEST_LABELS = 100
-"""Labelled rows without which nothing is scored."""
+"""Labelled rows that a score needs."""
 FEWEST_BLOCKS = 5
-"""Windows with labels without which there is no interval: they are drawn as blocks."""
+"""Windows with labels that an interval needs: they are drawn as blocks."""
 ESTIMATED = ("roc_auc", "log_loss", "brier")
 """Metrics that can be estimated from the probabilities of a binary task."""
 
@@ -195,8 +195,8 @@ def _target(y: Floats, task: Task) -> NDArray[Any]:
 def expected(probabilities: Floats) -> dict[str, float]:
     """Return the metrics of a binary task that are expected if the probabilities (n,) are right.
 
-    The ROC AUC is the expected number of correctly ordered pairs over that of pairs of an event and none; the
-    log loss and the Brier score are the means over both outcomes.
+    The ROC AUC is the expected number of correctly ordered pairs over the number of pairs of
+    an event and a non-event; the log loss and the Brier score are the means over both outcomes.
     """
     p = np.clip(probabilities, 1e-15, 1 - 1e-15)
     _, place = np.unique(p, return_inverse=True)

@@ -184,7 +184,7 @@ class Monitored(Frozen):
         since: first window of the first reason.
         baseline: the scores of the rows that the model was validated on.
         not_measured: features that the source does not have.
-        not_assessable: features that vary with the season, of which the reference lacks that of the latest
+        not_assessable: features that vary with the season; the reference lacks the season of the latest
             window.
     """
 

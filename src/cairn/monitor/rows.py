@@ -52,7 +52,7 @@ class Rows:
         )
 
     def with_scores(self, classes: Sequence[str]) -> pd.DataFrame:
-        """Return the frame with the scores as columns, those of several classes one by one."""
+        """Return the frame with the scores as columns, one for each class if there are several."""
         if self.scores is None:
             return self.frame
         columns = {SCORE: self.scores} if self.scores.ndim == 1 else {}

@@ -39,7 +39,7 @@ BINS = 10
 OFF_GRID = 0.01
 """Share of rows up to which the numbers of the reference repeat, so that others are worth counting."""
 SCORE = "(score)"
-"""The name of the scores among the columns; those of several classes are (score) CLASS."""
+"""The name of the scores among the columns; with several classes, (score) CLASS."""
 ALL = 0
 """The season of statistics that do not vary with it; the others are the months 1 to 12."""
 SEASON_WINDOWS = 10
@@ -68,7 +68,7 @@ class Measured:
 class Bins:
     """How the values of a column are counted: bins of numbers between edges, or categories.
 
-    The last bin is that of missing values, the one before it that of categories not seen.
+    The last bin holds missing values, the one before it categories not seen.
 
     Attributes:
         edges: between bins, empty for categories.

@@ -10,7 +10,7 @@ from cairn.settings.contract import Column
 
 
 def as_numbers(values: pd.Series) -> Floats:
-    """Return numbers or booleans as float64, missing and what is no number as NaN."""
+    """Return numbers or booleans as float64; anything else is NaN."""
     if not pd.api.types.is_numeric_dtype(values):
         values = pd.to_numeric(values, errors="coerce")
     return values.to_numpy(dtype=np.float64, na_value=np.nan)

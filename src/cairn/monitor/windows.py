@@ -41,7 +41,7 @@ def length_of(text: str) -> Length:
         return Length(rows=int(found[1]))
     span = span_of(text)
     if span is None:
-        raise UserError(f"--window: '{text}' is no length; write hours (6h), days (1D) or rows (1000rows)")
+        raise UserError(f"--window: '{text}' is not a length; write hours (6h), days (1D) or rows (1000rows)")
     return Length(span=span)
 
 

@@ -35,7 +35,7 @@ class Listed:
 
 
 def listed(root: Path, registry: Registry) -> list[Listed]:
-    """Return every version, the newest first; a commit in a stage that is no version is one too."""
+    """Return every version, the newest first; and every commit that is in a stage without a version."""
     history = History(root)
     current = {stage: tag for stage in registry.stages if (tag := registry.current(stage))}
     unregistered = {tag.commit[:7]: tag for tag in current.values() if not registry.version_of(tag.commit)}

@@ -92,7 +92,7 @@ def plan_promotion(
         on_remote: the model has to be on the remote of DVC, not only in the cache.
 
     Raises:
-        UserError: no such revision, it is no commit or its model is not there, or the clone is shallow.
+        UserError: no such revision, not a commit, no model in it, or a shallow clone.
     """
     _stop_if_shallow(root)
     history = History(root)

@@ -66,7 +66,7 @@ class Record(Frozen):
     """The message of a tag.
 
     Attributes:
-        action: register is that of a version, the others are those of a stage.
+        action: register for a version; the others for a stage.
         replaces: the version that was in the stage.
         restores: of a rollback, the tag that it returns to.
         reason: in the words of who did it.

@@ -36,7 +36,7 @@ def author(root: Path, registry: Registry) -> tuple[str, int]:
 
 
 def open_registry(root: Path, *, push: bool) -> tuple[Registry, str | None]:
-    """Read the tags, and where they are to be pushed; before a push, those of the remote are fetched.
+    """Read the tags, and where to push them; before a push, fetch the remote's.
 
     Raises:
         UserError: see remote_of and fetch_tags.

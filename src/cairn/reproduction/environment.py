@@ -69,6 +69,6 @@ def _other_versions(constraints: list[Path]) -> list[str]:
 
 
 if __name__ == "__main__":
-    # This module's folder would come first, and an installed Cairn may be that of another commit.
+    # This module's folder would come first, and an installed Cairn may belong to another commit.
     sys.path[0] = str(Path(__file__).resolve().parents[2])
     print(json.dumps(describe([Path(name) for name in sys.argv[1:]])))

@@ -20,7 +20,7 @@ class Compared:
     Attributes:
         path: of the file or folder; FILE: KEY for a parameter, `command` for the command.
         recorded: the digest in the record, or the value; None if it has none.
-        found: that of what is here.
+        found: the hash of what is here.
         committed: the digest of what git has under that path, None if git has nothing.
         difference: the first place where the two differ, if the recorded file is at hand.
     """
@@ -43,12 +43,12 @@ class StageResult:
 
     Attributes:
         name: the stage.
-        state: `cause` if its outputs differ and those of the stages before it do not explain that.
+        state: `cause` if its outputs differ and the stages before it do not explain that.
         outputs: what it wrote.
-        changed: inputs from outside of the pipeline that are not those of the record.
+        changed: inputs from outside the pipeline that differ from the record.
         after: stages whose different outputs it has read.
         seconds: that it took, None if it did not run.
-        repeats: for a cause whose inputs are those of the record, whether a second run here made the same
+        repeats: for a cause with the recorded inputs, whether a second run here made the same
             bytes as the first.
     """
 
@@ -83,7 +83,7 @@ def judge(
             state = "unrecorded"
         else:
             for one in _differing(before, now):
-                # A stage that writes its own input, such as params.yaml, is no stage before it.
+                # A stage that writes its own input, such as params.yaml, does not come before itself.
                 upstream = [maker for maker in makers(known.values(), _file(one.path)) if maker != name]
                 after += [maker for maker in upstream if _differs(results, maker)]
                 changed += [] if upstream else [one]

@@ -31,7 +31,7 @@ SET_UP = "bootstrap.py"
 CURRENT = "current"
 RUNNING = re.compile(r"Running stage '(.+)':")
 FOREIGN = re.compile(r"(DVC_|CAIRN_(?!ANY_VERSIONS)|GIT_|PYTHON|VIRTUAL_ENV|CONDA_)")
-"""Variables about another checkout or environment; those of pip and uv are passed on."""
+"""Variables about another checkout or environment; variables of pip and uv are passed on."""
 LAST_LINES = 15
 
 
@@ -191,7 +191,7 @@ def last_lines(place: Place, count: int = LAST_LINES) -> list[str]:
 
 
 def variables(more: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables for the commit: those of the user, without what is about this checkout."""
+    """Return the user's variables, without those about this checkout."""
     foreign = {key for key in os.environ if FOREIGN.match(key) or key in NOT_FOR_STAGES}
     return {key: value for key, value in os.environ.items() if key not in foreign} | dict(more)
 

@@ -119,7 +119,7 @@ def reproduce(
         step("pipeline")
         seconds, succeeded = run_pipeline(place, python, asked.settings, begin)
         found = _considered(stages_of(here), seconds)
-        if not succeeded:  # the last stage; the lock of another folder is that of the commit
+        if not succeeded:  # the last stage; another folder's lock comes from the commit
             found = {name: one for name, one in found.items() if one.is_main or name != list(seconds)[-1]}
         record, recorded = _record(root, commit, asked, here)
         recorded = _considered(recorded, seconds)
@@ -173,7 +173,7 @@ def _raw(place: Place, root: Path, tree: Tree, asked: Asked) -> list[str]:
 
 
 def _considered(stages: Mapping[str, Stage], ran: Mapping[str, float]) -> dict[str, Stage]:
-    """Return the stages of dvc.yaml, and those of other folders that had to run."""
+    """Return the stages of dvc.yaml, and the stages of other folders that had to run."""
     return {name: stage for name, stage in stages.items() if stage.is_main or name in ran}
 
 

@@ -53,7 +53,7 @@ def statement(done: Reproduction, reasons: list[str]) -> dict[str, Any]:
 
 
 def _described(one: Artifact) -> Iterator[dict[str, Any]]:
-    """Yield the descriptor of a file; of a folder that of DVC's listing, then those of its files."""
+    """Yield the descriptor of a file; for a folder, of DVC's listing and then of each of its files."""
     annotations: dict[str, Any] = {"size": one.size}
     if one.source:
         annotations["source"] = one.source

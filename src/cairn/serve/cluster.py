@@ -1,8 +1,8 @@
 """Predict the blocks of a source as tasks of a Ray cluster.
 
-This process reads and writes, the tasks predict. So blocks, order and output are those of one machine, and
-the nodes need neither the input nor the database. Ray Data would read the input on the nodes, in blocks and
-with types of its own.
+This process reads and writes, the tasks predict. So blocks, order and output are as on one machine, and the
+nodes need neither the input nor the database. Ray Data would read the input on the nodes, in blocks and with
+types of its own.
 """
 
 import pickle

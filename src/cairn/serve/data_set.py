@@ -19,7 +19,7 @@ CONTRACT = "data/prepared/contract.json"
 
 
 def prepared_table(found: Found) -> Path:
-    """Return the table that the model was made with; that of a revision is fetched if it has to be.
+    """Return the table that the model was made with; for a revision it is fetched if necessary.
 
     Raises:
         UserError: there is none, or the model is in a folder of its own.

@@ -14,7 +14,7 @@ from cairn.serve.service import Answered, answer
 
 
 def fields_of(model: ServedModel) -> list[Field]:
-    """Return the columns of a row, those of a group together."""
+    """Return the columns of a row, grouped."""
     fields = [
         Field(
             name,

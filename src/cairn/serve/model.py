@@ -41,7 +41,7 @@ class Found:
 
 
 def find_model(name: str, folder: Path, trust: Sequence[str] = ()) -> Found:
-    """Find the model in a folder or, if there is no such folder, that of a revision of the checkout.
+    """Find the model in a folder or, if there is no such folder, in a revision of the checkout.
 
     Args:
         name: a folder with a saved model, or a revision: see History.resolve.
@@ -62,9 +62,7 @@ def find_model(name: str, folder: Path, trust: Sequence[str] = ()) -> Found:
     if path.exists():
         raise UserError(f"{name}: no saved model in this folder; run `dvc repro` or `dvc pull`")
     if root is None:
-        raise UserError(
-            f"{name}: no such folder; it cannot be a revision either, as this is no checkout of Cairn"
-        )
+        raise UserError(f"{name}: no such folder, and no revision either: this is not a checkout of Cairn")
     history = History(root)
     revision = history.resolve(name)
     saved = history.tracked_folder(revision, MODEL)

@@ -80,7 +80,7 @@ def read_rows(
         contract: of all columns of the source, as far as it is known.
         trust: see sources.stop_on_untrusted.
         options: arguments of data.load that differ for this source.
-        time: column with the time of a row; None for data.time, or that of the log.
+        time: column with the time of a row; None for data.time, or the time in the log.
 
     Raises:
         UserError: it cannot be read, or has no such column.

@@ -2,7 +2,7 @@
 
 A request puts its rows on a queue and goes on. A thread writes them; a file ends after a number of rows or
 seconds. What the queue has no room for, or what cannot be written, is counted and lost: no request waits or
-fails for it. A kill loses the rows of the file that is open, at most those of `SECONDS`.
+fails for it. A kill loses the rows of the open file: at most `SECONDS` of them.
 """
 
 import logging

@@ -75,7 +75,7 @@ def open_file(path: Path | None, kind: Format | None, package: Package) -> Gener
 
     Args:
         path: the file.
-        kind: its format; None takes that of its name, or for a text file that of the data the model was
+        kind: its format; None goes by its name, or for a text file by the data the model was
             trained on.
         package: the model; the options of its data.load for text files are followed.
 

@@ -33,7 +33,7 @@ MUST = {
     "union_tag_invalid": "be {expected_tags}",
     "too_short": "have {min_length} or more items",
 }
-"""What a value must do, by the type of pydantic's error, whose own sentence stands for every other type."""
+"""What a value must do, by the type of pydantic's error; pydantic's own sentence is used for all others."""
 
 
 def lines(file: str, error: ValidationError, hint: Any, value: Any, *section: str) -> UserError:

@@ -83,7 +83,7 @@ class ColumnSplit(Section):
     """The parts that a column of the table names: a published split, or folds.
 
     Attributes:
-        kind: the parts are those of a column of the table
+        kind: a column of the table names the part of each row
         column: its name; it cannot be a feature
         train_labels: its values in the rows to train on
         validation_labels: its values in the rows for model selection and early stopping; []: a random share

@@ -9,7 +9,7 @@ from cairn.settings.yaml_text import read_yaml
 
 TRUSTED = Path("conf/trusted.yaml")
 OURS = ("cairn", "sklearn")
-"""What is trusted where there is no such file."""
+"""What is trusted if there is no such file."""
 
 
 def read_trusted(root: Path) -> Sequence[str]:

@@ -12,7 +12,7 @@ from cairn.errors import UserError
 DEEPEST = 100
 """Levels; libyaml ends the process at some 50,000."""
 LARGEST = 1_000_000
-"""Keys and values of a file, those of an alias counted wherever it stands."""
+"""Keys and values of a file; an alias counts wherever it is used."""
 FLOAT = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$")
 """What YAML 1.2 and OmegaConf take for a number, and PyYAML for text: 1e-3."""
 

@@ -93,7 +93,7 @@ def members(listing: bytes, folder: Needed) -> list[Needed]:
     """Return the files of a folder, from its listing.
 
     Raises:
-        ValueError: it is no listing.
+        ValueError: it is not a listing.
     """
     try:
         return [
@@ -120,7 +120,7 @@ def listing_of(folder: Path) -> bytes:
 
 
 def by_oid(needed: Iterable[Needed]) -> dict[str, Needed]:
-    """Return the first that needs each object; the size is that of any that has it."""
+    """Return the first that needs each object, with the size if any of them records it."""
     found: dict[str, Needed] = {}
     for one in needed:
         known = found.setdefault(one.oid, one)

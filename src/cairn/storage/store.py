@@ -173,7 +173,7 @@ class Store:
                     client.mkdir(folder)
 
     def put(self, oid: str, file: Path) -> None:
-        """Store a local file as an object, in the place of what has its name."""
+        """Store a local file as an object; replace what has its name."""
         with explained(self.name):
             if self.is_folder:
                 self._put_in_folder(oid, file)

@@ -328,7 +328,7 @@ def _remember(storage: Storage) -> None:
 
 
 def remove_strays(storage: Storage, found: list[Verified]) -> list[Verified]:
-    """Remove what is no object from the cache and the remote; return what was verified without it."""
+    """Remove everything but objects from the cache and the remote; return the result without the strays."""
     stores = {store.name: store for store in (storage.cache, storage.remote) if store is not None}
     with locked(storage.repo):
         for verified in found:

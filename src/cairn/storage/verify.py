@@ -47,7 +47,7 @@ class Verified:
         bytes: that were read for it.
         by_size: objects of which only the size was compared; `deep` reads them.
         damages: what is wrong, missing objects included.
-        strays: files that are no objects, with their sizes: transfers that were killed leave them.
+        strays: files that are not objects, with their sizes; killed transfers leave them.
     """
 
     store: str

@@ -1,7 +1,7 @@
 """The last weather observation at a flight's airport before the time of prediction.
 
 The record of hour h is read at about h:51, and its rain is the hour's largest. So a prediction made at 10:05
-may use the record of 9, not that of 10: joining on time_hour would give the model the weather of the future.
+may use the record of 9, not of 10: joining on time_hour would give the model the weather of the future.
 """
 
 import numpy as np

@@ -124,7 +124,7 @@ def convert(path: Path, folder: Path, stem: str, sheet: str | None = None) -> Co
 
 
 def _extension(path: Path) -> str:
-    """Return the extension that says what a file holds, without those of compression."""
+    """Return the extension that says what a file holds, without any of compression."""
     known = (*KINDS, *WORKBOOKS, *STATISTICS, *OTHERS, *REFUSED)
     return next((s for s in map(str.lower, reversed(path.suffixes)) if s in known), path.suffix.lower())
 

@@ -43,7 +43,7 @@ def explore_page(
 ) -> tuple[str, str]:
     """Return the page, and its headline.
 
-    `source` is the contract of the source table and `prepared` that of the prepared one; `table` is
+    `source` is the contract of the source table, `prepared` the contract of the prepared one; `table` is
     metrics/data.json, `split` is metrics/split.json, and `seed` is that of the samples.
     """
     every = findings(found, data, evaluate, split)

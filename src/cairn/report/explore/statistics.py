@@ -123,7 +123,7 @@ def _cramer(x: Codes, y: Codes) -> float | None:
 def mean_of(target: Floats, task: Task) -> Estimate:
     """Return the mean of the target, shape (n,), with its 95% interval; the rows are taken as independent.
 
-    The interval of a rate is Wilson's, that of another mean the normal one (NaN for a single row).
+    Rates have Wilson's interval, other means the normal one (NaN for a single row).
     """
     n, mean = len(target), float(target.mean())
     if task == "binary":

@@ -60,7 +60,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Revisions compared on the same rows; commit and model are those of the reference.
+    """Revisions compared on the same rows; commit and model describe the reference.
 
     Attributes:
         units: how many blocks, or rows, are drawn.
@@ -69,7 +69,7 @@ class Comparison:
         confidence: of the intervals; what is left of 1 is the level of the tests.
         resamples: bootstrap draws.
         currency: of the saving; None without one.
-        other_prices: candidates with another cost model; all savings use that of the reference.
+        other_prices: candidates with another cost model; all savings use the reference's.
     """
 
     reference: str
@@ -106,7 +106,7 @@ def compare(
 ) -> Comparison:
     """Compare revisions with the first of them.
 
-    Names are those of git revisions, DVC experiments, or `workspace`. None stands for every metric of the
+    Names are git revisions, DVC experiments, or `workspace`. None stands for every metric of the
     task and the saving, and for evaluate.primary, evaluate.resamples and seed of the reference.
     """
     history = History(root)

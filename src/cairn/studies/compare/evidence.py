@@ -154,9 +154,7 @@ def aligned(reference: Evidence, other: Evidence, part: Part) -> Evidence:
         ours, theirs = getattr(reference, what), getattr(other, what)
         # Predictions have a column for each class: the order does not matter.
         if ours != theirs and (what != "classes" or sorted(ours) != sorted(theirs)):
-            raise NotComparableError(
-                f"{b}: {what} is {theirs}, that of {a} is {ours}: they cannot be compared"
-            )
+            raise NotComparableError(f"{b}: {what} is {theirs}, in {a} it is {ours}: they cannot be compared")
     ids, other_ids = pd.Index(reference.table["row_id"]), pd.Index(other.table["row_id"])
     only_a, only_b = len(ids.difference(other_ids)), len(other_ids.difference(ids))
     cure = f"{_why_other_rows(reference, other)}; run both on the same data and split, then compare"

@@ -55,7 +55,7 @@ def apply(root: Path, found: Retrained) -> None:
 
 
 def write_windows(conf: Path, now: Composed, wanted: Mapping[str, Any]) -> None:
-    """Write the windows that differ from those of conf/, in the file of the data set or of the preset.
+    """Write the windows that differ from conf/, in the file of the data set or of the preset.
 
     Comments and order stay. A key that no such file has is added to `split` of the data set: conf/split, and
     a data set that this one extends, hold for others too.
@@ -82,7 +82,7 @@ def with_value(text: str, key: str, value: Any) -> str:
 
 
 def _place(text: str, key: str) -> tuple[int, int] | None:
-    """Return where the value of a key of `split` begins and ends; None where there is no such key."""
+    """Return where the value of a key of `split` begins and ends; None if there is no such key."""
     value = _node(_node(yaml.compose(text, yaml.SafeLoader), SPLIT), key)
     return None if value is None else (value.start_mark.index, value.end_mark.index)
 

@@ -180,7 +180,7 @@ def newest_row(root: Path, config: Config) -> pd.Timestamp:
     """Return the time of the newest row that has a target and keeps the contract.
 
     Raises:
-        UserError: the data in the workspace are not those of the last commit, or break the contract.
+        UserError: the data in the workspace differ from the last commit, or break the contract.
     """
     stop_on_other_data(root, config.data.source)
     data = config.data

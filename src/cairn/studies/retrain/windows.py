@@ -19,7 +19,7 @@ Window = Literal["expanding", "sliding"]
 
 
 class NothingNewError(Exception):
-    """There are no rows, or too few, that the champion was not trained or tested on; the message says it."""
+    """No rows, or too few, are new to the champion; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def advance(
         window: expanding keeps the beginning of train, sliding keeps its length.
         block: boundaries stay between blocks of this length; None for any time.
         gap: span before the test window of which labels were not known yet.
-        holdout: length of the test window; None for that of the champion.
+        holdout: length of the test window; None for the champion's.
 
     Raises:
         NothingNewError: no newer rows.

@@ -148,7 +148,7 @@ def contenders(study: Study, plan: Plan, space: Space, top: int) -> list[Contend
 
 
 def job_overrides(plan: Plan, overrides: Sequence[str]) -> tuple[str, ...]:
-    """Return the overrides that turn conf/ into a point, without those of the search itself."""
+    """Return the overrides that turn conf/ into a point, without the search's own."""
     return (*(word for word in plan.overrides if not key_of(word).startswith("search")), *overrides)
 
 

@@ -36,7 +36,7 @@ from cairn.studies.search.worker import MOST_ERRORS
 def make_plan(words: Sequence[str], *, name: str | None, storage: str | None) -> tuple[Plan, Space]:
     """Make the plan of a search, and its space, from params.yaml and the words of `-S`.
 
-    Each of the words fixes or varies a value. Without a name the search has that of the model.
+    Each of the words fixes or varies a value. Without a name the search is named after the model.
 
     Raises:
         UserError: one line for each error in conf/ or the words.

@@ -84,7 +84,7 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Space:
-    """The dimensions of a search, in the order written, those of the model first."""
+    """The dimensions of a search, in the order written, the model's first."""
 
     dimensions: tuple[Dimension, ...]
 
