@@ -75,7 +75,7 @@ def overview(stages: list[str]) -> str:
         lines += [f"{title}:", *found, ""] if found else []
     lines += [
         "Options:",
-        "  -h, --help            Show this help; `cairn COMMAND -h`: the help of a command",
+        "  -h, --help            Show this help; `cairn COMMAND -h` shows a command's",
         "  --version             Show the version and the checkout",
         "  --install-completion  Install completion for the current shell",
         "  --show-completion     Print the completion script of the current shell",

@@ -112,9 +112,6 @@ def main(
     folder = user_folder()
     found = find_model(model, folder if (folder / model).exists() else Path.cwd(), names(trust))
     package = load_model(found.folder, found.trust)
-    if found.history and found.revision and found.revision.commit is None:
-        recorded = recorded_in(found.history.root / SETTINGS)
-        print(settings_line(recorded, recorded), file=sys.stderr)
     contract, judging, by_time = _of_revision(found, package)
     path = Path(from_root(source))
     kind = kind_of(path, package)
@@ -139,6 +136,9 @@ def main(
             known = know(reference, validation, package.contract, package.class_names, settings)
         with elapsed("comparing and scoring windows"):
             result = monitor(rows, known, validation, settings, subject)
+    if found.history and found.revision and found.revision.commit is None:
+        recorded = recorded_in(found.history.root / SETTINGS)
+        print(settings_line(recorded, recorded), file=sys.stderr)
     root = found.history.root if found.history else folder
     write_json(result.model_dump(), (root if record == RECORD else folder) / record)
     write_text(monitor_page(result), (root if page == PAGE else folder) / page)
