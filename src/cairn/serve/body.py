@@ -11,6 +11,7 @@ from starlette.responses import Response
 from cairn.serve.envelope import DISCONNECTED, Message, Receive
 from cairn.serve.fields import Violation
 
+Body = bytes | bytearray
 MOST_SHOWN = 100
 """Violations in an error, and characters of a value that is shown."""
 
@@ -60,7 +61,7 @@ def _shown(value: Any) -> Any:
     return value[:MOST_SHOWN] if isinstance(value, str) else value
 
 
-async def read_body(scope: Message, receive: Receive, limits: Limits) -> bytes:
+async def read_body(scope: Message, receive: Receive, limits: Limits) -> bytearray:
     """Return the body of a request.
 
     Raises:
@@ -69,24 +70,40 @@ async def read_body(scope: Message, receive: Receive, limits: Limits) -> bytes:
     """
     if dict(scope["headers"]).get(b"content-encoding", b"identity") != b"identity":
         raise RequestError(415, "Content-Encoding: a compressed body is not supported")
-    parts, size, more = [], 0, True
+    body = bytearray()
+    first = _arrived(receive)
+    if first is None or _add(first, body, limits):
+        try:
+            async with asyncio.timeout(limits.seconds):
+                while _add(await receive(), body, limits):
+                    pass
+        except TimeoutError:
+            raise RequestError(408, f"the body did not arrive in {limits.seconds:g} seconds") from None
+    return body
+
+
+def _arrived(receive: Receive) -> Message | None:
+    """Return the first message if it is there: a clock, which waiting needs, costs a tenth of a request."""
+    waiting = receive().__await__()
     try:
-        async with asyncio.timeout(limits.seconds):
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise RequestError(DISCONNECTED, "the client went away")
-                part, more = message.get("body", b""), message.get("more_body", False)
-                parts.append(part)
-                size += len(part)
-                if size > limits.bytes:
-                    raise RequestError(413, f"the body is longer than {limits.bytes:,} bytes (--max-bytes)")
-    except TimeoutError:
-        raise RequestError(408, f"the body did not arrive in {limits.seconds:g} seconds") from None
-    return b"".join(parts)
+        next(waiting)
+    except StopIteration as found:
+        return found.value
+    waiting.close()
+    return None
 
 
-def decoded(body: bytes) -> Any:
+def _add(message: Message, body: bytearray, limits: Limits) -> bool:
+    """Append a part of the body; return whether there are more."""
+    if message["type"] == "http.disconnect":
+        raise RequestError(DISCONNECTED, "the client went away")
+    body += message.get("body", b"")
+    if len(body) > limits.bytes:
+        raise RequestError(413, f"the body is longer than {limits.bytes:,} bytes (--max-bytes)")
+    return message.get("more_body", False)
+
+
+def decoded(body: Body) -> Any:
     """Return what JSON of UTF-8 stands for.
 
     Raises:
@@ -106,7 +123,9 @@ class Asked:
     explain: bool
 
 
-def read_rows(body: bytes, query: Mapping[str, str], columns: KeysView[str], limits: Limits) -> Asked:
+def read_rows(
+    body: bytes | bytearray, query: Mapping[str, str], columns: KeysView[str], limits: Limits
+) -> Asked:
     """Return what is asked: an object of columns, or an object with a list of such as `rows`.
 
     `explain` stands in the query, or beside `rows`.

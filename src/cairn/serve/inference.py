@@ -12,7 +12,7 @@ import orjson
 import pyarrow as pa
 from fastapi import APIRouter, Request, Response
 
-from cairn.serve.body import Limits, RequestError, as_json, as_response, decoded, read_body
+from cairn.serve.body import Body, Limits, RequestError, as_json, as_response, decoded, read_body
 from cairn.serve.fields import Field
 from cairn.serve.outcomes import output_columns
 from cairn.serve.served_model import ServedModel
@@ -107,7 +107,7 @@ def output_types(model: ServedModel) -> dict[str, str]:
     return types | {MESSAGES: "BYTES"}
 
 
-def read_inference(body: bytes, model: ServedModel, limits: Limits) -> Inference:
+def read_inference(body: Body, model: ServedModel, limits: Limits) -> Inference:
     """Return the rows of a request of the protocol.
 
     Raises:
