@@ -7,6 +7,7 @@ from itertools import chain
 import numpy as np
 import pandas as pd
 
+from cairn.data.parts import spaced
 from cairn.errors import UserError
 from cairn.features.encode import word
 from cairn.metrics.bootstrap import Resampling
@@ -43,7 +44,7 @@ def explain(
     Raises:
         UserError: the model's encoder is not one of this repository.
     """
-    many, few = _spaced(validation, settings.rows), _spaced(validation, settings.column_rows)
+    many, few = spaced(validation, settings.rows), spaced(validation, settings.column_rows)
     compiled = _compiled(package, few)
     groups = groups_of(compiled)
     metric = evaluate.primary_of(data.task)
@@ -92,11 +93,6 @@ def explain(
             for each in strongest[: settings.curves]
         ],
     )
-
-
-def _spaced(rows: pd.DataFrame, most: int) -> pd.DataFrame:
-    places = np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)
-    return rows.iloc[places].reset_index(drop=True)
 
 
 def _compiled(package: Package, rows: pd.DataFrame) -> Compiled:

@@ -9,6 +9,7 @@ from synthetic import CONTRACT, TARGETS, config, fit, recipe, rows
 from cairn.data.predictions import from_columns, predictors
 from cairn.errors import UserError
 from cairn.metrics.bootstrap import on_all_rows
+from cairn.models import baseline as module
 from cairn.models.baseline import baseline_table, fit_linear, one_hot, predict_rule, prior
 from cairn.settings.baseline import BaselineConfig, ColumnRule, RateRule
 
@@ -102,6 +103,16 @@ def test_the_penalty_of_the_linear_model_is_the_one_that_predicts_validation_bes
     assert loss(chosen) < loss(fit_linear(made, rows(), validation, {name: values[:1]}))
     plain = fit_linear(made, rows(), validation, {})
     np.testing.assert_array_equal(plain.scores(validation), made.fit(rows()).scores(validation))
+
+
+def test_in_a_large_table_a_part_of_the_rows_chooses_and_all_of_them_are_fitted(monkeypatch):
+    made = recipe(config("logistic"), CONTRACT, TARGETS["binary"], "binary")
+    validation, grid = rows(400, seed=1), {"C": [1e-6, 0.5]}
+    whole = fit_linear(made, rows(), validation, grid)
+    monkeypatch.setattr(module, "MOST_TRIED", 100)
+    chosen = fit_linear(made, rows(), validation, grid)
+    assert chosen.estimator.C == 0.5
+    np.testing.assert_array_equal(chosen.scores(validation), whole.scores(validation))
 
 
 def test_a_whole_number_of_the_grid_stays_one():

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from cairn.data.records import read_json
@@ -41,3 +42,9 @@ def load_prepared(root: Path = Path()) -> Prepared:
 def prepared_contract(root: Path = Path()) -> Contract:
     """Read the contract of the prepared table."""
     return Contract.model_validate(read_json(root / CONTRACT))
+
+
+def spaced(rows: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Return at most so many rows, evenly spaced, with a new index."""
+    places = np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)
+    return rows.iloc[places].reset_index(drop=True)

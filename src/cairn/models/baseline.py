@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from cairn.data.parts import spaced
 from cairn.data.predictions import Floats, as_columns
 from cairn.errors import UserError
 from cairn.metrics.bootstrap import on_all_rows
@@ -15,6 +16,8 @@ from cairn.models.recipe import Recipe
 from cairn.settings.baseline import BaselineConfig, ColumnRule, RateRule, Rule
 from cairn.settings.data import Task
 
+MOST_TRIED = 100_000
+"""Rows of train; for a penalty more tell hardly more."""
 Grid = Mapping[str, list[int | float]]
 
 
@@ -37,23 +40,28 @@ def baseline_table(
 
 
 def fit_linear(recipe: Recipe, train: pd.DataFrame, validation: pd.DataFrame, grid: Grid) -> Package:
-    """Fit the linear model with the parameters of the grid that predict validation best; {}: as it is."""
+    """Fit the linear model with the parameters of the grid that predict validation best; {}: as it is.
+
+    In a large table they are chosen by fits of MOST_TRIED rows of train, and the best one is fitted on all.
+    """
     role = "regressor" if recipe.data.task == "regression" else "classifier"
     metric = "rmse" if recipe.data.task == "regression" else "log_loss"
     best, least = None, np.inf
+    tried = spaced(train, MOST_TRIED) if len(train) > MOST_TRIED else train
     names, values = zip(*grid.items(), strict=True) if grid else ((), ())
     for chosen in product(*values):
         block = getattr(recipe.model, role) | dict(zip(names, chosen, strict=True))
         model = recipe.model.model_copy(update={role: block})
-        fitted = replace(recipe, model=model).fit(train)
-        if best is None and not grid:
-            return fitted
+        chosen_recipe = replace(recipe, model=model)
+        if not grid:
+            return chosen_recipe.fit(train)
+        fitted = chosen_recipe.fit(tried)
         y = target_values(validation[fitted.target], fitted.task, fitted.classes)
         loss = on_all_rows(fitted.task, y, fitted.scores(validation), metrics=[metric])[metric]
         if best is None or loss < least or np.isnan(least):
-            best, least = fitted, loss
+            best, least = (fitted, chosen_recipe), loss
     assert best is not None, "compose refuses an empty list of values"
-    return best
+    return best[0] if tried is train else best[1].fit(train)
 
 
 def one_hot(target: pd.Series, task: Task, classes: list[str]) -> Floats:

@@ -63,9 +63,7 @@ def suspects(
         scores, "looking for leaks", len(features), unit="column", delay=1, leave=False, disable=None
     ):
         alone[name] = score
-        reasons = _reasons(
-            sample, table[[name, data.target]], name, score, planned=planned, contract=contract, data=data
-        )
+        reasons = _reasons(sample, table, name, score, planned=planned, contract=contract, data=data)
         if said := next(reasons, None):
             found[name] = said
     found |= recorded_with(table, found, features)

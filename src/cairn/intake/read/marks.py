@@ -23,6 +23,7 @@ FEW_SHARE = 0.01
 MOST_SHARE = 0.05
 CODES = 12
 """A column of numbers with so few different ones may be labels."""
+YEARS = (1800, 2200)
 CODE = r"[A-Za-z]\d|\d[A-Za-z]"
 """Beside whole numbers, such as 12a beside 12."""
 
@@ -42,44 +43,59 @@ def odd_texts(values: pd.Series) -> Odd | None:
     Known marks such as n/a may stand in up to half of the rows, strays such as >1000 in a few.
     """
     text = values.dropna().astype("str")
-    if text.empty:
+    if text.empty or _all_dates(text):
         return None
-    plain = text.str.strip()
+    rows = text.value_counts(sort=False)
+    plain = pd.Series(rows.index.str.strip(), index=rows.index)
     low = plain.str.lower()
     known = low.isin(MARKS)
+    blank = rows.index[low.isin(BLANKS)]
     rest = plain[~known]
     if len(rest) == 0:  # a column of nothing but "none" has a value
-        return _blanks(text, low)
+        return _blanks(text, blank)
     numbers = pd.to_numeric(rest, errors="coerce")
-    if numbers.notna().mean() > 1 - MOST_SHARE:
+    if _share(numbers.notna(), rows) > 1 - MOST_SHARE:
         strays = rest[numbers.isna()]
         strays = strays[~strays.map(is_plain_amount)]  # 1,063 and (5) are numbers, written otherwise
         codes = bool((numbers.dropna() % 1 == 0).all()) and strays.str.contains(CODE).any()
-        return _judged(text, known, strays, numbers.nunique() > CODES and not codes, "numbers")
+        many = numbers.nunique() > CODES and not codes
+        return _judged(text, rows.index[known], strays.index, many, "numbers") or _blanks(text, blank)
     sample = rest.iloc[:: max(1, len(rest) // SAMPLE)]
-    if _share(sample, ISO, LIKE_A_DATE, PLACEHOLDERS) > 1 - MOST_SHARE:
+    if _share(_match(sample, ISO, LIKE_A_DATE, PLACEHOLDERS), rows) > 1 - MOST_SHARE:
         known |= low.str.fullmatch(PLACEHOLDERS.pattern)
-        return _judged(text, known, _no_dates(plain[~known]), True, "dates")
-    if _share(sample, AMOUNT) > 1 - MOST_SHARE:
-        fits = rest.str.fullmatch(AMOUNT.pattern)
+        strays = _no_dates(plain[~known])
+        return _judged(text, rows.index[known], strays.index, True, "dates") or _blanks(text, blank)
+    if _share(_match(sample, AMOUNT), rows) > 1 - MOST_SHARE:
+        fits = _match(rest, AMOUNT)
         if (known.any() or not fits.all()) and _are_amounts(rest[fits]):
-            return _judged(text, known, rest[~fits], rest.nunique() > CODES, "numbers")
-    return _blanks(text, low)
+            many, strays = len(rest) > CODES, rest[~fits]
+            return _judged(text, rows.index[known], strays.index, many, "numbers") or _blanks(text, blank)
+    return _blanks(text, blank)
 
 
-def _blanks(text: pd.Series, low: pd.Series) -> Odd | None:
-    found = text[low.isin(BLANKS)]
-    return Odd(_unique(found), text[:0]) if len(found) else None
+def _all_dates(text: pd.Series) -> bool:
+    """Whether all texts are dates in one format, none of them as early or late as a placeholder."""
+    sample = text.iloc[:: max(1, len(text) // SAMPLE)]
+    if not _match(sample, ISO, LIKE_A_DATE).all():
+        return False
+    found = next(iter(text_formats(text)), None)
+    dates = None if found is None else as_dates(text, None if found == "ISO8601" else found)
+    return dates is not None and bool(dates.dt.year.between(*YEARS).all())
 
 
-def _judged(text: pd.Series, known: pd.Series, strays: pd.Series, many: bool, kind: str) -> Odd | None:
+def _blanks(text: pd.Series, blank: pd.Index) -> Odd | None:
+    return Odd(sorted(blank), text[:0]) if len(blank) else None
+
+
+def _judged(text: pd.Series, known: pd.Index, strays: pd.Index, many: bool, kind: str) -> Odd | None:
     """Return the known marks and the strays of a column, if these are few; many: it has many values."""
-    few = len(strays) <= min(max(FEW, FEW_SHARE * len(text)), MOST_SHARE * len(text))
-    if len(strays) and not (few and many):
-        return _blanks(text, text.str.strip())
-    if (kind == "numbers" and known.sum() >= len(text) / 2) or not (known.any() or len(strays)):
+    marked, odd = int(text.isin(known).sum()), text[text.isin(strays)]
+    few = len(odd) <= min(max(FEW, FEW_SHARE * len(text)), MOST_SHARE * len(text))
+    if len(odd) and not (few and many):
         return None
-    return Odd(_unique(text[known | text.index.isin(strays.index)]), text[strays.index], kind)
+    if (kind == "numbers" and marked >= len(text) / 2) or not (marked or len(odd)):
+        return None
+    return Odd(sorted({*known, *strays}), odd, kind)
 
 
 def _are_amounts(texts: pd.Series) -> bool:
@@ -100,9 +116,10 @@ def _no_dates(texts: pd.Series) -> pd.Series:
     return texts[coerced.isna()]
 
 
-def _share(texts: pd.Series, *patterns: re.Pattern[str]) -> float:
-    return float(texts.map(lambda text: any(pattern.fullmatch(text) for pattern in patterns)).mean())
+def _match(texts: pd.Series, *patterns: re.Pattern[str]) -> pd.Series:
+    return texts.map(lambda text: any(pattern.fullmatch(text) for pattern in patterns)).astype(bool)
 
 
-def _unique(texts: pd.Series) -> list[str]:
-    return sorted(texts.unique())
+def _share(true: pd.Series, rows: pd.Series) -> float:
+    """Return the share of rows with a text for which it is true."""
+    return float(rows[true.index[true]].sum() / rows[true.index].sum())

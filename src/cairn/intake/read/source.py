@@ -221,6 +221,8 @@ def listed(words: Sequence[str]) -> str:
 LEADING_ZERO = r"^[-+]?0[0-9]"
 LONG = r"^[-+]?[0-9]{16,}$"
 FEWEST_GROUPED = 20
+GROUPED = re.compile(r"\s*([-+]?\d{1,3}([.,]\d{3})?|\D*)\s*")
+"""A number that may have a sign between thousands, or a mark of a missing value."""
 
 
 @dataclass(frozen=True)
@@ -261,6 +263,9 @@ def _look_through(path: Path, table: pd.DataFrame, options: dict[str, Any]) -> _
                 elif _any(block[name], LONG) and not types.is_integer_dtype(table[name]):
                     seen.exact.setdefault(name, "its whole numbers are too long for a number")
             for name in [*forms]:
+                if not all(map(GROUPED.fullmatch, block[name].slice(0, FEWEST_GROUPED).to_pylist())):
+                    del forms[name]
+                    continue
                 texts = _there(block[name], dialect.markers(name))
                 grouped = texts[
                     texts.str.fullmatch(rf"\s*[-+]?[1-9]\d{{0,2}}{re.escape(dialect.decimal)}\d{{3}}\s*")
