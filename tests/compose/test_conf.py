@@ -181,7 +181,7 @@ def test_a_data_set_written_before_it_could_set_other_sections_still_composes(tm
 def test_a_whole_section_cannot_be_left_out(conf):
     wanted = {name: section for name, section in compose(conf).values.items() if name != "model"}
     with pytest.raises(
-        UserError, match=r"model: missing.* \(~model\); choose one of conf/model: catboost, cnn, extra_trees"
+        UserError, match=r"model: missing.* \(~model\); choose one of conf/model: catboost, cnn, ensemble"
     ):
         derive(conf, wanted)
 

@@ -227,7 +227,7 @@ def test_each_thing_that_is_wrong_has_its_line(conf, overrides, said):
 
 
 HYDRA = {
-    "model=mpl": "conf/model: no option 'mpl'; did you mean 'mlp'? (options: catboost, cnn, extra_trees,",
+    "model=mpl": "conf/model: no option 'mpl'; did you mean 'mlp'? (options: catboost, cnn, ensemble,",
     "train.devise=cpu": (
         "override train.devise=cpu: no key train.devise; did you mean 'train.device'?"
         " (+train.devise=... adds one)"

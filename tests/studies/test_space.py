@@ -23,7 +23,7 @@ BASES = {model: compose(CONF, [f"model={model}"]) for model in MODELS}
 BASES |= {
     model: compose(CONF, ["data=flights_delay", f"model={model}"])
     for model, base in BASES.items()
-    if base.values["model"]["classifier"] is None
+    if base.values["model"].get("classifier", "members") is None
 }
 TASKS = {model: base.values["data"]["task"] for model, base in BASES.items()}
 GROUPS = ["calibration=none,isotonic", "features=all,schedule", "train.early_stopping=true,false"]

@@ -1,6 +1,6 @@
 """What follows the fit, on validation rows only: probabilities out of scores, and the decision threshold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -84,6 +84,18 @@ def validated(package: Package, fitted: Path, trust: Sequence[str] = ()) -> Pack
         return package
     before = load(fitted, trust)
     return replace(package, encoder=before.encoder, estimator=recalibrated(package, before.estimator))
+
+
+def load_and_score(
+    folder: Path, parts: Mapping[str, pd.DataFrame], trust: Sequence[str]
+) -> tuple[Package, dict[str, Floats]]:
+    """Return the model of a folder, and the scores of the parts by name.
+
+    Validation is scored by the model that has not seen it.
+    """
+    package = load(folder, trust)
+    of = {"validation": validated(package, FITTED, trust)}
+    return package, {name: of.get(name, package).scores(rows) for name, rows in parts.items()}
 
 
 def recalibrated(package: Package, estimator: Any) -> Any:

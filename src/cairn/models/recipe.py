@@ -128,6 +128,20 @@ class Recipe:
         note = unconverged(estimator)
         return replace(package, notes=[note]) if note else package
 
+    def fit_both(
+        self, train: pd.DataFrame, validation: pd.DataFrame, *, folder: Path | None = None
+    ) -> tuple[Package, Package | None]:
+        """Fit on train, and then, if train.refit says so, on both; see fit and refit.
+
+        folder is where an interrupted run keeps its snapshots and what it has finished.
+        """
+        own, again = (folder and folder / f"{name}.pt" for name in ("snapshot", "refit"))
+        fit = partial(self.fit, train, validation, snapshot=own)
+        if self.train.refit == "none":
+            return fit(), None
+        fitted = once(fit, own, self.model.trusted)
+        return fitted, self.refit(fitted, train, validation, snapshot=again)
+
     def refit(
         self,
         fitted: Package,

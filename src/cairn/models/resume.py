@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,17 @@ def once(fit: Callable[[], Package], snapshot: Path | None, trust: Sequence[str]
     if not finished.exists():
         save(fit(), finished)
     return load(finished, trust)
+
+
+def run_folder(key: str) -> AbstractContextManager[Path | None]:
+    """Return the folder of a run's snapshots below .dvc/tmp, see snapshot_folder.
+
+    torchrun starts several processes: only the first of them has the folder, the others get None.
+    """
+    if os.environ.get("RANK", "0") != "0" and "TORCHELASTIC_RUN_ID" in os.environ:
+        return nullcontext()
+    # DVC wipes the outs before; in a temporary folder DVC_ROOT is still the main checkout.
+    return snapshot_folder(Path(os.environ.get("DVC_ROOT", ".")) / ".dvc/tmp/resume", key)
 
 
 @contextmanager
