@@ -283,7 +283,7 @@ class Compiled:
             alone = np.concatenate([self.row_scores([row]) for row in each])
         except (ValueError, TypeError, AttributeError) as error:
             return f"the compiled model fails: {error}"
-        expected = self.package.scores(rows)
+        expected = self.package.reference_scores
         if np.array_equal(together, expected) and np.array_equal(alone, expected[: len(alone)]):
             return ""
         return f"the compiled model differs by up to {np.abs(together - expected).max():.3g}"

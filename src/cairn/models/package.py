@@ -143,6 +143,12 @@ class Package:
             return np.concatenate(parts)
         return np.empty((0, len(self.classes)) if self.task == "multiclass" else 0)
 
+    @cached_property
+    def reference_scores(self) -> Floats:
+        """The scores of the reference rows, which there must be: a load compares twice with them."""
+        assert self.reference is not None
+        return self.scores(self.reference)
+
     def with_derived(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the frame with numbers that are written as text read, and with what data.derive computes.
 
