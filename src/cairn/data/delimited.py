@@ -123,19 +123,27 @@ def check_records(path: Path, options: Mapping[str, Any]) -> None:
     dialect = dialect_of({"sep": ",", **options})
     if dialect is None:
         return
+    if _repeats_names(path, dialect, 1) is not None:  # then the other columns have to be compared too
+        row = _repeats_names(path, dialect, None)
+        if row is not None:
+            raise UserError(f"{path}: row {row + 1:,} repeats the names of the columns; delete it")
+
+
+def _repeats_names(path: Path, dialect: Dialect, most: int | None) -> int | None:
+    """Read all records; return the first row whose first columns, or all, hold the names of the columns."""
     with open_bytes(path) as (handle, _):
         records, row = Records(str(path), handle, dialect), 0
-        for _, table in records.blocks([], records.columns):
-            repeated = [pc.call_function("equal", [table[name], pa.scalar(name)]) for name in records.columns]
+        names = records.columns[:most]
+        for _, table in records.blocks([], names):
+            repeated = [pc.call_function("equal", [table[name], pa.scalar(name)]) for name in names]
             all_equal = repeated[0]
             for each in repeated[1:]:
                 all_equal = pc.call_function("and", [all_equal, each])
             found = all_equal.to_numpy().nonzero()[0]
             if len(found):
-                raise UserError(
-                    f"{path}: row {row + found[0] + 1:,} repeats the names of the columns; delete it"
-                )
+                return row + int(found[0])
             row += table.num_rows
+    return None
 
 
 def written(path: Path, columns: Sequence[str], options: Mapping[str, Any]) -> dict[str, pd.Series]:

@@ -220,6 +220,7 @@ def listed(words: Sequence[str]) -> str:
 
 LEADING_ZERO = r"^[-+]?0[0-9]"
 LONG = r"^[-+]?[0-9]{16,}$"
+HUGE = 1e15
 FEWEST_GROUPED = 20
 GROUPED = re.compile(r"\s*([-+]?\d{1,3}([.,]\d{3})?|\D*)\s*")
 """A number that may have a sign between thousands, or a mark of a missing value."""
@@ -250,12 +251,16 @@ def _look_through(path: Path, table: pd.DataFrame, options: dict[str, Any]) -> _
     if dialect is None:
         return seen
     numbers = [name for name in table if _is_number(table[name])]
+    grouped = [name for name in numbers if _may_be_grouped(table[name])]
+    numbers = [name for name in numbers if name in grouped or _may_be_codes(table[name])]
     gapped = [name for name in texts_of(table) if table[name].isna().any()]
+    if not numbers and not gapped:
+        return seen
     with open_bytes(path) as (handle, _):
         records = Records(str(path), handle, dialect)
         numbers = [name for name in numbers if name in records.columns]
         gapped = [name for name in gapped if name in records.columns]
-        forms = {name: (0, 0, "") for name in numbers if _may_be_grouped(table[name])}
+        forms = {name: (0, 0, "") for name in grouped if name in numbers}
         for _, block in records.blocks([], [*numbers, *gapped]):
             for name in numbers:
                 if _any(block[name], LEADING_ZERO) and not _any(block[name], r"[.,eE]"):
@@ -267,21 +272,29 @@ def _look_through(path: Path, table: pd.DataFrame, options: dict[str, Any]) -> _
                     del forms[name]
                     continue
                 texts = _there(block[name], dialect.markers(name))
-                grouped = texts[
+                signed = texts[
                     texts.str.fullmatch(rf"\s*[-+]?[1-9]\d{{0,2}}{re.escape(dialect.decimal)}\d{{3}}\s*")
                 ]
                 plain = int(texts.str.fullmatch(r"\s*[-+]?\d{1,3}\s*").sum())
-                if len(grouped) + plain < len(texts):
+                if len(signed) + plain < len(texts):
                     del forms[name]
                 else:
                     many, others, first = forms[name]
-                    forms[name] = many + len(grouped), others + plain, first or next(iter(grouped), "")
+                    forms[name] = many + len(signed), others + plain, first or next(iter(signed), "")
             for name in gapped:
                 found = block[name].to_pandas()
                 lost = found[found.isin(MARKERS) & (found != "")]
                 seen.marks.setdefault(name, Counter()).update(lost.tolist())
     seen.grouped.update({name: v[2] for name, v in forms.items() if v[0] >= FEWEST_GROUPED and v[1]})
     return seen
+
+
+def _may_be_codes(values: pd.Series) -> bool:
+    """Whether numbers may have lost digits: whole ones leading zeros, and huge ones their last digits."""
+    if not types.is_float_dtype(values):
+        return True
+    there = values.dropna().to_numpy()
+    return bool((there % 1 == 0).all() or np.abs(there).max(initial=0) >= HUGE)
 
 
 def _may_be_grouped(values: pd.Series) -> bool:
