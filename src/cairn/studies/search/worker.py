@@ -46,6 +46,8 @@ MOST_IN_A_ROW = 10
 """Number of failed trials in a row after which a worker stops."""
 ITERATIONS = ("max_iter", "max_epochs", "n_estimators")
 """Parameters that limit the number of iterations."""
+FEWEST = 10
+"""Epochs that `max_epochs: auto` stands for at least, see cairn.models.network."""
 
 
 def work(name: str) -> None:
@@ -169,7 +171,8 @@ def _pruner(plan: Plan) -> optuna.pruners.BasePruner:
     if settings["prune"] == 0:
         return NopPruner()
     params = plan.base["model"].get("params", {})
-    most = max(0, *(params[name] for name in ITERATIONS if isinstance(params.get(name), int)), 0)
+    limits = [FEWEST if params[name] == "auto" else params[name] for name in ITERATIONS if name in params]
+    most = max([limit for limit in limits if isinstance(limit, int)], default=0)
     return PercentilePruner(
         100 * (1 - settings["prune"]),
         n_startup_trials=settings["startup"],
