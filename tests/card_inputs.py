@@ -249,6 +249,7 @@ def sections(task, *, target="late", priced=False):
         "owner": "the desk",
         "intended_use": ["scheduled flights", "in good weather"],
         "misuse": ["to judge a pilot"],
+        "licence": "CC0-1.0",
         "goal": {"measure": "saving", "value": 22000.0},
     }
     raw = {

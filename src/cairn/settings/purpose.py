@@ -37,6 +37,7 @@ class PurposeConfig(Section):
         owner: who answers for the model
         intended_use: where the model may be used
         misuse: where it must not be used
+        licence: of the data that the model is made from
         goal: what the model must reach on test
     """
 
@@ -45,6 +46,7 @@ class PurposeConfig(Section):
     owner: str | None = None
     intended_use: list[str] = Field(default_factory=list)
     misuse: list[str] = Field(default_factory=list)
+    licence: str | None = None
     goal: Goal = Field(default_factory=Goal)
 
 
