@@ -17,7 +17,7 @@ from cairn.settings.baseline import BaselineConfig, ColumnRule, RateRule, Rule
 from cairn.settings.data import Task
 
 MOST_TRIED = 100_000
-"""Rows of train; for a penalty more tell hardly more."""
+"""Rows of train, and of validation; for a penalty more tell hardly more."""
 Grid = Mapping[str, list[int | float]]
 
 
@@ -42,12 +42,13 @@ def baseline_table(
 def fit_linear(recipe: Recipe, train: pd.DataFrame, validation: pd.DataFrame, grid: Grid) -> Package:
     """Fit the linear model with the parameters of the grid that predict validation best; {}: as it is.
 
-    In a large table they are chosen by fits of MOST_TRIED rows of train, and the best one is fitted on all.
+    In a large table they are chosen by MOST_TRIED rows of each, and the best one is fitted on all of train.
     """
     role = "regressor" if recipe.data.task == "regression" else "classifier"
     metric = "rmse" if recipe.data.task == "regression" else "log_loss"
     best, least = None, np.inf
     tried = spaced(train, MOST_TRIED) if len(train) > MOST_TRIED else train
+    validation = spaced(validation, MOST_TRIED) if len(validation) > MOST_TRIED else validation
     names, values = zip(*grid.items(), strict=True) if grid else ((), ())
     for chosen in product(*values):
         block = getattr(recipe.model, role) | dict(zip(names, chosen, strict=True))
