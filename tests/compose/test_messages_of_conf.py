@@ -116,7 +116,9 @@ WRONG = {
     "model.encoding.max_categories=256": (
         "model.encoding.max_categories: HistGradientBoostingClassifier takes 255 codes per column at most"
     ),
-    "model=mlp model.params.batch_size=banana": ("model.params.batch_size: must be an integer, not 'banana'"),
+    "model=mlp model.params.batch_size=banana": (
+        "model.params.batch_size: must be an integer or 'auto', not 'banana'"
+    ),
     "model=mlp model.params.hidden=64": "model.params.hidden: must be a list, not 64",
     "model=mlp model.params.hidden=[64,0]": "model.params.hidden.1: must be at least 1, not 0",
     "model=mlp model.params.dropout=1": "model.params.dropout: must be less than 1, not 1",
@@ -126,7 +128,7 @@ WRONG = {
     "model=mlp model.params.schedule=cosin": (
         "model.params.schedule: must be 'cosine' or 'constant', not 'cosin'; did you mean 'cosine'?"
     ),
-    "model=mlp +model.classifier.patience=0": "model.classifier.patience: must be at least 1, not 0",
+    "model=mlp +model.classifier.patience=0": "model.classifier.patience: must be at least 1 or 'auto', not 0",
     "model=cnn model.params.image_shape=[8]": "model.params.image_shape: must have 2 or more items, not [8]",
     "model=cnn ~model.params.image_shape": "model.params.image_shape: missing",
     "data.load={_target_:statistics.quantles}": (

@@ -145,7 +145,7 @@ def test_the_text_shows_what_a_person_should_look_at():
         "type changed: n: whole number -> number",
         "1 of 2 columns to look at: n",
     ]
-    assert "moved; up to 500.5, was 199" in text
+    assert "moved; up to 500.5, was 199" in " ".join(text.split())
     assert "word" not in text
     assert "word" in to_text(found, "loans:", every_column=True)
     assert r"a\|b" in to_markdown(found, "loans", every_column=True)

@@ -37,7 +37,8 @@ def test_every_option_of_every_group_composes_and_is_valid(group, option):
 @pytest.mark.parametrize("option", options(CONF, "model"))
 def test_every_model_serves_a_regression_as_well(option):
     config = valid(f"model={option}", "data=flights_delay")
-    assert config.model.regressor is not None
+    models = getattr(config.model, "members", {"": config.model})
+    assert all(model.regressor is not None for model in models.values())
 
 
 def test_the_linear_baseline_is_the_linear_model_itself():

@@ -132,6 +132,7 @@ def test_uv_run_uses_the_environment_and_uv_sync_leaves_it_alone(tmp_path):
     shutil.copyfile(ROOT / "pyproject.toml", tmp_path / "pyproject.toml")
     (tmp_path / ".venv").symlink_to(bootstrap.VENV)
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    environment["COLUMNS"] = "300"  # uv breaks the long path of the test into lines of its own
 
     def typed(*words):
         command = [uv, *words]

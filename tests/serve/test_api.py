@@ -56,7 +56,7 @@ def test_outside_a_checkout_there_are_folders_only(toy, models, tmp_path, monkey
     shutil.copytree(toy.path / "models/model", tmp_path / "m")
     monkeypatch.chdir(tmp_path)
     np.testing.assert_array_equal(cairn.load_model("m").scores(rows(50)), models["v2"].scores(rows(50)))
-    with pytest.raises(UserError, match="no checkout"):
+    with pytest.raises(UserError, match="not a checkout"):
         cairn.load_model("v1")
     with pytest.raises(UserError, match="inside a clone"):
         cairn.load_predictions()

@@ -277,12 +277,14 @@ def test_a_spoilt_file_in_the_cache_is_not_believed(toy, cache):
         compare(toy.path, ["unpushed", "sound"])
 
 
-def test_every_form_holds_the_same_numbers(toy):
+def test_every_form_holds_the_same_numbers(toy, monkeypatch):
     comparison = compare(toy.path, ["noisy", "sound", "dearer"])
     sheet = sheet_of(comparison)
     text, markdown, page = to_text(sheet), to_markdown(sheet), to_html(sheet)
     record = json.loads(json.dumps(sheet.record, allow_nan=False))
     assert max(map(len, text.splitlines())) <= 100
+    monkeypatch.setenv("COLUMNS", "160")  # where no cell is wrapped
+    text = to_text(sheet)
     for row in metric_table(comparison, comparison.candidates[0], "B").rows:
         assert all(cell in page and cell.replace("<", "\\<") in markdown for cell in row if "<" not in cell)
         assert all(to_ascii(cell) in text for cell in row)

@@ -56,7 +56,10 @@ def aligned(table: Table) -> list[str]:
 
 
 def _wrapped_row(table: Table, cells: Sequence[str], widths: Sequence[int]) -> list[str]:
-    parts = [textwrap.wrap(cell, width) or [""] for cell, width in zip(cells, widths, strict=True)]
+    parts = [
+        textwrap.wrap(cell, max(width, 1), break_long_words=False, break_on_hyphens=False) or [""]
+        for cell, width in zip(cells, widths, strict=True)
+    ]
     tall = max(map(len, parts))
     return [
         _line(table, [part[at] if at < len(part) else "" for part in parts], widths) for at in range(tall)
