@@ -128,7 +128,9 @@ WRONG = {
     "model=mlp model.params.schedule=cosin": (
         "model.params.schedule: must be 'cosine' or 'constant', not 'cosin'; did you mean 'cosine'?"
     ),
-    "model=mlp +model.classifier.patience=0": "model.classifier.patience: must be at least 1 or 'auto', not 0",
+    "model=mlp +model.classifier.patience=0": (
+        "model.classifier.patience: must be at least 1 or 'auto', not 0"
+    ),
     "model=cnn model.params.image_shape=[8]": "model.params.image_shape: must have 2 or more items, not [8]",
     "model=cnn ~model.params.image_shape": "model.params.image_shape: missing",
     "data.load={_target_:statistics.quantles}": (
