@@ -385,7 +385,7 @@ def _window_rows(watched: Windowed, ratios: Floats, known: Known, votes: Votes) 
         judged = at < len(maxima)
         most = []
         if judged and alarms[at]:
-            order = np.argsort(-np.nan_to_num(ratios[at]))[:MOST_NAMED]
+            order = np.argsort(-np.nan_to_num(ratios[at]), kind="stable")[:MOST_NAMED]
             over = [k for k in order if ratios[at, k] > known.scale.threshold]
             most = [" ".join(filter(None, known.scale.statistics[k])) for k in over]
         found.append(
