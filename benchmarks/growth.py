@@ -1,0 +1,127 @@
+"""How time and memory of every stage grow with the rows of a table.
+
+    python benchmarks/growth.py [--rows 100000,1000000,10000000]
+
+The table is made from a seed: 14 numbers, 5 categories, a binary target, as Parquet. A fresh clone of the
+last commit gets it by `cairn new-data`; then the stages run by hand, one after the other. Printed are the
+CPU seconds, seconds and peak memory of each, and the exponent b of rows^b that fits best (least squares of
+the logarithms): 1 is growth in proportion.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).parents[1]
+STAGES = ("prepare", "split", "explore", "baseline", "train", "calibrate", "evaluate", "explain", "report")
+NAMES = ("new-data", *STAGES)
+CHUNK = 1_000_000
+LEVELS = (2, 5, 20, 100, 1_000)
+DEFAULT = "100000,300000,1000000,3000000"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """CPU seconds, seconds, and the peak memory of the process in GB."""
+
+    cpu: float
+    wall: float
+    peak: float
+
+
+def make(file: Path, rows: int) -> None:
+    """Write a table whose target depends on some of its columns."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    writer = None
+    for number, start in enumerate(range(0, rows, CHUNK)):
+        rng, n = np.random.default_rng([2013, number]), min(CHUNK, rows - start)
+        frame = pd.DataFrame({f"x{i}": rng.normal(size=n).round(4) for i in range(14)})
+        codes = [rng.integers(0, levels, n) for levels in LEVELS]
+        for levels, code in zip(LEVELS, codes, strict=True):
+            frame[f"c{levels}"] = pd.Categorical.from_codes(code, [f"v{i}" for i in range(levels)]).astype(
+                str
+            )
+        score = frame["x0"] + frame["x1"] * frame["x2"] + np.sin(3 * frame["x3"]) + (codes[2] % 3) - 2
+        frame["event"] = np.where(rng.random(n) < 1 / (1 + np.exp(-score)), "yes", "no")
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        writer = writer or pq.ParquetWriter(file, table.schema)
+        writer.write_table(table)
+    if writer:
+        writer.close()
+
+
+def run(clone: Path, *words: str) -> Cost:
+    """Run a command of the clone and measure it.
+
+    Raises:
+        SystemExit: it failed; with what it said.
+    """
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "CAIRN_", "OMP_"))}
+    begun = time.monotonic()
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            [sys.executable, "src/cairn", *words], cwd=clone, env=environment, stdout=said, stderr=said
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        if os.waitstatus_to_exitcode(status):
+            said.seek(0)
+            raise SystemExit(f"cairn {' '.join(words)}: {said.read()[-2000:]}")
+    return Cost(used.ru_utime + used.ru_stime, time.monotonic() - begun, used.ru_maxrss / 1e6)
+
+
+def measure(rows: int) -> list[Cost]:
+    """Return the costs of `NAMES` for a table of so many rows."""
+    with tempfile.TemporaryDirectory() as folder:
+        clone, file = Path(folder) / "clone", Path(folder) / "made.parquet"
+        subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+        make(file, rows)
+        costs = [run(clone, "new-data", str(file), "--target", "event", "--positive", "yes")]
+        file.unlink()
+        run(clone, "code")
+        run(clone, "compose", "data=made")
+        for stage in STAGES:
+            costs.append(run(clone, stage))
+            if stage == "train":
+                run(clone, "cross_validate")
+        shutil.rmtree(clone)
+    return costs
+
+
+def exponent(rows: list[int], values: list[float]) -> float:
+    """Return b of the fit a * rows^b."""
+    return float(np.polyfit(np.log(rows), np.log(values), 1)[0])
+
+
+def main() -> None:
+    """Print a line for each stage."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", default=DEFAULT, help="numbers of rows, the smallest first")
+    rows = [int(word) for word in parser.parse_args().rows.split(",")]
+    found = [measure(n) for n in rows]
+    print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}; CPU seconds / seconds / peak GB")
+    print("| stage |" + "".join(f" {n:,} rows |" for n in rows) + " growth of CPU, of memory |")
+    print("|---|" + "---|" * (len(rows) + 1))
+    for at, name in enumerate(NAMES):
+        costs = [one[at] for one in found]
+        cells = "".join(f" {c.cpu:.1f} / {c.wall:.1f} / {c.peak:.2f} |" for c in costs)
+        growth = (
+            f" {exponent(rows, [c.cpu for c in costs]):.2f}, {exponent(rows, [c.peak for c in costs]):.2f} |"
+        )
+        print(f"| {name} |{cells}{growth if len(rows) > 1 else ' |'}")
+
+
+if __name__ == "__main__":
+    main()
