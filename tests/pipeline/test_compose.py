@@ -16,12 +16,18 @@ from cairn.settings.config import Config
 CONF = ROOT / "conf"
 FILES = sorted(path.relative_to(CONF).as_posix() for path in CONF.rglob("*.yaml"))
 GROUPS = sorted({Path(name).parent.as_posix() for name in FILES} - {".", "contract"})
-OPTIONS = [(group, option) for group in GROUPS for option in options(CONF, group)]
 COMPANIONS = {
     ("split", "group"): ["data.group=carrier"],
     ("split", "column"): ["split.column=sched_dep_local"],
     ("model", "svr"): ["data=flights_delay"],
 }
+LIBRARIES = ("catboost", "ensemble_libraries", "lightgbm", "xgboost")
+"""Models whose libraries are extras, which only the environment of the tests marked `scale` has."""
+MODELS = [
+    pytest.param(option, marks=pytest.mark.scale if option in LIBRARIES else [])
+    for option in options(CONF, "model")
+]
+OTHERS = [(group, option) for group in GROUPS if group != "model" for option in options(CONF, group)]
 KEY = re.compile(r"\s*(- )?(override )?/?[\w@./]+:( |$)")
 
 
@@ -29,12 +35,17 @@ def valid(*overrides: str) -> Config:
     return read_config(compose(CONF, overrides).values, ROOT)
 
 
-@pytest.mark.parametrize(("group", "option"), OPTIONS)
+@pytest.mark.parametrize(("group", "option"), OTHERS)
 def test_every_option_of_every_group_composes_and_is_valid(group, option):
     valid(f"{group}={option}", *COMPANIONS.get((group, option), []))
 
 
-@pytest.mark.parametrize("option", options(CONF, "model"))
+@pytest.mark.parametrize("option", MODELS)
+def test_every_model_composes_and_is_valid(option):
+    valid(f"model={option}", *COMPANIONS.get(("model", option), []))
+
+
+@pytest.mark.parametrize("option", MODELS)
 def test_every_model_serves_a_regression_as_well(option):
     config = valid(f"model={option}", "data=flights_delay")
     models = getattr(config.model, "members", {"": config.model})

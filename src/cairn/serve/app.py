@@ -41,7 +41,7 @@ def create_app(
         UserError: the environment variable of the API key is not set.
     """
     service = Service(options, stop)
-    around = {"telemetry": service.telemetry, "key": _key(options.api_key_env)}
+    around = {"telemetry": service.telemetry, "key": api_key(options.api_key_env)}
     app = _Application(title=TITLE, lifespan=_lifespan, docs_url=None, redoc_url=None)
     app.predict = Envelope(Predict(service), **around)
     app.state.service, app.state.loaded_first = service, loaded_first
@@ -65,7 +65,12 @@ class _Application(FastAPI):
         await (self.predict if direct else super().__call__)(scope, receive, send)
 
 
-def _key(name: str | None) -> str | None:
+def api_key(name: str | None) -> str | None:
+    """Return the key in an environment variable.
+
+    Raises:
+        UserError: the variable is not set, or empty.
+    """
     if name is None:
         return None
     if not os.environ.get(name):

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from cairn.errors import UserError
-from cairn.serve.app import create_app
+from cairn.serve.app import api_key, create_app
 from cairn.serve.body import Limits
 from cairn.serve.model import stop_without_model
 from cairn.serve.served_model import load_model
@@ -35,6 +35,7 @@ def serve(options: Options, host: str, port: int, workers: int) -> None:
         UserError: the model cannot be loaded, or the address cannot be used.
     """
     log_json_lines()
+    api_key(options.api_key_env)
     with _bound(host, port) as listening:
         stop_without_model(options.model, Path())
         if workers > 1:  # a model that cannot be loaded would restart every worker for ever
