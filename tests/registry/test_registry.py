@@ -24,7 +24,8 @@ from cairn.registry.record import Headline
 from cairn.registry.tags import publish
 from cairn.report.registry import message, models_table
 from cairn.studies.compare.comparison import compare
-from cairn.studies.retrain.record import Parts, Period, Retrained
+from cairn.studies.retrain.record import Retrained
+from cairn.studies.retrain.windows import Parts, Period
 
 WEAK, FAIR, GOOD, LIKE_GOOD = 1, 20, 60, 80
 """Trees of the models; the last two do not differ by more than chance."""

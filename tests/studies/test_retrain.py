@@ -18,7 +18,7 @@ from cairn.metrics.paired import Difference, decision
 from cairn.settings.split import TimeSplit
 from cairn.studies.retrain.applying import write_windows
 from cairn.studies.retrain.retraining import Request, plan_retraining
-from cairn.studies.retrain.windows import NothingNewError, advance, seen_by, stop_in_cool_down
+from cairn.studies.retrain.windows import NothingNewError, advance, parts_of, seen_by, stop_in_cool_down
 
 DATES = {"validation_from": "2013-05-01", "test_from": "2013-07-01"}
 SHARES = {"validation_from": 0.5, "test_from": 0.75}
@@ -31,7 +31,7 @@ PARTS = {
 
 def seen(boundaries, train_from=None):
     split = TimeSplit(kind="time", train_from=train_from, test_until=None, gap="1D", **boundaries)
-    return seen_by(split, {"parts": PARTS})
+    return seen_by(split, parts_of({"parts": PARTS}))
 
 
 def settings(newest, boundaries=DATES, train_from=None, **options):
@@ -53,7 +53,7 @@ def test_dates_of_settings_are_of_the_clock_of_the_column(boundaries):
     ends = ("from", "until")
     zoned = {name: part | {end: f"{part[end]}-05:00" for end in ends} for name, part in PARTS.items()}
     split = TimeSplit(kind="time", train_from="2013-02-01", test_until=None, gap="1D", **boundaries)
-    seen = seen_by(split, {"parts": zoned})
+    seen = seen_by(split, parts_of({"parts": zoned}))
     found = advance(seen, pd.Timestamp("2013-12-31 10:00-05:00"), block="1D").settings()
     assert (found["train_from"], found["validation_from"], found["test_from"]) == settings(
         "2013-12-31 10:00", boundaries, "2013-02-01"

@@ -62,13 +62,17 @@ class Tag:
     @property
     def is_moved(self) -> bool:
         """Whether it points to another commit than its message says."""
-        return self.record.get("commit", self.commit) != self.commit
+        return self.made_for != self.commit
+
+    @property
+    def made_for(self) -> str:
+        """The commit that its message names."""
+        return str(self.record.get("commit", self.commit))
 
     @property
     def moved(self) -> str:
         """Say so."""
-        made_for = str(self.record["commit"])[:7]
-        return f"points to {self.commit[:7]}, but was made for {made_for}: it was moved"
+        return f"points to {self.commit[:7]}, but was made for {self.made_for[:7]}: it was moved"
 
 
 @dataclass(frozen=True)

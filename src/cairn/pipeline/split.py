@@ -26,7 +26,5 @@ def main(*, data: DataConfig, split: SplitConfig, seed: int) -> None:
     leaks = {name: judged._asdict() for name, judged in done.judged.items()}
     write_json(leaks, Path("metrics/leaks.json"))
     print("split: " + ", ".join(f"{name} {len(rows):,}" for name, rows in done.parts.items()))
-    if split.kind == "column" and done.record["left_out"]:
-        print(
-            f"split: {done.record['left_out']:,} rows are in no part: {split.column} has none of the labels"
-        )
+    if split.kind == "column" and (left_out := len(table) - sum(map(len, done.parts.values()))):
+        print(f"split: {left_out:,} rows are in no part: {split.column} has none of the labels")

@@ -88,7 +88,7 @@ def problems(root: Path, registry: Registry) -> list[Problem]:
 def _moved(tags: list[Tag]) -> Iterator[Problem]:
     for tag in tags:
         if tag.is_moved:
-            yield Problem("moved", tag.name, f"{tag.commit[:7]} {str(tag.record['commit'])[:7]}")
+            yield Problem("moved", tag.name, f"{tag.commit[:7]} {tag.made_for[:7]}")
 
 
 def _without_model(root: Path, tags: list[Tag]) -> Iterator[Problem]:

@@ -4,8 +4,9 @@ from cairn.data.records import rounded
 from cairn.report.studies.comparison import sheet_of as sheet_of_comparison
 from cairn.report.studies.sheet import Section, Sheet
 from cairn.report.table import Table
-from cairn.studies.retrain.record import Period, Retrained
+from cairn.studies.retrain.record import Retrained
 from cairn.studies.retrain.retraining import TRIED, Plan
+from cairn.studies.retrain.windows import Period
 
 TONES = {"promote": "better", "keep": "worse", "undecided": "unclear"}
 NEXT = {

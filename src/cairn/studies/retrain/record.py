@@ -1,29 +1,11 @@
 """The result of retraining, typed: what metrics/retrain.json holds and the report shows."""
 
-from typing import Any
-
 from pydantic import ConfigDict
 
 from cairn.metrics.evaluation import Frozen
 from cairn.metrics.paired import Decision
 from cairn.studies.compare.comparison import Comparison
-from cairn.studies.retrain.windows import Window
-
-
-class Period(Frozen):
-    """The rows of a part; time of the first and of the last one."""
-
-    rows: int
-    first: str
-    last: str
-
-
-class Parts(Frozen):
-    """What a model was fitted on, was validated on, and is tested on."""
-
-    train: Period
-    validation: Period
-    test: Period
+from cairn.studies.retrain.windows import Parts, Window
 
 
 class Retrained(Frozen):
@@ -55,13 +37,3 @@ class Retrained(Frozen):
     already_tested: int
     min_gain: float
     comparison: Comparison
-
-
-def parts_of(record: dict[str, Any]) -> Parts:
-    """Return the parts of a split by time from metrics/split.json."""
-    return Parts(
-        **{
-            name: Period(rows=part["rows"], first=part["from"], last=part["until"])
-            for name, part in record["parts"].items()
-        }
-    )

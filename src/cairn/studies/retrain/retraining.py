@@ -35,8 +35,8 @@ from cairn.settings.contract import read_contract
 from cairn.settings.split import TimeSplit
 from cairn.studies.compare.comparison import compare_evidence
 from cairn.studies.compare.evidence import ROWS, Evidence, read_evidence
-from cairn.studies.retrain.record import Retrained, parts_of
-from cairn.studies.retrain.windows import Seen, Window, Windows, advance, seen_by, stop_in_cool_down
+from cairn.studies.retrain.record import Retrained
+from cairn.studies.retrain.windows import Seen, Window, Windows, advance, parts_of, seen_by, stop_in_cool_down
 
 TRIED = "refs/cairn/retrain"
 NAME = "retrain"
@@ -173,7 +173,7 @@ def _seen(history: History, champion: Revision) -> Seen:
     kind = settings["split"].get("kind")
     if kind != "time":
         raise UserError(_no_time(f"{champion.name}: split.kind: {kind}"))
-    return seen_by(TimeSplit.model_validate(settings["split"]), json.loads(record))
+    return seen_by(TimeSplit.model_validate(settings["split"]), parts_of(json.loads(record)))
 
 
 def newest_row(root: Path, config: Config) -> pd.Timestamp:

@@ -5,7 +5,7 @@ Validation and test keep their length. The test window of the challenger then en
 neither model was fitted, stopped, calibrated or given its threshold on any row of it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
@@ -13,9 +13,26 @@ from typing import Any, Literal
 import pandas as pd
 
 from cairn.errors import UserError
+from cairn.metrics.evaluation import Frozen
 from cairn.settings.split import TimeSplit
 
 Window = Literal["expanding", "sliding"]
+
+
+class Period(Frozen):
+    """The rows of a part; time of the first and of the last one."""
+
+    rows: int
+    first: str
+    last: str
+
+
+class Parts(Frozen):
+    """What a model was fitted on, was validated on, and is tested on."""
+
+    train: Period
+    validation: Period
+    test: Period
 
 
 class NothingNewError(Exception):
@@ -56,27 +73,35 @@ class Seen:
     fitted_until: pd.Timestamp
 
 
-def seen_by(split: TimeSplit, record: dict[str, Any]) -> Seen:
-    """Return what a model has seen, by its settings and metrics/split.json; shares become dates."""
-    parts = record["parts"]
-    zone = _moment(parts["test"]["until"]).tz
+def parts_of(split: Mapping[str, Any]) -> Parts:
+    """Return the parts of a split by time from metrics/split.json."""
+    periods = {
+        name: Period(rows=part["rows"], first=part["from"], last=part["until"])
+        for name, part in split["parts"].items()
+    }
+    return Parts(**periods)
+
+
+def seen_by(split: TimeSplit, parts: Parts) -> Seen:
+    """Return what a model has seen, by its settings and its parts; shares become dates."""
+    zone = _moment(parts.test.last).tz
 
     def dated(setting: str) -> pd.Timestamp:
         moment = _moment(setting)
         return moment if moment.tz or zone is None else moment.tz_localize(zone)
 
-    def boundary(setting: str | float, part: str) -> pd.Timestamp:
-        return dated(setting) if isinstance(setting, str) else _moment(parts[part]["from"])
+    def boundary(setting: str | float, part: Period) -> pd.Timestamp:
+        return dated(setting) if isinstance(setting, str) else _moment(part.first)
 
     return Seen(
         Windows(
             dated(split.train_from) if split.train_from else None,
-            boundary(split.validation_from, "validation"),
-            boundary(split.test_from, "test"),
-            _moment(parts["test"]["until"]),
+            boundary(split.validation_from, parts.validation),
+            boundary(split.test_from, parts.test),
+            _moment(parts.test.last),
         ),
-        _moment(parts["train"]["from"]),
-        _moment(parts["validation"]["until"]),
+        _moment(parts.train.first),
+        _moment(parts.validation.last),
     )
 
 
