@@ -23,7 +23,8 @@ class Checkout:
 
     def run(self, *command: str, fails: bool = False) -> str:
         """Run a command of the environment; return what it printed; fail loudly when it does otherwise."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "CAIRN_", "OMP_"))}
+        others = ("DVC_", "CAIRN_", "OMP_", "COLUMNS")  # pytest-xdist sets 80 columns
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(others)}
         environment |= {"PATH": f"{BIN}{os.pathsep}{environment['PATH']}", "VIRTUAL_ENV": str(BIN.parent)}
         done = subprocess.run(
             command, cwd=self.path, env=environment, capture_output=True, text=True, check=False

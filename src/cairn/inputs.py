@@ -125,7 +125,7 @@ def _cut(file: Path) -> str | None:
     whole = {".parquet": last.endswith(start), ".skops": last.startswith(ARCHIVE_END)}
     if not (last.endswith(end) and whole.get(file.suffix, True)):
         return "cut off at the end"
-    return _not_json(file) if file.suffix == ".json" else None
+    return _unreadable(file) if file.suffix in (".json", ".npy") else None
 
 
 def _unreadable(file: Path) -> str | None:

@@ -45,7 +45,7 @@ def set_up():
 @pytest.fixture
 def shell(request, tmp_path, snapshot, set_up):
     """A shell where the page of this test begins, in the home folder of a new user."""
-    others = ("DVC_", "CAIRN_", "OMP_", "GIT_", "PYTEST_", "VIRTUAL_ENV")
+    others = ("DVC_", "CAIRN_", "OMP_", "GIT_", "PYTEST_", "VIRTUAL_ENV", "COLUMNS")  # 80 in pytest-xdist
     environment = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     environment |= {
         "PATH": f"{VENV / 'bin'}{os.pathsep}{environment['PATH']}",

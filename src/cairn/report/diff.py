@@ -4,7 +4,7 @@ from cairn.intake.diff import Changes, ColumnChange
 from cairn.report.numbers import listed, percent
 from cairn.report.table import Table, aligned, piped
 
-HEAD = ("column", "kind", "missing", "median, latest or most frequent", "distance", "what")
+HEAD = ("column", "kind", "missing", "median, latest or mode", "distance", "what")
 
 
 def to_text(changes: Changes, what: str, *, every_column: bool = False) -> str:

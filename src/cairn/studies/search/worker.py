@@ -172,7 +172,7 @@ def _pruner(plan: Plan) -> optuna.pruners.BasePruner:
         return NopPruner()
     params = plan.base["model"].get("params", {})
     limits = [FEWEST if params[name] == "auto" else params[name] for name in ITERATIONS if name in params]
-    most = max([limit for limit in limits if isinstance(limit, int)], default=0)
+    most = max([0, *(limit for limit in limits if isinstance(limit, int))])  # -1 is scikit-learn's no limit
     return PercentilePruner(
         100 * (1 - settings["prune"]),
         n_startup_trials=settings["startup"],
