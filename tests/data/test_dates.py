@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cairn.data.load import as_trained
+from cairn.data.load import as_trained, unread
+from cairn.settings.contract import Column
 
 ZONES = {"": None, "UTC": UTC, "UTC+05:30": timezone(timedelta(hours=5.5))}
 MOMENTS = st.builds(
@@ -68,3 +69,11 @@ def test_what_is_not_a_date_is_refused(written, values):
 def test_every_format_of_the_contract_is_read(written, values):
     found = as_trained(pd.Series(values), written, pd.api.types.pandas_dtype("datetime64[us]"))
     assert set(found.dropna()) == {pd.Timestamp("2024-01-02")} and found.isna().sum() == values.count(None)
+
+
+@pytest.mark.parametrize(
+    ("written", "texts"), [("week", ["2020-W53", "2021-W53", None]), ("quarter", ["2020Q4", "2021Q5", None])]
+)
+def test_a_period_that_does_not_exist_is_the_only_one_that_is_not_read(written, texts):
+    found = unread(pd.Series(texts, dtype=object), Column(kind="datetime", nullable=True, format=written))
+    assert list(found) == [False, True, False]  # by ISO 8601, 2020 has 53 weeks and 2021 has 52

@@ -256,7 +256,9 @@ def _first_days(values: pd.Series, written: str) -> pd.Series:
         year, part = found["year"] or found["year_last"], int(found["part"] or found["part_first"])
         if written == "quarter":
             return f"{year}-{3 * part - 2:02d}-01"
-        return date.fromisocalendar(int(year), part, 1).isoformat()
+        with suppress(ValueError):  # the year has no such week
+            return date.fromisocalendar(int(year), part, 1).isoformat()
+        return text
 
     codes, distinct = pd.factorize(values)
     return pd.Series([*map(day, distinct), None], dtype="object").take(codes).set_axis(values.index)
