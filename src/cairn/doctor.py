@@ -34,6 +34,7 @@ SAFE_LINKS = {"reflink", "copy"}
 PATIENCE = 20
 """Seconds to wait for a remote that is not a folder."""
 IN_STEP = "Data and pipelines are up to date."
+LOCK_FILE = re.compile(r"'(?:\./)?(\S*dvc\.lock)'")
 ABSENT = re.compile(r"failed to reproduce '(.+?)': \[Errno 2\]")
 """A dry run stops at an outdated stage whose inputs were never pulled; a real run pulls them."""
 REACH = """
@@ -294,7 +295,10 @@ def lock(root: Path) -> Iterator[Found]:
         yield "warn", f"dvc.lock is out of date from {absent[1]} on, its data are not here: dvc repro"
     elif done.returncode:
         said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [f"{done.stderr}"]
-        yield "wrong", f"dvc repro --dry: {_in_one_line(said[0])}"
+        if damaged := LOCK_FILE.search(said[0]):
+            yield "wrong", f"{damaged[1]} is damaged: git restore {damaged[1]}, then dvc repro"
+        else:
+            yield "wrong", f"dvc repro --dry: {_in_one_line(said[0])}"
     elif lines and lines[-1] == IN_STEP:
         yield "ok", "dvc.lock is up to date with code, settings and data"
     else:
