@@ -5,7 +5,6 @@ pursuit: Pati, Rezaiifar and Krishnaprasad 1993); the column is then regressed o
 products. A fit of one half of the reference tells what is usual in the other half.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -232,10 +231,3 @@ def _mean(values: Floats | NDArray[np.bool_], there: NDArray[np.bool_], windows:
     counts = np.bincount(windows.of_row, there, minlength=len(windows))
     with np.errstate(invalid="ignore"):
         return sums / counts
-
-
-def related(relations: Relations) -> Mapping[str, list[str]]:
-    """Return by column the names of the others that predict it."""
-    names = [*relations.columns, *(f"{name} missing" for name in relations.columns)]
-    names += [f"{name} = {level}" for name, known in relations.levels.items() for level in known]
-    return {name: [names[at] for at in one.predictors] for name, one in relations.found.items()}
