@@ -14,13 +14,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from drafts import as_prepare_reads
 
-from cairn.data.load import load
 from cairn.errors import UserError
 from cairn.intake import fetch
 from cairn.intake.read.convert import convert, is_converted
 from cairn.intake.read.source import open_source
-from cairn.settings.data import DataConfig
 
 ROWS = 60
 RNG = np.random.default_rng(4)
@@ -44,8 +43,7 @@ def taken(path, tmp_path, sheet=None):
         made = convert(path, folder, "made", sheet)
         path, notes = made.path, made.notes
     source = open_source(path, separator=None, encoding=None)
-    data = DataConfig(name="", source=str(path), contract="", task="binary", target="", load=source.load)
-    pd.testing.assert_frame_equal(load(data), source.table)
+    pd.testing.assert_frame_equal(as_prepare_reads(source), source.table)
     return source.table, notes
 
 

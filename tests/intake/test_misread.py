@@ -45,7 +45,7 @@ def planned(path, target="y", missing=(), **asked):
     source = open_source(path, separator=None, encoding=None, target=target, missing=missing)
     plan = make_plan(source, "made", str(path), Request(target, **asked))
     prove(plan, source.table, texts(plan), ROOT)
-    pd.testing.assert_frame_equal(load(plan.data), source.table)
+    pd.testing.assert_frame_equal(load(plan.data, plan.contract), source.table)
     return plan, source
 
 
@@ -89,9 +89,9 @@ def test_a_record_of_another_shape_is_named_by_new_data_and_by_prepare(tmp_path,
     path = csv(tmp_path, table())
     path.write_text("\n".join(edit(path.read_text().splitlines())) + "\n")
     assert said in refused(path)
-    data = planned(csv(tmp_path, table(), "good.csv"))[0].data
+    good, _ = planned(csv(tmp_path, table(), "good.csv"))
     with pytest.raises(UserError, match=said):
-        load(data.model_copy(update={"source": str(path)}))
+        load(good.data.model_copy(update={"source": str(path)}), good.contract)
 
 
 @pytest.mark.parametrize("name", ["page.csv.zip", "cut.csv.gz", "noise.csv.xz", "two.csv.zip"])
@@ -194,7 +194,7 @@ def test_a_later_file_whose_numbers_all_look_plain_is_read_as_the_first(tmp_path
     table(price=texts)[names].assign(price=["1.360", *["2.500"] * (ROWS - 1)]).to_csv(
         later, sep=";", index=False
     )
-    read = parsed(load(plan.data.model_copy(update={"source": str(later)})), plan.contract)
+    read = parsed(load(plan.data.model_copy(update={"source": str(later)}), plan.contract), plan.contract)
     assert read["price"].tolist()[:2] == [1360.0, 2500.0]
 
 

@@ -84,7 +84,8 @@ def test_a_file_is_predicted_to_the_bits_of_the_stages(seed, kind, model):
         data = DataConfig(
             name="mine", source=str(source), contract="c", task="regression", target="y", derive=DERIVE
         )
-        prepared = prepare_table(load(data), Contract(columns=COLUMNS), data)
+        contract = Contract(columns=COLUMNS)
+        prepared = prepare_table(load(data, contract), contract, data)
         small = config(model, max_iter=3) if model == "hist_gbdt" else config(model)
         made = recipe(small, prepared.contract, "y", "regression")
         made = replace(made, data=data).fit(prepared.table)
@@ -101,7 +102,8 @@ def test_a_shipped_file_is_predicted_to_the_bits_of_the_stages(name):
     written = OmegaConf.to_container(OmegaConf.load(ROOT / f"conf/data/{name}.yaml"))
     data = DataConfig.model_validate(written["data"])
     data = data.model_copy(update={"source": str(ROOT / data.source)})
-    prepared = prepare_table(load(data), read_contract(ROOT / data.contract), data)
+    contract = read_contract(ROOT / data.contract)
+    prepared = prepare_table(load(data, contract), contract, data)
     made = recipe(config("logistic"), prepared.contract, data.target, data.task)
     made = replace(made, data=data).fit(prepared.table.iloc[:300])
     made = replace(made, reference=reference_rows(made, prepared.table.iloc[300:]))

@@ -1,6 +1,6 @@
 """Read and write tables; the bytes written depend on the content alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,12 @@ EXACT = 2**53
 TEXT = {".csv": ",", ".tsv": "\t"}
 
 
-def read_raw(source: Path) -> pd.DataFrame:
+def read_raw(source: Path, **text: Any) -> pd.DataFrame:
     """Read one table by its extension: .parquet, .feather, .csv (.csv.gz, .csv.zip, .csv.xz), .tsv, .jsonl.
+
+    Args:
+        source: the file.
+        text: options of read_text, for a file of text.
 
     Raises:
         UserError: no such file, an unknown extension, or content that does not match the extension.
@@ -29,7 +33,7 @@ def read_raw(source: Path) -> pd.DataFrame:
     readers = {
         ".parquet": lambda path: _exactly(pd.read_parquet(path), pq.read_table, path),
         ".feather": _read_feather,
-        **{kind: lambda path, sep=sep: read_text(path, sep=sep) for kind, sep in TEXT.items()},
+        **{kind: lambda path, sep=sep: read_text(path, sep=sep, **text) for kind, sep in TEXT.items()},
         ".jsonl": _read_json,
     }
     if not source.exists():
@@ -97,13 +101,18 @@ def read_text(source: Path, *, labels: Sequence[str] = (), **options: Any) -> pd
         UserError: see check_records.
     """
     check_records(source, options)
-    read: Any = pd.read_csv
-    table = read(source, **{"low_memory": False, **options})
-    if labels:
-        for name, values in written(source, labels, options).items():
-            marks = options.get("na_values", {}).get(name, [])
-            table[name] = values.where(~values.isin(marks) & (values.str.strip() != ""))
+    table = parse_text(source, options)
+    for name, values in written(source, [name for name in labels if name in table], options).items():
+        marks = options.get("na_values", {}).get(name, [])
+        table[name] = values.where(~values.isin(marks) & (values.str.strip() != ""))
     return table
+
+
+def parse_text(source: Path, options: Mapping[str, Any]) -> pd.DataFrame:
+    """Read separated text with pandas.read_csv; a column has one type for all its rows."""
+    read: Any = pd.read_csv
+    # The parsers of pandas that are not written in C do so by default.
+    return read(source, **({} if "engine" in options else {"low_memory": False}) | dict(options))
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:

@@ -30,10 +30,11 @@ CODE = r"[A-Za-z]\d|\d[A-Za-z]"
 
 @dataclass(frozen=True)
 class Odd:
-    """What means missing in a column: texts as they are written, and of these the strays by row."""
+    """What means missing in a column: texts as they are written, and by row the strays and the others."""
 
     texts: list[str]
     strays: pd.Series
+    marked: pd.Series
     kind: str = ""
 
 
@@ -84,18 +85,18 @@ def _all_dates(text: pd.Series) -> bool:
 
 
 def _blanks(text: pd.Series, blank: pd.Index) -> Odd | None:
-    return Odd(sorted(blank), text[:0]) if len(blank) else None
+    return Odd(sorted(blank), text[:0], text[text.isin(blank)]) if len(blank) else None
 
 
 def _judged(text: pd.Series, known: pd.Index, strays: pd.Index, many: bool, kind: str) -> Odd | None:
     """Return the known marks and the strays of a column, if these are few; many: it has many values."""
-    marked, odd = int(text.isin(known).sum()), text[text.isin(strays)]
+    marked, odd = text[text.isin(known)], text[text.isin(strays)]
     few = len(odd) <= min(max(FEW, FEW_SHARE * len(text)), MOST_SHARE * len(text))
     if len(odd) and not (few and many):
         return None
-    if (kind == "numbers" and marked >= len(text) / 2) or not (marked or len(odd)):
+    if (kind == "numbers" and len(marked) >= len(text) / 2) or not (len(marked) or len(odd)):
         return None
-    return Odd(sorted({*known, *strays}), odd, kind)
+    return Odd(sorted({*known, *strays}), odd, marked, kind)
 
 
 def _are_amounts(texts: pd.Series) -> bool:
