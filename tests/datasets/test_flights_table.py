@@ -12,6 +12,7 @@ from cairn.data.load import load
 from cairn.data.prepare import usable_rows
 from cairn.datasets.flights.table import build_table, load_flights
 from cairn.errors import UserError
+from cairn.settings.contract import Contract
 
 pytestmark = pytest.mark.slow
 
