@@ -5,10 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cairn.data.load import load
+from cairn.data.load import load, parsed
+from cairn.intake.draft.columns import look_at
 from cairn.intake.draft.plan import Plan, make_plan
 from cairn.intake.draft.task import Request
+from cairn.intake.read.amounts import amount_of
 from cairn.intake.read.source import Source
+from cairn.intake.read.totals import texts_of
 from cairn.intake.write.install import prove
 from cairn.intake.write.yaml_files import texts
 from cairn.settings.contract import Column, Contract
@@ -51,3 +54,11 @@ def as_prepare_reads(source: Source) -> pd.DataFrame:
         name="", source=str(source.path), contract="", task="binary", target="", load=source.load
     )
     return load(data, Contract(columns=columns))
+
+
+def values_of(source: Source, name: str) -> pd.Series:
+    """Return a column by the contract that new-data would write."""
+    column = look_at(source.table[name]).column
+    if name in texts_of(source.table) and column.kind == "categorical":
+        column = amount_of(source.table[name]) or column
+    return parsed(source.table, Contract(columns={name: column}))[name]

@@ -5,16 +5,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from drafts import as_prepare_reads, planned
+from drafts import as_prepare_reads, planned, values_of
 
-from cairn.data.load import parsed
 from cairn.errors import UserError
 from cairn.intake.draft.columns import look_at
 from cairn.intake.draft.names import plan_of
-from cairn.intake.read.amounts import amount_of
 from cairn.intake.read.source import open_source
 from cairn.intake.read.totals import texts_of
-from cairn.settings.contract import Contract
 
 ROWS = 120
 RNG = np.random.default_rng(3)
@@ -34,14 +31,6 @@ def taken(path, content, **options):
     source = open_source(path, **{"separator": None, "encoding": None, **options})
     pd.testing.assert_frame_equal(as_prepare_reads(source), source.table)
     return source
-
-
-def values_of(source, name):
-    """Return a column by the contract that new-data would write."""
-    column = look_at(source.table[name]).column
-    if name in texts_of(source.table) and column.kind == "categorical":
-        column = amount_of(source.table[name]) or column
-    return parsed(source.table, Contract(columns={name: column}))[name]
 
 
 def german(number):

@@ -237,6 +237,7 @@ def listed(words: Sequence[str]) -> str:
 
 
 LEADING_ZERO = r"^[-+]?0[0-9]"
+DECIMALS = r"[0-9][.,eE]|[.,][0-9]"
 LONG = r"^[-+]?[0-9]{16,}$"
 HUGE = 1e15
 FEWEST_GROUPED = 20
@@ -281,7 +282,7 @@ def _look_through(path: Path, table: pd.DataFrame, options: dict[str, Any]) -> _
         forms = {name: (0, 0, "") for name in grouped if name in numbers}
         for _, block in records.blocks([], [*numbers, *gapped]):
             for name in numbers:
-                if _any(block[name], LEADING_ZERO) and not _any(block[name], r"[.,eE]"):
+                if _any(block[name], LEADING_ZERO) and not _any(block[name], DECIMALS):
                     seen.exact.setdefault(name, "numbers with leading zeros are codes")
                 elif _any(block[name], LONG) and not types.is_integer_dtype(table[name]):
                     seen.exact.setdefault(name, "its whole numbers are too long for a number")
