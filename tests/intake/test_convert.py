@@ -297,7 +297,7 @@ REFUSED = {
     "a.pkl": (lambda path: path.write_bytes(b"x"), "a pickle, which may run any code"),
     "a.json": (lambda path: path.write_text('{"a": 1}'), "holds no list of records"),
     "b.json": (lambda path: path.write_text("not json"), "cannot be read"),
-    "a.xlsx": (lambda path: path.write_text("not a workbook"), "cannot be read"),
+    "a.xlsx": (lambda path: path.write_text("a,b"), "not a workbook: rename it to what it is (.csv)"),
     "b.xlsx": (lambda path: workbook(path, {"Empty": []}), "sheet Empty has no table"),
     "a.dta": (lambda path: path.write_text("not Stata"), "cannot be read"),
     "a.tar.gz": (lambda path: path.write_bytes(CSV), "cannot be read"),

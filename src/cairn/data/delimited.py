@@ -133,7 +133,7 @@ def _repeats_names(path: Path, dialect: Dialect, most: int | None) -> int | None
         records, row = Records(str(path), handle, dialect), 0
         names = records.columns[:most]
         for _, table in records.blocks([], names):
-            repeated = [pc.call_function("equal", [table[name], pa.scalar(name)]) for name in names]
+            repeated = [_is_called(table[name], name) for name in names]
             all_equal = repeated[0]
             for each in repeated[1:]:
                 all_equal = pc.call_function("and", [all_equal, each])
@@ -142,6 +142,12 @@ def _repeats_names(path: Path, dialect: Dialect, most: int | None) -> int | None
                 return row + int(found[0])
             row += table.num_rows
     return None
+
+
+def _is_called(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """Return which values are a name, in upper or lower case, with or without blanks around it."""
+    plain = pc.call_function("utf8_lower", [pc.call_function("utf8_trim_whitespace", [values])])
+    return pc.call_function("equal", [plain, pa.scalar(name.strip().lower())])
 
 
 def written(path: Path, columns: Sequence[str], options: Mapping[str, Any]) -> dict[str, pd.Series]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pandas.api import types
 
 from cairn.data.expressions import evaluate
-from cairn.data.tables import exact, read_raw, read_text
+from cairn.data.tables import EXACT, exact, read_raw, read_text
 from cairn.data.written import as_numbers, numbers_of, without_missing
 from cairn.errors import UserError
 from cairn.settings.contract import Column, Contract
@@ -104,11 +104,19 @@ def in_plain_types(table: pd.DataFrame) -> pd.DataFrame:
     table = with_columns(table, seconds | halves)
     others = {str(name): column for name, column in table.items() if _is_extension(column)}
     table = with_columns(table, {name: _of_numpy(column) for name, column in others.items()})
-    plain = {"decimal": lambda column: column.astype("float64"), "date": pd.to_datetime}
+    plain = {"decimal": _of_decimals, "date": pd.to_datetime}
     objects = table.loc[:, [types.is_object_dtype(kind) for kind in table.dtypes]]
     kinds = {name: types.infer_dtype(column, skipna=True) for name, column in objects.items()}
     found = {str(name): plain[kind](table[name]) for name, kind in kinds.items() if kind in plain}
     return with_columns(table, found)
+
+
+def _of_decimals(column: pd.Series) -> pd.Series:
+    """Return exact decimals as float64; whole numbers that it cannot hold as text."""
+    there = column.dropna()
+    if there.abs().max() > EXACT and all(value.as_tuple().exponent >= 0 for value in there):
+        return column.map(lambda value: f"{value:.0f}", na_action="ignore").astype("str")
+    return column.astype("float64")
 
 
 def _is_extension(column: pd.Series) -> bool:
@@ -118,6 +126,8 @@ def _is_extension(column: pd.Series) -> bool:
 
 
 def _of_numpy(column: pd.Series) -> pd.Series:
+    if isinstance(column.dtype, pd.PeriodDtype):
+        return column.dt.to_timestamp()
     if isinstance(column.dtype, pd.CategoricalDtype):
         return _plain_values(column.astype(column.dtype.categories.dtype))
     return _plain_values(column)

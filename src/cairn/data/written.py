@@ -64,8 +64,10 @@ def number_reader(column: Column) -> Callable[[str], float]:
 
     def read(text: str) -> float:
         text = text.strip()
-        negative = column.accounting and text.startswith("(") and text.endswith(")")
-        match = pattern.fullmatch(text[1:-1] if negative else text)
+        bare = text.removeprefix(column.unit).strip()  # $(5) beside ($5)
+        bare = bare if bare.startswith("(") else text
+        negative = column.accounting and bare.startswith("(") and bare.endswith(")")
+        match = pattern.fullmatch(bare[1:-1] if negative else text)
         if match is None:
             return UNREAD
         found = match["number"]

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from cairn.data.delimited import Dialect, Records, dialect_of, open_bytes
 from cairn.data.load import READ_CSV, text_options
+from cairn.data.tables import EXACT
 from cairn.errors import UserError, did_you_mean
 from cairn.models.package import Package
 from cairn.serve.predictor import Rows
@@ -365,10 +366,17 @@ def _beside(path: Path) -> list[str]:
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """Return the table with exact decimals as float64, by their text: only that is correctly rounded."""
+    """Return the table with exact decimals as float64, by their text: only that is correctly rounded.
+
+    Whole numbers that it cannot hold are text, as in train.
+    """
     for at, field in enumerate(table.schema):
         if pa.types.is_decimal(field.type):
-            table = table.set_column(at, field.name, table[at].cast(pa.string()).cast(pa.float64()))
+            text = table[at].cast(pa.string())
+            numbers = text.cast(pa.float64())
+            largest = pc.call_function("max", [pc.call_function("abs", [numbers])]).as_py() or 0.0
+            beyond = field.type.scale <= 0 and largest > EXACT
+            table = table.set_column(at, field.name, text if beyond else numbers)
     return table
 
 

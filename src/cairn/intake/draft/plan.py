@@ -225,6 +225,10 @@ def _settle_time(draft: _Draft, request: Request, late: dict[str, str]) -> str |
     if time is None and (clock := time_columns.as_clock(draft.table, draft.findings)):
         time, written = clock
     if time is None:
+        if gapped := time_columns.choose_time(draft.table, draft.findings, 1.0):
+            found = draft.findings[gapped]
+            said = f"missing in too many rows to order them; --time {gapped} drops these rows"
+            draft.findings[gapped] = replace(found, doubt=found.doubt or said)
         return None
     old = draft.findings[time]
     if old.column.known == "after":

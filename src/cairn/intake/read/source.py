@@ -97,6 +97,7 @@ def open_source(
         notes += footer
     refuse_totals_inside(path, table)
     check_records(path, options)
+    notes += _blank_rows(table)
     table, refined, remarks = _refined(lambda: _read(path, options), table, options, path)
     notes += refined
     seen = _look_through(path, table, options)
@@ -177,9 +178,12 @@ def _refined(
     remarks = {
         name: "; ".join(filter(None, [_marked(found.marked, table, where), said.get(name)]))
         for name, found in odd.items()
+        if found.texts
     }
+    notes += [_mixed(name, found, table, where) for name, found in odd.items() if found.others is not None]
     if odd:
-        options["na_values"] = {name: found.texts for name, found in odd.items()}
+        if marks := {name: found.texts for name, found in odd.items() if found.texts}:
+            options["na_values"] = marks
         known = {name: {*found.texts} - {*found.strays} for name, found in odd.items()}
         shown = sorted(set().union(*known.values()))
         columns = listed([name for name, texts in known.items() if texts])
@@ -207,15 +211,28 @@ def _refuse_units(table: pd.DataFrame, strays: dict[str, Odd], where: Path) -> N
 
 def _said(found: Odd, table: pd.DataFrame, where: Path) -> str:
     """Name the first strays with their lines; in a folder with their rows."""
-    few = found.strays.iloc[:STRAYS_SHOWN]
-    places = [_place(row, table, where) for row in few.index]
-    shown = listed([f"{text!r} in {place}" for text, place in zip(few, places, strict=True)])
-    more = ", …" if len(found.strays) > len(few) else ""
     count = f"{len(found.strays):,} value{'s'[: len(found.strays) - 1]}"
     return (
-        f"{count} taken for missing among {found.kind}: {shown}{more};"
+        f"{count} taken for missing among {found.kind}: {_first(found.strays, table, where)};"
         f" without `missing` in the contract the column is text"
     )
+
+
+def _mixed(name: str, found: Odd, table: pd.DataFrame, where: Path) -> str:
+    """Say which values make text of a column in which most are numbers."""
+    assert found.others is not None
+    share = f"{len(found.others):,} of {table[name].notna().sum():,} values"
+    return (
+        f"{name}: text, because {share} are no numbers: {_first(found.others, table, where)}; if they mean"
+        " missing, list them as `missing` in the contract, with kind: numeric"
+    )
+
+
+def _first(values: pd.Series, table: pd.DataFrame, where: Path) -> str:
+    """Return the first few values with their places."""
+    few = values.iloc[:STRAYS_SHOWN]
+    shown = listed([f"{text!r} in {_place(row, table, where)}" for row, text in few.items()])
+    return shown + (", …" if len(values) > len(few) else "")
 
 
 def _marked(marked: pd.Series, table: pd.DataFrame, where: Path) -> str:
@@ -237,7 +254,10 @@ def listed(words: Sequence[str]) -> str:
 
 
 LEADING_ZERO = r"^[-+]?0[0-9]"
+DECIMALS_ONLY = r"[0-9][.,]|[.,][0-9]"
 DECIMALS = r"[0-9][.,eE]|[.,][0-9]"
+POWER = r"^[0-9]+[eE][0-9]+$"
+"""Written by a person, such as 3E2; programs write 3.0e+02."""
 LONG = r"^[-+]?[0-9]{16,}$"
 HUGE = 1e15
 FEWEST_GROUPED = 20
@@ -284,6 +304,8 @@ def _look_through(path: Path, table: pd.DataFrame, options: dict[str, Any]) -> _
             for name in numbers:
                 if _any(block[name], LEADING_ZERO) and not _any(block[name], DECIMALS):
                     seen.exact.setdefault(name, "numbers with leading zeros are codes")
+                elif _any(block[name], POWER) and not _any(block[name], DECIMALS_ONLY):
+                    seen.exact.setdefault(name, "values such as 3E2 are codes")
                 elif _any(block[name], LONG) and not types.is_integer_dtype(table[name]):
                     seen.exact.setdefault(name, "its whole numbers are too long for a number")
             for name in [*forms]:
@@ -335,6 +357,15 @@ def _is_number(values: pd.Series) -> bool:
     return types.is_numeric_dtype(values) or (
         types.is_object_dtype(values) and types.infer_dtype(values, skipna=True) == "integer"
     )
+
+
+def _blank_rows(table: pd.DataFrame) -> list[str]:
+    """Say which records have separators only."""
+    rows = table.isna().all(axis=1).to_numpy().nonzero()[0]
+    if not len(rows):
+        return []
+    count = f"{len(rows):,} row{'s'[: len(rows) - 1]} without any value"
+    return [f"{count}, such as line {line_of(table, rows[0]):,}: not used, as every row without a target"]
 
 
 def _labels(
