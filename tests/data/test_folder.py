@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cairn.data.folder import files_in, read_folder
 from cairn.data.load import load
 from cairn.errors import UserError
+from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
 
 CELLS = st.sampled_from(["", "1", "2", "007", "1.5", "-3", "x", "Łódź", "True", "False", "NA", "2021-01-01"])
@@ -126,4 +127,4 @@ def test_an_option_that_pandas_does_not_know_is_one_line(tmp_path):
     where = {"_target_": "cairn.data.folder.read_folder", "kind": ".csv", "sepp": ";"}
     data = DataConfig(name="", source=str(tmp_path), contract="", task="binary", target="", load=where)
     with pytest.raises(UserError, match="unexpected keyword argument 'sepp'"):
-        load(data)
+        load(data, Contract(columns={}))

@@ -14,13 +14,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from drafts import as_prepare_reads
 
-from cairn.data.load import load
 from cairn.errors import UserError
 from cairn.intake import fetch
 from cairn.intake.read.convert import convert, is_converted
 from cairn.intake.read.source import open_source
-from cairn.settings.data import DataConfig
 
 ROWS = 60
 RNG = np.random.default_rng(4)
@@ -44,8 +43,7 @@ def taken(path, tmp_path, sheet=None):
         made = convert(path, folder, "made", sheet)
         path, notes = made.path, made.notes
     source = open_source(path, separator=None, encoding=None)
-    data = DataConfig(name="", source=str(path), contract="", task="binary", target="", load=source.load)
-    pd.testing.assert_frame_equal(load(data), source.table)
+    pd.testing.assert_frame_equal(as_prepare_reads(source), source.table)
     return source.table, notes
 
 
@@ -299,7 +297,7 @@ REFUSED = {
     "a.pkl": (lambda path: path.write_bytes(b"x"), "a pickle, which may run any code"),
     "a.json": (lambda path: path.write_text('{"a": 1}'), "holds no list of records"),
     "b.json": (lambda path: path.write_text("not json"), "cannot be read"),
-    "a.xlsx": (lambda path: path.write_text("not a workbook"), "cannot be read"),
+    "a.xlsx": (lambda path: path.write_text("a,b"), "not a workbook: rename it to what it is (.csv)"),
     "b.xlsx": (lambda path: workbook(path, {"Empty": []}), "sheet Empty has no table"),
     "a.dta": (lambda path: path.write_text("not Stata"), "cannot be read"),
     "a.tar.gz": (lambda path: path.write_bytes(CSV), "cannot be read"),

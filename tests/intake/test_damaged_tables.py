@@ -8,13 +8,12 @@ import time
 
 import pandas as pd
 import pytest
+from drafts import as_prepare_reads
 from test_convert import CSV, TABLE, sheet_of, tarred, workbook, zipped, zst
 
-from cairn.data.load import load
 from cairn.errors import UserError
 from cairn.intake.read.convert import convert, is_converted
 from cairn.intake.read.source import open_source
-from cairn.settings.data import DataConfig
 
 SLOWEST = 5.0
 
@@ -77,8 +76,7 @@ def check(name, content, folder):
     try:
         plain = convert(path, scratch, "made").path if is_converted(path) else path
         source = open_source(plain, separator=None, encoding=None)
-        data = DataConfig(name="", source=str(plain), contract="", task="binary", target="", load=source.load)
-        pd.testing.assert_frame_equal(load(data), source.table)
+        pd.testing.assert_frame_equal(as_prepare_reads(source), source.table)
         read = True
     except UserError as error:
         (line,) = str(error).splitlines()

@@ -1,6 +1,7 @@
 """What changed between two snapshots: against counting by hand, the definitions, and simulated chance."""
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cairn.errors import UserError
+from cairn.intake import diff
 from cairn.intake.diff import changes
 from cairn.report.diff import to_markdown, to_text
 
@@ -153,3 +155,26 @@ def test_the_text_shows_what_a_person_should_look_at():
         "200 rows, the same as before",
         "no column has moved",
     ]
+
+
+def test_a_source_is_compared_as_its_contract_reads_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(diff, "bring", lambda path, revision, folder: Path(revision))
+    for name, last in (("old", "-"), ("new", "7,5")):
+        lines = "".join(f"{i},5;{'?-'[i % 2]}\n" for i in range(40))
+        Path(f"{name}.csv").write_text(f"n;word\n{lines}{last};b\n", encoding="utf-8")
+    for folder in ("data", "contract"):
+        Path("conf", folder).mkdir(parents=True)
+    Path("conf/data/mine.yaml").write_text(
+        "data:\n  source: data/raw/mine.csv\n  contract: conf/contract/mine.yaml\n"
+        "  load: {_target_: pandas.read_csv, sep: ';', decimal: ','}\n",
+        encoding="utf-8",
+    )
+    Path("conf/contract/mine.yaml").write_text(
+        "columns:\n  n: {kind: numeric, missing: ['-']}\n  word: {kind: categorical, missing: ['?']}\n",
+        encoding="utf-8",
+    )
+    found = diff.compare_versions("data/raw/mine.csv", "old.csv", "new.csv")
+    assert found.retyped == [] and column(found, "n").kind == "number"
+    assert column(found, "n").missing == pytest.approx((1 / 41, 0.0))
+    assert column(found, "word").missing == pytest.approx((20 / 41, 20 / 41))

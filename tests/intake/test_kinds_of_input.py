@@ -5,17 +5,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from drafts import planned
+from drafts import as_prepare_reads, planned, values_of
 
-from cairn.data.load import load, parsed
 from cairn.errors import UserError
 from cairn.intake.draft.columns import look_at
 from cairn.intake.draft.names import plan_of
-from cairn.intake.read.amounts import amount_of
 from cairn.intake.read.source import open_source
 from cairn.intake.read.totals import texts_of
-from cairn.settings.contract import Contract
-from cairn.settings.data import DataConfig
 
 ROWS = 120
 RNG = np.random.default_rng(3)
@@ -33,17 +29,8 @@ def taken(path, content, **options):
     """Read a file as new-data does, and the table again as the stage prepare does."""
     path.write_bytes(content)
     source = open_source(path, **{"separator": None, "encoding": None, **options})
-    data = DataConfig(name="", source=str(path), contract="", task="binary", target="", load=source.load)
-    pd.testing.assert_frame_equal(load(data), source.table)
+    pd.testing.assert_frame_equal(as_prepare_reads(source), source.table)
     return source
-
-
-def values_of(source, name):
-    """Return a column by the contract that new-data would write."""
-    column = look_at(source.table[name]).column
-    if name in texts_of(source.table) and column.kind == "categorical":
-        column = amount_of(source.table[name]) or column
-    return parsed(source.table, Contract(columns={name: column}))[name]
 
 
 def german(number):
@@ -106,8 +93,8 @@ def test_strays_are_named_with_their_lines(tmp_path):
     two_lines = ["a\nb" if i == 50 else "c" for i in range(ROWS)]
     source = taken(tmp_path / "a.csv", csv(text=two_lines, p=[ODD.get(i, v) for i, v in enumerate(NUMBERS)]))
     said = "2 values taken for missing among numbers: 'oops' in line 5, '>1000' in line 80;"
-    assert f"p: {said} without na_values in data.load the column is text" in source.notes
-    assert source.strays["p"].startswith(said)
+    assert f"p: {said} without `missing` in the contract the column is text" in source.notes
+    assert source.remarks["p"].startswith(said)
 
 
 STAYS = {
@@ -123,7 +110,7 @@ def test_text_that_is_no_exception_stays_text(kind, tmp_path):
     source = taken(tmp_path / "a.csv", csv(p=STAYS[kind]))
     assert "p" in texts_of(source.table)
     assert source.table["p"].tolist() == [str(value) for value in STAYS[kind]] or kind == "a word alone"
-    assert source.strays == {}
+    assert source.remarks == {}
 
 
 DOUBTS = {

@@ -6,26 +6,18 @@ from decimal import Decimal
 
 import pandas as pd
 import pytest
+from drafts import as_prepare_reads
 
-from cairn.data.load import load
 from cairn.data.tables import read_raw
 from cairn.errors import UserError
 from cairn.intake.draft.columns import look_at
 from cairn.intake.read.source import open_source
-from cairn.settings.data import DataConfig
 
 ROWS = [(f"Zürich {i}" if i % 2 else "Łódź", i, i / 4) for i in range(1, 30)]
 
 
 def opened(path, separator=None, encoding=None):
     return open_source(path, separator=separator, encoding=encoding)
-
-
-def as_the_pipeline_reads(source):
-    data = DataConfig(
-        name="", source=str(source.path), contract="", task="binary", target="", load=source.load
-    )
-    return load(data)
 
 
 def text(separator=",", *, decimal=".", end="\n"):
@@ -60,7 +52,7 @@ def test_separator_encoding_and_decimals_are_found_out_and_the_pipeline_reads_th
     assert source.table["city"].tolist() == [c for c, _, _ in ROWS]
     assert (source.load is None) == (option is None)
     assert option is None or option in source.load
-    pd.testing.assert_frame_equal(as_the_pipeline_reads(source), source.table)
+    pd.testing.assert_frame_equal(as_prepare_reads(source), source.table)
 
 
 def test_marks_of_missing_values_and_thousands_do_not_turn_numbers_into_words(tmp_path):
@@ -71,7 +63,7 @@ def test_marks_of_missing_values_and_thousands_do_not_turn_numbers_into_words(tm
     assert source.table["n"].isna().sum() == 5
     assert source.table["pay"].iloc[0] == 1000
     assert len(source.notes) == 2
-    pd.testing.assert_frame_equal(as_the_pipeline_reads(source), source.table)
+    pd.testing.assert_frame_equal(as_prepare_reads(source), source.table)
 
 
 def test_a_mark_of_missing_values_counts_in_its_own_column_alone(tmp_path):
@@ -79,10 +71,11 @@ def test_a_mark_of_missing_values_counts_in_its_own_column_alone(tmp_path):
     lines = "".join(f"{i if i % 7 else '-'},{'A-B'[i % 3]}\n" for i in range(1, 40))
     path.write_text("n.1,grade\n" + lines, encoding="utf-8")
     source = opened(path)
-    assert source.load["na_values"] == {"n.1": ["-"]}
+    assert source.load is None and source.missing == {"n.1": ["-"]}
+    assert source.remarks["n.1"] == "'-' means missing (5 rows, such as line 8)"
     assert source.table["n.1"].isna().sum() == 5
     assert (source.table["grade"] == "-").sum() == 13
-    pd.testing.assert_frame_equal(as_the_pipeline_reads(source), source.table)
+    pd.testing.assert_frame_equal(as_prepare_reads(source), source.table)
 
 
 FOOTERS = {
@@ -105,7 +98,7 @@ def test_a_total_in_the_last_line_is_left_out_and_the_pipeline_leaves_it_out_too
     assert source.table["amount"].sum() == (2819 if name == "thousands" else 819)
     assert source.table["n"].isna().sum() == 1
     assert "the last line is a total and is skipped: " in " ".join(source.notes)
-    pd.testing.assert_frame_equal(as_the_pipeline_reads(source), source.table)
+    pd.testing.assert_frame_equal(as_prepare_reads(source), source.table)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +129,7 @@ def test_a_folder_of_files_is_read_as_one_and_the_pipeline_reads_the_same(tmp_pa
     assert source.table["town"].iloc[-1] == "month=3/Zürich"
     assert [file.name for file in source.files] == ["Zürich.csv"] * 3
     assert source.notes[0] == "3 .csv files, from month=1/Zürich.csv to month=3/Zürich.csv"
-    pd.testing.assert_frame_equal(as_the_pipeline_reads(source), source.table)
+    pd.testing.assert_frame_equal(as_prepare_reads(source), source.table)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +163,7 @@ def test_points_between_thousands_are_found_and_dates_and_versions_stay_as_they_
     assert source.table["day"].iloc[0] == "01.02.2021"
     assert source.table["version"].iloc[0] == "1.2.0"
     assert "thousands separator: a point" in source.notes
-    pd.testing.assert_frame_equal(as_the_pipeline_reads(source), source.table)
+    pd.testing.assert_frame_equal(as_prepare_reads(source), source.table)
 
 
 def test_row_names_without_a_heading_become_a_column(tmp_path):
@@ -178,7 +171,7 @@ def test_row_names_without_a_heading_become_a_column(tmp_path):
     path.write_text("x,y\n" + "".join(f"r{i},{i},{i * 2}\n" for i in range(5)), encoding="utf-8")
     source = opened(path)
     assert list(source.table) == ["row", "x", "y"]
-    pd.testing.assert_frame_equal(as_the_pipeline_reads(source), source.table)
+    pd.testing.assert_frame_equal(as_prepare_reads(source), source.table)
 
 
 def test_the_index_of_a_parquet_file_is_a_column_and_names_are_text(tmp_path):
@@ -188,12 +181,12 @@ def test_the_index_of_a_parquet_file_is_a_column_and_names_are_text(tmp_path):
     assert list(opened(tmp_path / "a.parquet").table) == ["who", "0"]
 
 
-def test_decimals_and_days_of_a_snapshot_are_read_as_the_pipeline_reads_them(tmp_path):
+def test_decimals_and_days_of_a_snapshot_are_read_as_prepare_reads_them(tmp_path):
     days = [date(2024, 1, 1) + timedelta(days=i) for i in range(60)]
     frame = pd.DataFrame({"amount": [Decimal(f"{i}.25") for i in range(60)], "asked": days})
     frame.to_parquet(tmp_path / "a.parquet")
     source = opened(tmp_path / "a.parquet")
-    pd.testing.assert_frame_equal(as_the_pipeline_reads(source), source.table)
+    pd.testing.assert_frame_equal(as_prepare_reads(source), source.table)
     kinds = {name: look_at(source.table[name]).column.kind for name in frame}
     assert kinds == {"amount": "numeric", "asked": "datetime"}
 

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,10 +14,12 @@ from omegaconf import OmegaConf
 from repository import ROOT
 from synthetic import config, recipe
 
-from cairn.data.load import load
+from cairn.data.load import load, parsed
 from cairn.data.prepare import prepare_table
+from cairn.errors import UserError
 from cairn.models.package import reference_rows
 from cairn.serve.batch import predict_source
+from cairn.serve.observed import from_text, read_rows
 from cairn.serve.predictor import Predictor
 from cairn.serve.sources import open_file
 from cairn.settings.contract import Column, Contract, read_contract
@@ -84,7 +87,8 @@ def test_a_file_is_predicted_to_the_bits_of_the_stages(seed, kind, model):
         data = DataConfig(
             name="mine", source=str(source), contract="c", task="regression", target="y", derive=DERIVE
         )
-        prepared = prepare_table(load(data), Contract(columns=COLUMNS), data)
+        contract = Contract(columns=COLUMNS)
+        prepared = prepare_table(load(data, contract), contract, data)
         small = config(model, max_iter=3) if model == "hist_gbdt" else config(model)
         made = recipe(small, prepared.contract, "y", "regression")
         made = replace(made, data=data).fit(prepared.table)
@@ -101,7 +105,8 @@ def test_a_shipped_file_is_predicted_to_the_bits_of_the_stages(name):
     written = OmegaConf.to_container(OmegaConf.load(ROOT / f"conf/data/{name}.yaml"))
     data = DataConfig.model_validate(written["data"])
     data = data.model_copy(update={"source": str(ROOT / data.source)})
-    prepared = prepare_table(load(data), read_contract(ROOT / data.contract), data)
+    contract = read_contract(ROOT / data.contract)
+    prepared = prepare_table(load(data, contract), contract, data)
     made = recipe(config("logistic"), prepared.contract, data.target, data.task)
     made = replace(made, data=data).fit(prepared.table.iloc[:300])
     made = replace(made, reference=reference_rows(made, prepared.table.iloc[300:]))
@@ -111,3 +116,79 @@ def test_a_shipped_file_is_predicted_to_the_bits_of_the_stages(name):
     assert len(found) == len(expected)
     for column in expected:
         np.testing.assert_array_equal(found[column], expected[column])
+
+
+MARKED = {
+    "size": Column(kind="numeric", group="g", nullable=True, missing=["-", "-999"]),
+    "price": Column(kind="numeric", group="g", nullable=True, missing=["k.A."], decimal=",", thousands="."),
+    "region": Column(kind="categorical", group="g", nullable=True, missing=["?"], labels=True),
+    "y": Column(kind="numeric", known="after"),
+}
+REGIONS = ["NA", "None", "EU", "?", ""]
+
+
+def marked(rows=400):
+    """A table as text with markers of missing values, and the values that are meant."""
+    rng = np.random.default_rng(8)
+    size, price = rng.integers(1, 90, rows).astype(float), np.round(rng.gamma(2, 900, rows), 2)
+    region = rng.choice(REGIONS, rows)
+    gaps = rng.random((2, rows)) < 0.2
+    text = pd.DataFrame(
+        {
+            "size": np.where(gaps[0], rng.choice(["-", "-999", "-999.0", "NA"], rows), size.astype(str)),
+            "price": np.where(gaps[1], "k.A.", [f"{p:,.2f}".translate({44: ".", 46: ","}) for p in price]),
+            "region": region,
+        }
+    )
+    meant = pd.DataFrame({"size": size, "price": price, "region": region}).mask(
+        pd.DataFrame({"size": gaps[0], "price": gaps[1], "region": np.isin(region, ["?", ""])})
+    )
+    y = meant["size"].fillna(70) / 9 + meant["price"].fillna(0) / 700 + 5 * (region == "NA")
+    return text.assign(y=y.astype(str)), meant.assign(y=y)
+
+
+def test_texts_that_mean_missing_by_the_contract_do_so_for_every_reader(tmp_path):
+    text, meant = marked()
+    contract, path = Contract(columns=MARKED), tmp_path / "in.csv"
+    text.to_csv(path, index=False)
+    data = DataConfig(name="m", source=str(path), contract="c", task="regression", target="y")
+    prepared = prepare_table(load(data, contract), contract, data)
+    pd.testing.assert_frame_equal(prepared.table[list(meant)], meant, check_dtype=False)
+    made = recipe(config("hist_gbdt"), prepared.contract, "y", "regression")
+    made = replace(made, data=data).fit(prepared.table)
+    made = replace(made, reference=reference_rows(made, prepared.table))
+    expected, predictor = made.scores(meant), Predictor(made)
+    assert len(np.unique(expected)) > 100
+    with open_file(path, None, made) as opened:
+        found = np.concatenate([done.found.scores for done in predict_source(predictor, opened, [])])
+    np.testing.assert_array_equal(found, expected)
+    # Rows with types, where only what the contract names is missing, and a blank is a value.
+    typed = text.assign(
+        size=[v if v == "-" else None if v == "NA" else float(v) for v in text["size"]],
+        region=text["region"].replace("", "?"),
+    )
+    alone = predictor.rows(typed.drop(columns="y").to_dict("records"))
+    assert not alone.violations
+    np.testing.assert_array_equal(alone.scores, expected)
+    table = pa.Table.from_pandas(typed.assign(size=pd.to_numeric(typed["size"].replace("-", -999))))
+    np.testing.assert_array_equal(predictor.table(table).scores, expected)
+    np.testing.assert_array_equal(made.scores(table.to_pandas()), expected)
+    # What `predict` copies, and the raw rows that `monitor` reads.
+    copied = parsed(from_text(text, contract), contract)
+    pd.testing.assert_frame_equal(copied[list(MARKED)], meant, check_dtype=False)
+    read = read_rows(path, "rows", made, contract)
+    np.testing.assert_array_equal(read.scores, expected)
+    assert read.frame["region"].tolist() == meant["region"].where(meant["region"].notna(), None).tolist()
+
+
+def test_markers_are_in_one_place(tmp_path):
+    (tmp_path / "in.csv").write_text("size,y\n1,2\n", encoding="utf-8")
+    how = {"_target_": "pandas.read_csv", "na_values": ["-"]}
+    data = DataConfig(
+        name="m", source=str(tmp_path / "in.csv"), contract="c", task="regression", target="y", load=how
+    )
+    assert load(data, Contract(columns={"size": COLUMNS["amount"]}))["size"].tolist() == [1]
+    with pytest.raises(
+        UserError, match=r"data\.load\.na_values: the contract lists texts for size that mean"
+    ):
+        load(data, Contract(columns=MARKED))

@@ -119,7 +119,7 @@ def main(
     with elapsed("reading the rows to monitor"):
         rows = read_rows(path, kind, package, contract, trust=names(trust), options=options, time=time)
         if labels and key:
-            rows = with_labels(rows, Labels(Path(from_root(labels)), key, known_at), package)
+            rows = with_labels(rows, Labels(Path(from_root(labels)), key, known_at), package, contract)
     settings = Settings(
         length_of(window or ("1D" if rows.time is not None else "1000rows")),
         judging,
@@ -187,7 +187,7 @@ def _of_revision(found: "Found", package: "Package") -> "tuple[Any, Judging, boo
 
 
 def _own_contract(package: "Package") -> Any:
-    return package.raw if package.raw.columns else package.contract
+    return package.source_contract
 
 
 def _value(text: str) -> Any:

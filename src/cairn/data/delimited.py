@@ -25,20 +25,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from cairn.data.written import missing_texts
 from cairn.errors import UserError, did_you_mean
 
 BLOCK_BYTES = 1 << 20
 """Bytes parsed at a time; a record has to be shorter."""
 END = "\0end\0"
-MARKERS = frozenset(
-    {"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A"}
-    | {"NA", "NULL", "NaN", "None", "n/a", "nan", "null"}
-)
-"""Texts that mean missing in a file of text, the ones pandas.read_csv takes by default."""
 DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
 """What Python's readers raise for a file that is cut or damaged."""
-UNREAD = {"_target_", "low_memory", "dtype", "float_precision", "labels"}
-"""Options of pandas.read_csv and of read_text that change nothing where all values are text."""
+UNREAD = {"_target_", "low_memory", "dtype", "float_precision"}
+"""Options of pandas.read_csv that change nothing where all values are text."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +50,7 @@ class Dialect:
         names: names of the columns; None takes them from the first line.
         header: 0 where the first line is skipped although there are names.
         index_col: False where every line ends with a separator.
+        labels: columns in which only blank texts are missing; pandas has no such option.
     """
 
     sep: str = ","
@@ -64,12 +61,13 @@ class Dialect:
     names: Sequence[str] | None = None
     header: int | None = None
     index_col: bool | None = None
+    labels: Sequence[str] = ()
 
-    def markers(self, column: str) -> list[str]:
+    def markers(self, column: str) -> frozenset[str]:
         """Return the texts that mean missing in a column."""
         given = self.na_values
         more = given.get(column, ()) if isinstance(given, Mapping) else given
-        return [*MARKERS, *map(str, more)]
+        return missing_texts(map(str, more), labels=column in self.labels)
 
 
 def dialect_of(options: Mapping[str, Any]) -> Dialect | None:
@@ -135,7 +133,7 @@ def _repeats_names(path: Path, dialect: Dialect, most: int | None) -> int | None
         records, row = Records(str(path), handle, dialect), 0
         names = records.columns[:most]
         for _, table in records.blocks([], names):
-            repeated = [pc.call_function("equal", [table[name], pa.scalar(name)]) for name in names]
+            repeated = [_is_called(table[name], name) for name in names]
             all_equal = repeated[0]
             for each in repeated[1:]:
                 all_equal = pc.call_function("and", [all_equal, each])
@@ -146,15 +144,23 @@ def _repeats_names(path: Path, dialect: Dialect, most: int | None) -> int | None
     return None
 
 
+def _is_called(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """Return which values are a name, in upper or lower case, with or without blanks around it."""
+    plain = pc.call_function("utf8_lower", [pc.call_function("utf8_trim_whitespace", [values])])
+    return pc.call_function("equal", [plain, pa.scalar(name.strip().lower())])
+
+
 def written(path: Path, columns: Sequence[str], options: Mapping[str, Any]) -> dict[str, pd.Series]:
-    """Return columns as text, as they are written; none if the options do not describe a dialect.
+    """Return columns as text, as they are written.
 
     Raises:
         UserError: no such column, or see check_records.
     """
     dialect = dialect_of({"sep": ",", **options})
     if dialect is None:
-        return {}
+        read: Any = pd.read_csv
+        table = read(path, **{**options, "dtype": "str", "na_values": [], "keep_default_na": False})
+        return {name: table[name] for name in columns}
     with open_bytes(path) as (handle, _):
         records = Records(str(path), handle, dialect)
         if unknown := [name for name in columns if name not in records.columns]:
@@ -287,9 +293,11 @@ class Records:
         return head[:end] if first else ""
 
     def _missing_as_null(self, name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
-        missing = pc.call_function(
-            "is_in", [values], pc.SetLookupOptions(pa.array(self._dialect.markers(name)))
-        )
+        markers = pc.SetLookupOptions(pa.array(sorted(self._dialect.markers(name))))
+        missing = pc.call_function("is_in", [values], markers)
+        if name in self._dialect.labels:
+            length = pc.call_function("utf8_length", [pc.call_function("utf8_trim_whitespace", [values])])
+            missing = pc.call_function("or", [missing, pc.call_function("equal", [length, pa.scalar(0)])])
         return pc.call_function("if_else", [missing, pa.scalar(None, pa.string()), values])
 
     def _refuse_text_after_a_quote(self, text: bytes) -> None:

@@ -14,10 +14,9 @@ import pandas as pd
 import pyarrow as pa
 from pandas.api import types
 
-from cairn.data.delimited import check_records
 from cairn.data.expressions import evaluate
-from cairn.data.tables import exact, read_raw
-from cairn.data.written import as_numbers, numbers_of
+from cairn.data.tables import EXACT, exact, read_raw, read_text
+from cairn.data.written import as_numbers, numbers_of, without_missing
 from cairn.errors import UserError
 from cairn.settings.contract import Column, Contract
 from cairn.settings.data import DataConfig
@@ -32,23 +31,29 @@ PERIODS = {
 }
 """Formats without a day: the date is the first one."""
 ASKS_FOR_MISSING = re.compile(r"\b(isna|isnull|notna|notnull|fillna|where|mask|combine_first)\b")
-READ_TEXT = "cairn.data.tables.read_text"
+READ_CSV = "pandas.read_csv"
 READ_FOLDER = "cairn.data.folder.read_folder"
 """data.load._target_ of a table in several files; naming it here makes it code of the stage prepare."""
 
 
-def load(data: DataConfig) -> pd.DataFrame:
+def load(data: DataConfig, contract: Contract) -> pd.DataFrame:
     """Return the table of data.source, one row per example, in a stable order.
+
+    Args:
+        data: the source, and the function that reads it.
+        contract: says which texts of a file mean missing, see text_options.
 
     Raises:
         UserError: the source does not exist or cannot be read, or data.load does not name a function of it.
     """
     source = Path(data.source)
     if data.load is None:
-        return in_plain_types(read_raw(source))
+        return in_plain_types(read_raw(source, **text_options({}, contract)))
     if not source.exists():
         raise UserError(f"data.source: {source} does not exist; `dvc pull` or `dvc repro` gets tracked data")
     options = {name: value for name, value in data.load.items() if name != "_target_"}
+    if data.load["_target_"] in (READ_CSV, READ_FOLDER):
+        options = text_options(options, contract)
     module, _, function = data.load["_target_"].rpartition(".")
     try:
         build = getattr(importlib.import_module(module), function)
@@ -59,13 +64,32 @@ def load(data: DataConfig) -> pd.DataFrame:
     except TypeError as error:
         raise UserError(f"data.load: {data.load['_target_']}: {error}") from error
     try:
-        if build is pd.read_csv:
-            check_records(source, options)
-        return build(source, **options)
+        return read_text(source, **options) if build is pd.read_csv else build(source, **options)
     except (ValueError, OSError) as error:
         if module != "pandas":
             raise  # the user's own code: the traceback says where
         raise UserError(f"data.source: {source} cannot be read: {error}") from error
+
+
+def text_options(options: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
+    """Return options of read_text, with what the contract says of how text becomes values.
+
+    Raises:
+        UserError: both name texts that mean missing.
+    """
+    columns = contract.columns
+    missing = {name: column.missing for name, column in columns.items() if column.missing}
+    if missing and options.get("na_values"):
+        raise UserError(
+            f"data.load.na_values: the contract lists texts for {next(iter(missing))} that mean missing;"
+            " list these there too, as `missing` of their columns"
+        )
+    texts = {name: "str" for name, column in columns.items() if column.decimal is not None}
+    labels = [name for name, column in columns.items() if column.labels]
+    found = dict(options)
+    found |= {"na_values": missing} if missing else {}
+    found |= {"labels": labels} if labels else {}
+    return found | ({"dtype": texts | options.get("dtype", {})} if texts else {})
 
 
 def in_plain_types(table: pd.DataFrame) -> pd.DataFrame:
@@ -80,11 +104,19 @@ def in_plain_types(table: pd.DataFrame) -> pd.DataFrame:
     table = with_columns(table, seconds | halves)
     others = {str(name): column for name, column in table.items() if _is_extension(column)}
     table = with_columns(table, {name: _of_numpy(column) for name, column in others.items()})
-    plain = {"decimal": lambda column: column.astype("float64"), "date": pd.to_datetime}
+    plain = {"decimal": _of_decimals, "date": pd.to_datetime}
     objects = table.loc[:, [types.is_object_dtype(kind) for kind in table.dtypes]]
     kinds = {name: types.infer_dtype(column, skipna=True) for name, column in objects.items()}
     found = {str(name): plain[kind](table[name]) for name, kind in kinds.items() if kind in plain}
     return with_columns(table, found)
+
+
+def _of_decimals(column: pd.Series) -> pd.Series:
+    """Return exact decimals as float64; whole numbers that it cannot hold as text."""
+    there = column.dropna()
+    if there.abs().max() > EXACT and all(value.as_tuple().exponent >= 0 for value in there):
+        return column.map(lambda value: f"{value:.0f}", na_action="ignore").astype("str")
+    return column.astype("float64")
 
 
 def _is_extension(column: pd.Series) -> bool:
@@ -94,6 +126,8 @@ def _is_extension(column: pd.Series) -> bool:
 
 
 def _of_numpy(column: pd.Series) -> pd.Series:
+    if isinstance(column.dtype, pd.PeriodDtype):
+        return column.dt.to_timestamp()
     if isinstance(column.dtype, pd.CategoricalDtype):
         return _plain_values(column.astype(column.dtype.categories.dtype))
     return _plain_values(column)
@@ -126,7 +160,7 @@ def type_of(values: pd.Series) -> str:
 
 
 def parsed(table: pd.DataFrame, contract: Contract, trained: Mapping[str, Any] | None = None) -> pd.DataFrame:
-    """Return the table with the text of dates, and of numbers with a `decimal`, read as the contract says.
+    """Return the table with missing values, dates and numbers with a `decimal` read as the contract says.
 
     A column that cannot be read is left unchanged and breaks the contract.
 
@@ -139,14 +173,17 @@ def parsed(table: pd.DataFrame, contract: Contract, trained: Mapping[str, Any] |
     for name, column in contract.columns.items():
         if name not in table.columns:
             continue
-        if column.decimal is not None and (numbers := as_numbers(table[name], column)) is not None:
+        values = without_missing(table[name], column) if column.missing else table[name]
+        if column.missing:
+            read[name] = values
+        if column.decimal is not None and (numbers := as_numbers(values, column)) is not None:
             read[name] = numbers
         if column.kind != "datetime":
             continue
         if trained and name in trained:
             with suppress(ValueError, OverflowError):
-                read[name] = as_trained(table[name], column.format, trained[name])
-        elif (dates := as_dates(table[name], column.format)) is not None:
+                read[name] = as_trained(values, column.format, trained[name])
+        elif (dates := as_dates(values, column.format)) is not None:
             read[name] = dates
     return with_columns(table, read)
 

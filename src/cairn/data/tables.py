@@ -1,6 +1,7 @@
 """Read and write tables; the bytes written depend on the content alone."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import feather
 
-from cairn.data.delimited import DAMAGED, check_records, written
+from cairn.data.delimited import DAMAGED, check_records, open_bytes, written
 from cairn.errors import UserError
 from cairn.files import replacing
 
@@ -20,16 +21,20 @@ EXACT = 2**53
 TEXT = {".csv": ",", ".tsv": "\t"}
 
 
-def read_raw(source: Path) -> pd.DataFrame:
+def read_raw(source: Path, **text: Any) -> pd.DataFrame:
     """Read one table by its extension: .parquet, .feather, .csv (.csv.gz, .csv.zip, .csv.xz), .tsv, .jsonl.
+
+    Args:
+        source: the file.
+        text: options of read_text, for a file of text.
 
     Raises:
         UserError: no such file, an unknown extension, or content that does not match the extension.
     """
     readers = {
-        ".parquet": lambda path: _exactly(pd.read_parquet(path), pq.read_table, path),
+        ".parquet": _read_parquet,
         ".feather": _read_feather,
-        **{kind: lambda path, sep=sep: read_text(path, sep=sep) for kind, sep in TEXT.items()},
+        **{kind: lambda path, sep=sep: read_text(path, sep=sep, **text) for kind, sep in TEXT.items()},
         ".jsonl": _read_json,
     }
     if not source.exists():
@@ -48,6 +53,13 @@ def read_raw(source: Path) -> pd.DataFrame:
     # A contract can name neither an index nor a column whose name is not text.
     table = table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
     return table.rename(columns=str)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    columns = pq.read_schema(path).names if path.is_file() else []
+    if twice := [name for name in columns if columns.count(name) > 1]:
+        raise ValueError(f"two columns are called {twice[0]}")
+    return _exactly(pd.read_parquet(path), pq.read_table, path)
 
 
 def _read_feather(path: Path) -> pd.DataFrame:
@@ -80,9 +92,19 @@ def exact(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _read_json(source: Path) -> pd.DataFrame:
-    """Read JSON Lines; a text such as 007 stays text, as it is declared."""
+    """Read JSON Lines; a text such as 007 stays text, as it is declared, and whole numbers their digits."""
     read: Any = pd.read_json
-    return read(source, lines=True, precise_float=True, dtype=False)
+    table = read(source, lines=True, precise_float=True, dtype=False, encoding="utf-8-sig")
+    floats = [name for name in table if table[name].dtype == "float64"]
+    doubtful = [name for name in floats if table[name].abs().max() >= EXACT]
+    if doubtful:
+        with open_bytes(source) as (handle, _):
+            rows = [json.loads(line.decode("utf-8-sig")) for line in handle if not line.isspace()]
+        for name in doubtful:
+            values = [row.get(name) for row in rows]
+            if all(value is None or type(value) is int for value in values):
+                table[name] = pd.Series([None if v is None else str(v) for v in values], dtype="str")
+    return table
 
 
 def read_text(source: Path, *, labels: Sequence[str] = (), **options: Any) -> pd.DataFrame:
@@ -97,13 +119,18 @@ def read_text(source: Path, *, labels: Sequence[str] = (), **options: Any) -> pd
         UserError: see check_records.
     """
     check_records(source, options)
-    read: Any = pd.read_csv
-    table = read(source, **{"low_memory": False, **options})
-    if labels:
-        for name, values in written(source, labels, options).items():
-            marks = options.get("na_values", {}).get(name, [])
-            table[name] = values.where(~values.isin(marks) & (values.str.strip() != ""))
+    table = parse_text(source, options)
+    for name, values in written(source, [name for name in labels if name in table], options).items():
+        marks = options.get("na_values", {}).get(name, [])
+        table[name] = values.where(~values.isin(marks) & (values.str.strip() != ""))
     return table
+
+
+def parse_text(source: Path, options: Mapping[str, Any]) -> pd.DataFrame:
+    """Read separated text with pandas.read_csv; a column has one type for all its rows."""
+    read: Any = pd.read_csv
+    # The parsers of pandas that are not written in C do so by default.
+    return read(source, **({} if "engine" in options else {"low_memory": False}) | dict(options))
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:

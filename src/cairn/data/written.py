@@ -1,7 +1,8 @@
-"""Numbers that are written as text, such as 1.063,50 €: read as the contract of their column says."""
+"""Text read as the contract of its column says: missing values, and numbers such as 1.063,50 €."""
 
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pandas as pd
 from pandas.api import types
@@ -13,6 +14,36 @@ BLANK = " \u00a0\u202f\u2009\u2007"
 MINUS = "\u2212-"
 """The minus sign and the hyphen."""
 UNREAD = float("nan")
+MARKERS = frozenset(
+    {"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A"}
+    | {"NA", "NULL", "NaN", "None", "n/a", "nan", "null"}
+)
+"""Texts that mean missing in a file of text, the ones pandas.read_csv takes by default."""
+
+
+def missing_texts(missing: Iterable[str] = (), *, labels: bool = False) -> frozenset[str]:
+    """Return the texts that mean missing in a column of a file of text; see Column for the arguments."""
+    return frozenset({""} if labels else MARKERS).union(missing)
+
+
+def missing_numbers(column: Column) -> list[float]:
+    """Return the numbers that mean missing in a column of numbers, such as -999."""
+    if not column.missing or column.kind != "numeric":
+        return []
+    return [number for number in map(number_reader(column), column.missing) if not math.isnan(number)]
+
+
+def without_missing(values: pd.Series, column: Column) -> pd.Series:
+    """Return the values of a column without those that its contract takes for missing.
+
+    A blank text and NA of a file with types are values.
+    """
+    if types.is_numeric_dtype(values):
+        return values.mask(values.isin(marks)) if (marks := missing_numbers(column)) else values
+    if types.is_object_dtype(values):  # it may hold lists, which cannot be compared
+        marked = values.map(lambda value: isinstance(value, str) and value in column.missing)
+        return values.mask(marked.astype(bool))
+    return values.mask(values.isin(column.missing)) if types.is_string_dtype(values) else values
 
 
 def number_reader(column: Column) -> Callable[[str], float]:
@@ -33,8 +64,10 @@ def number_reader(column: Column) -> Callable[[str], float]:
 
     def read(text: str) -> float:
         text = text.strip()
-        negative = column.accounting and text.startswith("(") and text.endswith(")")
-        match = pattern.fullmatch(text[1:-1] if negative else text)
+        bare = text.removeprefix(column.unit).strip()  # $(5) beside ($5)
+        bare = bare if bare.startswith("(") else text
+        negative = column.accounting and bare.startswith("(") and bare.endswith(")")
+        match = pattern.fullmatch(bare[1:-1] if negative else text)
         if match is None:
             return UNREAD
         found = match["number"]

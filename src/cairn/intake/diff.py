@@ -8,15 +8,18 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from pandas.api import types
 
 from cairn.data.drift import chi_square_p, kolmogorov_smirnov, kolmogorov_smirnov_p, total_variation
-from cairn.data.load import in_plain_types, type_of
-from cairn.data.tables import read_raw, row_hashes
+from cairn.data.load import READ_CSV, load, parsed, type_of
+from cairn.data.tables import row_hashes
 from cairn.errors import UserError, did_you_mean
+from cairn.settings.contract import Contract, read_contract
+from cairn.settings.data import DataConfig
+from cairn.settings.yaml_text import read_yaml
 
 Kind = Literal["number", "moment", "category", "text"]
 MOVED = 0.1
@@ -180,6 +183,7 @@ def _new_levels(old: pd.Series, new: pd.Series) -> list[str]:
 
 
 WORKSPACE = "workspace"
+CONF = "conf/data"
 FOLDER = "a folder; name a file in it with --path"
 NO_FILE = "no such file; if DVC tracks it, run `dvc checkout` or `dvc pull`"
 NAME_OF_KEY = b"cairn.key"
@@ -230,12 +234,28 @@ def compare_versions(path: str, before: str, after: str, key: Sequence[str] = ()
             side.mkdir()
         old, new = (bring(path, *pair) for pair in zip((before, after), sides, strict=True))
         own = _key_of(new) if _key_of(new) == _key_of(old) else ()
-        return changes(_read(old), _read(new), key or own)
+        load_as, contract = _described(path)
+        before_table, after_table = (_read(file, load_as, contract) for file in (old, new))
+        return changes(before_table, after_table, key or own)
 
 
-def _read(path: Path) -> pd.DataFrame:
-    """Read a table, with decimals and days in types that can be compared, without the position of rows."""
-    return in_plain_types(read_raw(path)).drop(columns="row_id", errors="ignore")
+def _described(path: str) -> tuple[dict[str, Any] | None, Contract]:
+    """Return data.load and the contract of the data set of conf/ with this source, if there is one."""
+    for file in sorted(Path(CONF).glob("*.yaml")):
+        data = read_yaml(file).get("data") or {}
+        if data.get("source") == path and "contract" in data:
+            return data.get("load"), read_contract(Path(data["contract"]))
+    return None, Contract(columns={})
+
+
+def _read(file: Path, load_as: dict[str, Any] | None, contract: Contract) -> pd.DataFrame:
+    """Read a table as the stage prepare does, as far as no function of the user is needed.
+
+    Decimals and days have types that can be compared, and there is no position of rows.
+    """
+    plain = load_as if load_as is None or load_as.get("_target_") == READ_CSV else None
+    data = DataConfig(name="", source=str(file), contract="", task="binary", target="", load=plain)
+    return parsed(load(data, contract), contract).drop(columns="row_id", errors="ignore")
 
 
 def _key_of(path: Path) -> tuple[str, ...]:

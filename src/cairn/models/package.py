@@ -92,6 +92,11 @@ class Package:
         return f"Package({estimator}, {self.task}, target={self.target!r}, {len(self.features)} features)"
 
     @property
+    def source_contract(self) -> Contract:
+        """The columns of a row in the source, as far as it is known, see raw."""
+        return self.raw if self.raw.columns else self.contract
+
+    @property
     def source_columns(self) -> list[str]:
         """Names of the columns that a row has in the source, as far as the model needs them."""
         derive = self.config.get("data", {}).get("derive", {})
@@ -150,14 +155,14 @@ class Package:
         return self.scores(self.reference)
 
     def with_derived(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return the frame with numbers that are written as text read, and with what data.derive computes.
+        """Return the frame with text read as the contract says, and with what data.derive computes.
 
         Columns that it has are not computed again.
 
         Raises:
             UserError: an expression that cannot be evaluated on the frame.
         """
-        written = {name: column for name, column in self.raw.columns.items() if column.decimal is not None}
+        written = {n: c for n, c in self.raw.columns.items() if c.decimal is not None or c.missing}
         frame = parsed(frame, Contract(columns=written)) if written else frame
         needed = {
             name: expression

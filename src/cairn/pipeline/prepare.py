@@ -22,7 +22,7 @@ def main(*, data: DataConfig) -> None:
     """Write the prepared table, its contract and the counts."""
     contract = read_contract(Path(data.contract))
     with elapsed(f"building the table of {data.name}"):
-        raw = load(data)
+        raw = load(data, contract)
     prepared = prepare_table(raw, contract, data)
     write_table(prepared.table, Path("data/prepared/table.parquet"))
     write_json(prepared.contract.model_dump(exclude_defaults=True), Path("data/prepared/contract.json"))

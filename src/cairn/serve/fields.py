@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from cairn.data.delimited import MARKERS
 from cairn.data.load import as_trained
-from cairn.data.written import number_reader
+from cairn.data.written import missing_numbers, missing_texts, number_reader
 from cairn.settings.contract import Column
 
 LARGEST = sys.float_info.max
@@ -73,6 +72,11 @@ class Field:
         high = LARGEST if self.column.max is None else self.column.max
         return low, high
 
+    @property
+    def sentinels(self) -> list[float]:
+        """The numbers that mean missing."""
+        return missing_numbers(self.column)
+
     def reader(self, *, text: bool = False) -> Callable[[Any], Read]:
         """Return the function that reads a value.
 
@@ -82,15 +86,18 @@ class Field:
         """
         made = {"numeric": _number, "boolean": _boolean, "datetime": _date, "categorical": _category}
         read = made[self.column.kind](self)
-        nullable = self.column.nullable
+        nullable, numbers = self.column.nullable, self.sentinels
+        texts = frozenset(self.column.missing)
+        texts = missing_texts(texts, labels=self.column.labels) if text else texts
 
         def checked(value: Any) -> Read:
-            if value is None or _is_nan(value) or (text and isinstance(value, str) and value in MARKERS):
+            missing = value in texts if isinstance(value, str) else value is None or _is_nan(value)
+            if missing or (numbers and isinstance(value, int | float) and value in numbers):
                 return None, "" if nullable else "missing"
             return read(value)
 
         def from_text(value: Any) -> Read:
-            return checked(_parsed(value) if isinstance(value, str) and value not in MARKERS else value)
+            return checked(_parsed(value) if isinstance(value, str) and value not in texts else value)
 
         as_text = (
             self.column.kind == "datetime"

@@ -10,20 +10,28 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cairn.data.load import derived, evaluated, in_plain_types, load, parsed, with_columns
+from cairn.data.load import (
+    READ_CSV,
+    derived,
+    evaluated,
+    in_plain_types,
+    load,
+    parsed,
+    text_options,
+    with_columns,
+)
 from cairn.data.predictions import Floats
 from cairn.data.tables import read_raw, read_table
-from cairn.data.written import numbers_of
+from cairn.data.written import missing_texts, numbers_of
 from cairn.errors import UserError, did_you_mean
 from cairn.models.calibration import FITTED, is_refitted, validated
 from cairn.models.package import Package
 from cairn.monitor.rows import Rows, Targets, broken_rows, join_labels
 from cairn.serve.batch import ROW
-from cairn.serve.fields import MARKERS
 from cairn.serve.model import Found
 from cairn.serve.outcomes import output_columns
 from cairn.serve.predictor import Predictor
-from cairn.serve.sources import TEXT_READERS, format_of, needs_loader, stop_on_untrusted, whole_table
+from cairn.serve.sources import format_of, needs_loader, stop_on_untrusted, whole_table
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
 from cairn.settings.expressions import names_in
@@ -88,7 +96,7 @@ def read_rows(
     """
     data = DataConfig.model_validate(package.config["data"])
     if kind == "rows":
-        raw = _raw(path, package, trust, options or {})
+        raw = _raw(path, package, contract, trust, options or {})
         return of_raw_rows(raw, str(path), package, contract, time)
     if options:
         raise UserError(f"--load: {path} holds predictions; only raw rows are read by data.load")
@@ -111,20 +119,22 @@ def read_rows(
     )
 
 
-def _raw(path: Path, package: Package, trust: Sequence[str], options: Mapping[str, Any]) -> pd.DataFrame:
+def _raw(
+    path: Path, package: Package, contract: Contract, trust: Sequence[str], options: Mapping[str, Any]
+) -> pd.DataFrame:
     """Read raw rows as `predict` does: by data.load where only that can, else by the extension."""
     data = DataConfig.model_validate(package.config["data"])
     if data.load is not None:
-        text = data.load["_target_"] in TEXT_READERS and format_of(path) in ("csv", "tsv")
+        text = data.load["_target_"] == READ_CSV and format_of(path) in ("csv", "tsv")
         if text or needs_loader(path, None, package):
             function = data.load | dict(options)
             stop_on_untrusted(function, trust)
-            return load(data.model_copy(update={"source": str(path), "load": function}))
+            return load(data.model_copy(update={"source": str(path), "load": function}), contract)
     elif path.is_dir():
         raise UserError(f"{path}: the model was trained on a file ({data.source}); name a file")
     if options:
         raise UserError(f"--load: {path} is read by its extension, not by data.load")
-    return in_plain_types(read_raw(path))
+    return in_plain_types(read_raw(path, **text_options({}, contract)))
 
 
 def of_raw_rows(
@@ -163,7 +173,8 @@ def from_text(frame: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     found = {}
     for name, column in contract.columns.items():
         if name in frame.columns and pd.api.types.is_string_dtype(frame[name]):
-            values = frame[name].mask(frame[name].isin(MARKERS))
+            marks = missing_texts(column.missing, labels=column.labels)
+            values = frame[name].mask(frame[name].isin(marks))
             if column.kind == "numeric":
                 plain = column.decimal is None
                 values = pd.to_numeric(values, errors="coerce") if plain else numbers_of(values, column)
@@ -251,7 +262,7 @@ def reference_rows(
         return first, second
     if data.load:
         stop_on_untrusted(data.load, trust)
-    raw = parsed(load(data.model_copy(update={"source": str(root / data.source)})), contract)
+    raw = parsed(load(data.model_copy(update={"source": str(root / data.source)}), contract), contract)
     time = data.time if by_time else None
     first, second = (
         of_raw_rows(_part(raw, read_table(file), time), data.source, each, contract)
@@ -269,14 +280,15 @@ def _part(raw: pd.DataFrame, part: pd.DataFrame, time: str | None) -> pd.DataFra
     return raw[raw[time].between(part[time].min(), part[time].max())]
 
 
-def with_labels(rows: Rows, labels: Labels, package: Package) -> Rows:
-    """Return the rows with the targets of a file; see join_labels.
+def with_labels(rows: Rows, labels: Labels, package: Package, contract: Contract) -> Rows:
+    """Return the rows with the targets of a file, read by the contract; see join_labels.
 
     Raises:
         UserError: it cannot be read, or lacks a column.
     """
     data = DataConfig.model_validate(package.config["data"])
-    table = in_plain_types(read_raw(labels.file))
+    raw = in_plain_types(read_raw(labels.file, **text_options({}, contract)))
+    table = parsed(raw, Contract(columns={n: c for n, c in contract.columns.items() if n == data.target}))
     needed = [data.target, labels.key, *([labels.known_at] if labels.known_at else [])]
     missing = [name for name in needed if name not in table.columns]
     if missing:

@@ -63,7 +63,7 @@ class Predictor:
         """Compile the model, and compare the bits of both on its reference rows."""
         self.package, self.policy = package, policy
         encoder = encoder_of(package)
-        contract = package.raw if package.raw.columns else package.contract
+        contract = package.source_contract
         trained = {} if package.reference is None else dict(package.reference.dtypes)
         self.fields = {
             name: Field(
@@ -86,8 +86,7 @@ class Predictor:
         self.compiled: Compiled | None = None if self.plain_because else made
         exact = math.inf if self.compiled is None else EXACT
         self._quick = [
-            (name, max(field.bounds[0], -exact), min(field.bounds[1], exact), self._read[name])
-            for name, field in self.fields.items()
+            (name, *_quick_bounds(field, exact), self._read[name]) for name, field in self.fields.items()
         ]
         if self.plain_because:
             log.warning("rows go through pandas: %s", self.plain_because)
@@ -183,6 +182,8 @@ class Predictor:
         if field.column.kind == "numeric" and not pa.types.is_boolean(values.type):
             numbers = _as_numbers(values, text and field.column.decimal is None)
             if numbers is not None:
+                if field.sentinels:
+                    numbers[np.isin(numbers, field.sentinels)] = np.nan
                 doubtful = _doubtful(numbers, field)
                 found = [
                     Violation(int(at), field.name, read(values[at].as_py())[1], values[at].as_py())
@@ -302,6 +303,12 @@ def _distinct(values: pa.Array) -> tuple[list[Any], NDArray[np.intp]]:
     except (ValueError, OverflowError):  # a date that Python does not have
         words = coded.dictionary.cast(pa.string()).to_pylist()
     return [*words, None], coded.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)
+
+
+def _quick_bounds(field: Field, exact: float) -> tuple[float, float]:
+    """Return between which numbers one needs no closer look; none where some numbers mean missing."""
+    low, high = field.bounds
+    return (math.inf, -math.inf) if field.sentinels else (max(low, -exact), min(high, exact))
 
 
 def _doubtful(numbers: Floats, field: Field) -> NDArray[np.bool_]:

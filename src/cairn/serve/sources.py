@@ -16,10 +16,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cairn.data.delimited import Dialect, Records, dialect_of, open_bytes
-from cairn.data.load import READ_TEXT
+from cairn.data.load import READ_CSV, text_options
+from cairn.data.tables import EXACT
 from cairn.errors import UserError, did_you_mean
 from cairn.models.package import Package
 from cairn.serve.predictor import Rows
+from cairn.settings.contract import Contract
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 Format = Literal["csv", "tsv", "jsonl", "parquet", "feather"]
 OUR_LOADERS = ("cairn.datasets.", "cairn.data.folder.", "cairn.data.tables.", "pandas.read_")
-TEXT_READERS = ("pandas.read_csv", READ_TEXT)
 ROWS = 16_384
 """Rows of a block, where the source lets us choose."""
 PARQUET_BYTES = 1 << 18
@@ -101,7 +102,7 @@ def open_file(path: Path | None, kind: Format | None, package: Package) -> Gener
         if kind == "jsonl":
             yield Source(name, None, False, lambda _, kept: _json(name, handle, kept), share=share)
             return
-        dialect, numbers = _dialect(kind, load), _numbers(package)
+        dialect, numbers = _dialect(kind, load, package.source_contract), _numbers(package)
         records = Records(name, handle, dialect)
 
         def blocks(inputs: Sequence[str], kept: Sequence[str]) -> Iterator[Block]:
@@ -123,7 +124,7 @@ def needs_loader(path: Path, kind: Format | None, package: Package) -> bool:
     load, source = data.get("load"), Path(data.get("source", ""))
     if not load or kind or path.suffix.lower() != source.suffix.lower():
         return False
-    return load["_target_"] not in TEXT_READERS or dialect_of({"sep": ",", **load}) is None
+    return load["_target_"] != READ_CSV or dialect_of({"sep": ",", **load}) is None
 
 
 @contextmanager
@@ -142,7 +143,7 @@ def open_loader(path: Path, package: Package, trust: Sequence[str]) -> Generator
     if data.load is None:
         raise UserError(f"{path}: the model was trained on a file ({data.source}); name a file")
     stop_on_untrusted(data.load, trust)
-    yield whole_table(load(data.model_copy(update={"source": str(path)})), str(path))
+    yield whole_table(load(data.model_copy(update={"source": str(path)}), package.source_contract), str(path))
 
 
 def stop_on_untrusted(load: Mapping[str, Any], trust: Sequence[str]) -> None:
@@ -247,7 +248,7 @@ def _of_tables(
 
 def _numbers(package: Package) -> frozenset[str]:
     """Return the columns whose texts are numbers."""
-    columns = (package.raw if package.raw.columns else package.contract).columns
+    columns = package.source_contract.columns
     return frozenset(
         name
         for name, column in columns.items()
@@ -256,9 +257,9 @@ def _numbers(package: Package) -> frozenset[str]:
     )
 
 
-def _dialect(kind: Format, load: Mapping[str, Any]) -> Dialect:
-    options = load if load.get("_target_") in TEXT_READERS else {}
-    found = dialect_of({"sep": "\t" if kind == "tsv" else ","} | dict(options))
+def _dialect(kind: Format, load: Mapping[str, Any], contract: Contract) -> Dialect:
+    options = load if load.get("_target_") == READ_CSV else {}
+    found = dialect_of({"sep": "\t" if kind == "tsv" else ","} | text_options(options, contract))
     if found is None:
         raise UserError(f"data.load: a file cannot be read in blocks with {', '.join(map(str, options))}")
     return found
@@ -365,10 +366,17 @@ def _beside(path: Path) -> list[str]:
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """Return the table with exact decimals as float64, by their text: only that is correctly rounded."""
+    """Return the table with exact decimals as float64, by their text: only that is correctly rounded.
+
+    Whole numbers that it cannot hold are text, as in train.
+    """
     for at, field in enumerate(table.schema):
         if pa.types.is_decimal(field.type):
-            table = table.set_column(at, field.name, table[at].cast(pa.string()).cast(pa.float64()))
+            text = table[at].cast(pa.string())
+            numbers = text.cast(pa.float64())
+            largest = pc.call_function("max", [pc.call_function("abs", [numbers])]).as_py() or 0.0
+            beyond = field.type.scale <= 0 and largest > EXACT
+            table = table.set_column(at, field.name, text if beyond else numbers)
     return table
 
 

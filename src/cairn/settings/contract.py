@@ -22,6 +22,8 @@ class Column(Section):
         known: before the prediction is made, or only after; a column known after cannot be a feature
         group: makes the column a feature; features.groups chooses among the groups; null: not a feature
         nullable: whether values may be missing
+        missing: texts that mean missing besides blank, NA and the like, such as - or ? or -999
+        labels: whether NA, None and the like are values; only blank ones are missing then
         min: smallest possible number
         max: largest possible number
         allowed: all possible values; null: any
@@ -38,10 +40,12 @@ class Column(Section):
     known: Literal["before", "after"] = "before"
     group: str | None = None
     nullable: bool = False
+    # Left out where they say nothing, so that older contracts and models keep their bytes.
+    missing: list[str] = Field(default_factory=list, exclude_if=lambda texts: not texts)
+    labels: bool = Field(default=False, exclude_if=lambda labels: not labels)
     min: float | None = None
     max: float | None = None
     allowed: list[str | int | bool] | None = None
-    # Left out where it is false, so that older contracts and models keep their bytes.
     protected: bool = Field(default=False, exclude_if=lambda protected: not protected)
     format: str | None = None
     decimal: Literal[".", ","] | None = Field(default=None, exclude_if=lambda sign: sign is None)
@@ -72,6 +76,8 @@ class Column(Section):
             raise ValueError(f"format is for datetime columns, this one is {self.kind}")
         if self.kind != "numeric" and self.decimal is not None:
             raise ValueError(f"decimal is for numeric columns, this one is {self.kind}")
+        if self.labels and self.kind != "categorical":
+            raise ValueError(f"labels is for categorical columns, this one is {self.kind}")
         if self.decimal is None and (self.thousands is not None or self.accounting):
             raise ValueError("thousands and accounting are for numbers that are written as text: set decimal")
         if self.decimal is not None and self.decimal == self.thousands:

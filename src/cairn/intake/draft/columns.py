@@ -8,6 +8,7 @@ import pandas as pd
 from pandas.api import types
 
 from cairn.data.load import as_dates
+from cairn.data.tables import EXACT
 from cairn.intake.draft import names
 from cairn.intake.read.amounts import mixed_units
 from cairn.intake.read.dates import is_like_dates, text_formats
@@ -26,12 +27,14 @@ MOSTLY = 0.5
 LOOK = 1_000
 LEVEL_ROWS = 5
 WORDS_OF_TEXT = 5
+SENTINELS = (-1, -9, -99, -999, -9999, -99999)
 WEIGHT_OF_ONE = 0.005
 """How far the mean of normalized weights may be from 1."""
 LONG_TAIL = 6
 """Times the median: nobody weighs as much in kilograms, and some stand for as many others in a survey."""
 
 YEARS = (1900, 2100)
+NO_PLACEHOLDER = (1800, 2200)
 CLOCK = r"\d{1,4}:\d\d(:\d\d(\.\d+)?)?"
 DURATION = "a duration or time of day"
 
@@ -89,9 +92,8 @@ def look_at(values: pd.Series, keep: bool = False) -> Finding:
 def _look_at(name: str, there: pd.Series, distinct: int, nullable: bool) -> Finding:
     if types.is_datetime64_any_dtype(there):
         column = Column(kind="datetime", nullable=nullable)
-        return Finding(
-            column, "date", f"{there.min():%Y-%m-%d} to {there.max():%Y-%m-%d}" if len(there) else ""
-        )
+        seen = f"{there.min():%Y-%m-%d} to {there.max():%Y-%m-%d}" if len(there) else ""
+        return Finding(column, "date", seen, doubt=_placeholder(there))
     if types.is_bool_dtype(there):
         column = Column(kind="boolean", group="flags", nullable=nullable)
         return Finding(column, "feature", f"true in {share(float(there.mean()))}" if len(there) else "")
@@ -108,6 +110,16 @@ def _look_at(name: str, there: pd.Series, distinct: int, nullable: bool) -> Find
     if types.is_numeric_dtype(there):
         return _numbers(name, there, distinct, nullable)
     return _words(name, there, distinct, nullable)
+
+
+def _placeholder(dates: pd.Series) -> str:
+    """Say which date is so early or late that it may mean unknown or open; empty if none."""
+    odd = dates[~dates.dt.year.between(*NO_PLACEHOLDER)]
+    if odd.empty:
+        return ""
+    return (
+        f"{odd.iloc[0]:%Y-%m-%d} in {len(odd):,} rows: if it means open or unknown, leave it out of the file"
+    )
 
 
 def date_formats(values: pd.Series) -> list[str]:
@@ -132,11 +144,12 @@ def date_formats(values: pd.Series) -> list[str]:
 
 
 def _number_formats(there: pd.Series) -> Iterator[str]:
-    if not names.is_time(str(there.name)) or not (there % 1 == 0).all():
+    if not names.is_time(str(there.name)):
         return
     low, high = there.min(), there.max()
+    whole = (there % 1 == 0).all()
     for written, digits in (("%Y%m", 2), ("%Y%m%d", 4), ("%Y%m%d%H%M", 8), ("%Y%m%d%H%M%S", 10)):
-        if low >= YEARS[0] * 10**digits and high < YEARS[1] * 10**digits:
+        if whole and low >= YEARS[0] * 10**digits and high < YEARS[1] * 10**digits:
             yield written
             break
     else:
@@ -151,6 +164,8 @@ def _numbers(name: str, there: pd.Series, distinct: int, nullable: bool) -> Find
     column = Column(kind="numeric", group="numbers", nullable=nullable, min=least, max=most)
     low, high = (f"{number:.6g}" for number in (there.min(), there.max())) if len(there) else ("", "")
     found = Finding(column, "feature", f"{low} to {high}, median {there.median():.6g}" if len(there) else "")
+    if said := _sentinel(there):
+        found = replace(found, doubt=said)
     whole = bool((there % 1 == 0).all())
     if not whole or len(there) < 2:
         return found
@@ -161,12 +176,28 @@ def _numbers(name: str, there: pd.Series, distinct: int, nullable: bool) -> Find
     if names.is_entity(name) and distinct < len(there) and distinct > FEW_LEVELS:
         note = f"{distinct:,} values, {len(there) / distinct:.1f} rows each"
         return found.changed("entity", note, kind="categorical", group=None, min=None, max=None)
-    if names.is_code(name) and distinct > 2 and distinct <= MANY_LEVELS and distinct <= len(there) / 2:
-        note = f"{distinct:,} codes, {low} to {high}; numbers used as labels"
+    few = names.is_code(name) and distinct > 2 and distinct <= MANY_LEVELS and distinct <= len(there) / 2
+    long = types.is_integer_dtype(there) and max(int(there.max()), -int(there.min())) > EXACT
+    if few or long:
+        why = ", too long to compute with" if long else ""
+        note = f"{distinct:,} codes, {low} to {high}{why}; numbers used as labels"
         return found.changed("feature", note, kind="categorical", group="categories", min=None, max=None)
     if names.is_id(name) and distinct > NEARLY_ALL * len(there):
         return found.changed("idle", "a different value in nearly every row", group=None)
     return found
+
+
+def _sentinel(there: pd.Series) -> str:
+    """Say which negative number among others from 0 on may mean missing; empty if none."""
+    below = there[there < 0]
+    least = below.iloc[0] if len(below) else 0
+    if least not in SENTINELS or len(below) < 2 or below.nunique() > 1:
+        return ""
+    shown_as = f"{least:g}"
+    return (
+        f"{shown_as} in {len(below):,} rows, and all others from 0 on: if it means missing, add"
+        f' missing: ["{shown_as}"] and nullable: true in the contract'
+    )
 
 
 def _may_be_survey_weight(found: Finding, there: pd.Series, distinct: int) -> bool:
@@ -188,7 +219,7 @@ def _words(name: str, there: pd.Series, distinct: int, nullable: bool) -> Findin
     column = Column(kind="categorical", group="categories", nullable=nullable)
     if there.empty:
         return Finding(column, "feature", "")
-    doubt = _unread(there)
+    doubt = _unread(there) or _twins(there)
     if doubt.startswith(DURATION):
         return Finding(column.model_copy(update={"group": None}), "idle", doubt, doubt=doubt)
     if said := _not_to_learn_from(name, there, distinct, nullable):
@@ -199,6 +230,19 @@ def _words(name: str, there: pd.Series, distinct: int, nullable: bool) -> Findin
     if distinct <= FEW_LEVELS and counts.min() >= LEVEL_ROWS and (levels := _levels(there)):
         column = column.model_copy(update={"allowed": levels})
     return Finding(column, "feature", f"{distinct} values, mostly {shown(counts.index)}", doubt=doubt)
+
+
+def _twins(there: pd.Series) -> str:
+    """Say which two texts differ only in blanks around them, or in case; empty if none do."""
+    distinct = there.unique()
+    if len(distinct) > MANY_LEVELS or not all(isinstance(value, str) for value in distinct):
+        return ""
+    texts = pd.Series(distinct)
+    for plain, what in ((texts.str.strip(), "blanks around them"), (texts.str.lower(), "case")):
+        if len(repeated := plain[plain.duplicated()]):
+            first, second = texts[plain == repeated.iloc[0]].iloc[:2]
+            return f"{first!r} and {second!r} differ only in {what}; they are two values"
+    return ""
 
 
 def _unread(there: pd.Series) -> str:

@@ -87,10 +87,8 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     shown = tqdm(source.table, desc="profiling columns", unit="column", delay=1, leave=False, disable=None)
     findings = {name: look_at(source.table[name], name in request.keep) for name in shown}
     contract = Contract(columns={name: finding.column for name, finding in findings.items()})
-    for each, said in source.strays.items():
-        findings[each] = replace(findings[each], note=f"{findings[each].note}; {said}")
     draft = _Draft(parsed(source.table, contract), findings, {})
-    texts = _read_numbers(draft, request.keep)
+    _read_numbers(draft, request.keep)
     blanks = expression is None and _differ_in_blanks(draft.table[target])
     if blanks:
         expression = f"{quoted(target)}.str.strip()"
@@ -120,7 +118,7 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
         name=name,
         source=path,
         contract=f"conf/contract/{name}.yaml",
-        load=source.loaded(texts),
+        load=source.load,
         task=question.task,
         target=target,
         positive=None if question.positive is True else question.positive,
@@ -147,6 +145,10 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
         published=published,
     )
     owners = _owners(draft, prepared, data, published) if group is not None else ""
+    for each in dict.fromkeys([*source.remarks, *source.labels]):
+        found = draft.findings[each]
+        note = "; ".join(filter(None, [found.note, source.remarks.get(each)]))
+        draft.findings[each] = replace(found, note=note, column=source.of_contract(each, found.column))
     return Plan(data, draft.findings, question, defaults, drop_why, copies, owners, tuple(draft.hourless))
 
 
@@ -223,6 +225,10 @@ def _settle_time(draft: _Draft, request: Request, late: dict[str, str]) -> str |
     if time is None and (clock := time_columns.as_clock(draft.table, draft.findings)):
         time, written = clock
     if time is None:
+        if gapped := time_columns.choose_time(draft.table, draft.findings, 1.0):
+            found = draft.findings[gapped]
+            said = f"missing in too many rows to order them; --time {gapped} drops these rows"
+            draft.findings[gapped] = replace(found, doubt=found.doubt or said)
         return None
     old = draft.findings[time]
     if old.column.known == "after":
@@ -328,9 +334,8 @@ def _add_date_parts(draft: _Draft, time: str | None) -> None:
         draft.findings[name] = Finding(column, "feature", note, int(draft.table[name].nunique()))
 
 
-def _read_numbers(draft: _Draft, keep: Sequence[str]) -> list[str]:
-    """Read each text column of amounts as numbers, see amount_of; return their names."""
-    read = []
+def _read_numbers(draft: _Draft, keep: Sequence[str]) -> None:
+    """Read each text column of amounts as numbers, see amount_of."""
     for name, finding in list(draft.findings.items()):
         text = finding.column.kind == "categorical" and finding.column.known == "before"
         amount = amount_of(draft.table[name]) if text else None
@@ -341,11 +346,9 @@ def _read_numbers(draft: _Draft, keep: Sequence[str]) -> list[str]:
             if found.column.kind != "numeric":  # codes with something around them
                 continue
             draft.table = table
-            read.append(name)
             how = {key: getattr(amount, key) for key in ("decimal", "thousands", "accounting", "unit")}
             note = f"{found.note}; written as {written}"
             draft.findings[name] = found.changed(found.role, note, **how)
-    return read
 
 
 def _left_out(

@@ -27,11 +27,14 @@ YEARS = (1800, 2100)
 SEASONS = pd.Timedelta("730D")
 
 
-def choose_time(table: pd.DataFrame, findings: Mapping[str, Finding]) -> str | None:
+def choose_time(
+    table: pd.DataFrame, findings: Mapping[str, Finding], most_missing: float = MOST_MISSING
+) -> str | None:
     """Return the column that says when a row happened; None if there is none.
 
-    Dates of persons and things (birth, signup, expiry) and planned dates do not count. Of the others: one
-    by which the file is sorted, then one with a name of time, then the earliest.
+    Dates of persons and things (birth, signup, expiry) and planned dates do not count, nor those that are
+    missing in a larger share of the rows. Of the others: one by which the file is sorted, then one with a
+    name of time, then the earliest.
     """
     fit = [
         name
@@ -40,7 +43,7 @@ def choose_time(table: pd.DataFrame, findings: Mapping[str, Finding]) -> str | N
         and finding.column.known == "before"
         and not names.is_personal(name)
         and not names.is_plan(name)
-        and table[name].isna().mean() <= MOST_MISSING
+        and table[name].isna().mean() <= most_missing
         and table[name].nunique() >= FEWEST_MOMENTS
         and can_be_cut(table[name])
     ]
@@ -136,19 +139,41 @@ def calendar(table: pd.DataFrame, findings: Mapping[str, Finding]) -> tuple[str,
     by_word = {
         name.strip().lower(): name
         for name, finding in findings.items()
-        if finding.column.known == "before" and types.is_integer_dtype(table[name])
+        if finding.column.known == "before"
+        and (types.is_integer_dtype(table[name]) or _months_as(table[name]) is not None)
     }
     if not {"year", "month"} <= by_word.keys():
         return None
     if "day" not in by_word:
         by_word.pop("hour", None)
     there = [by_word[word] for word in CALENDAR if word in by_word]
+    if written := _months_as(table[by_word["month"]]):
+        others = [name for name in there if types.is_integer_dtype(table[name])]
+        if len(others) < len(there) - 1 or not table[by_word["year"]].between(*CALENDAR["year"]).all():
+            return None
+        texts = [f"{names.quoted(n)}.astype('str')" if n in others else names.quoted(n) for n in there]
+        digits = {**DIGITS, "month": written}
+        return " + ' ' + ".join(texts), " ".join(digits[name.strip().lower()] for name in there)
     if not all(table[name].between(*CALENDAR[name.strip().lower()]).all() for name in there):
         return None
     digits = names.quoted(there[0])
     for name in there[1:]:
         digits = f"({digits}) * 100 + {names.quoted(name)}"
     return digits, "".join(DIGITS[name.strip().lower()] for name in there)
+
+
+def _months_as(values: pd.Series) -> str | None:
+    """Return the format of a column of English names of months, whole or short; None for another column."""
+    if (
+        not types.is_string_dtype(values)
+        or values.isna().any()
+        or "month" not in names.words(str(values.name))
+    ):
+        return None
+    distinct = pd.Series(values.unique())
+    return next(
+        (f for f in ("%B", "%b") if pd.to_datetime(distinct, format=f, errors="coerce").notna().all()), None
+    )
 
 
 def recorded_later(table: pd.DataFrame, findings: Mapping[str, Finding], time: str) -> dict[str, str]:

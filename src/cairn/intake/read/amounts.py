@@ -13,10 +13,13 @@ from cairn.settings.contract import Column
 
 LOOK = 500
 MOST_UNITS = 4
+SIGN = "[$€£¥₹₽₩₺₪₴฿₫₱₦]"
+PREFIX = rf"(?:US|CA|C|AU|A|NZ|HK|SG|S|MX|R)\$|{SIGN}|Rs\.?|kr\.?"
+SUFFIX = rf"%|{SIGN}|zł|Kč|[A-Za-zµ°][A-Za-z0-9²³/°]{{0,7}}"
 AMOUNT = re.compile(
-    rf"\(?[-+{MINUS}]?[{BLANK}]*((?P<sign>[$€£¥])|(?P<code>[A-Z]{{3}})[{BLANK}])?[{BLANK}]*[-+{MINUS}]?"
+    rf"\(?[-+{MINUS}]?[{BLANK}]*((?P<sign>{PREFIX})|(?P<code>[A-Z]{{3}})[{BLANK}])?[{BLANK}]*[(+{MINUS}]?"
     rf"(?P<number>\d[\d.,'’{BLANK}]*?)"
-    rf"[{BLANK}]*(?P<unit>[%$€£¥]|[A-Za-zµ°][A-Za-z0-9²³/°]{{0,7}})?[{MINUS}]?\)?"
+    rf"[{BLANK}]*(?P<unit>{SUFFIX})?[{MINUS}]?\)?"
 )
 SIGNS = {".": (None, ",", "'", "’", " "), ",": (None, ".", "'", "’", " ")}
 """By decimal sign, the signs between thousands that go with it."""
@@ -54,8 +57,9 @@ def amount_of(values: pd.Series) -> Column | None:
     shown = next((match["number"] for match in matches if re.search("[.,]", match["number"])), None)
     if len(fits) > 1 and shown is not None:
         raise UserError(two_readings(str(values.name), shown))
-    signed = any(MINUS[0] in match[0] for match in matches)
-    return fits[0] if shown or fits[0].unit or fits[0].thousands or accounting or signed else None
+    # pandas reads neither the minus sign nor digits of other scripts.
+    foreign = any(not match[0].isascii() for match in matches)
+    return fits[0] if shown or fits[0].unit or fits[0].thousands or accounting or foreign else None
 
 
 def two_readings(name: str, shown: str) -> str:

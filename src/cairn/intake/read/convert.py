@@ -52,6 +52,7 @@ COPIED = 1 << 20
 LOOK_ROWS = 50
 MOST_SHOWN = 5
 UNPACKED = "unpacked"
+ZIPPED = b"PK\x03\x04"
 OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"
 Cell = tuple[int, int]
 """Row and column, from 0."""
@@ -227,10 +228,13 @@ def _from_workbook(path: Path, new: Path, sheet: str | None) -> str:
     from python_calamine import CalamineWorkbook
 
     with path.open("rb") as file:
-        if file.read(4) == OLD_WORKBOOK and path.suffix.lower() in (".xlsx", ".xlsm", ".xlsb"):
-            raise UserError(
-                f"{path}: protected by a password, or an .xls workbook: save it without, or rename it"
-            )
+        first = file.read(4)
+    if first == OLD_WORKBOOK and path.suffix.lower() in (".xlsx", ".xlsm", ".xlsb"):
+        raise UserError(
+            f"{path}: protected by a password, or an .xls workbook: save it without, or rename it"
+        )
+    if first not in (OLD_WORKBOOK, ZIPPED):
+        raise UserError(f"{path}: not a workbook: rename it to what it is (.csv), or save the table as .xlsx")
     book = CalamineWorkbook.from_path(str(path))
     if sheet is not None and sheet not in book.sheet_names:
         near = did_you_mean(sheet, book.sheet_names)

@@ -13,7 +13,7 @@ from cairn.errors import UserError
 LOOK_BYTES = 1_000_000
 LOOK_LINES = 500
 SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
-WITH_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+")
+WITH_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}(\.\d{3})+),\d+([eE][-+]?\d+)?")
 THOUSAND = 3
 NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
 SINGLE_BYTE = ("cp1252", "latin-1", "latin1", "iso-8859-1", "iso-8859-15", "windows-1252")
@@ -41,6 +41,7 @@ SIGNS = {
     b"SQLite format 3": ("a database", "read it with --sql and --connection"),
     b"\x89HDF": ("HDF5", EXPORT),
     b"%PDF": ("a PDF", EXPORT),
+    b"version https://git-lfs": ("a pointer of Git LFS", "get the file with `git lfs pull`"),
     b"\x80\x04\x95": ("a pickle, which may run any code", EXPORT),
 }
 """By the first bytes of a file, what it is and what can be done."""

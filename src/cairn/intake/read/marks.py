@@ -13,6 +13,22 @@ from cairn.intake.read.dates import ISO, LIKE_A_DATE, PLACEHOLDERS, text_formats
 
 MARKS = frozenset(
     {"", "?", "-", "--", ".", "*", "#", "unknown", "missing", "none", "na", "n.a.", "nil", "no data"}
+    | {
+        "–",
+        "—",
+        "−",
+        "..",
+        "...",
+        "…",
+        "tbd",
+        "n. a.",
+        "n.d.",
+        "n. d.",
+        "n.v.",
+        "s.o.",
+        "k. a.",
+        "not available",
+    }
     | {"#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!", "#n/a", "\\n", "n/a", "n/d", "nd", "k.a."}
 )
 BLANKS = frozenset({"", "?"})
@@ -21,6 +37,7 @@ SAMPLE = 200
 FEW = 3
 FEW_SHARE = 0.01
 MOST_SHARE = 0.05
+MOSTLY = 0.5
 CODES = 12
 """A column of numbers with so few different ones may be labels."""
 YEARS = (1800, 2200)
@@ -30,11 +47,21 @@ CODE = r"[A-Za-z]\d|\d[A-Za-z]"
 
 @dataclass(frozen=True)
 class Odd:
-    """What means missing in a column: texts as they are written, and of these the strays by row."""
+    """What means missing in a column, and what else is odd in it, by row.
+
+    Attributes:
+        texts: what means missing, as it is written.
+        strays: such texts that are no known marks.
+        marked: such texts that are.
+        kind: of the other values.
+        others: too many texts to be strays, so that the column is text although most values are numbers.
+    """
 
     texts: list[str]
     strays: pd.Series
+    marked: pd.Series
     kind: str = ""
+    others: pd.Series | None = None
 
 
 def odd_texts(values: pd.Series) -> Odd | None:
@@ -59,7 +86,17 @@ def odd_texts(values: pd.Series) -> Odd | None:
         strays = strays[~strays.map(is_plain_amount)]  # 1,063 and (5) are numbers, written otherwise
         codes = bool((numbers.dropna() % 1 == 0).all()) and strays.str.contains(CODE).any()
         many = numbers.nunique() > CODES and not codes
-        return _judged(text, rows.index[known], strays.index, many, "numbers") or _blanks(text, blank)
+        found = _judged(text, rows.index[known], strays.index, many, "numbers")
+        return found or _mixed(text, blank, strays)
+    return _dates_or_amounts(text, rows, plain, blank)
+
+
+def _dates_or_amounts(text: pd.Series, rows: pd.Series, plain: pd.Series, blank: pd.Index) -> Odd | None:
+    """Return the odd texts of a column that does not hold plain numbers; see odd_texts."""
+    low = plain.str.lower()
+    known = low.isin(MARKS)
+    rest = plain[~known]
+    numbers = pd.to_numeric(rest, errors="coerce")
     sample = rest.iloc[:: max(1, len(rest) // SAMPLE)]
     if _share(_match(sample, ISO, LIKE_A_DATE, PLACEHOLDERS), rows) > 1 - MOST_SHARE:
         known |= low.str.fullmatch(PLACEHOLDERS.pattern)
@@ -69,8 +106,11 @@ def odd_texts(values: pd.Series) -> Odd | None:
         fits = _match(rest, AMOUNT)
         if (known.any() or not fits.all()) and _are_amounts(rest[fits]):
             many, strays = len(rest) > CODES, rest[~fits]
-            return _judged(text, rows.index[known], strays.index, many, "numbers") or _blanks(text, blank)
-    return _blanks(text, blank)
+            found = _judged(text, rows.index[known], strays.index, many, "numbers")
+            return found or _mixed(text, blank, strays)
+        return _blanks(text, blank)
+    odd = rest[numbers.isna()]
+    return _mixed(text, blank, odd[~odd.map(is_plain_amount).astype(bool)])
 
 
 def _all_dates(text: pd.Series) -> bool:
@@ -84,18 +124,27 @@ def _all_dates(text: pd.Series) -> bool:
 
 
 def _blanks(text: pd.Series, blank: pd.Index) -> Odd | None:
-    return Odd(sorted(blank), text[:0]) if len(blank) else None
+    return Odd(sorted(blank), text[:0], text[text.isin(blank)]) if len(blank) else None
+
+
+def _mixed(text: pd.Series, blank: pd.Index, others: pd.Series) -> Odd | None:
+    """Return what keeps a column text in which most values are different numbers."""
+    odd = text[text.isin(others.index)]
+    numbers = text[~text.isin(others.index)]
+    if len(odd) and len(odd) < MOSTLY * len(text) and numbers.nunique() > CODES:
+        return Odd(sorted(blank), text[:0], text[text.isin(blank)], others=odd)
+    return _blanks(text, blank)
 
 
 def _judged(text: pd.Series, known: pd.Index, strays: pd.Index, many: bool, kind: str) -> Odd | None:
     """Return the known marks and the strays of a column, if these are few; many: it has many values."""
-    marked, odd = int(text.isin(known).sum()), text[text.isin(strays)]
+    marked, odd = text[text.isin(known)], text[text.isin(strays)]
     few = len(odd) <= min(max(FEW, FEW_SHARE * len(text)), MOST_SHARE * len(text))
     if len(odd) and not (few and many):
         return None
-    if (kind == "numbers" and marked >= len(text) / 2) or not (marked or len(odd)):
+    if (kind == "numbers" and len(marked) >= len(text) / 2) or not (len(marked) or len(odd)):
         return None
-    return Odd(sorted({*known, *strays}), odd, kind)
+    return Odd(sorted({*known, *strays}), odd, marked, kind)
 
 
 def _are_amounts(texts: pd.Series) -> bool:

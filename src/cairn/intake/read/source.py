@@ -1,11 +1,11 @@
 """Read a file or a folder of files, and infer markers of missing values, thousands separators and totals.
 
-Options that the pipeline needs to read the same table are returned as data.load.
+What the pipeline needs to read the same table is returned: options for data.load, markers for the contract.
 """
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,19 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from cairn.data.delimited import MARKERS, Records, check_records, open_bytes, written
+from cairn.data.delimited import Records, check_records, open_bytes, written
 from cairn.data.delimited import dialect_of as dialect_options
 from cairn.data.folder import KINDS, WRITTEN, files_in, kind_of, read_folder
-from cairn.data.load import READ_FOLDER, READ_TEXT, in_plain_types
-from cairn.data.tables import FAULTS, TEXT, read_raw, read_text
+from cairn.data.load import READ_CSV, READ_FOLDER, in_plain_types
+from cairn.data.tables import FAULTS, parse_text, read_raw, read_text
+from cairn.data.written import MARKERS
 from cairn.errors import UserError, did_you_mean
 from cairn.intake.read.amounts import two_readings
 from cairn.intake.read.dialect import LOOK_LINES, dialect_of, not_text
 from cairn.intake.read.marks import Odd, odd_texts
 from cairn.intake.read.totals import is_total, line_of, refuse_totals_inside, texts_of
+from cairn.settings.contract import Column
 
-READ_CSV = "pandas.read_csv"
 MOST_SHOWN = 8
 STRAYS_SHOWN = 3
 
@@ -41,17 +42,16 @@ class Source:
     files: tuple[Path, ...] = ()
     # By column the order that the file gives its categories.
     ordered: dict[str, list[Any]] = field(default_factory=dict)
-    # By column, which texts among numbers or dates were taken for missing.
-    strays: dict[str, str] = field(default_factory=dict)
+    # By column, what the contract says of missing values, see Column.missing and Column.labels, and why.
+    missing: dict[str, list[str]] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    remarks: dict[str, str] = field(default_factory=dict)
 
-    def loaded(self, texts: Sequence[str]) -> dict[str, Any] | None:
-        """Return data.load that reads these columns as text, whatever their values look like."""
-        kind = next((suffix for suffix in map(str.lower, self.path.suffixes) if suffix in TEXT), None)
-        plain = {"_target_": READ_CSV, "sep": TEXT[kind], **_whole({})} if kind else {}
-        load: dict[str, Any] = {**(self.load or plain)}
-        if not texts or load.get("_target_") not in (READ_CSV, READ_TEXT):
-            return self.load
-        return load | {"dtype": {**load.get("dtype", {}), **dict.fromkeys(texts, "str")}}
+    def of_contract(self, name: str, column: Column) -> Column:
+        """Return a column of the contract with what it says of missing values."""
+        return column.model_copy(
+            update={"missing": self.missing.get(name, []), "labels": name in self.labels}
+        )
 
 
 def open_source(
@@ -97,7 +97,8 @@ def open_source(
         notes += footer
     refuse_totals_inside(path, table)
     check_records(path, options)
-    table, refined, strays = _refined(lambda: _read(path, options), table, options, path)
+    notes += _blank_rows(table)
+    table, refined, remarks = _refined(lambda: _read(path, options), table, options, path)
     notes += refined
     seen = _look_through(path, table, options)
     if seen.grouped:
@@ -109,17 +110,16 @@ def open_source(
         table = _read(path, options)
     if unknown := [name for name in labels if name not in table]:
         raise UserError(f"--labels: no column '{unknown[0]}'{did_you_mean(unknown[0], list(table))}")
-    said = _labels(path, table, target, missing, options)
+    said, marked = _labels(path, table, target, missing, options)
     notes += [said] if said else []
+    remarks |= {target: marked} if marked else {}
     notes += _taken_for_missing(seen.marks, [*labels, target])
-    if values_of := list(dict.fromkeys([*([target] if said else []), *labels])):
-        options["labels"] = values_of
-        table = read_text(path, **options)
+    if values_of := tuple(dict.fromkeys([*([target] if said else []), *labels])):
+        table = read_text(path, **options, labels=values_of)
+    marks = options.pop("na_values", {})
     plain = {"sep": "\t"} if kind == ".tsv" else {}
-    needed = kind in (".txt", ".data") or options != plain
-    reader = READ_TEXT if "labels" in options else READ_CSV
-    load = {"_target_": reader, **options, **_whole(options)} if needed else None
-    return Source(path, table, load, tuple(notes), (path,), strays=strays)
+    load = {"_target_": READ_CSV, **options} if kind in (".txt", ".data") or options != plain else None
+    return Source(path, table, load, tuple(notes), (path,), {}, marks, values_of, remarks)
 
 
 def _ordered(table: pd.DataFrame) -> dict[str, list[Any]]:
@@ -146,17 +146,20 @@ def _open_folder(path: Path, separator: str | None, encoding: str | None, file_c
     fixed: dict[str, Any] = {"kind": kind} | ({"file_column": file_column} if file_column else {})
     options: dict[str, Any] = {}
     notes: list[str] = []
-    strays: dict[str, str] = {}
+    remarks: dict[str, str] = {}
     if kind in WRITTEN:
         options, notes = dialect_of(files[0], separator, encoding)
     table = read_folder(path, **fixed, **options)
     if kind in WRITTEN:
-        table, refined, strays = _refined(lambda: read_folder(path, **fixed, **options), table, options, path)
+        table, refined, remarks = _refined(
+            lambda: read_folder(path, **fixed, **options), table, options, path
+        )
         notes += refined
     first, last = (file.relative_to(path).as_posix() for file in (files[0], files[-1]))
     notes.insert(0, f"{len(files):,} {kind} file{'s'[: len(files) - 1]}, from {first} to {last}")
+    marks = options.pop("na_values", {})
     load = {"_target_": READ_FOLDER, **fixed, **options}
-    return Source(path, table, load, tuple(notes), tuple(files), strays=strays)
+    return Source(path, table, load, tuple(notes), tuple(files), {}, marks, (), remarks)
 
 
 def _refined(
@@ -165,15 +168,22 @@ def _refined(
     """Add options for numbers and dates that are read as text, and read the table again if there are any.
 
     Returns:
-        The table, notes, and by column what was taken for missing although it is no mark of that.
+        The table, notes, and by column which texts were taken for missing, how often and where.
     """
     notes = []
     odd = {name: found for name in texts_of(table) if (found := odd_texts(table[name]))}
     strays = {name: found for name, found in odd.items() if len(found.strays)}
     _refuse_units(table, strays, where)
     said = {name: _said(found, table, where) for name, found in strays.items()}
+    remarks = {
+        name: "; ".join(filter(None, [_marked(found.marked, table, where), said.get(name)]))
+        for name, found in odd.items()
+        if found.texts
+    }
+    notes += [_mixed(name, found, table, where) for name, found in odd.items() if found.others is not None]
     if odd:
-        options["na_values"] = {name: found.texts for name, found in odd.items()}
+        if marks := {name: found.texts for name, found in odd.items() if found.texts}:
+            options["na_values"] = marks
         known = {name: {*found.texts} - {*found.strays} for name, found in odd.items()}
         shown = sorted(set().union(*known.values()))
         columns = listed([name for name, texts in known.items() if texts])
@@ -187,7 +197,7 @@ def _refined(
         options |= {"dtype": dict.fromkeys(others, "str")} if others else {}
         notes.append(f"thousands separator: {'a point' if sign == '.' else 'a comma'}")
         table = read()
-    return table, notes, said
+    return table, notes, remarks
 
 
 def _refuse_units(table: pd.DataFrame, strays: dict[str, Odd], where: Path) -> None:
@@ -201,16 +211,41 @@ def _refuse_units(table: pd.DataFrame, strays: dict[str, Odd], where: Path) -> N
 
 def _said(found: Odd, table: pd.DataFrame, where: Path) -> str:
     """Name the first strays with their lines; in a folder with their rows."""
-    few = found.strays.iloc[:STRAYS_SHOWN]
-    of_folder = where.is_dir()
-    places = [f"row {row + 1:,}" if of_folder else f"line {line_of(table, row):,}" for row in few.index]
-    shown = listed([f"{text!r} in {place}" for text, place in zip(few, places, strict=True)])
-    more = ", …" if len(found.strays) > len(few) else ""
     count = f"{len(found.strays):,} value{'s'[: len(found.strays) - 1]}"
     return (
-        f"{count} taken for missing among {found.kind}: {shown}{more};"
-        f" without na_values in data.load the column is text"
+        f"{count} taken for missing among {found.kind}: {_first(found.strays, table, where)};"
+        f" without `missing` in the contract the column is text"
     )
+
+
+def _mixed(name: str, found: Odd, table: pd.DataFrame, where: Path) -> str:
+    """Say which values make text of a column in which most are numbers."""
+    assert found.others is not None
+    share = f"{len(found.others):,} of {table[name].notna().sum():,} values"
+    return (
+        f"{name}: text, because {share} are no numbers: {_first(found.others, table, where)}; if they mean"
+        " missing, list them as `missing` in the contract, with kind: numeric"
+    )
+
+
+def _first(values: pd.Series, table: pd.DataFrame, where: Path) -> str:
+    """Return the first few values with their places."""
+    few = values.iloc[:STRAYS_SHOWN]
+    shown = listed([f"{text!r} in {_place(row, table, where)}" for row, text in few.items()])
+    return shown + (", …" if len(values) > len(few) else "")
+
+
+def _marked(marked: pd.Series, table: pd.DataFrame, where: Path) -> str:
+    """Say how often each mark of a missing value stands in a column, and where first; empty if none."""
+    return "; ".join(
+        f"{text!r} means missing ({len(rows):,} row{'s'[: len(rows) - 1]}, such as"
+        f" {_place(rows[0], table, where)})"
+        for text, rows in marked.groupby(marked).groups.items()
+    )
+
+
+def _place(row: int, table: pd.DataFrame, where: Path) -> str:
+    return f"row {row + 1:,}" if where.is_dir() else f"line {line_of(table, row):,}"
 
 
 def listed(words: Sequence[str]) -> str:
@@ -219,6 +254,10 @@ def listed(words: Sequence[str]) -> str:
 
 
 LEADING_ZERO = r"^[-+]?0[0-9]"
+DECIMALS_ONLY = r"[0-9][.,]|[.,][0-9]"
+DECIMALS = r"[0-9][.,eE]|[.,][0-9]"
+POWER = r"^[0-9]+[eE][0-9]+$"
+"""Written by a person, such as 3E2; programs write 3.0e+02."""
 LONG = r"^[-+]?[0-9]{16,}$"
 HUGE = 1e15
 FEWEST_GROUPED = 20
@@ -263,8 +302,10 @@ def _look_through(path: Path, table: pd.DataFrame, options: dict[str, Any]) -> _
         forms = {name: (0, 0, "") for name in grouped if name in numbers}
         for _, block in records.blocks([], [*numbers, *gapped]):
             for name in numbers:
-                if _any(block[name], LEADING_ZERO) and not _any(block[name], r"[.,eE]"):
+                if _any(block[name], LEADING_ZERO) and not _any(block[name], DECIMALS):
                     seen.exact.setdefault(name, "numbers with leading zeros are codes")
+                elif _any(block[name], POWER) and not _any(block[name], DECIMALS_ONLY):
+                    seen.exact.setdefault(name, "values such as 3E2 are codes")
                 elif _any(block[name], LONG) and not types.is_integer_dtype(table[name]):
                     seen.exact.setdefault(name, "its whole numbers are too long for a number")
             for name in [*forms]:
@@ -306,7 +347,7 @@ def _may_be_grouped(values: pd.Series) -> bool:
     return bool((thousandths - thousandths.round()).abs().max() < 1e-6 and (there % 1 != 0).any())
 
 
-def _there(values: Any, markers: Sequence[str]) -> pd.Series:
+def _there(values: Any, markers: Iterable[str]) -> pd.Series:
     texts = values.to_pandas()
     return texts[~texts.isin([*markers])]
 
@@ -318,25 +359,38 @@ def _is_number(values: pd.Series) -> bool:
     )
 
 
+def _blank_rows(table: pd.DataFrame) -> list[str]:
+    """Say which records have separators only."""
+    rows = table.isna().all(axis=1).to_numpy().nonzero()[0]
+    if not len(rows):
+        return []
+    count = f"{len(rows):,} row{'s'[: len(rows) - 1]} without any value"
+    return [f"{count}, such as line {line_of(table, rows[0]):,}: not used, as every row without a target"]
+
+
 def _labels(
     path: Path, table: pd.DataFrame, target: str, missing: Sequence[str], options: dict[str, Any]
-) -> str:
-    """Say which labels of the target pandas would take for missing values; empty if none."""
+) -> tuple[str, str]:
+    """Say which labels of the target pandas would take for missing values, and which are missing as asked.
+
+    The latter are added to the options. Both are empty if there are none.
+    """
     if target not in table or target not in texts_of(table) or table[target].notna().all():
-        return ""
+        return "", ""
     values = written(path, [target], options).get(target, pd.Series(dtype="str"))
     lost = values[table[target].isna().to_numpy() & (values.str.strip() != "")]
     marks = options.get("na_values", {}).get(target, [])
     counts = lost[~lost.isin([*marks, *missing])].value_counts()
     if counts.empty:
-        return ""
+        return "", ""
     if missing:
         options["na_values"] = {**options.get("na_values", {}), target: [*marks, *missing]}
     first = counts.index[0]
-    return (
+    said = (
         f"{target}: {first!r} is a label ({counts.iloc[0]:,} rows), not a missing value;"
         f" --missing {first} changes that"
     )
+    return said, _marked(lost[lost.isin(missing)], table, path)
 
 
 def _taken_for_missing(marks: Mapping[str, Counter[str]], values_of: Sequence[str]) -> list[str]:
@@ -371,11 +425,6 @@ def _without_footer(
     raise UserError(f"{path}: the last line looks like a total ({last}); remove it and the lines below")
 
 
-def _whole(options: dict[str, Any]) -> dict[str, bool]:
-    """Ask for one type for all rows of a column, which the python engine of pandas does by default."""
-    return {} if "engine" in options else {"low_memory": False}
-
-
 def _refuse_empty(path: Path) -> None:
     if path.stat().st_size == 0:
         raise UserError(f"{path}: the file is empty")
@@ -383,7 +432,7 @@ def _refuse_empty(path: Path) -> None:
 
 def _read(path: Path, options: dict[str, Any]) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, **options, **_whole(options))
+        return parse_text(path, options)
     except UnicodeDecodeError as error:
         raise UserError(not_text(path, options.get("encoding"))) from error
     except FAULTS as error:

@@ -22,10 +22,8 @@ LOAD = {
     "encoding": "encoding of the text",
     "sep": "column separator",
     "decimal": "decimal sign",
-    "labels": "in these columns None, NA and the like are values",
     "thousands": "thousands separator",
     "dtype": "columns that only look like numbers with that separator",
-    "na_values": "by column: markers of missing values, besides the usual ones",
     "kind": "extension of the files to read",
     "file_column": "column with the name of each row's file",
     "skipfooter": "lines skipped at the end: a total",
@@ -34,7 +32,6 @@ LOAD = {
     "index_col": "every line ends with a separator",
     "header": "line of the names, counted from 0",
     "names": "column names, as the file has none for the first column",
-    "low_memory": "one type for all rows of a column",
 }
 TRACKED = "tracked by DVC"
 QUESTION = {"binary": "which of two", "multiclass": "which of several", "regression": "how much"}

@@ -186,7 +186,7 @@ def newest_row(root: Path, config: Config) -> pd.Timestamp:
     data = config.data
     with elapsed(f"reading the rows of {data.name}"):
         contract = read_contract(root / data.contract, data.contract)
-        table = prepare_table(load(data), contract, data).table
+        table = prepare_table(load(data, contract), contract, data).table
     return table[data.time].max()
 
 
