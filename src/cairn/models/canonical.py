@@ -8,6 +8,7 @@ that version, and tests/models/test_package.py fails if a new one differs.
 import hashlib
 import io
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
@@ -33,9 +34,14 @@ def canonical(content: bytes) -> bytes:
     tree = json.loads(schema, object_hook=lambda node: _renamed(node, names))
     text = json.dumps(_number(tree, {}), separators=(",", ":"), ensure_ascii=False).encode()
     entries = {names[name]: kept[name] for name in kept}
+    return zipped([(SCHEMA, text), *sorted(entries.items())])
+
+
+def zipped(parts: Iterable[tuple[str, bytes]]) -> bytes:
+    """Return a zip of named contents, in this order: equal contents have equal bytes."""
     buffer = io.BytesIO()
     with ZipFile(buffer, "w") as target:
-        for name, part in [(SCHEMA, text), *sorted(entries.items())]:
+        for name, part in parts:
             target.writestr(_entry(name), part)
     return buffer.getvalue()
 

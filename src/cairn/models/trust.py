@@ -31,6 +31,8 @@ TRUSTED = frozenset(
         "cairn.models.cnn.CNNRegressor",
         "cairn.models.ensemble.EnsembleClassifier",
         "cairn.models.ensemble.EnsembleRegressor",
+        "cairn.models.keras.KerasClassifier",
+        "cairn.models.keras.KerasRegressor",
         "cairn.models.mlp.MLPClassifier",
         "cairn.models.mlp.MLPRegressor",
         "cairn.models.tabm.TabMClassifier",
