@@ -32,7 +32,7 @@ from cairn.settings.networks import PARAMS_OF
 from cairn.settings.purpose import PurposeConfig
 from cairn.settings.search import SAVING, SearchConfig
 from cairn.settings.split import ColumnSplit, GroupSplit, SplitConfig, TimeSplit
-from cairn.settings.trusted import EXTRAS, how_to_install, is_listed, not_listed
+from cairn.settings.trusted import EXTRAS, how_to_install, is_listed, library_of, not_listed
 
 DURATION = re.compile(r"\d+(\.\d+)?\s?(W|D|h|min|s)")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?")
@@ -184,6 +184,10 @@ def _estimator(
         yield (*path, kind), f"'{model.name}' has no {kind}, but the task of '{data.name}' is {data.task}"
         return
     given: list[Given] = [((*path, "params"), model.params), ((*path, kind), chosen)]
+    needed = library_of(chosen["_target_"], model.params | chosen)
+    if needed in EXTRAS and importlib.util.find_spec(needed) is None:
+        yield (*path, kind, "_target_"), f"no module '{needed}' can be imported; {how_to_install(needed)}"
+        return
     yield from _target((*path, kind), chosen["_target_"], "models", given, trusted=trusted)
     yield from _network_parameters(chosen["_target_"], given)
     name = chosen["_target_"].rpartition(".")[2]
@@ -244,8 +248,7 @@ def _target(
     top = module.partition(".")[0]
     found = importlib.util.find_spec(top) if top.isidentifier() else None
     if found is None:
-        hint = f"; {how_to_install(target)}" if top in EXTRAS else ""
-        yield where, f"no module '{module}' can be imported{hint}"
+        yield where, f"no module '{module}' can be imported"
         return
     # A trusted module may have imported a name from one that is not.
     strange = [each for each in (target, defined_in(target)) if each and not is_listed(each, trusted)]

@@ -30,7 +30,7 @@ from cairn.errors import UserError
 from cairn.models.canonical import zipped
 from cairn.models.rows import counts_of, finite, matrix_of, paced, table_rows, unseen_rows
 from cairn.progress import OnIteration
-from cairn.settings.trusted import how_to_install
+from cairn.settings.trusted import how_to_install, library_of
 
 Backend = Literal["torch", "tensorflow"]
 CONFIG, METADATA = "config.json", "metadata.json"
@@ -339,7 +339,7 @@ def library(backend: Backend, threads: int) -> Any:
     """
     if backend not in ("torch", "tensorflow"):
         raise UserError(f"model.params.backend: must be 'torch' or 'tensorflow', not '{backend}'")
-    needed = "keras" if backend == "torch" else "tensorflow"
+    needed = library_of(f"{__name__}.KerasClassifier", {"backend": backend})
     if importlib.util.find_spec(needed) is None:
         raise UserError(
             f"model.params.backend {backend}: {needed} is not installed; {how_to_install(needed)}"
