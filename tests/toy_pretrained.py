@@ -1,4 +1,4 @@
-"""An estimator with pretrained weights, like those of TabICL: what it saves names their file but lacks them."""
+"""An estimator with pretrained weights, like those of TabICL: what it saves names their file and lacks it."""
 
 import random
 from pathlib import Path
