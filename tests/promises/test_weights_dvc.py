@@ -41,7 +41,7 @@ def test_a_changed_file_of_weights_trains_again_and_the_model_needs_it_no_more(s
     np.save(checkout.path / WEIGHTS, checkpoint(0))
     checkout.dvc("add", WEIGHTS)
     checkout.dvc(*run)
-    assert checkout.read("dvc.lock").count(f"path: {WEIGHTS}\n") == 2
+    assert checkout.read("dvc.lock").count(f"- path: {WEIGHTS}\n") == 2
     assert "up to date" in checkout.dvc("status", "train", "calibrate")
     first = predicted(checkout)
     np.save(checkout.path / WEIGHTS, checkpoint(1))

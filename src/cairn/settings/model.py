@@ -46,7 +46,8 @@ class ModelConfig(Section):
             alone; null: none
         regressor: the same for regression
         params: parameters of both classes
-        weights: a file of pretrained weights that DVC tracks; a parameter names it as `${..weights}`
+        weights: a file of pretrained weights that DVC tracks; a parameter names it as `${..weights}`; left out
+            where a model has none
         encoding: how columns are encoded
     """
 
@@ -63,6 +64,13 @@ class ModelConfig(Section):
     def _names_a_class(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
         if value is not None and not isinstance(value.get("_target_"), str):
             raise ValueError("needs the key _target_, the dotted name of an estimator class")
+        return value
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _names_a_file(cls, value: Any) -> Any:
+        if value is None:  # conf/config.yaml could not tell it from a path
+            raise ValueError("leave the key out: a model without pretrained weights does not have it")
         return value
 
     @property
