@@ -46,8 +46,8 @@ class ModelConfig(Section):
             alone; null: none
         regressor: the same for regression
         params: parameters of both classes
-        weights: a file of pretrained weights that DVC tracks; a parameter names it as `${..weights}`; left out
-            where a model has none
+        weights: a file of pretrained weights that DVC tracks; a parameter names it as `${..weights}`;
+            left out where a model has none
         encoding: how columns are encoded
     """
 
