@@ -149,6 +149,7 @@ def test_an_exported_model_holds_them(weights, tmp_path):
             ["train.reads=constraints.txt"],
             "model.weights: data/weights/tiny.npy is not in train.reads, constraints",
         ),
+        (["model.weights=null"], "model.weights: leave the key out"),
         (["model.weights=../tiny.npy"], "model.weights: needs a path below the checkout"),
     ],
 )
