@@ -62,15 +62,40 @@ def test_a_search_space_of_a_member_is_in_no_stage():
     assert "space" not in str(compose(CONF, ["model=ensemble"]).values["model"])
 
 
-@pytest.mark.parametrize("library", ["catboost", "lightgbm", "xgboost"])
-def test_a_library_that_is_not_installed_is_one_line_that_names_its_extra(library, monkeypatch):
+@pytest.mark.parametrize(
+    ("model", "library"),
+    [
+        *((name, name) for name in ("catboost", "keras", "lightgbm", "tabm", "xgboost")),
+        ("keras_tensorflow", "tensorflow"),
+    ],
+)
+def test_a_library_that_is_not_installed_is_one_line_that_names_its_extra(model, library, monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *a: None if name == library else found(name, *a)
     )
     with pytest.raises(UserError) as error:
-        read(f"model={library}")
+        read(f"model={model}")
     assert f"-e .[{library}]" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("model.params.backend=jax", "params.backend: must be 'torch' or 'tensorflow', not 'jax'"),
+        ("model.params.hidden=[64,0]", "params.hidden.1: must be at least 1, not 0"),
+        ("model.params.dropout=1", "params.dropout: must be less than 1, not 1"),
+        ("+model.params.precision=bfloat16", "params.precision: KerasClassifier has no such parameter"),
+    ],
+)
+def test_the_parameters_of_keras_are_checked_before_it_is_imported(override, said, monkeypatch):
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: importlib.machinery.ModuleSpec(name, None)
+    )
+    with pytest.raises(UserError) as error:
+        read("model=keras", override)
+    assert said in str(error.value)
     assert "\n" not in str(error.value)
 
 

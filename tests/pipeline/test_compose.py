@@ -21,7 +21,9 @@ COMPANIONS = {
     ("split", "column"): ["split.column=sched_dep_local"],
     ("model", "svr"): ["data=flights_delay"],
 }
-LIBRARIES = ("catboost", "ensemble_libraries", "lightgbm", "xgboost")
+LIBRARIES = (
+    "catboost", "ensemble_libraries", "keras", "keras_tensorflow", "lightgbm", "tabm", "xgboost"
+)  # fmt: skip
 """Models whose libraries are extras, which only the environment of the tests marked `scale` has."""
 MODELS = [
     pytest.param(option, marks=pytest.mark.scale if option in LIBRARIES else [])

@@ -32,7 +32,8 @@ from cairn.settings.networks import PARAMS_OF
 from cairn.settings.purpose import PurposeConfig
 from cairn.settings.search import SAVING, SearchConfig
 from cairn.settings.split import ColumnSplit, GroupSplit, SplitConfig, TimeSplit
-from cairn.settings.trusted import EXTRAS, how_to_install, is_listed, not_listed
+from cairn.settings.train import TrainConfig
+from cairn.settings.trusted import EXTRAS, how_to_install, is_listed, library_of, not_listed
 
 DURATION = re.compile(r"\d+(\.\d+)?\s?(W|D|h|min|s)")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?")
@@ -153,11 +154,33 @@ def _is_measured(
 
 
 def _model_fits(model: AnyModelConfig, data: DataConfig, trusted: Sequence[str]) -> Iterator[Problem]:
+    for path, one in _single_models(model):
+        yield from _estimator(path, one, data, trusted)
+
+
+def _weights_are_read(model: AnyModelConfig, train: TrainConfig, root: Path) -> Iterator[Problem]:
+    """Files of pretrained weights are there, DVC knows that train reads them, and the models get them."""
+    for path, one in _single_models(model):
+        if one.weights is None:
+            continue
+        where, file = (*path, "weights"), one.weights
+        if not (root / file).exists():
+            known = (root / f"{file}.dvc").exists()
+            cure = f"`dvc pull {file}`" if known else f"put it there and run `dvc add {file}`"
+            yield where, f"no file {file}; {cure}"
+        blocks = (one.params, one.classifier, one.regressor)
+        if not any(value == file for block in blocks for value in (block or {}).values()):
+            yield where, "no parameter of the model gets it: such as model_path: ${..weights} in params"
+        if not f"{file}/".startswith(f"{train.reads}/"):
+            ours = "model.reads" if len(path) > 1 else "train.reads"
+            yield where, f"{file} is not in {ours}, {train.reads}: train would not run again when it changes"
+
+
+def _single_models(model: AnyModelConfig) -> Iterator[tuple[tuple[str, ...], ModelConfig]]:
     if isinstance(model, ModelConfig):
-        yield from _estimator(("model",), model, data, trusted)
+        yield ("model",), model
     else:
-        for name, member in model.members.items():
-            yield from _estimator(("model", "members", name), member, data, trusted)
+        yield from ((("model", "members", name), member) for name, member in model.members.items())
 
 
 def _linear_fits(baseline: BaselineConfig, data: DataConfig, trusted: Sequence[str]) -> Iterator[Problem]:
@@ -184,6 +207,10 @@ def _estimator(
         yield (*path, kind), f"'{model.name}' has no {kind}, but the task of '{data.name}' is {data.task}"
         return
     given: list[Given] = [((*path, "params"), model.params), ((*path, kind), chosen)]
+    needed = library_of(chosen["_target_"], model.params | chosen)
+    if needed in EXTRAS and importlib.util.find_spec(needed) is None:
+        yield (*path, kind, "_target_"), f"no module '{needed}' can be imported; {how_to_install(needed)}"
+        return
     yield from _target((*path, kind), chosen["_target_"], "models", given, trusted=trusted)
     yield from _network_parameters(chosen["_target_"], given)
     name = chosen["_target_"].rpartition(".")[2]
@@ -244,8 +271,7 @@ def _target(
     top = module.partition(".")[0]
     found = importlib.util.find_spec(top) if top.isidentifier() else None
     if found is None:
-        hint = f"; {how_to_install(target)}" if top in EXTRAS else ""
-        yield where, f"no module '{module}' can be imported{hint}"
+        yield where, f"no module '{module}' can be imported"
         return
     # A trusted module may have imported a name from one that is not.
     strange = [each for each in (target, defined_in(target)) if each and not is_listed(each, trusted)]
@@ -400,6 +426,7 @@ CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _objective_exists,
     _goal_is_measured,
     _model_fits,
+    _weights_are_read,
     _linear_fits,
     _loader_fits,
     _data_is_in_the_contract,

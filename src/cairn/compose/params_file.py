@@ -21,7 +21,7 @@ from cairn.settings.yaml_text import parse_yaml
 CONF = Path("conf")
 PARAMS = Path("params.yaml")
 FIRST_LINE = "# Generated from conf/ by `python src/cairn compose`: edit conf/, not this file."
-TEMPLATED = ("data.source", "data.contract")
+TEMPLATED = ("data.source", "data.contract", "train.reads")
 """Keys that dvc.yaml uses in its own text, which DVC reads before the stage compose runs."""
 RESET = "python src/cairn compose --reset"
 REWRITE = f"`{RESET}` writes it again from conf/"
@@ -125,7 +125,7 @@ def stop_if_dvc_read_another(before: dict[str, Any], now: dict[str, Any]) -> Non
     """Raise UserError where a key that dvc.yaml uses in its own text has changed under DVC."""
     for key in TEMPLATED:
         section, _, name = key.partition(".")
-        old, new = before.get(section, {}).get(name), now[section][name]
+        old, new = before.get(section, {}).get(name), now[section].get(name)
         if old != new:
             raise UserError(
                 f"params.yaml now says {key} {new} (was {old}), which DVC had read before this stage:"

@@ -160,7 +160,7 @@ def read_config(
         UserError: one line per problem: `FILE: KEY: what`.
     """
     valid, wrong = _sections(values)
-    valid["trusted"] = read_trusted(root)
+    valid |= {"trusted": read_trusted(root), "root": root}
     of_contract: list[str] = []
     if "data" in valid:
         name = valid["data"].contract

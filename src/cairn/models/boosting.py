@@ -43,7 +43,6 @@ class _Rows:
 
 
 class _LightGBM:
-    distribution = "lightgbm"
     fixed: Mapping[str, Any] = {"verbose": -1, "deterministic": True, "force_col_wise": True}
     threads, seed = "n_jobs", "random_state"
 
@@ -95,7 +94,6 @@ class _LightGBM:
 
 
 class _XGBoost:
-    distribution = "xgboost-cpu"
     fixed: Mapping[str, Any] = {"tree_method": "hist", "device": "cpu", "enable_categorical": True}
     threads, seed = "n_jobs", "random_state"
 
@@ -152,7 +150,6 @@ class _XGBoost:
 
 
 class _CatBoost:
-    distribution = "catboost"
     fixed: Mapping[str, Any] = {"verbose": False, "allow_writing_files": False}
     threads, seed = "thread_count", "random_seed"
 

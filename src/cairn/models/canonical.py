@@ -8,6 +8,7 @@ that version, and tests/models/test_package.py fails if a new one differs.
 import hashlib
 import io
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
@@ -33,11 +34,46 @@ def canonical(content: bytes) -> bytes:
     tree = json.loads(schema, object_hook=lambda node: _renamed(node, names))
     text = json.dumps(_number(tree, {}), separators=(",", ":"), ensure_ascii=False).encode()
     entries = {names[name]: kept[name] for name in kept}
+    return zipped([(SCHEMA, text), *sorted(entries.items())])
+
+
+def zipped(parts: Iterable[tuple[str, bytes]]) -> bytes:
+    """Return a zip of named contents, in this order: equal contents have equal bytes."""
     buffer = io.BytesIO()
     with ZipFile(buffer, "w") as target:
-        for name, part in [(SCHEMA, text), *sorted(entries.items())]:
+        for name, part in parts:
             target.writestr(_entry(name), part)
     return buffer.getvalue()
+
+
+def renamed(content: bytes, names: Mapping[str, str]) -> bytes:
+    """Rewrite a skops file with other texts: every text, and every path, that is one of these names.
+
+    Raises:
+        LookupError: one of the new texts took no place.
+    """
+    found = set[str]()
+
+    def written(node: dict[str, Any]) -> dict[str, Any]:
+        if node.get("__loader__") == "JsonNode":
+            text = json.loads(node["content"])
+            if isinstance(text, str) and text in names:
+                found.add(names[text])
+                node["content"] = json.dumps(names[text])
+        elif node.get("__module__") == "pathlib" and (parts := node["content"].get("content")):
+            path = str(Path(*(json.loads(part["content"]) for part in parts)))
+            if path in names:
+                found.add(names[path])
+                node["content"]["content"] = [{**parts[0], "content": json.dumps(names[path])}]
+        return node
+
+    with ZipFile(io.BytesIO(content)) as source:
+        parts = {name: source.read(name) for name in source.namelist()}
+    tree = json.loads(parts[SCHEMA], object_hook=written)
+    if missing := set(names.values()) - found:
+        raise LookupError(", ".join(sorted(missing)))
+    text = json.dumps(tree, separators=(",", ":"), ensure_ascii=False).encode()
+    return zipped((parts | {SCHEMA: text}).items())
 
 
 def _without_gaps(content: bytes) -> bytes:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from cairn.data.predictions import Floats
-from cairn.models.network import NetworkClassifier, NetworkEstimator, NetworkRegressor, finite
+from cairn.models.network import NetworkClassifier, NetworkEstimator, NetworkRegressor
+from cairn.models.rows import finite
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -171,7 +171,8 @@ def combined(members: Mapping[str, Package], weights: Floats, config: dict[str, 
     )
     notes = [f"Weights of the members: {_told(estimator)}."]
     notes += [f"{name}: {note}" for name, member in kept.items() for note in member.notes]
-    return replace(first, encoder=beside, estimator=estimator, config=config, notes=notes)
+    weights_of = {name: path for member in kept.values() for name, path in member.weights.items()}
+    return replace(first, encoder=beside, estimator=estimator, config=config, notes=notes, weights=weights_of)
 
 
 def _encoding(member: Package) -> str:

@@ -211,7 +211,7 @@ def train(
     """
     device = table.tensors[-1].device
     group = connect(device)
-    with _repeatable(settings.seed, device):
+    with repeatable(settings.seed, device):
         own = None if validation is None else TensorDataset(*validation[group.own])
         run = _Run(network, loss, table, own, settings, group)
         _restore(run, snapshot)
@@ -323,7 +323,7 @@ def _judge(run: _Run) -> None:
 
 
 @contextmanager
-def _repeatable(seed: int, device: torch.device) -> Generator[None]:
+def repeatable(seed: int, device: torch.device) -> Generator[None]:
     """Make dropout and kernels repeatable, and restore the caller's random state and switches."""
     # cuBLAS reads it when it starts: without a fixed workspace its sums may differ from run to run.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

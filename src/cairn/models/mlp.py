@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cairn.data.predictions import Floats
-from cairn.models.network import NetworkClassifier, NetworkEstimator, NetworkRegressor, finite
+from cairn.models.network import NetworkClassifier, NetworkEstimator, NetworkRegressor
+from cairn.models.rows import counts_of, finite, table_rows, unseen_rows
 
 
 class Pieces(nn.Module):
@@ -72,10 +72,8 @@ class _MLP(NetworkEstimator):
             edges = np.quantile(numeric, np.linspace(0, 1, self.bins + 1), axis=0).T
             network.pieces.edges.copy_(torch.from_numpy(edges))
         if network.embeddings is not None:
-            # The vector of a category that train lacks is 0 and, without a gradient, stays 0.
-            unseen = np.setdiff1d(np.arange(self.n_codes_.sum() + len(self.n_codes_)), self._rows(codes))
             with torch.no_grad():
-                network.embeddings.weight[torch.as_tensor(unseen)] = 0
+                network.embeddings.weight[torch.as_tensor(unseen_rows(codes, self.n_codes_))] = 0
         return network
 
     def _network(self) -> Network:
@@ -96,14 +94,8 @@ class _MLP(NetworkEstimator):
 
     def _inputs(self, X: Floats, device: torch.device) -> tuple[Tensor, Tensor]:
         numeric = finite(np.delete(X, self._categorical(), axis=1))
-        rows = self._rows(X[:, self._categorical()])
+        rows = table_rows(X[:, self._categorical()], self.n_codes_)
         return torch.from_numpy(numeric).to(device), torch.from_numpy(rows).to(device)
-
-    def _rows(self, codes: Floats) -> NDArray[np.int32]:
-        """Find each code's row in the table of embeddings; a column's last row is for all other values."""
-        known = (codes >= 0) & (codes < self.n_codes_)
-        rows = np.where(known, codes, self.n_codes_)
-        return (rows + np.cumsum(self.n_codes_ + 1) - self.n_codes_ - 1).astype(np.int32)
 
 
 class MLPClassifier(_MLP, NetworkClassifier):
@@ -136,9 +128,3 @@ class MLPRegressor(_MLP, NetworkRegressor):
         target_mean_, target_scale_: mean and standard deviation of y in training (scale 1 for a constant).
         train_score_, validation_score_: minus the mean squared error per epoch, in squared units of y.
     """
-
-
-def counts_of(codes: Floats) -> NDArray[np.int64]:
-    """Return K for each column of codes 0..K-1, ignoring other values (NaN, negative)."""
-    known = np.where(codes >= 0, codes, -1)
-    return known.max(axis=0, initial=-1).astype(np.int64) + 1

@@ -1,6 +1,5 @@
 """What our networks share as scikit-learn estimators: everything but their shape."""
 
-import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -9,17 +8,16 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, check_random_state
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, check_random_state
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import TensorDataset
 
 from cairn.data.predictions import Floats
 from cairn.models import loop
+from cairn.models.rows import matrix_of, paced
 from cairn.progress import OnIteration
 
-STEPS = 7000
-"""Steps of the optimizer that max_epochs: auto aims at."""
 OURS = ("seed", "epochs", "horizon")
 FROM_PARAMETERS = [field.name for field in fields(loop.Settings) if field.name not in OURS]
 
@@ -95,7 +93,7 @@ class NetworkEstimator(BaseEstimator):
         Raises:
             ValueError: fewer than two classes, a validation label not in y, missing numbers, no such device.
         """
-        X, y = _matrix(X), np.asarray(y)
+        X, y = matrix_of(X), np.asarray(y)
         check_consistent_length(X, y)
         loss, self.n_outputs_, unit = self._start_target(y)
         self.n_features_in_ = X.shape[1]
@@ -106,7 +104,7 @@ class NetworkEstimator(BaseEstimator):
             network = self._start(X)
         validation = None
         if X_val is not None and y_val is not None:
-            validation = self._table(_matrix(X_val, self.n_features_in_), np.asarray(y_val), device)
+            validation = self._table(matrix_of(X_val, self.n_features_in_), np.asarray(y_val), device)
         processes = loop.started_group().size
         kind = device.type if processes == 1 else f"{device.type}-{processes}"
         state = loop.train(
@@ -144,7 +142,7 @@ class NetworkEstimator(BaseEstimator):
     def _outputs(self, X: ArrayLike) -> Floats:
         """Return the outputs, shape (n, outputs): on the CPU, so that every machine gives the same."""
         check_is_fitted(self, "weights_")
-        inputs = self._inputs(_matrix(X, self.n_features_in_), torch.device("cpu"))
+        inputs = self._inputs(matrix_of(X, self.n_features_in_), torch.device("cpu"))
         with torch.device("meta"):
             network = self._network()
         weights = {name: torch.from_numpy(values) for name, values in self.weights_.items()}
@@ -197,41 +195,6 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):
     def _target(self, y: NDArray[Any]) -> Tensor:
         standard = (y.astype(np.float64) - self.target_mean_) / self.target_scale_
         return torch.from_numpy(standard.astype(np.float32))
-
-
-def paced(rows: int, batch_size: int | Literal["auto"], max_epochs: int | Literal["auto"]) -> dict[str, int]:
-    """Return what auto stands for: batch_size, max_epochs and patience by the number of rows of train.
-
-    A batch is about 2 sqrt(rows), a power of two from 32 to 4096; epochs are as many as make STEPS steps,
-    from 10 to 100; training waits for a sixth of the epochs. So few rows get small batches and many epochs:
-    with the pace that suits 200,000 rows, 3,000 rows get too few steps to converge.
-    """
-    batch = min(4096, max(32, 2 ** round(math.log2(2 * math.sqrt(rows)))))
-    batch = batch if batch_size == "auto" else batch_size
-    epochs = min(100, max(10, round(STEPS * batch / rows)))
-    epochs = epochs if max_epochs == "auto" else max_epochs
-    return {"batch_size": batch, "max_epochs": epochs, "patience": max(5, round(epochs / 6))}
-
-
-def finite(numbers: Floats) -> NDArray[np.float32]:
-    """Return the numbers as float32.
-
-    Raises:
-        ValueError: one is missing or infinite.
-    """
-    small = numbers.astype(np.float32)
-    if not np.isfinite(small).all():
-        raise ValueError(
-            "a network cannot use missing or infinite numbers: set encoding.numeric to standard or quantile"
-        )
-    return small
-
-
-def _matrix(X: ArrayLike, features: int | None = None) -> Floats:
-    matrix = check_array(X, dtype=np.float64, ensure_all_finite=False)
-    if features is not None and matrix.shape[1] != features:
-        raise ValueError(f"X has {matrix.shape[1]} features, the network was fitted with {features}")
-    return matrix
 
 
 def _log_loss(output: Tensor, target: Tensor) -> Tensor:

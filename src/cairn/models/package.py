@@ -3,11 +3,13 @@
 model.skops         encoder and estimator, not a pickle; equal models have equal bytes
 package.json        inputs (contract, raw columns), outputs (task, classes, threshold), config and versions
 reference.parquet   a few validation rows: an example, the background of explanations, and a self-test
+weights/            copies of the files of pretrained weights that the estimator reads, if it does
 """
 
+import io
 import os
 import shutil
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,6 +27,7 @@ from cairn.data.predictions import Floats
 from cairn.data.tables import read_table, write_table
 from cairn.errors import UserError
 from cairn.files import flush
+from cairn.inputs import files_of
 from cairn.models.record import FORMAT, RECORD, Label, Record, in_alphabet, read_record, text_of
 from cairn.models.trust import is_trusted, skops_io
 from cairn.settings.contract import Column, Contract
@@ -41,6 +44,7 @@ TILE = 64
 BLOCK = 16 * TILE
 """Rows predicted at a time. Every tree reads all of them, so they have to stay in the processor's cache."""
 REFERENCE_ROWS = 256
+WEIGHTS = "weights"
 DATES = np.dtype("datetime64[us]")
 """Date formats of a model whose record does not give them."""
 
@@ -69,6 +73,7 @@ class Package:
         reference: up to REFERENCE_ROWS rows of validation with the columns of raw; None in an older model.
         notes: what to know about the fit, in sentences.
         bound: the record holds the hashes of the files; False in an older model.
+        weights: the files of pretrained weights that the estimator names, by their own names.
     """
 
     encoder: Any
@@ -85,6 +90,7 @@ class Package:
     reference: pd.DataFrame | None = None
     notes: list[str] = field(default_factory=list)
     bound: bool = True
+    weights: dict[str, Path] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Return one line: the contract and the reference rows would fill a screen."""
@@ -260,6 +266,7 @@ def save(package: Package, folder: Path, *, same_as: Path | None = None) -> None
 
     Raises:
         TypeError: the estimator has an attribute that skops cannot write.
+        UserError: the estimator does not name the weights that it reads.
     """
     content = (same_as / MODEL).read_bytes() if same_as else _written(package)
     fresh, old = (folder.with_name(f".{folder.name}.{kind}-{os.getpid()}") for kind in ("new", "old"))
@@ -268,9 +275,12 @@ def save(package: Package, folder: Path, *, same_as: Path | None = None) -> None
     (fresh / MODEL).write_bytes(content)
     if package.reference is not None:
         write_table(package.reference, fresh / REFERENCE)
-    files = {path.name: path for path in sorted(fresh.iterdir())} if package.bound else {}
+    for name, path in package.weights.items():
+        (fresh / WEIGHTS).mkdir(exist_ok=True)
+        shutil.copyfile(path, fresh / WEIGHTS / name)
+    files = {path.relative_to(fresh).as_posix(): path for path in files_of(fresh)} if package.bound else {}
     (fresh / RECORD).write_text(text_of(_record(package), files), encoding="utf-8", newline="\n")
-    for path in fresh.iterdir():
+    for path in files_of(fresh):
         flush(path)
     if folder.exists():
         folder.replace(old)
@@ -279,9 +289,21 @@ def save(package: Package, folder: Path, *, same_as: Path | None = None) -> None
 
 
 def _written(package: Package) -> bytes:
-    from cairn.models.canonical import canonical
+    from cairn.models.canonical import canonical, renamed
 
-    return canonical(skops_io().dumps({"encoder": package.encoder, "estimator": package.estimator}))
+    content = skops_io().dumps({"encoder": package.encoder, "estimator": package.estimator})
+    paths = {
+        str(path): f"{WEIGHTS}/{name}"
+        for name, file in package.weights.items()
+        for path in (file, file.resolve())
+    }
+    try:
+        return canonical(renamed(content, paths) if paths else content)
+    except LookupError as error:
+        raise UserError(
+            f"model.weights: the fitted model does not name {error.args[0]}, and could not be loaded again;"
+            " give a parameter of the model the value ${..weights}"
+        ) from error
 
 
 def load(folder: Path, trust: Sequence[str] = (), *, with_model: bool = True) -> Package:
@@ -299,7 +321,8 @@ def load(folder: Path, trust: Sequence[str] = (), *, with_model: bool = True) ->
     if missing:
         raise UserError(f"{folder / missing[0]}: no saved model here; run `dvc repro` or `dvc pull`")
     record = read_record(folder)
-    model = _model(folder, trust) if with_model else {"encoder": None, "estimator": None}
+    weights = {Path(name).name: folder / name for name in record.sha256 or {} if "/" in name}
+    model = _model(folder, trust, weights) if with_model else {"encoder": None, "estimator": None}
     _stop_on_another_model(folder, record, **model)
     reference = read_table(folder / REFERENCE) if (folder / REFERENCE).exists() else None
     return Package(
@@ -308,6 +331,7 @@ def load(folder: Path, trust: Sequence[str] = (), *, with_model: bool = True) ->
         raw=Contract(columns={name: record.raw[name] for name in record.raw_order}),
         reference=reference,
         bound=record.sha256 is not None,
+        weights=weights,
         **{name: getattr(record, name) for name in SAME},
     )
 
@@ -322,10 +346,16 @@ def _stop_on_another_model(folder: Path, record: Record, encoder: Any, estimator
         raise UserError(f"{folder}: {MODEL} has other classes than {RECORD} lists; run `dvc repro`")
 
 
-def _model(folder: Path, trust: Sequence[str]) -> dict[str, Any]:
+def _model(folder: Path, trust: Sequence[str], weights: Mapping[str, Path]) -> dict[str, Any]:
     skops, file = skops_io(), folder / MODEL
+    source: Any = file
     with _readable(file):
-        needed = skops.get_untrusted_types(file=file)
+        if weights:
+            from cairn.models.canonical import renamed
+
+            places = {f"{WEIGHTS}/{name}": str(path.resolve()) for name, path in weights.items()}
+            source = io.BytesIO(renamed(file.read_bytes(), places))
+        needed = skops.get_untrusted_types(file=source)
     trusted = tuple(f"{prefix}." for prefix in trust)
     strange = [name for name in needed if not f"{name}.".startswith(trusted) and not is_trusted(name)]
     if strange:
@@ -335,7 +365,7 @@ def _model(folder: Path, trust: Sequence[str]) -> dict[str, Any]:
             f" if you know where the model comes from, trust them: load(..., trust={roots})"
         )
     with _readable(file):
-        model = skops.load(file, trusted=needed)
+        model = skops.load(source, trusted=needed)
     if not isinstance(model, dict) or model.keys() != {"encoder", "estimator"}:
         raise UserError(f"{file}: holds no encoder and estimator; run `dvc repro`")
     return model

@@ -109,7 +109,7 @@ def read_record(folder: Path) -> Record:
         raise UserError(f"{said[0]}{more}; {_cure(folder)}") from error
     found = {name: folder / name for name in record.sha256 or {} if name != RECORD}
     for name, path in found.items():
-        if Path(name).name != name or not path.is_file():
+        if Path(name).parts[:-1] not in ((), ("weights",)) or not path.is_file():
             raise UserError(f"{path} does not exist, and {RECORD} names it; {_cure(folder)}")
         if record.sha256 and _sha256(path) != record.sha256[name]:
             raise UserError(f"{path} is not the file that was saved with {RECORD}; {_cure(folder)}")

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from cairn.data.predictions import Floats
 from cairn.models import loop
-from cairn.models.mlp import counts_of
-from cairn.models.network import NetworkClassifier, NetworkEstimator, NetworkRegressor, finite
+from cairn.models.network import NetworkClassifier, NetworkEstimator, NetworkRegressor
+from cairn.models.rows import counts_of, finite
 
 
 class Members(nn.Module):

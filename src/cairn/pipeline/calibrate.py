@@ -1,6 +1,6 @@
 """Turn scores into probabilities and probabilities into decisions, on validation only.
 
-reads: models/fitted, data/splits/validation.parquet
+reads: models/fitted, data/splits/validation.parquet, ${train.reads}
 writes: models/model
 
 A stage of its own: a new price or another calibration needs no new training. Both are chosen by the model
@@ -35,7 +35,11 @@ def main(
         refitted = load(source, trust=model.trusted, with_model=not same)
         estimator = recalibrated(package, refitted.estimator)
         package = replace(
-            package, encoder=refitted.encoder, estimator=estimator, notes=[REFIT, *package.notes]
+            package,
+            encoder=refitted.encoder,
+            estimator=estimator,
+            notes=[REFIT, *package.notes],
+            weights=refitted.weights,
         )
     save(package, Path("models/model"), same_as=source if same else None)
     cut = package.threshold

@@ -1,6 +1,6 @@
 """Fit and score the model on several folds of train and validation; test stays out.
 
-reads: data/prepared/contract.json, data/splits/train.parquet, data/splits/validation.parquet
+reads: data/prepared/contract.json, data/splits/train.parquet, data/splits/validation.parquet, ${train.reads}
 writes: metrics/cross_validation.json
 """
 

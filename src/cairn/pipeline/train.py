@@ -1,6 +1,6 @@
 """Fit the chosen model on train; validation is used for early stopping, and scored for the calibration.
 
-reads: data/prepared/contract.json, data/splits/train.parquet, data/splits/validation.parquet
+reads: data/prepared/contract.json, data/splits/train.parquet, data/splits/validation.parquet, ${train.reads}
 writes: models/fitted, plots/training.csv
 
 With train.refit: validation a second model is fitted on both, for as long as was best for the first.
@@ -38,7 +38,7 @@ def main(
     """Write the fitted model, not yet calibrated, its scores of validation, and its training curve."""
     prepared = load_prepared()
     recipe = Recipe(prepared.contract, data, features, model, train, seed, threads)
-    inputs = [CONTRACT, *PARTS.values(), PINS]
+    inputs = [CONTRACT, *PARTS.values(), PINS, *map(Path, model.checkpoints)]
     with run_folder(resume_key(inputs, {**recipe.settings, "code": code_of_stage("train")})) as folder:
         package, refitted = recipe.fit_both(prepared.train, prepared.validation, folder=folder)
         if folder is None:  # another process of torchrun writes

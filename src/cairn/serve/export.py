@@ -20,6 +20,7 @@ from cairn.models.compiled import uncalibrated
 from cairn.models.ensemble import members_of
 from cairn.models.package import Package
 from cairn.report.deploy import dockerfile
+from cairn.settings.trusted import library_of
 
 ENTRIES = ("cairn.__main__", "cairn.commands.serve", "cairn.commands.predict")
 OTHER_TASKS = ("hydra-core", "matplotlib", "pandera", "torch", "torchmetrics")
@@ -83,19 +84,28 @@ def requirements(package: Package) -> list[str]:
     names = [Requirement(line).name for line in (*project["dependencies"], *extras, "typer")]
     estimator = uncalibrated(package.estimator)
     needed = [
-        name for each in members_of(package, estimator) for name in _library(uncalibrated(each.estimator))
+        Requirement(line).name
+        for each in members_of(package, estimator)
+        for line in _libraries(uncalibrated(each.estimator), project["optional-dependencies"])
     ]
     return [*(name for name in names if name not in OTHER_TASKS), *dict.fromkeys(needed)]
 
 
-def _library(estimator: Any) -> list[str]:
-    """Return what an estimator needs beside the libraries of every model."""
-    if isinstance(estimator, BoostedClassifier | BoostedRegressor):
-        return [estimator.library.distribution]
-    module = type(estimator).__module__
-    if module.startswith(("cairn.models", "torch")):
-        return ["torch"]
-    return [] if module.startswith("sklearn") else [module.partition(".")[0]]
+def _libraries(estimator: Any, extras: Mapping[str, list[str]]) -> list[str]:
+    """Return what an estimator needs beside the libraries of every model, as pyproject.toml names it."""
+    module, name = type(estimator).__module__, type(estimator).__name__
+    target = getattr(estimator, "target", f"{module}.{name}")
+    library = library_of(target, vars(estimator))
+    found = [line for line in extras.get(library, []) if _is_for_this_machine(line)]
+    of_torch = module.startswith(("cairn.models", "torch")) and library != "tensorflow"
+    if of_torch and not isinstance(estimator, BoostedClassifier | BoostedRegressor):
+        return [*found, "torch"]
+    return found or ([] if library in ("cairn", "sklearn") else [library])
+
+
+def _is_for_this_machine(line: str) -> bool:
+    marker = Requirement(line).marker
+    return marker is None or marker.evaluate()
 
 
 def pinned(names: Iterable[str]) -> list[str]:

@@ -1,10 +1,23 @@
 """Section `model`: any estimator with scikit-learn's interface, and how columns are encoded; or several."""
 
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
+from cairn.pins import PINS
 from cairn.settings.section import Section
+
+
+def _in_the_checkout(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if not parts or parts[0] == "/" or ".." in parts or "\\" in path:
+        raise ValueError("needs a path below the checkout, such as data/weights/NAME.ckpt")
+    return path
+
+
+Below = Annotated[str, AfterValidator(_in_the_checkout)]
+"""A path of a file or folder of the checkout, with /."""
 
 
 class Encoding(Section):
@@ -33,6 +46,8 @@ class ModelConfig(Section):
             alone; null: none
         regressor: the same for regression
         params: parameters of both classes
+        weights: a file of pretrained weights that DVC tracks; a parameter names it as `${..weights}`;
+            left out where a model has none
         encoding: how columns are encoded
     """
 
@@ -40,6 +55,8 @@ class ModelConfig(Section):
     classifier: dict[str, Any] | None
     regressor: dict[str, Any] | None
     params: dict[str, Any]
+    # Left out of the record of a model that has none, as older versions did.
+    weights: Below | None = Field(default=None, exclude_if=lambda value: value is None)
     encoding: Encoding
 
     @field_validator("classifier", "regressor")
@@ -48,6 +65,18 @@ class ModelConfig(Section):
         if value is not None and not isinstance(value.get("_target_"), str):
             raise ValueError("needs the key _target_, the dotted name of an estimator class")
         return value
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _names_a_file(cls, value: Any) -> Any:
+        if value is None:  # conf/config.yaml could not tell it from a path
+            raise ValueError("leave the key out: a model without pretrained weights does not have it")
+        return value
+
+    @property
+    def checkpoints(self) -> list[str]:
+        """The files of pretrained weights that the model reads."""
+        return [self.weights] if self.weights else []
 
     @property
     def trusted(self) -> list[str]:
@@ -69,6 +98,7 @@ class EnsembleConfig(Section):
         weights: greedy: chosen on validation, a member that does not help gets none; equal: the plain mean
         draws: members drawn by the greedy selection; more make finer weights
         seeds: times that each member is fitted, with seed, seed + 1 and so on; all of them are members
+        reads: the file or folder with the pretrained weights of members; constraints.txt: there are none
     """
 
     kind: Literal["ensemble"]
@@ -77,6 +107,19 @@ class EnsembleConfig(Section):
     weights: Literal["greedy", "equal"]
     draws: int = Field(ge=1, le=10_000)
     seeds: int = Field(ge=1, le=100)
+    reads: Below = Field(default=PINS.name, exclude_if=lambda value: value == PINS.name)
+
+    @model_validator(mode="after")
+    def _weights_have_names_of_their_own(self) -> "EnsembleConfig":
+        names = [PurePosixPath(path).name for path in self.checkpoints]
+        if len(set(names)) < len(names):
+            raise ValueError(f"members have weights in files of the same name: {', '.join(self.checkpoints)}")
+        return self
+
+    @property
+    def checkpoints(self) -> list[str]:
+        """The files of pretrained weights that the members read."""
+        return list(dict.fromkeys(path for member in self.members.values() for path in member.checkpoints))
 
     @property
     def trusted(self) -> list[str]:

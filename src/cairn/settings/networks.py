@@ -69,6 +69,26 @@ class CNNParams(NetworkParams):
     hidden: Count = 1
 
 
+class KerasParams(NetworkParams):
+    """What networks of Keras take beside; precision they do not have.
+
+    Attributes:
+        backend: the library that computes
+        hidden: widths of the hidden layers
+        embedding: length of each category's vector
+        activation: of the hidden layers, a name of keras.activations
+        n_jobs: threads of TensorFlow
+        categorical_features: positions of the columns that hold codes; null: those that the encoding has
+    """
+
+    backend: Literal["torch", "tensorflow"] = "torch"
+    hidden: list[Count] = Field(default_factory=list)
+    embedding: Count = 1
+    activation: Literal["elu", "gelu", "leaky_relu", "relu", "selu", "silu", "tanh"] = "relu"
+    n_jobs: Count = 1
+    categorical_features: list[Annotated[int, Field(ge=0)]] | None = None
+
+
 class TabMParams(NetworkParams):
     """What TabM takes beside.
 
@@ -92,6 +112,8 @@ class TabMParams(NetworkParams):
 PARAMS_OF: dict[str, type[NetworkParams]] = {
     "cairn.models.cnn.CNNClassifier": CNNParams,
     "cairn.models.cnn.CNNRegressor": CNNParams,
+    "cairn.models.keras.KerasClassifier": KerasParams,
+    "cairn.models.keras.KerasRegressor": KerasParams,
     "cairn.models.mlp.MLPClassifier": MLPParams,
     "cairn.models.mlp.MLPRegressor": MLPParams,
     "cairn.models.tabm.TabMClassifier": TabMParams,

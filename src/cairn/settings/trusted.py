@@ -1,6 +1,6 @@
 """conf/trusted.yaml: the code that a `_target_` in conf/ may name. Nothing else is imported or called."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,10 @@ from cairn.settings.yaml_text import read_yaml
 TRUSTED = Path("conf/trusted.yaml")
 OURS = ("cairn", "sklearn")
 """What is trusted if there is no such file."""
-EXTRAS = ("catboost", "lightgbm", "tabm", "xgboost")
+EXTRAS = ("catboost", "keras", "lightgbm", "tabm", "tensorflow", "xgboost")
 """Libraries of models in conf/model that are extras of pyproject.toml with the same name."""
+OF_OURS = {"cairn.models.keras": "keras", "cairn.models.tabm": "tabm"}
+"""Modules of our own that need one of them."""
 
 
 def read_trusted(root: Path) -> Sequence[str]:
@@ -40,6 +42,12 @@ def not_listed(target: str) -> str:
     return (
         f"{target} is not listed in {TRUSTED.as_posix()}; if you know what it runs, add a line `- {package}`"
     )
+
+
+def library_of(target: str, params: Mapping[str, Any]) -> str:
+    """Return the library that a class with these parameters needs, by the name it is imported by."""
+    own = OF_OURS.get(target.rpartition(".")[0], target.partition(".")[0])
+    return "tensorflow" if own == "keras" and params.get("backend") == "tensorflow" else own
 
 
 def how_to_install(target: str) -> str:
