@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from sklearn.metrics import log_loss, mean_squared_error
-from synthetic import CONTRACT, FEATURES, MODELS, TARGETS, config, recipe, rows
+from synthetic import CONTRACT, FEATURES, MODELS, TARGETS, config, ensemble, recipe, rows
 
 from cairn.models.build import stops_early
 from cairn.models.calibration import calibrate
@@ -17,16 +17,8 @@ from cairn.models.ensemble import greedy_weights, weights_on
 from cairn.models.package import load, reference_rows, save
 from cairn.models.recipe import Recipe
 from cairn.serve.predictor import Predictor
-from cairn.settings.model import EnsembleConfig
 
 HELD_OUT = rows(600, seed=1)
-
-
-def ensemble(*names, weights="greedy", seeds=1):
-    members = {name: config(name) for name in names}
-    return EnsembleConfig(
-        kind="ensemble", name="both", members=members, weights=weights, draws=40, seeds=seeds
-    )
 
 
 def made(*names, task="binary", **settings):

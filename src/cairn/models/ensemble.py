@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from cairn.data.predictions import Floats
 from cairn.features.encode import SideBySide
 from cairn.models.package import Package
+from cairn.settings.data import Task
 from cairn.settings.model import EnsembleConfig, ModelConfig
 
 
@@ -134,19 +135,31 @@ def weights_on(
 ) -> NDArray[np.float64]:
     """Return the weights of members, from their predictions of rows that they were not fitted on.
 
-    The loss is log loss, or the mean squared error of a regression. Without rows all weights are equal.
+    Without rows all weights are equal.
     """
     if model.weights == "equal" or rows is None or not len(rows):
         return np.full(len(members), 1 / len(members))
-    y = members[0].encode(rows[members[0].target])
-    scores = [member.scores(rows) for member in members]
-    if members[0].task == "regression":
-        return greedy_weights([each - y for each in scores], lambda r: float(np.mean(r**2)), model.draws)
-    if members[0].task == "binary":
+    first = members[0]
+    y = first.encode(rows[first.target])
+    return chosen_weights([each.scores(rows) for each in members], y, first.task, model.draws)
+
+
+def chosen_weights(scores: Sequence[Floats], y: NDArray[Any], task: Task, draws: int) -> NDArray[np.float64]:
+    """Return the greedy weights of members by log loss, or the mean squared error of a regression.
+
+    Args:
+        scores: of each member for the same rows, see Package.scores.
+        y: the target, see Package.encode.
+        task: of the members.
+        draws: see greedy_weights.
+    """
+    if task == "regression":
+        return greedy_weights([each - y for each in scores], lambda r: float(np.mean(r**2)), draws)
+    if task == "binary":
         truth = [np.where(y == 1, each, 1 - each) for each in scores]
     else:
         truth = [each[np.arange(len(y)), y] for each in scores]
-    return greedy_weights(truth, _log_loss, model.draws)
+    return greedy_weights(truth, _log_loss, draws)
 
 
 def _log_loss(probability: Floats) -> float:

@@ -146,11 +146,10 @@ class Recipe:
         self,
         fitted: Package,
         train: pd.DataFrame,
-        validation: pd.DataFrame,
-        *,
+        *others: pd.DataFrame,
         snapshot: Path | None = None,
     ) -> Package:
-        """Fit on train and validation together, as the model that was fitted on train alone.
+        """Fit on train and other parts together, as the model that was fitted on train alone.
 
         The columns, the weights of members and the number of iterations are those of that model; networks
         take as many steps as its best ones. Rows of a class that train lacks are left out.
@@ -158,7 +157,8 @@ class Recipe:
         Raises:
             UserError: as for fit.
         """
-        rows = pd.concat([train, self._of_known_classes(validation, train)], ignore_index=True)
+        known = [self._of_known_classes(rows, train) for rows in others]
+        rows = pd.concat([train, *known], ignore_index=True)
         share = len(train) / len(rows)
         return self.fit(rows, classes=fitted.classes or None, snapshot=snapshot, like=fitted, share=share)
 
