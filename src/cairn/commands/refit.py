@@ -26,7 +26,6 @@ def main(
     Examples:
       cairn refit all-rows                  the model of the workspace
       cairn refit all-rows --model @prod    the model in production
-      cairn export deploy --model all-rows
     """
     from cairn.models.package import save
     from cairn.serve.model import find_model
