@@ -165,7 +165,7 @@ def report(folder: Path, seeds: Sequence[int]) -> None:
         assert isinstance(model, EnsembleConfig) and whole.train.refit == "validation"
         first, second = {}, {}
         for name in names_of(model):
-            config, more = member(model, name)
+            config, more, _ = member(model, name)
             recipe = Recipe(
                 prepared.contract, whole.data, whole.features, config, whole.train, seed + more, whole.threads
             )

@@ -4,6 +4,9 @@ A plain mean with a weak member is worse than the best member alone, so the weig
 (Caruana et al., Ensemble selection from libraries of models, ICML 2004): starting from nothing, the member
 that lowers the loss most is added again and again, with replacement; a member's share of the draws is its
 weight. Members that are never drawn are not in the saved model.
+
+A bagged member (Breiman, Bagging predictors, Machine Learning 1996; here over folds) is the mean of one model
+per fold. Each of these is in the saved model by itself, with an equal part of the weight.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +14,6 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
@@ -93,7 +95,7 @@ def members_of(package: Package, estimator: Any) -> list[Package]:
             package,
             encoder=starts[start],
             estimator=one,
-            config={**package.config, "model": settings[name.partition("#")[0]]},
+            config={**package.config, "model": settings[name.partition("/")[0].partition("#")[0]]},
         )
         for one, (start, _), name in zip(estimator.estimators, estimator.places, estimator.names, strict=True)
     ]
@@ -105,10 +107,16 @@ def names_of(model: EnsembleConfig) -> list[str]:
     return [name if number == 1 else f"{name}#{number}" for name in model.members for number in numbers]
 
 
-def member(model: EnsembleConfig, name: str) -> tuple[ModelConfig, int]:
-    """Return the settings of a member, and the number that is added to the seed."""
-    own, _, number = name.partition("#")
-    return model.members[own], int(number or 1) - 1
+def parts_of(model: EnsembleConfig, name: str) -> list[str]:
+    """Return the names of the models that a member is the mean of: NAME/1 and so on for folds."""
+    return [f"{name}/{fold}" for fold in range(1, model.folds + 1)] if model.bag else [name]
+
+
+def member(model: EnsembleConfig, name: str) -> tuple[ModelConfig, int, int | None]:
+    """Return the settings of a member, the number that is added to the seed, and its fold, from 0."""
+    named, _, fold = name.partition("/")
+    own, _, number = named.partition("#")
+    return model.members[own], int(number or 1) - 1, int(fold) - 1 if fold else None
 
 
 def greedy_weights(values: Sequence[Floats], loss: Callable[[Floats], float], draws: int) -> Floats:
@@ -130,25 +138,11 @@ def greedy_weights(values: Sequence[Floats], loss: Callable[[Floats], float], dr
     return best / best.sum()
 
 
-def weights_on(
-    members: Sequence[Package], model: EnsembleConfig, rows: pd.DataFrame | None
-) -> NDArray[np.float64]:
-    """Return the weights of members, from their predictions of rows that they were not fitted on.
-
-    Without rows all weights are equal.
-    """
-    if model.weights == "equal" or rows is None or not len(rows):
-        return np.full(len(members), 1 / len(members))
-    first = members[0]
-    y = first.encode(rows[first.target])
-    return chosen_weights([each.scores(rows) for each in members], y, first.task, model.draws)
-
-
 def chosen_weights(scores: Sequence[Floats], y: NDArray[Any], task: Task, draws: int) -> NDArray[np.float64]:
     """Return the greedy weights of members by log loss, or the mean squared error of a regression.
 
     Args:
-        scores: of each member for the same rows, see Package.scores.
+        scores: of each member for the same rows, which it was not fitted on; see Package.scores.
         y: the target, see Package.encode.
         task: of the members.
         draws: see greedy_weights.
@@ -170,15 +164,15 @@ def combined(members: Mapping[str, Package], weights: Floats, config: dict[str, 
     """Return members that were fitted on the same rows as one model; those of weight 0 are left out."""
     kept = {name: member for (name, member), weight in zip(members.items(), weights, strict=True) if weight}
     encoders: dict[str, Any] = {}
-    for member in kept.values():
-        encoders.setdefault(_encoding(member), member.encoder)
+    for name, member in kept.items():
+        encoders.setdefault(_encoding(name, member), member.encoder)
     beside = SideBySide(list(encoders.values()))
     places = dict(zip(encoders, (place for place, _ in beside.by_place()), strict=True))
     first = next(iter(kept.values()))
     kind = EnsembleRegressor if first.task == "regression" else EnsembleClassifier
     estimator = kind(
         estimators=[member.estimator for member in kept.values()],
-        places=[list(places[_encoding(member)]) for member in kept.values()],
+        places=[list(places[_encoding(name, member)]) for name, member in kept.items()],
         weights=[float(weight) for weight in weights if weight],
         names=list(kept),
     )
@@ -187,12 +181,15 @@ def combined(members: Mapping[str, Package], weights: Floats, config: dict[str, 
     return replace(first, encoder=beside, estimator=estimator, config=config, notes=notes)
 
 
-def _encoding(member: Package) -> str:
-    """Members with the same encoding share its columns."""
-    return repr(member.config["model"]["encoding"])
+def _encoding(name: str, member: Package) -> str:
+    """Members with the same encoding of the same rows share its columns."""
+    return f"{name.partition('/')[2]} {member.config['model']['encoding']!r}"
 
 
 def _told(estimator: _Ensemble) -> str:
     """Return the members and their weights in words, such as `hist_gbdt 0.62, mlp 0.38`."""
-    named = zip(estimator.names, estimator.weights, strict=True)
-    return ", ".join(f"{name} {weight:.2f}" for name, weight in named)
+    weights: dict[str, float] = {}
+    for name, weight in zip(estimator.names, estimator.weights, strict=True):
+        whole = name.partition("/")[0]
+        weights[whole] = weights.get(whole, 0.0) + weight
+    return ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())

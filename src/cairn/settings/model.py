@@ -67,16 +67,24 @@ class EnsembleConfig(Section):
         name: shown in tables and reports
         members: models by name, each as section model has it
         weights: greedy: chosen on validation, a member that does not help gets none; equal: the plain mean
+        weights_from: validation: greedy weights are chosen there; folds: on rows of train, each predicted by
+            models fitted on other folds, on earlier rows where data.time is set
         draws: members drawn by the greedy selection; more make finer weights
         seeds: times that each member is fitted, with seed, seed + 1 and so on; all of them are members
+        folds: for weights_from: folds, and for bag
+        bag: fit each member once per fold, without its rows, on which it stops early, and average these
+            models; false: one model fitted on train
     """
 
     kind: Literal["ensemble"]
     name: str
     members: Annotated[dict[str, ModelConfig], Field(min_length=1)]
     weights: Literal["greedy", "equal"]
+    weights_from: Literal["validation", "folds"] = "validation"
     draws: int = Field(ge=1, le=10_000)
     seeds: int = Field(ge=1, le=100)
+    folds: int = Field(default=5, ge=3, le=100)
+    bag: bool = False
 
     @property
     def trusted(self) -> list[str]:
