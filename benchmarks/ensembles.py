@@ -49,6 +49,8 @@ MODELS = {
     "mlp, bins=16": ["model=mlp", "model.params.bins=16"],
 }
 """What `choose` fits, by name: the overrides that name a model."""
+TWICE = ("hist_gbdt", "mlp, bins=0")
+"""Models that `choose` fits with a second seed."""
 SINGLE = ("hist_gbdt", "lightgbm", "xgboost", "catboost")
 """Single models that `report` compares the preset with, beside its own members."""
 QUANTITIES = ("roc_auc", "log_loss")
@@ -121,7 +123,7 @@ def choose(folder: Path, seed: int, without: Sequence[str]) -> None:
     prepared = load_prepared()
     packages, scores = {}, {}
     fits = [(name, seed) for name in MODELS if name not in without]
-    fits += [("hist_gbdt", seed + 1)]
+    fits += [(name, seed + 1) for name in TWICE if name not in without]
     for name, number in fits:
         recipe = recipe_of(prepared, MODELS[name], number)
         key = name if number == seed else f"{name}#2"
@@ -134,8 +136,9 @@ def choose(folder: Path, seed: int, without: Sequence[str]) -> None:
     mixed: dict[str, Sequence[Floats]] = {}
     libraries = [name for name in ("lightgbm", "xgboost", "catboost") if name in scores]
     boosting = ["hist_gbdt", "hist_gbdt#2"]
-    mlps = [name for name in scores if name.startswith("mlp")]
+    mlps = [name for name in scores if name.startswith("mlp") and "#" not in name]
     candidates = [[*first, mlp] for mlp in mlps for first in (["hist_gbdt"], boosting)]
+    candidates += [[*boosting, name, f"{name}#2"] for name in mlps if f"{name}#2" in scores]
     candidates += [boosting, [*boosting, *libraries]]
     candidates += [[*boosting, *libraries, mlp] for mlp in mlps]
     candidates += [[*boosting, each, mlps[0]] for each in libraries] if mlps else []

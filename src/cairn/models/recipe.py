@@ -16,7 +16,7 @@ from cairn.data.folds import fold_rows, left_out_rows
 from cairn.data.load import type_of
 from cairn.data.predictions import Floats
 from cairn.errors import UserError
-from cairn.features.encode import build_encoder, categorical_positions
+from cairn.features.encode import build_encoder, categorical_positions, forget_folds, target_columns
 from cairn.features.select import choose_columns, select_features
 from cairn.models.build import (
     build_estimator,
@@ -36,6 +36,9 @@ from cairn.settings.data import DataConfig
 from cairn.settings.features import FeaturesConfig
 from cairn.settings.model import AnyModelConfig, EnsembleConfig
 from cairn.settings.train import TrainConfig
+
+TARGET_FOLDS = 5
+"""Folds of train within which means of the target by category are fitted, as many as scikit-learn has."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +102,19 @@ class Recipe:
         features = like.features if like else self._chosen(train, y)
         inputs = Contract(columns={name: self.contract.columns[name] for name in features})
         sparse = takes_sparse(self._estimator(categorical=[]))
-        encoder = build_encoder(inputs, features, self.model.encoding, sparse=sparse)
+        means = target_columns(like.encoder) if like else self._many_valued(train, features)
+        encoder = build_encoder(
+            inputs,
+            features,
+            self.model.encoding,
+            sparse=sparse,
+            by_target=means,
+            task=task,
+            folds=left_out_rows(train, TARGET_FOLDS, self.data, self.seed) if means else (),
+        )
         with quiet():
-            X = encoder.fit_transform(train[features])
+            X = encoder.fit_transform(train[features], y)
+        forget_folds(encoder)
         estimator = self._estimator(categorical=categorical_positions(encoder))
         raw = raw_contract(self.contract, features, self.data)
         package = Package(
@@ -176,6 +189,16 @@ class Recipe:
         column = self.contract.columns.get(self.data.target)
         allowed = column.allowed if column is not None else None
         return class_labels(train[self.data.target], self.data.task, allowed)
+
+    def _many_valued(self, train: pd.DataFrame, features: list[str]) -> list[str]:
+        """Return the categorical features with more values in train than encoding.target_above."""
+        most = None if isinstance(self.model, EnsembleConfig) else self.model.encoding.target_above
+        if most is None:
+            return []
+        kinds = self.contract.columns
+        return [
+            name for name in features if kinds[name].kind == "categorical" and train[name].nunique() > most
+        ]
 
     def _chosen(self, train: pd.DataFrame, y: NDArray[Any]) -> list[str]:
         return choose_columns(

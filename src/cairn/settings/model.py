@@ -16,12 +16,16 @@ class Encoding(Section):
         categorical: ordinal: one code per value; onehot: one column per value
         min_frequency: rows; values seen less often in train share one code
         max_categories: codes per column; the rarest values share one
+        target_above: a categorical column with more values in train than this becomes a number, the mean of
+            the target by value, fitted within folds of train and shrunk; null: none does
     """
 
     numeric: Literal["passthrough", "standard", "quantile"]
     categorical: Literal["ordinal", "onehot"]
     min_frequency: int = Field(ge=1)
     max_categories: int = Field(ge=2)
+    # Left out of the record of a model where it is null, which older versions did not have.
+    target_above: int | None = Field(default=None, ge=1, exclude_if=lambda value: value is None)
 
 
 class ModelConfig(Section):
