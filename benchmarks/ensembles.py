@@ -16,8 +16,10 @@ goes on where the first one ended.
 import argparse
 import os
 import platform
+import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -51,8 +53,10 @@ MODELS = {
 """What `choose` fits, by name: the overrides that name a model."""
 TWICE = ("hist_gbdt", "mlp, bins=0")
 """Models that `choose` fits with a second seed."""
-SINGLE = ("hist_gbdt", "lightgbm", "xgboost", "catboost")
+SINGLE = ("lightgbm", "xgboost", "catboost")
 """Single models that `report` compares the preset with, beside its own members."""
+THREADS = "2"
+"""As in conf/config.yaml: the last digits of a network depend on them."""
 QUANTITIES = ("roc_auc", "log_loss")
 RESAMPLES = 1000
 HALVES_AT = "2013-10-01"
@@ -104,18 +108,21 @@ def told(names: Sequence[str], weights: Floats) -> str:
     return ", ".join(f"{name} {w:.2f}" for name, w in zip(names, weights, strict=True) if w)
 
 
-def lines(rows: EvaluationSet, fits: Mapping[str, Sequence[Floats]], reference: str) -> None:
-    """Print one line per way of fitting, with its difference from the reference."""
+def lines(rows: EvaluationSet, fits: Mapping[str, Sequence[Floats]], other: str) -> None:
+    """Print one line per way of fitting: its scores, and what they are more than those of the other."""
     every = score_fits(rows, [[Predictor(one) for one in each] for each in fits.values()], QUANTITIES)
     scores: dict[str, Scores] = dict(zip(fits, every, strict=True))
-    print(f"| model | ROC AUC | log loss | ROC AUC less that of {reference} | log loss less that of it |")
+    print(f"| model | ROC AUC | log loss | ROC AUC less {other}'s | log loss less {other}'s |")
     print("|---|---|---|---|---|")
     for name, each in scores.items():
-        cells = [f"{mean_score(rows, each, quantity).value:.4f}" for quantity in QUANTITIES]
-        for quantity in QUANTITIES if name != reference else ():
-            d = difference_of(rows, scores[reference], each, quantity)
-            cells.append(f"{d.difference:+.4f} [{d.low:+.4f}, {d.high:+.4f}]")
-        print(f"| {name} | {' | '.join([*cells, *[''] * (4 - len(cells))])} |")
+        cells = []
+        for quantity in QUANTITIES:
+            score = mean_score(rows, each, quantity)
+            cells.append(f"{score.value:.4f} [{score.low:.4f}, {score.high:.4f}]")
+        for quantity in QUANTITIES:
+            d = difference_of(rows, scores[other], each, quantity)
+            cells.append("" if name == other else f"{d.difference:+.4f} [{d.low:+.4f}, {d.high:+.4f}]")
+        print(f"| {name} | {' | '.join(cells)} |")
 
 
 def choose(folder: Path, seed: int, without: Sequence[str]) -> None:
@@ -157,7 +164,7 @@ def choose(folder: Path, seed: int, without: Sequence[str]) -> None:
     lines(rows, single | mixed, "hist_gbdt")
 
 
-def report(folder: Path, seeds: Sequence[int]) -> None:
+def report(folder: Path, seeds: Sequence[int], single: Sequence[str]) -> None:
     """Print what the shipped preset and the single models reach on test."""
     prepared = load_prepared()
     test = read_table(Path("data/splits/test.parquet"))
@@ -166,37 +173,31 @@ def report(folder: Path, seeds: Sequence[int]) -> None:
         whole = recipe_of(prepared, [PRESET], seed)
         model = whole.model
         assert isinstance(model, EnsembleConfig) and whole.train.refit == "validation"
-        first, second = {}, {}
+        fits, again = {}, {}
         for name in names_of(model):
             config, more, _ = member(model, name)
-            recipe = Recipe(
-                prepared.contract, whole.data, whole.features, config, whole.train, seed + more, whole.threads
-            )
-            own = _named(config)
-            first[name] = fitted(recipe, prepared, own, folder, again=False)
-            second[name] = fitted(recipe, prepared, own, folder, again=True)
-        y = next(iter(first.values())).encode(prepared.validation[whole.data.target])
-        some = [each.scores(prepared.validation) for each in first.values()]
+            recipe = replace(whole, model=config, seed=seed + more)
+            fits[name] = fitted(recipe, prepared, _named(config), folder, again=False)
+            again[name] = fitted(recipe, prepared, _named(config), folder, again=True)
+        y = next(iter(fits.values())).encode(prepared.validation[whole.data.target])
+        some = [each.scores(prepared.validation) for each in fits.values()]
         weights = chosen_weights(some, y, whole.data.task, model.draws)
-        print(f"seed {seed}: {told([*first], weights)}", flush=True)
-        scores = {name: each.scores(test) for name, each in second.items()}
+        print(f"weights under seed {seed}: {told([*fits], weights)}", flush=True)
+        scores = {name: each.scores(test) for name, each in again.items()}
         found.setdefault("preset", []).append(mixture([*scores.values()], weights))
+        found.setdefault("hist_gbdt", []).append(fits["hist_gbdt"].scores(test))
         for name, config in model.members.items():
             found.setdefault(f"{_named(config)}, refitted", []).append(scores[name])
-        for name in SINGLE:
-            if name not in model.members:
-                recipe = recipe_of(prepared, [*MODELS[name], "train.refit=validation"], seed)
-                again = fitted(recipe, prepared, name, folder, again=True)
-                found.setdefault(f"{name}, refitted", []).append(again.scores(test))
-        today = fitted(
-            recipe_of(prepared, ["model=hist_gbdt"], seed), prepared, "hist_gbdt", folder, again=False
-        )
-        found.setdefault("hist_gbdt", []).append(today.scores(test))
-    rows = rows_of(today, test, whole)
+    for name in single:
+        for seed in seeds:
+            recipe = recipe_of(prepared, [*MODELS[name], "train.refit=validation"], seed)
+            one = fitted(recipe, prepared, name, folder, again=True)
+            found.setdefault(f"{name}, refitted", []).append(one.scores(test))
     print()
-    lines(rows, found, "preset")
-    print()
-    lines(rows, {"preset": found["preset"], "hist_gbdt": found["hist_gbdt"]}, "hist_gbdt")
+    rows = rows_of(fits["hist_gbdt"], test, whole)
+    for other in ("preset", "hist_gbdt"):
+        lines(rows, found, other)
+        print()
 
 
 def _named(config: ModelConfig) -> str:
@@ -210,10 +211,13 @@ def main() -> None:
     parser.add_argument("what", choices=["choose", "report"])
     parser.add_argument("--folder", type=Path, default=Path(".dvc/tmp/ensembles"), help="for fitted models")
     parser.add_argument("--seed", type=int, default=2013, help="of choose")
-    parser.add_argument("--seeds", default="2013,2023,2033", help="of report")
+    parser.add_argument("--seeds", default="2013,2015,2017", help="of report")
     parser.add_argument("--without", nargs="*", default=[], help="models that choose leaves out")
+    parser.add_argument("--single", nargs="*", default=SINGLE, help="single models that report adds")
     args = parser.parse_args()
-    use_threads(2)
+    if os.environ.get("OMP_NUM_THREADS") != THREADS:
+        use_threads(int(THREADS))  # takes effect before the libraries are loaded
+        os.execv(sys.executable, [sys.executable, *sys.argv])
     args.folder.mkdir(parents=True, exist_ok=True)
     names = ("scikit-learn", "torch", "lightgbm", "xgboost-cpu", "catboost")
     libraries = ", ".join(f"{name} {version(name).partition('+')[0]}" for name in names)
@@ -221,7 +225,7 @@ def main() -> None:
     if args.what == "choose":
         choose(args.folder, args.seed, args.without)
     else:
-        report(args.folder, [int(seed) for seed in args.seeds.split(",")])
+        report(args.folder, [int(seed) for seed in args.seeds.split(",")], args.single)
 
 
 if __name__ == "__main__":
