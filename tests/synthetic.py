@@ -9,7 +9,7 @@ from cairn.progress import OnIteration
 from cairn.settings.contract import Column, Contract
 from cairn.settings.data import DataConfig
 from cairn.settings.features import FeaturesConfig, SelectionConfig
-from cairn.settings.model import Encoding, ModelConfig
+from cairn.settings.model import Encoding, EnsembleConfig, ModelConfig
 from cairn.settings.train import TrainConfig
 
 CONTRACT = Contract(
@@ -85,8 +85,16 @@ def config(name: str, **params) -> ModelConfig:
     )
 
 
+def ensemble(*names: str, weights: str = "greedy", seeds: int = 1) -> EnsembleConfig:
+    """An ensemble of some of MODELS."""
+    members = {name: config(name) for name in names}
+    return EnsembleConfig(
+        kind="ensemble", name="both", members=members, weights=weights, draws=40, seeds=seeds
+    )
+
+
 def recipe(
-    model: ModelConfig,
+    model: ModelConfig | EnsembleConfig,
     contract: Contract,
     target: str,
     task: str = "binary",

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from synthetic import CONTRACT, config, recipe, rows
 
-from cairn.cross_validation import cross_validate, fold_rows
+from cairn.cross_validation import cross_validate
+from cairn.data.folds import fold_rows
 from cairn.errors import UserError
 from cairn.settings.cross_validation import CrossValidationConfig
 

@@ -31,6 +31,7 @@ DOCUMENTED_IN = {
     "ingest": "examples",
     "predict": "how-to/deploy",
     "export": "how-to/deploy",
+    "refit": "how-to/model",
     "serve": "how-to/deploy",
     "monitor": "how-to/monitor",
     "promote": "how-to/promote",

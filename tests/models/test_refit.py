@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
-from synthetic import CONTRACT, TARGETS, config, recipe, rows
-from test_ensemble import ensemble
+from synthetic import CONTRACT, TARGETS, config, ensemble, recipe, rows
 
 from cairn.models.calibration import calibrate, is_refitted, recalibrated, validated
 from cairn.models.package import load, save

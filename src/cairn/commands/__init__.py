@@ -46,6 +46,7 @@ GROUPS = {
         "models": Command("List versions and stages, and verify them", checks_pins=False),
         "monitor": Command("Watch a model: drift, faults, scores, and whether to retrain"),
         "retrain": Command("Train a challenger on newer rows: is it better?"),
+        "refit": Command("Fit a model once more, on all rows, for deployment"),
         "export": Command("Write a model into a folder that predicts and serves by itself"),
     },
     "Storage": {

@@ -124,6 +124,8 @@ def main(
         _say_if_stopped(target)
         summary = write_all(blocks, source, sink, listing, stack.close)
     _say_what_is_missing(predictor, source)
+    if predictor.package.refit_of:
+        print(f"cairn predict: {model}: {predictor.package.notes[0]}", file=sys.stderr)
     text = _said(summary, prices(predictor.package), to_table or str(output), listing)
     print(text, file=sys.stderr if output == "-" else sys.stdout)
     if policy == "refuse" and summary.refused:

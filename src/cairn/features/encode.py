@@ -4,6 +4,7 @@ The output is float64, numbers first, then categories. Not float32: boosting and
 float64 (and would copy anything else), and large integers keep their last digits.
 """
 
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -18,15 +19,22 @@ from sklearn.preprocessing import (
     OrdinalEncoder,
     QuantileTransformer,
     StandardScaler,
+    TargetEncoder,
 )
 from sklearn.utils.validation import validate_data
 
 from cairn.settings.contract import Contract
+from cairn.settings.data import Task
 from cairn.settings.model import Encoding
 
+CATEGORICAL, TARGET = "categorical", "target"
+"""Blocks of the encoder: categories as codes or 0/1 columns, and as means of the target."""
 MISSING = "(missing)"
 UNSEEN = -1
 """The code of a category not seen in train: missing to HistGradientBoosting, unknown to our MLP."""
+
+
+Scaling = Literal["passthrough", "standard", "quantile"]
 
 
 class _Cells(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -89,7 +97,14 @@ class SideBySide(BaseEstimator):
 
 
 def build_encoder(
-    contract: Contract, features: list[str], encoding: Encoding, *, sparse: bool = False
+    contract: Contract,
+    features: list[str],
+    encoding: Encoding,
+    *,
+    sparse: bool = False,
+    by_target: Collection[str] = (),
+    task: Task = "regression",
+    folds: Sequence[tuple[Any, Any]] = (),
 ) -> ColumnTransformer:
     """Return an unfitted transformer of the features to a float64 matrix.
 
@@ -97,9 +112,16 @@ def build_encoder(
     NaN by the median of train, and add a 0/1 column for each nullable one. Then categories, also "missing",
     by encoding.categorical: ordinal gives codes 0..K-1, K <= max_categories, where rare categories share a
     code and unseen ones get UNSEEN; onehot gives 0/1 columns, where unseen categories count as rare.
+
+    A category of the columns by_target becomes the mean of the target among its rows, shrunk to that of all
+    (Micci-Barreca 2001, as scikit-learn's TargetEncoder), one column per class of multiclass; scaled as the
+    numbers are. A row of train gets means of the other folds, other rows those of all of train: call
+    fit_transform with y, and then `forget_folds`.
     """
     kinds = {name: contract.columns[name].kind for name in features}
-    categorical = [name for name in features if kinds[name] == "categorical"]
+    categories = [name for name in features if kinds[name] == "categorical"]
+    means = [name for name in categories if name in by_target]
+    categorical = [name for name in categories if name not in by_target]
     boolean = [name for name in features if kinds[name] == "boolean"]
     numeric = [name for name in features if kinds[name] not in ("categorical", "boolean")]
     nullable = [name for name in [*numeric, *boolean] if contract.columns[name].nullable]
@@ -109,7 +131,8 @@ def build_encoder(
         # A quantile transform would map two values to -5.2 and 5.2.
         ("boolean", _numbers("passthrough" if encoding.numeric == "passthrough" else "standard"), boolean),
         ("missing", missing, [] if encoding.numeric == "passthrough" else nullable),
-        ("categorical", _categories(encoding), categorical),
+        (TARGET, _means(encoding.numeric, task, folds), means),
+        (CATEGORICAL, _categories(encoding), categorical),
     ]
     return ColumnTransformer(
         [block for block in blocks if block[2]],
@@ -120,22 +143,42 @@ def build_encoder(
 
 def categorical_positions(encoder: ColumnTransformer) -> list[int]:
     """Return the positions of the columns of codes in the fitted encoder's output; none for one-hot."""
-    block = encoder.named_transformers_.get("categorical")
+    block = encoder.named_transformers_.get(CATEGORICAL)
     if block is None or not isinstance(block[-1], OrdinalEncoder):
         return []
-    place = encoder.output_indices_["categorical"]
+    place = encoder.output_indices_[CATEGORICAL]
     return list(range(place.start, place.stop))
 
 
-def _numbers(scaling: Literal["passthrough", "standard", "quantile"]) -> Pipeline:
+def target_columns(encoder: ColumnTransformer) -> list[str]:
+    """Return the columns that the fitted encoder replaces by means of the target."""
+    return [name for block, _, names in encoder.transformers_ if block == TARGET for name in names]
+
+
+def forget_folds(encoder: ColumnTransformer) -> None:
+    """Take the rows of the folds out of a fitted encoder, so that they are not saved with it."""
+    if TARGET in encoder.named_transformers_:
+        encoder.named_transformers_[TARGET].set_params(targetencoder__cv=None)
+        encoder.set_params(**{f"{TARGET}__targetencoder__cv": None})
+
+
+def _numbers(scaling: Scaling) -> Pipeline:
     if scaling == "passthrough":
         return make_pipeline(ToNumbers())
-    scaler = (
-        StandardScaler()
-        if scaling == "standard"
-        else QuantileTransformer(output_distribution="normal", subsample=100_000, random_state=0)
-    )
-    return make_pipeline(ToNumbers(), SimpleImputer(strategy="median", keep_empty_features=True), scaler)
+    imputer = SimpleImputer(strategy="median", keep_empty_features=True)
+    return make_pipeline(ToNumbers(), imputer, _scaler(scaling))
+
+
+def _scaler(scaling: Scaling) -> Any:
+    if scaling == "standard":
+        return StandardScaler()
+    return QuantileTransformer(output_distribution="normal", subsample=100_000, random_state=0)
+
+
+def _means(scaling: Scaling, task: Task, folds: Sequence[tuple[Any, Any]]) -> Pipeline:
+    kind = "continuous" if task == "regression" else task
+    means = TargetEncoder(target_type=kind, cv=list(folds) or None)
+    return make_pipeline(ToText(), means, *([] if scaling == "passthrough" else [_scaler(scaling)]))
 
 
 def _categories(encoding: Encoding) -> Pipeline:

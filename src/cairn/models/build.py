@@ -64,7 +64,8 @@ def stops_early(model: AnyModelConfig, task: Task, settings: TrainConfig) -> boo
     """Return whether fitting uses validation rows; if not, the model may be fitted on them too."""
     if not isinstance(model, ModelConfig):
         uses = (stops_early(member, task, settings) for member in model.members.values())
-        return model.weights == "greedy" or any(uses)
+        chooses = model.weights == "greedy" and model.weights_from == "validation"
+        return chooses or (not model.bag and any(uses))
     block = model.regressor if task == "regression" else model.classifier
     fit = (
         getattr(boosted(block["_target_"]) or _class("model", block["_target_"]), "fit", None)

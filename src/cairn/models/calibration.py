@@ -72,6 +72,13 @@ def is_refitted(package: Package) -> bool:
     return package.config.get("train", {}).get("refit", "none") != "none"
 
 
+UNSCORED = (
+    "No score belongs to this model: it was fitted on train, validation and test. It repeats the model whose"
+    " record has the hash {}, and the scores of that one say what to expect."
+)
+"""A note on a model that was fitted on all rows."""
+
+
 def validated(package: Package, fitted: Path, trust: Sequence[str] = ()) -> Package:
     """Return the model that has not seen validation, calibrated as the package is.
 
@@ -79,7 +86,15 @@ def validated(package: Package, fitted: Path, trust: Sequence[str] = ()) -> Pack
         package: of models/model; it is returned if it was not refitted.
         fitted: the folder models/fitted.
         trust: see load.
+
+    Raises:
+        UserError: a model that was fitted on test too.
     """
+    if package.refit_of:
+        raise UserError(
+            "models/model: no score belongs to this model, it was fitted on test too (`cairn refit`);"
+            " `dvc checkout --force models/model` brings the scored one back"
+        )
     if not is_refitted(package):
         return package
     before = load(fitted, trust)
@@ -92,6 +107,9 @@ def load_and_score(
     """Return the model of a folder, and the scores of the parts by name.
 
     Validation is scored by the model that has not seen it.
+
+    Raises:
+        UserError: see load and validated.
     """
     package = load(folder, trust)
     of = {"validation": validated(package, FITTED, trust)}

@@ -20,7 +20,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from cairn.data.predictions import Floats
-from cairn.features.encode import MISSING, word
+from cairn.features.encode import CATEGORICAL, MISSING, TARGET, word
 from cairn.models.ensemble import EnsembleClassifier, EnsembleRegressor, members_of
 from cairn.models.package import BLOCK, Package, padded
 from cairn.models.trees import Trees
@@ -52,8 +52,8 @@ class Encoder:
         blocks: list[tuple[str, Any, list[str]]] = encoder.transformers_
         for block, steps, names in blocks:
             place = encoder.output_indices_[block]
-            if block == "categorical":
-                for name, columns, words, table in _tables(steps[-1], names, place.start):
+            if block in (CATEGORICAL, TARGET):
+                for name, columns, words, table in _tables(steps, names, place.start):
                     self.positions[name] += columns
                     self._words[at[name]] = words
                     self._codes.append((at[name], columns, table))
@@ -141,6 +141,9 @@ class Encoder:
     def joined(cls, encoders: Sequence["Encoder"]) -> "Encoder":
         """Return encoders of the same features as one, whose matrix has theirs side by side."""
         new = copy.copy(encoders[0])
+        # Those of a bag were fitted on other rows, and may know other categories.
+        known = {at: sorted({name for each in encoders for name in each._words[at]}) for at in new._words}
+        new._words = {at: {name: code for code, name in enumerate(names)} for at, names in known.items()}
         new.positions = {name: [] for name in new.features}
         new._numbers, new._codes, new.width = [], [], 0
         new._sources = np.concatenate([each._sources for each in encoders])
@@ -152,7 +155,10 @@ class Encoder:
                 (columns, start + np.arange(each.width)[place], steps)
                 for columns, place, steps in each._numbers
             ]
-            new._codes += [(at, [start + to for to in columns], table) for at, columns, table in each._codes]
+            for at, columns, table in each._codes:
+                words = each._words[at]
+                rows = [*(words.get(name, len(words)) for name in known[at]), len(words)]
+                new._codes.append((at, [start + to for to in columns], table[rows]))
             new.width += each.width
         return new
 
@@ -161,10 +167,9 @@ class Encoder:
         return {columns[0]: table for _, columns, table in self._codes if len(columns) == 1}
 
 
-def _tables(
-    encoder: Any, names: list[str], start: int
-) -> list[tuple[str, list[int], dict[str, int], Floats]]:
+def _tables(steps: Any, names: list[str], start: int) -> list[tuple[str, list[int], dict[str, int], Floats]]:
     """Return for each categorical column its columns of the matrix, its categories and their codes."""
+    encoder, *scaling = list(steps.named_steps.values())[1:]
     short = [f"c{index}" for index in range(len(names))]
     owners = [name.partition("_")[0] for name in encoder.get_feature_names_out(short)]
     found = []
@@ -174,6 +179,8 @@ def _tables(
         asked[:, index] = [*categories, UNKNOWN]
         codes = encoder.transform(asked)
         codes = np.asarray(codes.todense() if hasattr(codes, "todense") else codes, dtype=np.float64)
+        for step in scaling:
+            codes = step.transform(codes)
         own = [at for at, owner in enumerate(owners) if owner == short[index]]
         words = {value: code for code, value in enumerate(categories)}
         found.append((name, [start + at for at in own], words, codes[:, own]))

@@ -4,6 +4,9 @@ A plain mean with a weak member is worse than the best member alone, so the weig
 (Caruana et al., Ensemble selection from libraries of models, ICML 2004): starting from nothing, the member
 that lowers the loss most is added again and again, with replacement; a member's share of the draws is its
 weight. Members that are never drawn are not in the saved model.
+
+A bagged member (Breiman, Bagging predictors, Machine Learning 1996; here over folds) is the mean of one model
+per fold. Each of these is in the saved model by itself, with an equal part of the weight.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,13 +14,13 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from cairn.data.predictions import Floats
 from cairn.features.encode import SideBySide
 from cairn.models.package import Package
+from cairn.settings.data import Task
 from cairn.settings.model import EnsembleConfig, ModelConfig
 
 
@@ -92,7 +95,7 @@ def members_of(package: Package, estimator: Any) -> list[Package]:
             package,
             encoder=starts[start],
             estimator=one,
-            config={**package.config, "model": settings[name.partition("#")[0]]},
+            config={**package.config, "model": settings[name.partition("/")[0].partition("#")[0]]},
         )
         for one, (start, _), name in zip(estimator.estimators, estimator.places, estimator.names, strict=True)
     ]
@@ -104,10 +107,16 @@ def names_of(model: EnsembleConfig) -> list[str]:
     return [name if number == 1 else f"{name}#{number}" for name in model.members for number in numbers]
 
 
-def member(model: EnsembleConfig, name: str) -> tuple[ModelConfig, int]:
-    """Return the settings of a member, and the number that is added to the seed."""
-    own, _, number = name.partition("#")
-    return model.members[own], int(number or 1) - 1
+def parts_of(model: EnsembleConfig, name: str) -> list[str]:
+    """Return the names of the models that a member is the mean of: NAME/1 and so on for folds."""
+    return [f"{name}/{fold}" for fold in range(1, model.folds + 1)] if model.bag else [name]
+
+
+def member(model: EnsembleConfig, name: str) -> tuple[ModelConfig, int, int | None]:
+    """Return the settings of a member, the number that is added to the seed, and its fold, from 0."""
+    named, _, fold = name.partition("/")
+    own, _, number = named.partition("#")
+    return model.members[own], int(number or 1) - 1, int(fold) - 1 if fold else None
 
 
 def greedy_weights(values: Sequence[Floats], loss: Callable[[Floats], float], draws: int) -> Floats:
@@ -129,24 +138,22 @@ def greedy_weights(values: Sequence[Floats], loss: Callable[[Floats], float], dr
     return best / best.sum()
 
 
-def weights_on(
-    members: Sequence[Package], model: EnsembleConfig, rows: pd.DataFrame | None
-) -> NDArray[np.float64]:
-    """Return the weights of members, from their predictions of rows that they were not fitted on.
+def chosen_weights(scores: Sequence[Floats], y: NDArray[Any], task: Task, draws: int) -> NDArray[np.float64]:
+    """Return the greedy weights of members by log loss, or the mean squared error of a regression.
 
-    The loss is log loss, or the mean squared error of a regression. Without rows all weights are equal.
+    Args:
+        scores: of each member for the same rows, which it was not fitted on; see Package.scores.
+        y: the target, see Package.encode.
+        task: of the members.
+        draws: see greedy_weights.
     """
-    if model.weights == "equal" or rows is None or not len(rows):
-        return np.full(len(members), 1 / len(members))
-    y = members[0].encode(rows[members[0].target])
-    scores = [member.scores(rows) for member in members]
-    if members[0].task == "regression":
-        return greedy_weights([each - y for each in scores], lambda r: float(np.mean(r**2)), model.draws)
-    if members[0].task == "binary":
+    if task == "regression":
+        return greedy_weights([each - y for each in scores], lambda r: float(np.mean(r**2)), draws)
+    if task == "binary":
         truth = [np.where(y == 1, each, 1 - each) for each in scores]
     else:
         truth = [each[np.arange(len(y)), y] for each in scores]
-    return greedy_weights(truth, _log_loss, model.draws)
+    return greedy_weights(truth, _log_loss, draws)
 
 
 def _log_loss(probability: Floats) -> float:
@@ -157,15 +164,15 @@ def combined(members: Mapping[str, Package], weights: Floats, config: dict[str, 
     """Return members that were fitted on the same rows as one model; those of weight 0 are left out."""
     kept = {name: member for (name, member), weight in zip(members.items(), weights, strict=True) if weight}
     encoders: dict[str, Any] = {}
-    for member in kept.values():
-        encoders.setdefault(_encoding(member), member.encoder)
+    for name, member in kept.items():
+        encoders.setdefault(_encoding(name, member), member.encoder)
     beside = SideBySide(list(encoders.values()))
     places = dict(zip(encoders, (place for place, _ in beside.by_place()), strict=True))
     first = next(iter(kept.values()))
     kind = EnsembleRegressor if first.task == "regression" else EnsembleClassifier
     estimator = kind(
         estimators=[member.estimator for member in kept.values()],
-        places=[list(places[_encoding(member)]) for member in kept.values()],
+        places=[list(places[_encoding(name, member)]) for name, member in kept.items()],
         weights=[float(weight) for weight in weights if weight],
         names=list(kept),
     )
@@ -175,12 +182,15 @@ def combined(members: Mapping[str, Package], weights: Floats, config: dict[str, 
     return replace(first, encoder=beside, estimator=estimator, config=config, notes=notes, weights=weights_of)
 
 
-def _encoding(member: Package) -> str:
-    """Members with the same encoding share its columns."""
-    return repr(member.config["model"]["encoding"])
+def _encoding(name: str, member: Package) -> str:
+    """Members with the same encoding of the same rows share its columns."""
+    return f"{name.partition('/')[2]} {member.config['model']['encoding']!r}"
 
 
 def _told(estimator: _Ensemble) -> str:
     """Return the members and their weights in words, such as `hist_gbdt 0.62, mlp 0.38`."""
-    named = zip(estimator.names, estimator.weights, strict=True)
-    return ", ".join(f"{name} {weight:.2f}" for name, weight in named)
+    weights: dict[str, float] = {}
+    for name, weight in zip(estimator.names, estimator.weights, strict=True):
+        whole = name.partition("/")[0]
+        weights[whole] = weights.get(whole, 0.0) + weight
+    return ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())

@@ -36,7 +36,7 @@ from cairn.settings.expressions import names_in
 
 NUMBERS = (bool, int, float, np.bool_, np.number)
 MODEL, REFERENCE = "model.skops", "reference.parquet"
-SAME = ("task", "target", "classes", "threshold", "config", "versions", "types", "notes")
+SAME = ("task", "target", "classes", "threshold", "config", "versions", "types", "notes", "refit_of")
 """What a package and its record both have."""
 
 TILE = 64
@@ -74,6 +74,8 @@ class Package:
         notes: what to know about the fit, in sentences.
         bound: the record holds the hashes of the files; False in an older model.
         weights: the files of pretrained weights that the estimator names, by their own names.
+        refit_of: hash of the record of the model that this one repeats on all rows, test too; None: it may be
+            scored.
     """
 
     encoder: Any
@@ -91,6 +93,7 @@ class Package:
     notes: list[str] = field(default_factory=list)
     bound: bool = True
     weights: dict[str, Path] = field(default_factory=dict)
+    refit_of: str | None = None
 
     def __repr__(self) -> str:
         """Return one line: the contract and the reference rows would fill a screen."""
@@ -420,6 +423,7 @@ def _record(package: Package) -> dict[str, Any]:
         "config": package.config,
         "versions": package.versions,
         **({"notes": package.notes} if package.notes else {}),
+        **({"refit_of": package.refit_of} if package.refit_of else {}),
         **({} if package.classes == in_alphabet(package.classes) else {"class_order": package.classes}),
     }
 

@@ -1,30 +1,44 @@
 """A recipe: everything that decides a model except the rows it is fitted on."""
 
 import inspect
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cairn.data.folds import fold_rows, left_out_rows
 from cairn.data.load import type_of
+from cairn.data.predictions import Floats
 from cairn.errors import UserError
-from cairn.features.encode import build_encoder, categorical_positions
+from cairn.features.encode import build_encoder, categorical_positions, forget_folds, target_columns
 from cairn.features.select import choose_columns, select_features
-from cairn.models.build import build_estimator, needs_probabilities, quiet, takes_sparse, unconverged
-from cairn.models.ensemble import combined, member, members_of, names_of, weights_on
+from cairn.models.build import (
+    build_estimator,
+    needs_probabilities,
+    quiet,
+    stops_early,
+    takes_sparse,
+    unconverged,
+)
+from cairn.models.ensemble import chosen_weights, combined, member, members_of, names_of, parts_of
 from cairn.models.package import Label, Package, class_labels, raw_contract, target_values
 from cairn.models.resume import once
 from cairn.progress import OnIteration, elapsed
 from cairn.settings.contract import Contract
+from cairn.settings.cross_validation import CrossValidationConfig
 from cairn.settings.data import DataConfig
 from cairn.settings.features import FeaturesConfig
 from cairn.settings.model import AnyModelConfig, EnsembleConfig
 from cairn.settings.train import TrainConfig
+
+TARGET_FOLDS = 5
+"""Folds of train within which means of the target by category are fitted, as many as scikit-learn has."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +87,8 @@ class Recipe:
 
         `like` is a model of this recipe that was fitted on a share of these rows, see `refit`.
 
-        The members of an ensemble are fitted one after the other, and their weights chosen on validation.
+        The members of an ensemble are fitted one after the other, and their weights chosen on validation or
+        on folds of train.
 
         Raises:
             UserError: see select_features, build_estimator and class_labels, or the estimator fails.
@@ -82,16 +97,24 @@ class Recipe:
             more: dict[str, Any] = {"classes": classes, "snapshot": snapshot, "like": like, "share": share}
             return self._fit_members(self.model, train, validation, **more)
         task, target = self.data.task, self.data.target
-        if classes is None:
-            column = self.contract.columns.get(target)
-            classes = class_labels(train[target], task, column.allowed if column is not None else None)
+        classes = self._classes(train) if classes is None else classes
         y = target_values(train[target], task, classes)
         features = like.features if like else self._chosen(train, y)
         inputs = Contract(columns={name: self.contract.columns[name] for name in features})
         sparse = takes_sparse(self._estimator(categorical=[]))
-        encoder = build_encoder(inputs, features, self.model.encoding, sparse=sparse)
+        means = target_columns(like.encoder) if like else self._many_valued(train, features)
+        encoder = build_encoder(
+            inputs,
+            features,
+            self.model.encoding,
+            sparse=sparse,
+            by_target=means,
+            task=task,
+            folds=left_out_rows(train, TARGET_FOLDS, self.data, self.seed) if means else (),
+        )
         with quiet():
-            X = encoder.fit_transform(train[features])
+            X = encoder.fit_transform(train[features], y)
+        forget_folds(encoder)
         estimator = self._estimator(categorical=categorical_positions(encoder))
         raw = raw_contract(self.contract, features, self.data)
         package = Package(
@@ -147,11 +170,10 @@ class Recipe:
         self,
         fitted: Package,
         train: pd.DataFrame,
-        validation: pd.DataFrame,
-        *,
+        *others: pd.DataFrame,
         snapshot: Path | None = None,
     ) -> Package:
-        """Fit on train and validation together, as the model that was fitted on train alone.
+        """Fit on train and other parts together, as the model that was fitted on train alone.
 
         The columns, the weights of members and the number of iterations are those of that model; networks
         take as many steps as its best ones. Rows of a class that train lacks are left out.
@@ -159,9 +181,25 @@ class Recipe:
         Raises:
             UserError: as for fit.
         """
-        rows = pd.concat([train, self._of_known_classes(validation, train)], ignore_index=True)
+        known = [self._of_known_classes(rows, train) for rows in others]
+        rows = pd.concat([train, *known], ignore_index=True)
         share = len(train) / len(rows)
         return self.fit(rows, classes=fitted.classes or None, snapshot=snapshot, like=fitted, share=share)
+
+    def _classes(self, train: pd.DataFrame) -> list[Label]:
+        column = self.contract.columns.get(self.data.target)
+        allowed = column.allowed if column is not None else None
+        return class_labels(train[self.data.target], self.data.task, allowed)
+
+    def _many_valued(self, train: pd.DataFrame, features: list[str]) -> list[str]:
+        """Return the categorical features with more values in train than encoding.target_above."""
+        most = None if isinstance(self.model, EnsembleConfig) else self.model.encoding.target_above
+        if most is None:
+            return []
+        kinds = self.contract.columns
+        return [
+            name for name in features if kinds[name].kind == "categorical" and train[name].nunique() > most
+        ]
 
     def _chosen(self, train: pd.DataFrame, y: NDArray[Any]) -> list[str]:
         return choose_columns(
@@ -189,19 +227,72 @@ class Recipe:
         before = (
             dict(zip(like.estimator.names, members_of(like, like.estimator), strict=True)) if like else {}
         )
+        classes = self._classes(train) if classes is None else classes
+        folds = left_out_rows(train, model.folds, self.data, self.seed) if model.bag else []
+        names = [part for name in names_of(model) for part in parts_of(model, name)]
         members = {}
-        for number, name in enumerate(before or names_of(model)):
-            config, seeds = member(model, name)
-            recipe = replace(self, model=config, seed=self.seed + seeds)
+        for number, name in enumerate(before or names):
+            recipe, fold = self._member(model, name)
             own = snapshot and snapshot.with_stem(f"{snapshot.stem}-{number}")
-            fit = partial(recipe.fit, train, validation, classes=classes, snapshot=own, share=share)
-            members[name] = once(partial(fit, like=before.get(name)), own, config.trusted)
+            rows, stop = train, validation
+            if fold is not None:
+                rows, stop = (train.iloc[places] for places in folds[fold])
+            stop = None if like else stop
+            fit = partial(recipe.fit, rows, stop, classes=classes, snapshot=own, share=share)
+            members[name] = once(partial(fit, like=before.get(name)), own, recipe.model.trusted)
         if like is not None:
             return combined(members, like.estimator.weights, self.settings)
-        known = None
-        if validation is not None:
-            known = self._of_known_classes(validation, train)
-        return combined(members, weights_on([*members.values()], model, known), self.settings)
+        weights = self._weights(model, members, train, validation, classes=classes, snapshot=snapshot)
+        each = np.repeat(weights, model.folds) / model.folds if model.bag else weights
+        return combined(members, each, self.settings)
+
+    def _member(self, model: EnsembleConfig, name: str) -> tuple["Recipe", int | None]:
+        """Return the recipe of a member, and its fold if it is fitted without one."""
+        config, seeds, fold = member(model, name)
+        return replace(self, model=config, seed=self.seed + seeds), fold
+
+    def _weights(
+        self,
+        model: EnsembleConfig,
+        members: Mapping[str, Package],
+        train: pd.DataFrame,
+        validation: pd.DataFrame | None,
+        *,
+        classes: list[Label],
+        snapshot: Path | None,
+    ) -> Floats:
+        """Return the weights of the members, a bagged one counting once; equal without validation rows."""
+        names = names_of(model)
+        if model.weights == "greedy" and model.weights_from == "folds":
+            scores, rows = self._out_of_fold(model, train, classes=classes, snapshot=snapshot)
+        else:
+            rows = None if validation is None else self._of_known_classes(validation, train)
+            if model.weights == "equal" or rows is None or not len(rows):
+                return np.full(len(names), 1 / len(names))
+            parts = {name: [members[part] for part in parts_of(model, name)] for name in names}
+            scores = [np.mean([part.scores(rows) for part in parts[name]], axis=0) for name in names]
+        y = target_values(rows[self.data.target], self.data.task, classes)
+        return chosen_weights(scores, y, self.data.task, model.draws)
+
+    def _out_of_fold(
+        self, model: EnsembleConfig, train: pd.DataFrame, *, classes: list[Label], snapshot: Path | None
+    ) -> tuple[list[Floats], pd.DataFrame]:
+        """Return what each member predicts of rows of train that it was not fitted on, and these rows."""
+        kind: Literal["rolling", "kfold"] = "rolling" if self.data.time else "kfold"
+        settings = CrossValidationConfig(kind=kind, folds=model.folds)
+        scores: dict[str, list[Floats]] = {name: [] for name in names_of(model)}
+        held_out = []
+        for fold, (first, stop, last) in enumerate(fold_rows(train, settings, self.data, self.seed)):
+            rows = self._of_known_classes(train.iloc[last], train.iloc[first])
+            held_out.append(rows)
+            for number, name in enumerate(scores):
+                recipe, _ = self._member(model, name)
+                early = stops_early(recipe.model, self.data.task, self.train)
+                fitted = train.iloc[first if early else np.concatenate([first, stop])]
+                own = snapshot and snapshot.with_stem(f"{snapshot.stem}-fold-{fold}-{number}")
+                fit = partial(recipe.fit, fitted, train.iloc[stop], classes=classes, snapshot=own)
+                scores[name].append(once(fit, own, recipe.model.trusted).scores(rows))
+        return [np.concatenate(each) for each in scores.values()], pd.concat(held_out)
 
     def _of_known_classes(self, rows: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
         if self.data.task == "regression":

@@ -46,6 +46,8 @@ class Record(Section):
         versions: of the libraries that fitted it
         notes: what to know about the fit, in sentences
         class_order: the classes again, where the contract orders them and not the alphabet
+        refit_of: hash of the record, which holds the recipe, of the model that this one repeats on all rows,
+            test too: no score belongs to it; none in a model that may be scored
         sha256: by file of the folder; of the record itself without this key; none in an older model
     """
 
@@ -64,6 +66,7 @@ class Record(Section):
     sha256: dict[str, str] | None = None
     notes: list[str] = Field(default_factory=list)
     class_order: list[Label] | None = None
+    refit_of: str | None = None
 
     @model_validator(mode="after")
     def _belongs_together(self) -> "Record":

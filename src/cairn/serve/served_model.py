@@ -72,6 +72,8 @@ class ServedModel:
             "columns": list(self.fields),
             "contributions": availability(self.predictor),
             "library_versions": package.versions,
+            "refit_of": package.refit_of,
+            "notes": package.notes,
         }
 
 

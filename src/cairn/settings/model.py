@@ -29,12 +29,16 @@ class Encoding(Section):
         categorical: ordinal: one code per value; onehot: one column per value
         min_frequency: rows; values seen less often in train share one code
         max_categories: codes per column; the rarest values share one
+        target_above: a categorical column with more values in train than this becomes a number, the mean of
+            the target by value, fitted within folds of train and shrunk; null: none does
     """
 
     numeric: Literal["passthrough", "standard", "quantile"]
     categorical: Literal["ordinal", "onehot"]
     min_frequency: int = Field(ge=1)
     max_categories: int = Field(ge=2)
+    # Left out of the record of a model where it is null, which older versions did not have.
+    target_above: int | None = Field(default=None, ge=1, exclude_if=lambda value: value is None)
 
 
 class ModelConfig(Section):
@@ -96,17 +100,25 @@ class EnsembleConfig(Section):
         name: shown in tables and reports
         members: models by name, each as section model has it
         weights: greedy: chosen on validation, a member that does not help gets none; equal: the plain mean
+        weights_from: validation: greedy weights are chosen there; folds: on rows of train, each predicted by
+            models fitted on other folds, on earlier rows where data.time is set
         draws: members drawn by the greedy selection; more make finer weights
         seeds: times that each member is fitted, with seed, seed + 1 and so on; all of them are members
         reads: the file or folder with the pretrained weights of members; constraints.txt: there are none
+        folds: for weights_from: folds, and for bag
+        bag: fit each member once per fold, without its rows, on which it stops early, and average these
+            models; false: one model fitted on train
     """
 
     kind: Literal["ensemble"]
     name: str
     members: Annotated[dict[str, ModelConfig], Field(min_length=1)]
     weights: Literal["greedy", "equal"]
+    weights_from: Literal["validation", "folds"] = "validation"
     draws: int = Field(ge=1, le=10_000)
     seeds: int = Field(ge=1, le=100)
+    folds: int = Field(default=5, ge=3, le=100)
+    bag: bool = False
     reads: Below = Field(default=PINS.name, exclude_if=lambda value: value == PINS.name)
 
     @model_validator(mode="after")

@@ -39,6 +39,7 @@ def markdown_card(package: Package, record: Evaluation | None, revision: str = "
             for name in package.source_columns
         ],
         output=turns if package.task != "regression" else f"`prediction`: {package.target}",
+        notes=package.notes,
         versions=", ".join(f"{name} {version}" for name, version in package.versions.items()),
     )
 
