@@ -19,7 +19,7 @@ from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.decisions import Floats
 from cairn.metrics.importance import Dependence
 from cairn.report.numbers import in_order
-from cairn.report.plots.canvas import DASHES, HARMFUL, MODEL, OTHERS, TEXT, draw, legend
+from cairn.report.plots.canvas import DASHES, HARMFUL, MODEL, OTHERS, TEXT, draw, keep_readable, legend
 
 LEVELS_SHOWN = 12
 LABEL_WIDTH = 12
@@ -138,8 +138,6 @@ def _in_lines(name: str) -> str:
 def training_figure(train: Sequence[float], validation: Sequence[float]) -> Figure:
     """Draw the score over the iterations, with the best on validation marked; higher is better.
 
-    The first tenth is cut off below if it is further down than all the rest is high.
-
     `validation` is empty if the model was fitted without it.
     """
     figure, (axes,) = draw(5.6, 3.6)
@@ -152,11 +150,7 @@ def training_figure(train: Sequence[float], validation: Sequence[float]) -> Figu
         place: dict[str, Any] = {"xytext": (0, -16), "textcoords": "offset points", "ha": "center"}
         axes.annotate(f"best: {best[0]}", best, fontsize=9, color=TEXT, **place)
     axes.set(xlabel="iteration", ylabel="score")
-    # The first steps may be so bad that the rest of the curve looks flat: leave them below the figure.
-    every, settled = [*train, *validation], [*train[len(train) // 10 :], *validation[len(validation) // 10 :]]
-    low, high = min(settled), max(every)
-    if low - min(every) > high - low > 0:
-        axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+    keep_readable(axes, [*train, *validation])
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(axes, loc="best")
     return figure
