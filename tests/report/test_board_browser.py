@@ -18,7 +18,9 @@ RUNS = 3000
 SLOWEST, FILTERED = 3000, 200
 """Milliseconds that one step may take on a busy machine of two cores, and a filter at its fastest."""
 LIMITS = [[1, 2, 3, 4, 100], [0.5, 0.71, 0.7, 0.72, 0.73, 0.7], [5, 5, 5, 9], [1, 2], [-80, 3, 1, 2, 2.5, 4]]
-DRIVE = f"<script>const LIMITS = {json.dumps(LIMITS)};" """
+DRIVE = (
+    f"<script>const LIMITS = {json.dumps(LIMITS)};"
+    """
 const took = {}, seen = {};
 const step = (name, work) => {
   const start = performance.now();
@@ -30,7 +32,10 @@ const rows = () => [...document.querySelectorAll("#board tbody tr")];
 // The machine may be busy: the fastest of a few is what the work takes.
 const best = (name, work) => {
   let least = Infinity;
-  for (let turn = 0; turn < 7; turn += 1) { step(name, () => work(turn)); least = Math.min(least, took[name]); }
+  for (let turn = 0; turn < 7; turn += 1) {
+    step(name, () => work(turn));
+    least = Math.min(least, took[name]);
+  }
   took[name] = least;
 };
 const first = () => rows()[0].querySelector("th").firstChild.textContent;
@@ -42,7 +47,11 @@ seen.best = first();
 step("more", () => document.getElementById("more").click());
 seen.more = rows().length;
 best("filter", (turn) => { state.text = `model.name=mlp roc_auc>=0.${70 + (turn % 2)}`; update(); });
-best("search", (turn) => { state.text = turn % 2 ? "forest" : "mlp"; runs.forEach((run) => { run.hay = null; }); update(); });
+best("search", (turn) => {
+  state.text = turn % 2 ? "forest" : "mlp";
+  runs.forEach((run) => { run.hay = null; });
+  update();
+});
 state.text = "model.name=mlp roc_auc>=0.7"; update();
 seen.found = document.getElementById("found").textContent;
 step("wrong", () => { state.text = "nothing=1"; update(); });
@@ -58,6 +67,7 @@ seen.pair = ["h2", "pre"].map((part) => document.querySelector(`#pair ${part}`).
 seen.limits = LIMITS.map(limits);
 document.title = JSON.stringify([took, seen]);
 </script>"""
+)
 
 
 @pytest.fixture(scope="module")

@@ -57,9 +57,9 @@ def board_page(
 def content(
     runs: Sequence[Run], reference: Run, links: Mapping[int, str], cached: Sequence[bool]
 ) -> dict[str, Any]:
-    """Return what the script reads: a column for each fact, measure and setting that varies, not a record per run.
+    """Return what the script reads: a column for each fact, measure and setting that varies.
 
-    So thousands of runs stay below two megabytes.
+    Columns, not a record for each run, so that thousands of runs stay below two megabytes.
     """
     metrics = measures(runs)
     better = {name: way for run in runs for name, way in run.record.better.items()}
