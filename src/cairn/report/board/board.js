@@ -137,17 +137,21 @@ function table(found) {
   const shown = [...columns].filter(([key]) => state.shown.has(key));
   const head = element("tr", {}, element("th", { class: "text", scope: "col" }, element("span", { class: "soft" }, "pick two")), ...shown.map(([key, column]) =>
     element("th", { scope: "col", class: column.text ? "text" : null, "aria-sort": state.sort === key ? (state.down !== Boolean(column.falls) ? "descending" : "ascending") : null },
-      element("button", { type: "button", title: `sort by ${column.title}`, on: ["click", () => sortBy(key)] }, column.title, state.sort === key ? (state.down !== Boolean(column.falls) ? " ↓" : " ↑") : ""))));
+      element("button", { type: "button", title: `sort by ${column.title}`, on: ["click", () => sortBy(key)] }, column.title))));
   document.querySelector("#board thead").replaceChildren(head);
   const rows = found.slice(0, state.rows).map((run) => element("tr", { class: run.index === reference ? "ours" : null },
     element("td", { class: "pick" }, element("input", { type: "checkbox", value: run.index, "aria-label": `compare ${run.name}`, checked: state.picked.includes(run.index), on: ["change", () => pick(run.index)] })),
     ...shown.map(([key, column]) => {
       const inside = column.cell ? column.cell(run) : written(column.value(run) ?? "–");
-      return element(key === "run" ? "th" : "td", { scope: key === "run" ? "row" : null, class: [column.text ? "text" : "", column.wide ? "settings" : ""].join(" ").trim() || null }, ...(Array.isArray(inside) ? inside : [inside]));
+      const parts = Array.isArray(inside) ? inside : [inside];
+      return element(key === "run" ? "th" : "td", { scope: key === "run" ? "row" : null, class: [column.text ? "text" : "", column.wide ? "settings" : ""].join(" ").trim() || null },
+        ...(column.wide ? [element("div", { title: inside }, ...parts)] : parts));
     })));
   document.querySelector("#board tbody").replaceChildren(...rows);
   const rest = found.length - state.rows;
   byId("more").hidden = rest <= 0;
+  const frame = byId("board").parentElement;
+  byId("wide").hidden = frame.scrollWidth <= frame.clientWidth + 1;
   byId("more").textContent = `Show ${Math.min(rest, STEP)} of ${rest.toLocaleString("en-US")} more`;
 }
 

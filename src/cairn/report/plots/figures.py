@@ -22,6 +22,8 @@ from cairn.report.numbers import in_order
 from cairn.report.plots.canvas import DASHES, HARMFUL, MODEL, OTHERS, TEXT, draw, keep_readable, legend
 
 LEVELS_SHOWN = 12
+FEW_LEVELS = 8
+"""Categories that have room for their names in a figure of the usual width."""
 LABEL_WIDTH = 12
 """Characters in a line of a class name beside the confusion matrix."""
 
@@ -140,7 +142,7 @@ def training_figure(train: Sequence[float], validation: Sequence[float]) -> Figu
 
     `validation` is empty if the model was fitted without it.
     """
-    figure, (axes,) = draw(5.6, 3.6)
+    figure, (axes,) = draw(4.8, 3.4)
     axes.plot(range(1, len(train) + 1), train, label="train", color=OTHERS[0], linestyle=DASHES[0])
     if validation:
         steps = range(1, len(validation) + 1)
@@ -148,7 +150,7 @@ def training_figure(train: Sequence[float], validation: Sequence[float]) -> Figu
         best = (int(np.argmax(validation)) + 1, max(validation))
         axes.plot(*best, "o", color=MODEL, markersize=8, markerfacecolor="none")
         place: dict[str, Any] = {"xytext": (0, -16), "textcoords": "offset points", "ha": "center"}
-        axes.annotate(f"best: {best[0]}", best, fontsize=9, color=TEXT, **place)
+        axes.annotate(f"best: {best[0]}", best, color=TEXT, **place)
     axes.set(xlabel="iteration", ylabel="score")
     keep_readable(axes, [*train, *validation])
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -158,8 +160,8 @@ def training_figure(train: Sequence[float], validation: Sequence[float]) -> Figu
 
 def dependence_figure(found: Dependence, *, x: str, y: str) -> Figure:
     """Draw a partial dependence, a line for every class of several; categories are points."""
-    figure, (axes,) = draw(4.0, 2.8)
     levels = [str(level) for level in found.at]
+    figure, (axes,) = draw(4.0 if found.numeric or len(levels) <= FEW_LEVELS else 5.2, 2.8)
     order = range(len(levels)) if found.numeric else in_order(levels)
     at: Any = found.at if found.numeric else range(len(levels))
     style: dict[str, Any] = {} if found.numeric else {"marker": "o", "linestyle": ""}
