@@ -3,11 +3,15 @@
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import yaml
 from card_inputs import record_of
+from repository import ROOT
 
+from cairn.compose.conf import leaves
 from cairn.experiments.runs import Run
 from cairn.metrics.evaluation import Evaluation
 from cairn.settings.purpose import PurposeConfig
@@ -101,3 +105,41 @@ def run_of(number, score=0.7, *, names=(), settings=None, table=TABLE, goal=None
         purpose=PurposeConfig.model_validate(purpose),
         outputs={"data/prepared/table.parquet": table, "predictions/model.parquet": f"{number:032x}"},
     )
+
+
+def many_runs(count):
+    """Return runs with all that those of the flights have: metrics, money, settings, long messages."""
+    draw = Random(1)
+    record = Evaluation.model_validate_json((ROOT / "metrics/evaluation.json").read_bytes())
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    flat = {".".join(map(str, path)): value for path, value in leaves(settings).items()}
+    one = run_of(0)
+    tuned = [key for key in flat if key.startswith("model.params.")]
+    runs = []
+    for number in range(count):
+        ours = record.scores["model"]
+        scores = {name: shifted(score, draw.uniform(-0.1, 0.1)) for name, score in ours.items()}
+        scores["roc_auc"] = shifted(ours["roc_auc"], draw.uniform(-0.18, 0.02))
+        several = record.model_copy(update={"scores": record.scores | {"model": scores}})
+        mlp = draw.random() < 0.5
+        model = {"model.name": "mlp", **{f"model.params.mlp_{at}": draw.randrange(9) for at in range(12)}}
+        tried = {key: round(draw.uniform(0, 1), 4) for key in tuned}
+        run = replace(
+            one,
+            commit=f"{number:040x}"[::-1],
+            at=START + 3600 * number,
+            names=(f"sweep-of-learning-rates-{number}",) if number % 2 else (),
+            kind="experiment" if number % 2 else "commit",
+            settings=flat | {"seed": number} | (model if mlp else {"model.name": "forest"} | tried),
+            subject=f"Try {draw.randrange(10**6)} of the values that the search of last week proposed",
+            outputs=one.outputs | {"data/prepared/table.parquet": OTHER_TABLE if number % 4 else TABLE},
+            record=several,
+        )
+        runs.append(run)
+    return runs
+
+
+def shifted(score, by):
+    """Return a score and its interval, moved."""
+    ends = {end: getattr(score, end) for end in ("value", "low", "high")}
+    return score.model_copy(update={end: value + by for end, value in ends.items() if value is not None})

@@ -125,6 +125,7 @@ def test_make_alone_lists_every_target_with_its_purpose():
     )  # `make test` is above
     assert [line.split()[:2] for line in said.splitlines()] == [["make", name] for name in targets]
     assert all(len(line.split()) > 2 for line in said.splitlines())
+    assert max(map(len, said.splitlines())) <= 80
 
 
 def test_uv_run_uses_the_environment_and_uv_sync_leaves_it_alone(tmp_path):

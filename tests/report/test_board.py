@@ -3,12 +3,14 @@
 import csv
 import json
 import re
+from dataclasses import replace
 
 import pytest
-from board_history import OTHER_TABLE, START, run_of
+from board_history import OTHER_TABLE, START, many_runs, run_of
 from card_inputs import Page
 
-from cairn.report.board.page import board_page, content
+from cairn.metrics.evaluation import Score
+from cairn.report.board.page import board_page, coded, content
 from cairn.report.board.table import age, board_csv, board_record, board_text, changes, comparable
 
 NOW = START + 86_400
@@ -93,15 +95,44 @@ def test_the_page_loads_nothing_runs_only_its_own_script_and_is_the_same_each_ti
 
 def test_what_the_script_reads_is_what_the_records_say():
     board = content(RUNS, RUNS[0], {1: "cards/x.html"}, [True, False, False])
-    at = [metric["key"] for metric in board["metrics"]].index("roc_auc")
-    assert [run["scores"][at] for run in board["runs"]] == [
-        [0.7, 0.69, 0.71],
-        [0.77, 0.76, 0.78],
-        [0.64, 0.63, 0.65],
+    assert board["scores"]["roc_auc"] == [[0.7, 0.77, 0.64], [0.69, 0.76, 0.63], [0.71, 0.78, 0.65]]
+    assert set(board["settings"]) == {"seed", "model.params.depth", "model.name", *ADDED}
+    assert read(board["settings"]["model.params.depth"]) == [3, 12, 3]
+    assert board["base"] == {"data.name": "flights"}
+    facts = {name: read(column) for name, column in board["facts"].items()}
+    assert facts["card"] == [None, "cards/x.html", None]
+    assert facts["names"] == [list(run.names) for run in RUNS]
+    assert (facts["goal"][0], facts["cached"]) == ("missed", [True, False, False])
+
+
+ADDED = ("split.gap", "evaluate.resamples")
+"""Settings that only the third run has."""
+
+
+def read(column):
+    """Return the values of a column, as the script does."""
+    return [column["levels"][at] for at in column["at"]]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1, True, 1.0, "1", None], [[1, 2], [1, 2], {"b": 1, "a": [None]}, []], ["x"] * 3, []],
+)
+def test_a_column_keeps_every_value_and_its_type(values):
+    column = json.loads(json.dumps(coded(values)))
+    assert [json.dumps(value) for value in read(column)] == [
+        json.dumps(value, sort_keys=True) for value in values
     ]
-    assert board["runs"][1]["differs"] == {"seed": 2, "model.params.depth": 12}
-    assert board["runs"][1]["card"] == "cards/x.html"
-    assert (board["runs"][0]["goal"], board["runs"][0]["cached"]) == ("missed", True)
+    assert len(column["levels"]) == len({json.dumps(value, sort_keys=True) for value in values})
+
+
+def test_a_number_is_rounded_finer_than_its_interval_shows_it():
+    numbers = {"value": 0.7834567891, "low": 0.7612345678, "high": 0.8056789123}
+    record = RUNS[0].record
+    scores = record.scores | {"model": record.scores["model"] | {"roc_auc": Score(**numbers)}}
+    run = replace(RUNS[0], record=record.model_copy(update={"scores": scores}))
+    board = content([run], run, {}, [False])
+    assert board["scores"]["roc_auc"] == [[0.78346], [0.76123], [0.80568]]
 
 
 def test_names_that_look_like_markup_stay_text():
@@ -109,9 +140,6 @@ def test_names_that_look_like_markup_stay_text():
     assert "</script><b>" not in html
 
 
-def test_a_usual_board_is_small():
-    runs = [
-        run_of(i, 0.7 + i / 10_000, names=[f"sweep-{i}"], settings={"model.params.depth": i})
-        for i in range(500)
-    ]
-    assert len(page_of(runs)) < 2_000_000
+def test_the_board_of_three_thousand_runs_has_at_most_two_megabytes():
+    runs = many_runs(3000)
+    assert len(page_of(runs).encode()) < 2_000_000

@@ -5,19 +5,22 @@ Needs the Debian package chromium.
 
 import json
 import re
-from random import Random
 
 import pytest
-from board_history import OTHER_TABLE, TABLE, run_of
+from board_history import TABLE, many_runs
 from chromium import FRAME, LAPTOP, PHONE, WIDTHS, browse, with_script
 
 from cairn.report.board.page import board_page
+from cairn.report.plots.canvas import limits
 
 pytestmark = pytest.mark.scale
 RUNS = 3000
-SLOWEST = 3000
-"""Milliseconds that one step may take on a busy machine of two cores; it takes a tenth of this alone."""
-DRIVE = """<script>
+SLOWEST, FILTERED = 3000, 200
+"""Milliseconds that one step may take on a busy machine of two cores, and a filter at its fastest."""
+LIMITS = [[1, 2, 3, 4, 100], [0.5, 0.71, 0.7, 0.72, 0.73, 0.7], [5, 5, 5, 9], [1, 2], [-80, 3, 1, 2, 2.5, 4]]
+DRIVE = (
+    f"<script>const LIMITS = {json.dumps(LIMITS)};"
+    """
 const took = {}, seen = {};
 const step = (name, work) => {
   const start = performance.now();
@@ -26,6 +29,15 @@ const step = (name, work) => {
   took[name] = performance.now() - start;
 };
 const rows = () => [...document.querySelectorAll("#board tbody tr")];
+// The machine may be busy: the fastest of a few is what the work takes.
+const best = (name, work) => {
+  let least = Infinity;
+  for (let turn = 0; turn < 7; turn += 1) {
+    step(name, () => work(turn));
+    least = Math.min(least, took[name]);
+  }
+  took[name] = least;
+};
 const first = () => rows()[0].querySelector("th").firstChild.textContent;
 const find = (where, text) =>
   [...document.querySelectorAll(where)].find((one) => one.textContent.startsWith(text));
@@ -34,34 +46,33 @@ step("sort", () => find("#board thead button", "ROC AUC").click());
 seen.best = first();
 step("more", () => document.getElementById("more").click());
 seen.more = rows().length;
-step("filter", () => { state.text = "model.name=mlp roc_auc>=0.7"; update(); });
+best("filter", (turn) => { state.text = `model.name=mlp roc_auc>=0.${70 + (turn % 2)}`; update(); });
+best("search", (turn) => {
+  state.text = turn % 2 ? "forest" : "mlp";
+  runs.forEach((run) => { run.hay = null; });
+  update();
+});
+state.text = "model.name=mlp roc_auc>=0.7"; update();
 seen.found = document.getElementById("found").textContent;
 step("wrong", () => { state.text = "nothing=1"; update(); });
 seen.wrong = document.getElementById("found").textContent;
-step("all", () => { state.text = ""; state.data = ""; update(); });
+state.data = "";
+best("all", (turn) => { state.text = turn % 2 ? "age>0" : ""; update(); });
 seen.all = document.getElementById("found").textContent;
 seen.points = document.querySelectorAll("#chart [data-run]").length;
 step("column", () => find("#columns label", "seed").firstChild.click());
 seen.column = [...document.querySelectorAll("#board thead th")].pop().textContent;
 step("pick", () => { pick(0); pick(4); });
 seen.pair = ["h2", "pre"].map((part) => document.querySelector(`#pair ${part}`).textContent).join(" ");
+seen.limits = LIMITS.map(limits);
 document.title = JSON.stringify([took, seen]);
 </script>"""
+)
 
 
 @pytest.fixture(scope="module")
 def runs():
-    draw = Random(1)
-    return [
-        run_of(
-            number,
-            round(draw.uniform(0.6, 0.8), 4),
-            names=[f"sweep-{number}"] if number % 2 else [],
-            settings={"model.name": draw.choice(["mlp", "forest"])},
-            table=TABLE if number % 4 == 0 else OTHER_TABLE,
-        )
-        for number in range(RUNS)
-    ]
+    return many_runs(RUNS)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +101,8 @@ def test_thousands_of_runs_are_sorted_filtered_and_compared(runs, page, tmp_path
     assert seen["points"] == RUNS
     assert seen["column"].startswith("seed")
     assert seen["pair"].startswith(f"A: {runs[0].name}, B: {runs[4].name} cairn compare ")
+    assert seen["limits"] == [list(limits(values)) for values in LIMITS]
+    assert max(took[name] for name in ("filter", "search")) < FILTERED, took
     assert max(took.values()) < SLOWEST, took
 
 

@@ -1,5 +1,6 @@
 """Colours agree with the text, differ from each other, and have the contrast that WCAG asks for."""
 
+import math
 import re
 from itertools import combinations
 from pathlib import Path
@@ -9,7 +10,17 @@ import pytest
 
 from cairn.metrics.bootstrap import Estimate
 from cairn.report import page
-from cairn.report.plots.canvas import HARMFUL, MODEL, ON_PAGES, OTHERS, TEXT, to_svg
+from cairn.report.plots.canvas import (
+    HARMFUL,
+    MODEL,
+    ON_PAGES,
+    OTHERS,
+    TEXT,
+    draw,
+    keep_readable,
+    limits,
+    to_svg,
+)
 from cairn.report.plots.figures import interval_figure, training_figure
 
 SHEET = Path(page.__file__).with_name("page.css").read_text(encoding="utf-8")
@@ -80,5 +91,39 @@ def test_the_first_steps_of_training_do_not_flatten_the_rest():
     steps = [-1000.0, *np.linspace(-1, -0.5, 99)]
     (axes,) = training_figure(steps, []).axes
     assert -2 < axes.get_ylim()[0] < -0.9
+    assert [text.get_text() for text in axes.texts] == ["1 below, down to \u22121,000"]
     (axes,) = training_figure([-0.6, *np.linspace(-0.5, -0.1, 99)], []).axes
     assert axes.get_ylim()[0] < -0.6
+    assert not axes.texts
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        # Quartiles 2 and 4: the fences are -4 and 10.
+        ([1, 2, 3, 4, 100], (1, 4)),
+        ([-4, 2, 3, 4, 10], (-4, 10)),
+        ([-4.01, 2, 3, 4, 10.01], (2, 4)),
+        ([5, 5, 5, 5, 100], (5, 100)),
+        ([math.nan, 7, math.inf], (7, 7)),
+        ([math.nan], None),
+    ],
+)
+def test_the_range_of_an_axis_leaves_out_what_is_beyond_tukeys_outer_fences(values, expected):
+    assert limits(values) == expected
+
+
+def test_an_axis_shows_what_must_be_shown_and_says_what_it_leaves_out():
+    values = [1, 2, 3, 4, 5, 60, -700]
+    _, (axes,) = draw()
+    keep_readable(axes, values, shown=[8])
+    low, high = axes.get_ylim()
+    assert low < 1
+    assert 8 < high < 10
+    assert [text.get_text() for text in axes.texts] == ["1 below, down to \u2212700", "1 above, up to 60"]
+    _, (axes,) = draw()
+    axes.set_yscale("log")
+    keep_readable(axes, [1, 2, 4, 8, 16, 1e9])
+    low, high = axes.get_ylim()
+    assert 0.5 < low < 1
+    assert 16 < high < 20

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from cairn.errors import UserError
 from cairn.report.storage import lines
 from cairn.storage.objects import needed_objects
 from cairn.storage.transfer import DAMAGED, SEEN, check, open_storage, pull, push, remove_strays
-from cairn.storage.verify import lost
+from cairn.storage.verify import Damage, Verified, lost
 
 TARGETS = ("file", "member", "listing", "output")
 KINDS = ("deleted", "emptied", "truncated", "flipped", "swapped")
@@ -248,3 +249,16 @@ def test_the_md5_of_a_store_is_that_of_hashlib(toy):
         assert store.md5(stored) == hashlib.md5(Path(stored.path).read_bytes()).hexdigest()
         assert os.stat(stored.path).st_size == stored.size  # noqa: PTH116
         assert store.read(oid, stored) == Path(stored.path).read_bytes()
+
+
+def test_a_store_that_is_still_empty_takes_one_line_and_another_a_line_for_each_object():
+    lacking = [Damage("local", f"{number:032x}", "missing") for number in range(3)]
+    assert list(lines([Verified("local", 0, 0, 0, lacking, [])])) == [
+        "local: none of 3 objects is there yet: cairn push"
+    ]
+    assert list(lines([Verified("cache", 0, 0, 0, lacking, [])])) == [
+        "cache: none of 3 objects is there yet: dvc repro, or cairn pull"
+    ]
+    assert len(list(lines([Verified("local", 1, 9, 0, lacking, [])]))) == 4
+    lost = [replace(lacking[0], outcome="lost"), lacking[1]]
+    assert len(list(lines([Verified("local", 0, 0, 0, lost, [])]))) == 3

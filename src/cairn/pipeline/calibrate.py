@@ -43,5 +43,5 @@ def main(
         )
     save(package, Path("models/model"), same_as=source if same else None)
     cut = package.threshold
-    turns = f", {data.event} where the probability is above {cut:.3f}" if data.task == "binary" else ""
-    print(f"calibrate: {calibration.method}{turns}")
+    turns = f"; {data.event} where the probability is above {cut:.3f}" if data.task == "binary" else ""
+    print(f"calibrate: {'no calibration' if calibration.method == 'none' else calibration.method}{turns}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from cairn.data.records import read_json, write_json
 from cairn.data.split import split_table
 from cairn.data.tables import read_table, write_table
+from cairn.progress import elapsed
 from cairn.settings.contract import Contract
 from cairn.settings.data import DataConfig
 from cairn.settings.split import SplitConfig
@@ -19,7 +20,8 @@ def main(*, data: DataConfig, split: SplitConfig, seed: int) -> None:
     """Write the parts, or stop with the reason why they may not be used."""
     table = read_table(Path("data/prepared/table.parquet"))
     contract = Contract.model_validate(read_json(Path("data/prepared/contract.json")))
-    done = split_table(table, contract, data, split, seed)
+    with elapsed(f"splitting {len(table):,} rows, and looking for leaks"):
+        done = split_table(table, contract, data, split, seed)
     for name, rows in done.parts.items():
         write_table(rows, Path(f"data/splits/{name}.parquet"))
     write_json(done.record, Path("metrics/split.json"))

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,8 +14,8 @@ from cairn.settings.contract import Column, Contract
 from cairn.settings.data import DataConfig
 
 NO_SCRIPT = "'none'"
-FITS_ON_A_PHONE = 410.0
-"""Points of a figure's width."""
+SMALLEST_LABEL, GROWN_LABEL = 11.0, 9.75
+"""Pixels of a figure's smallest letters on a phone; points of a legend: 4.8 inches have then 390 pixels."""
 STYLED = re.compile(r'(<[a-zA-Z][^<>]*?) style="([^"<>]*)"([^<>]*>)')
 
 
@@ -79,9 +80,17 @@ def embedded(svg: str, prefix: str) -> str:
     svg = re.sub(r"(<text\b[^>]*\bfill: )#808080", r"\g<1>var(--soft)", svg)
     for colour, name in ON_PAGES.items():
         svg = re.sub(rf"(\b(?:fill|stroke): ){colour}\b", rf"\g<1>var(--{name})", svg)
-    # Labels of wide figures would be too small on a phone, which scrolls them instead.
-    if (width := re.search(r'\bwidth="([\d.]+)pt"', svg)) and float(width[1]) > FITS_ON_A_PHONE:
-        svg = svg.replace("<svg ", f'<svg class="broad" style="min-width:{float(width[1]):.0f}px" ', 1)
+    # Legends and notes, which have room to their right, grow a little, so that figures fit on a phone with
+    # legible labels. A figure with smaller labels than that is scrolled there.
+    svg = re.sub(
+        r"(\bfont-size: )([\d.]+)(px;[^\"]*text-anchor: start)",
+        lambda text: f"{text[1]}{max(float(text[2]), GROWN_LABEL):g}{text[3]}",
+        svg,
+    )
+    sizes = [float(size) for size in re.findall(r"\bfont-size: ([\d.]+)px", svg)]
+    if sizes and (width := re.search(r'\bwidth="([\d.]+)pt"', svg)):
+        least = math.ceil(float(width[1]) * SMALLEST_LABEL / min(sizes))
+        svg = svg.replace("<svg ", f'<svg style="--least:{least}px" ', 1)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", svg)
     return re.sub(r"[ \t]*\n[ \t\n]*", "\n", svg)
 

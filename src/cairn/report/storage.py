@@ -18,11 +18,22 @@ SAYS = {
 
 
 def lines(found: Sequence[Verified]) -> Iterator[str]:
-    """Yield a line for each store and for each damage."""
+    """Yield a line for each store and for each damage; a single one for a store that is still empty."""
     for verified in found:
+        if _is_empty(verified):
+            cure = "dvc repro, or cairn pull" if verified.store == "cache" else "cairn push"
+            yield f"{verified.store}: none of {len(verified.damages):,} objects is there yet: {cure}"
+            continue
         for damage in sorted(verified.damages, key=lambda one: (_file(one), one.oid)):
             yield _line(verified.store, damage)
         yield _summary(verified)
+
+
+def _is_empty(verified: Verified) -> bool:
+    lacking = [
+        damage for damage in verified.damages if (damage.state, damage.outcome) == ("missing", "found")
+    ]
+    return not verified.objects and len(lacking) == len(verified.damages) > 1
 
 
 def _line(store: str, damage: Damage) -> str:

@@ -54,8 +54,8 @@ def question_of(data: DataConfig, contract: Contract) -> str:
     """Ask what the model answers for every row, made from the target."""
     unit = contract.columns[data.target].unit
     if data.task == "regression":
-        return f"For every row: how much is {data.target}{f', in {unit}' if unit else ''}?"
+        return f'What will "{data.target}" be{f", in {unit}" if unit else ""}?'
     if data.task == "multiclass":
-        return f"For every row: which {data.target} is it?"
-    event = "true" if data.positive in (None, True) else data.positive
-    return f"For every row: how likely is it that {data.target} is {event}?"
+        return f'Which "{data.target}" will it be?'
+    event = "true" if data.positive in (None, True) else f'"{data.positive}"'
+    return f'Will "{data.target}" be {event}?'

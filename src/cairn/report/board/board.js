@@ -1,23 +1,29 @@
 const content = JSON.parse(document.getElementById("content").textContent);
-const { runs, base, metrics, per } = content;
+const { base, metrics, per, settings } = content;
 const DAY = 86400, STEP = 100, NOW = Date.now() / 1000;
 const byId = (id) => document.getElementById(id);
 const state = { text: "", data: "", metric: 0, sort: "age", down: false, rows: STEP, picked: [], shown: new Set() };
 let reference = content.reference;
 
-runs.forEach((run, at) => {
-  run.index = at;
-  run.name = run.names[0] || (run.commit || "").slice(0, 7);
-  run.version = run.version || "";
-  run.table = `${run.data} ${run.version}`.trim();
+// A column has its different values and, for each run, the number of its value.
+const facts = Object.entries(content.facts), varying = Object.keys(settings).sort();
+const scoreOf = (ends, at) => (ends[0][at] === null ? null : ends.map((values) => values[at]));
+const runs = Array.from({ length: content.count }, (_, index) => {
+  const run = Object.fromEntries(facts.map(([name, { levels, at }]) => [name, levels[at[index]]]));
+  return {
+    ...run, index,
+    name: run.names[0] || run.commit.slice(0, 7),
+    table: `${run.data} ${run.version}`.trim(),
+    scores: metrics.map(({ key }) => scoreOf(content.scores[key], index)),
+    gain: scoreOf(content.scores.gain, index),
+    saving: scoreOf(content.scores.saving, index),
+  };
 });
-const varying = [...new Set(runs.flatMap((run) => Object.keys(run.differs)))].sort();
-const settingOf = (run, key) => (key in run.differs ? run.differs[key] : base[key]);
+const settingOf = (run, key) => (key in settings ? settings[key].levels[settings[key].at[run.index]] : base[key]);
 
 // A chosen option (model.name, split.kind) stands for the keys below it.
 function changes(run, other) {
-  const keys = [...new Set([...Object.keys(run.differs), ...Object.keys(other.differs)])]
-    .filter((key) => JSON.stringify(settingOf(run, key)) !== JSON.stringify(settingOf(other, key)));
+  const keys = varying.filter((key) => settings[key].at[run.index] !== settings[key].at[other.index]);
   const options = keys.filter((key) => /\.(name|kind)$/.test(key)).map((key) => key.replace(/[^.]+$/, ""));
   return keys.filter((key) => /\.(name|kind)$/.test(key) || !options.some((option) => key.startsWith(option)));
 }
@@ -37,8 +43,8 @@ function places(score) {
   if (score[1] === null || score[2] === null || !(width > 0)) return score[0] && Math.abs(score[0]) < 100 ? 4 : 0;
   return Math.min(Math.max(1 - Math.floor(Math.log10(width)), 0), 9);
 }
-const number = (value, digits) => (value === null || value === undefined ? "–"
-  : value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace("-", "\u2212"));
+const formats = Array.from({ length: 13 }, (_, digits) => new Intl.NumberFormat("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+const number = (value, digits) => (value === null || value === undefined ? "–" : formats[digits].format(value).replace("-", "\u2212"));
 const span = (score, digits) => `[${number(score[1], digits)}${Math.abs(score[2]) >= 1000 ? " to " : ", "}${number(score[2], digits)}]`;
 
 function element(name, attributes = {}, ...inside) {
@@ -78,7 +84,7 @@ const columns = new Map([
 ]);
 
 function nameCell(run) {
-  const sha = (run.commit || "").slice(0, 7), more = run.names.length > 1 ? ` +${run.names.length - 1}` : "";
+  const sha = run.commit.slice(0, 7), more = run.names.length > 1 ? ` +${run.names.length - 1}` : "";
   const label = run.card ? element("a", { href: run.card, title: "model card" }, run.name) : run.name;
   return [label, run.index === reference ? element("span", { class: "tag" }, "reference") : "",
     element("small", { title: run.names.join(", ") || null }, [run.kind === "commit" ? "" : run.kind + more, run.name === sha ? "" : sha].filter(Boolean).join(" · "))];
@@ -90,7 +96,7 @@ function conditions(text) {
     const match = word.match(/^([\w.@/-]+?)(!=|<=|>=|=|<|>|~)(.*)$/);
     if (!match) return (run) => haystack(run).includes(word.toLowerCase());
     const [, key, sign, value] = match;
-    const known = columns.get(key) || (key in base ? { value: (run) => settingOf(run, key) } : null);
+    const known = columns.get(key) || (key in base || key in settings ? { value: (run) => settingOf(run, key) } : null);
     if (!known) throw new Error(`no run has ${key}`);
     return (run) => {
       const found = key === "age" ? (NOW - run.at) / DAY : known.value(run);
@@ -131,24 +137,29 @@ function table(found) {
   const shown = [...columns].filter(([key]) => state.shown.has(key));
   const head = element("tr", {}, element("th", { class: "text", scope: "col" }, element("span", { class: "soft" }, "pick two")), ...shown.map(([key, column]) =>
     element("th", { scope: "col", class: column.text ? "text" : null, "aria-sort": state.sort === key ? (state.down !== Boolean(column.falls) ? "descending" : "ascending") : null },
-      element("button", { type: "button", title: `sort by ${column.title}`, on: ["click", () => sortBy(key)] }, column.title, state.sort === key ? (state.down !== Boolean(column.falls) ? " ↓" : " ↑") : ""))));
+      element("button", { type: "button", title: `sort by ${column.title}`, on: ["click", () => sortBy(key)] }, column.title))));
   document.querySelector("#board thead").replaceChildren(head);
   const rows = found.slice(0, state.rows).map((run) => element("tr", { class: run.index === reference ? "ours" : null },
     element("td", { class: "pick" }, element("input", { type: "checkbox", value: run.index, "aria-label": `compare ${run.name}`, checked: state.picked.includes(run.index), on: ["change", () => pick(run.index)] })),
     ...shown.map(([key, column]) => {
       const inside = column.cell ? column.cell(run) : written(column.value(run) ?? "–");
-      return element(key === "run" ? "th" : "td", { scope: key === "run" ? "row" : null, class: [column.text ? "text" : "", column.wide ? "settings" : ""].join(" ").trim() || null }, ...(Array.isArray(inside) ? inside : [inside]));
+      const parts = Array.isArray(inside) ? inside : [inside];
+      return element(key === "run" ? "th" : "td", { scope: key === "run" ? "row" : null, class: [column.text ? "text" : "", column.wide ? "settings" : ""].join(" ").trim() || null },
+        ...(column.wide ? [element("div", { title: inside }, ...parts)] : parts));
     })));
   document.querySelector("#board tbody").replaceChildren(...rows);
   const rest = found.length - state.rows;
   byId("more").hidden = rest <= 0;
+  const frame = byId("board").parentElement;
+  byId("wide").hidden = frame.scrollWidth <= frame.clientWidth + 1;
   byId("more").textContent = `Show ${Math.min(rest, STEP)} of ${rest.toLocaleString("en-US")} more`;
 }
 
 function sortBy(key) {
   state.down = state.sort === key ? !state.down : false;
   state.sort = key;
-  update();
+  state.rows = STEP;
+  list();
   document.querySelector("#board thead [aria-sort] button").focus();
 }
 
@@ -167,7 +178,7 @@ function chart(found) {
   if (!points.length) return figure.replaceChildren();
   const width = Math.max(figure.clientWidth, 280), height = 256, left = 56, right = 8, top = 12, bottom = 34;
   const ends = points.flatMap((run) => run.scores[at].filter((end) => end !== null));
-  let low = Math.min(...quantiles(ends)), high = Math.max(...quantiles(ends));
+  let [low, high] = limits(ends);
   if (low === high) [low, high] = [low - 1, high + 1];
   const margin = 0.06 * (high - low), y = (value) => top + (height - top - bottom) * (high + margin - Math.min(Math.max(value, low - margin), high + margin)) / (high - low + 2 * margin);
   const x = (place) => left + (width - left - right) * (points.length === 1 ? 0.5 : place / (points.length - 1));
@@ -186,11 +197,13 @@ function chart(found) {
     drawn("svg", { viewBox: `0 0 ${width} ${height}`, class: points.length > 400 ? "many" : "", role: "img", "aria-label": `${name} of ${points.length} runs from ${dates[0]} to ${dates[1]}; the table has the numbers` }, ...parts, ...marks, ...axis.filter(Boolean)),
     element("figcaption", {}, `${name} on test with its interval, one step per run, the oldest on the left; ${better} is better. A click on a point picks it.`));
 }
-// Beyond these a value is drawn at the edge, so that one failed run does not flatten the others.
-function quantiles(values) {
-  const sorted = [...values].sort((a, b) => a - b), at = (share) => sorted[Math.round(share * (sorted.length - 1))];
-  const low = at(0.02), high = at(0.98), room = 3 * (high - low);
-  return sorted.filter((value) => value >= low - room && value <= high + room);
+// The rule of cairn/report/plots/canvas.py: without values three times the middle half's width beyond it,
+// which are drawn at the edge, so that one failed run does not flatten the others.
+function limits(values) {
+  const sorted = Float64Array.from(values).sort(), last = sorted.length - 1;
+  const [first, third] = [last / 4, (3 * last) / 4].map((at) => sorted[Math.floor(at)] + (at % 1) * (sorted[Math.ceil(at)] - sorted[Math.floor(at)]));
+  const room = 3 * (third - first);
+  return room ? [sorted.find((value) => value >= first - room), sorted.findLast((value) => value <= third + room)] : [sorted[0], sorted[last]];
 }
 function ticks(low, high) {
   const raw = (high - low) / 4, size = 10 ** Math.floor(Math.log10(raw)), step = [1, 2, 5, 10].map((one) => one * size).find((one) => one >= raw);
@@ -198,7 +211,7 @@ function ticks(low, high) {
   for (let value = Math.ceil(low / step) * step; value <= high + step / 1000; value += step) found.push(Number(value.toPrecision(12)));
   return found;
 }
-const decimals = (values) => Math.max(0, ...values.map((value) => (String(value).split(".")[1] || "").length));
+const decimals = (values) => Math.min(12, Math.max(0, ...values.map((value) => (String(value).split(".")[1] || "").length)));
 
 function pair() {
   const box = byId("pair");
@@ -209,7 +222,7 @@ function pair() {
   const rows = [...metrics.map(({ key, name }, at) => [name, a.scores[at], b.scores[at], key]), ["saving", a.saving, b.saving, "saving"], ["gain over the best baseline", a.gain, b.gain, "gain"]]
     .filter(([, left, right]) => left && right);
   const same = a.table === b.table && a.rows === b.rows;
-  const command = `cairn compare ${a.names[0] || a.commit.slice(0, 10)} ${b.names[0] || b.commit.slice(0, 10)}`;
+  const command = `cairn compare ${a.names[0] || a.commit} ${b.names[0] || b.commit}`;
   const lacking = [a, b].filter((run) => !run.cached).map((run) => run.name);
   const exact = content.paired[a.index === content.reference ? b.index : a.index];
   if (exact && [a.index, b.index].includes(content.reference)) {
@@ -252,6 +265,12 @@ function buttons(a) {
     element("button", { type: "button", on: ["click", () => { reference = a.index; runs.forEach((run) => { run.hay = null; }); update(false); }] }, "Take A as the reference"));
 }
 
+// Draws the table alone: which runs are shown is the same.
+function list() {
+  const found = chosen();
+  if (found) table(ordered(found));
+}
+
 function update(fresh = true) {
   if (fresh) state.rows = STEP;
   const found = chosen();
@@ -272,13 +291,13 @@ function start() {
   const primaries = [...new Set(runs.map((run) => run.primary))];
   state.shown = new Set(["run", "age", ...primaries, ...(runs.some((run) => run.saving) ? ["saving"] : []), ...(runs.some((run) => run.goal) ? ["goal"] : []), "settings",
     ...(new Set(runs.map((run) => run.model)).size > 1 ? ["model"] : []), ...(tables.length > 1 ? ["data"] : [])]);
-  byId("columns").append(...[...columns].filter(([key]) => key !== "run").map(([key, { title }]) => element("label", {}, element("input", { type: "checkbox", checked: state.shown.has(key), on: ["change", (event) => { state.shown[event.target.checked ? "add" : "delete"](key); update(false); }] }), title)));
+  byId("columns").append(...[...columns].filter(([key]) => key !== "run").map(([key, { title }]) => element("label", {}, element("input", { type: "checkbox", checked: state.shown.has(key), on: ["change", (event) => { state.shown[event.target.checked ? "add" : "delete"](key); list(); }] }), title)));
   let waiting = 0;
   byId("filter").addEventListener("input", (event) => { clearTimeout(waiting); waiting = setTimeout(() => { state.text = event.target.value; update(); }, 120); });
   byId("controls").addEventListener("submit", (event) => event.preventDefault());
   byId("data").addEventListener("change", (event) => { state.data = event.target.value; update(); });
-  byId("metric").addEventListener("change", (event) => { state.metric = Number(event.target.value); update(false); });
-  byId("more").addEventListener("click", () => { state.rows += STEP; update(false); });
+  byId("metric").addEventListener("change", (event) => { state.metric = Number(event.target.value); const found = chosen(); if (found) chart(found); });
+  byId("more").addEventListener("click", () => { state.rows += STEP; list(); });
   addEventListener("resize", () => { const found = chosen(); if (found) chart(found); });
   update();
 }

@@ -4,6 +4,7 @@ The script draws what one block of JSON holds. It has no date but those of the c
 give equal bytes; the reader's browser computes the age.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -21,9 +22,13 @@ from cairn.metrics.kpi import PER_ROWS
 from cairn.report.board.table import comparable
 from cairn.report.card.goal import reached
 from cairn.report.card.words import metric_name
+from cairn.report.numbers import places
 from cairn.report.page import render
+from cairn.settings.search import SAVING
 
 TEMPLATE, PROGRAM = (Path(__file__).with_name(name) for name in ("page.html.j2", "board.js"))
+COMMIT = 10
+"""Digits of a commit, as many as commands need."""
 CARDS, MOST_CARDS = "cards", 100
 """Folder beside the page, and how many model cards are copied from DVC's cache into it: the newest."""
 
@@ -52,50 +57,72 @@ def board_page(
 def content(
     runs: Sequence[Run], reference: Run, links: Mapping[int, str], cached: Sequence[bool]
 ) -> dict[str, Any]:
-    """Return what the script reads: settings as differences from those of the reference, numbers in rows."""
+    """Return what the script reads: a column for each fact, measure and setting that varies.
+
+    Columns, not a record for each run, so that thousands of runs stay below two megabytes.
+    """
     metrics = measures(runs)
     better = {name: way for run in runs for name, way in run.record.better.items()}
-    base = dict(reference.settings)
+    kpis = [run.record.kpi for run in runs]
+    goals = [reached(run.purpose.goal, run.record) for run in runs]
+    scores = {name: [run.record.scores[MODEL].get(name) for run in runs] for name in metrics}
+    scores["gain"] = [run.record.gain for run in runs]
+    scores[SAVING] = [kpi.policies[MODEL].saving if kpi else None for kpi in kpis]
+    facts = {
+        "names": [list(run.names) for run in runs],
+        "kind": [run.kind for run in runs],
+        "commit": [(run.commit or "")[:COMMIT] for run in runs],
+        "at": [run.at for run in runs],
+        "subject": [run.subject[:80] for run in runs],
+        "model": [run.record.model for run in runs],
+        "data": [run.settings.get("data.name", "") for run in runs],
+        "version": [run.version for run in runs],
+        "rows": [run.record.rows for run in runs],
+        "primary": [run.record.primary for run in runs],
+        "over": [run.record.best_baseline for run in runs],
+        "currency": [kpi.currency if kpi else None for kpi in kpis],
+        "goal": [goal.verdict if goal else None for goal in goals],
+        "card": [links.get(at) for at in range(len(runs))],
+        "cached": list(cached),
+    }
+    keys = dict.fromkeys(key for run in runs for key in run.settings)
+    settings = {key: coded([run.settings.get(key) for run in runs]) for key in keys}
     return {
+        "count": len(runs),
         "reference": next((at for at, run in enumerate(runs) if run is reference), 0),
-        "base": base,
         "metrics": [{"key": name, "name": metric_name(name), "better": better[name]} for name in metrics],
         "per": PER_ROWS,
-        "runs": [
-            {
-                "names": list(run.names),
-                "kind": run.kind,
-                "commit": run.commit,
-                "at": run.at,
-                "subject": run.subject[:80],
-                "model": run.record.model,
-                "data": run.settings.get("data.name", ""),
-                "version": run.version,
-                "rows": run.record.rows,
-                "primary": run.record.primary,
-                "scores": [_numbers(run.record.scores[MODEL].get(name)) for name in metrics],
-                "gain": _numbers(run.record.gain),
-                "over": run.record.best_baseline,
-                "saving": _numbers(kpi.policies[MODEL].saving) if (kpi := run.record.kpi) else None,
-                "currency": kpi.currency if kpi else None,
-                "goal": goal.verdict if (goal := reached(run.purpose.goal, run.record)) else None,
-                "differs": {
-                    key: run.settings.get(key)
-                    for key in dict.fromkeys([*run.settings, *base])
-                    if run.settings.get(key) != base.get(key)
-                },
-                "card": links.get(at),
-                "cached": cached[at],
-            }
-            for at, run in enumerate(runs)
-        ],
+        "facts": {name: coded(values) for name, values in facts.items()},
+        "scores": {name: _ends(values) for name, values in scores.items()},
+        "base": {key: column["levels"][0] for key, column in settings.items() if len(column["levels"]) == 1},
+        "settings": {key: column for key, column in settings.items() if len(column["levels"]) > 1},
     }
 
 
-def _numbers(score: Score | None) -> list[float | None] | None:
-    if score is None or score.value is None:
-        return None
-    return [None if end is None else float(f"{end:.6g}") for end in (score.value, score.low, score.high)]
+def coded(values: Sequence[Any]) -> dict[str, list[Any]]:
+    """Write a column as its different values and, for each row, which of them it has.
+
+    Values are different if their JSON is: 1 and True are, 1 and 1.0 are not the same either.
+    """
+    levels: dict[str, int] = {}
+    at = [levels.setdefault(json.dumps(value, sort_keys=True, default=str), len(levels)) for value in values]
+    return {"levels": [json.loads(level) for level in levels], "at": at}
+
+
+def _ends(scores: Sequence[Score | None]) -> list[list[float | None]]:
+    """Return the values, the lower and the upper ends of a column, rounded finer than they are shown."""
+    digits = [0 if score is None else places([score]) for score in scores]
+    return [
+        [
+            None if score is None or (value := getattr(score, end)) is None else _rounded(value, digit)
+            for score, digit in zip(scores, digits, strict=True)
+        ]
+        for end in ("value", "low", "high")
+    ]
+
+
+def _rounded(value: float, digits: int) -> float:
+    return round(value, digits + 2) if digits else round(value)
 
 
 def compared_with(

@@ -11,7 +11,7 @@ from matplotlib.ticker import LogFormatter
 from cairn.metrics.evaluation import Score
 from cairn.monitor.record import Monitored, WindowRow
 from cairn.report.card.words import metric_name
-from cairn.report.plots.canvas import HARMFUL, MODEL, OTHERS, TEXT, draw, legend
+from cairn.report.plots.canvas import HARMFUL, MODEL, OTHERS, TEXT, draw, keep_readable, legend
 
 TICKS = 6
 LANES = 8
@@ -32,6 +32,7 @@ def window_figure(found: Monitored) -> Figure:
     axes.set_yscale("log")
     for axis_format in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
         axis_format(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
+    keep_readable(axes, ratios, shown=[found.calibration.threshold])
     axes.set(ylabel="largest ratio", xlim=(-1, len(judged)))
     _ticks(axes, [window.name for window in judged])
     return figure
@@ -72,9 +73,11 @@ def score_figure(found: Monitored) -> Figure | None:
     axes.vlines(places, low, high, color=MODEL, linewidth=2)
     axes.plot(places, value, "o", color=MODEL, label="measured")
     axes.plot(places, guesses, "x", color=OTHERS[0], label="estimated from the scores")
-    before = found.baseline.scores.get(found.primary) if found.baseline else None
-    if before is not None:
-        axes.axhline(_or_nan(before.value), color=TEXT, linewidth=1, label="validation")
+    before = _end(found.baseline.scores.get(found.primary) if found.baseline else None, "value")
+    if not math.isnan(before):
+        axes.axhline(before, color=TEXT, linewidth=1, label="validation")
+    # A stretch of few labels may have an interval many times as wide as the others.
+    keep_readable(axes, [*low, *value, *high, *guesses], shown=[*value, before])
     axes.set(ylabel=metric_name(found.primary))
     _ticks(axes, [stretch.first for stretch in found.stretches])
     legend(axes, loc="best")

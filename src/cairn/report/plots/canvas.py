@@ -2,13 +2,18 @@
 
 import io
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cbook import boxplot_stats
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from cairn.report.numbers import short
 
 # Mid-tones have enough contrast on white and on near-black, and the background is transparent. The hues are
 # those of Okabe and Ito's palette for colour-blind readers, with a blue light enough for dark pages.
@@ -73,6 +78,47 @@ def legend(axes: Axes, **options: Any) -> None:
     """Add a legend in the common style."""
     with mpl.rc_context(STYLE):
         axes.legend(fontsize=9, handlelength=2.2, **options)
+
+
+def limits(values: Iterable[float]) -> tuple[float, float] | None:
+    """Return the range of the values that are at most three times the middle half's width beyond it.
+
+    Tukey's outer fences: a few values far off, such as the first iterations or a failed trial, would
+    flatten all others. None without a finite value.
+    """
+    known = np.fromiter((value for value in values if np.isfinite(value)), dtype=np.float64)
+    if not len(known):
+        return None
+    found = boxplot_stats(known, whis=3)[0]
+    if found["iqr"] == 0:
+        return float(known.min()), float(known.max())
+    return float(found["whislo"]), float(found["whishi"])
+
+
+def keep_readable(axes: Axes, values: Iterable[float], shown: Iterable[float] = ()) -> None:
+    """Leave values far off below or above the axes, and say how far they go; `shown` are never left out.
+
+    On a logarithmic axis the rule is applied to the logarithms.
+    """
+    known = np.array([value for value in values if np.isfinite(value)])
+    log = axes.get_yscale() == "log"
+    found = limits(np.log(known) if log else known)
+    if found is None:
+        return
+    kept = [*(np.exp(found) if log else found), *(value for value in shown if np.isfinite(value))]
+    low, high = min(kept), max(kept)
+    rounding = 1e-9 * max(abs(low), abs(high))
+    below, above = known[known < low - rounding], known[known > high + rounding]
+    for left_out, words in ((below, "below, down to"), (above, "above, up to")):
+        if len(left_out):
+            place, vertical = (0, "bottom") if left_out is below else (1, "top")
+            text = f"{len(left_out)} {words} {short(left_out.min() if left_out is below else left_out.max())}"
+            look: dict[str, Any] = {"xycoords": "axes fraction", "fontsize": 8, "color": TEXT}
+            axes.annotate(text, (0.99, place), ha="right", va=vertical, **look)
+    if (len(below) or len(above)) and low < high:
+        ends = np.log([low, high]) if log else np.array([low, high])
+        ends += 0.06 * (ends[1] - ends[0]) * np.array([-1, 1])
+        axes.set_ylim(*(np.exp(ends) if log else ends))
 
 
 def to_svg(figure: Figure) -> str:

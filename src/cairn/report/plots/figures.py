@@ -19,9 +19,11 @@ from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.decisions import Floats
 from cairn.metrics.importance import Dependence
 from cairn.report.numbers import in_order
-from cairn.report.plots.canvas import DASHES, HARMFUL, MODEL, OTHERS, TEXT, draw, legend
+from cairn.report.plots.canvas import DASHES, HARMFUL, MODEL, OTHERS, TEXT, draw, keep_readable, legend
 
 LEVELS_SHOWN = 12
+FEW_LEVELS = 8
+"""Categories that have room for their names in a figure of the usual width."""
 LABEL_WIDTH = 12
 """Characters in a line of a class name beside the confusion matrix."""
 
@@ -138,11 +140,9 @@ def _in_lines(name: str) -> str:
 def training_figure(train: Sequence[float], validation: Sequence[float]) -> Figure:
     """Draw the score over the iterations, with the best on validation marked; higher is better.
 
-    The first tenth is cut off below if it is further down than all the rest is high.
-
     `validation` is empty if the model was fitted without it.
     """
-    figure, (axes,) = draw(5.6, 3.6)
+    figure, (axes,) = draw(4.8, 3.4)
     axes.plot(range(1, len(train) + 1), train, label="train", color=OTHERS[0], linestyle=DASHES[0])
     if validation:
         steps = range(1, len(validation) + 1)
@@ -150,13 +150,9 @@ def training_figure(train: Sequence[float], validation: Sequence[float]) -> Figu
         best = (int(np.argmax(validation)) + 1, max(validation))
         axes.plot(*best, "o", color=MODEL, markersize=8, markerfacecolor="none")
         place: dict[str, Any] = {"xytext": (0, -16), "textcoords": "offset points", "ha": "center"}
-        axes.annotate(f"best: {best[0]}", best, fontsize=9, color=TEXT, **place)
+        axes.annotate(f"best: {best[0]}", best, color=TEXT, **place)
     axes.set(xlabel="iteration", ylabel="score")
-    # The first steps may be so bad that the rest of the curve looks flat: leave them below the figure.
-    every, settled = [*train, *validation], [*train[len(train) // 10 :], *validation[len(validation) // 10 :]]
-    low, high = min(settled), max(every)
-    if low - min(every) > high - low > 0:
-        axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+    keep_readable(axes, [*train, *validation])
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(axes, loc="best")
     return figure
@@ -164,8 +160,8 @@ def training_figure(train: Sequence[float], validation: Sequence[float]) -> Figu
 
 def dependence_figure(found: Dependence, *, x: str, y: str) -> Figure:
     """Draw a partial dependence, a line for every class of several; categories are points."""
-    figure, (axes,) = draw(4.0, 2.8)
     levels = [str(level) for level in found.at]
+    figure, (axes,) = draw(4.0 if found.numeric or len(levels) <= FEW_LEVELS else 5.2, 2.8)
     order = range(len(levels)) if found.numeric else in_order(levels)
     at: Any = found.at if found.numeric else range(len(levels))
     style: dict[str, Any] = {} if found.numeric else {"marker": "o", "linestyle": ""}

@@ -78,7 +78,7 @@ def _notes(curve: LearningCurve) -> list[str]:
 
 
 def _figures(curve: LearningCurve) -> list[tuple[str, str]]:
-    from cairn.report.plots.canvas import MODEL, draw, to_svg
+    from cairn.report.plots.canvas import MODEL, draw, keep_readable, to_svg
 
     decides = curve.protocol.decides
     rows = np.array([point.rows for point in curve.points])
@@ -86,7 +86,9 @@ def _figures(curve: LearningCurve) -> list[tuple[str, str]]:
     gaps = [point.to_full.get(decides) for point in curve.points]
     reach = np.array([0.0 if gap is None else (gap.high - gap.low) / 2 for gap in gaps])
     figure, (axes,) = draw(6.4, 3.8)
-    axes.errorbar(rows, values, yerr=np.nan_to_num(reach), fmt="o-", color=MODEL, capsize=3)
+    reach = np.nan_to_num(reach)
+    axes.errorbar(rows, values, yerr=reach, fmt="o-", color=MODEL, capsize=3)
+    keep_readable(axes, [*values - reach, *values + reach], shown=values)
     axes.set_xscale("log", base=2)
     axes.set_xticks(rows, [f"{count:,}" for count in rows], fontsize=8)
     axes.set(xlabel="training rows", ylabel=quantity_title(decides, curve.protocol.currency))

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from cairn.compose.conf import leaves
 from cairn.metrics.paired import Difference, greater_is_better, judged
-from cairn.report.plots.canvas import MODEL, OTHERS, TEXT, draw, legend, to_svg
+from cairn.report.plots.canvas import MODEL, OTHERS, TEXT, draw, keep_readable, legend, to_svg
 from cairn.report.studies.difference import quantity_title, size, verdict
 from cairn.report.studies.sheet import Section, Sheet, to_html
 from cairn.report.table import Table, aligned
@@ -228,6 +228,7 @@ def _history(study: Study, plan: Plan) -> Figure:
             shape = "D" if origin == DEFAULT else "o"
             axes.plot(list(mine), list(mine.values()), shape, color=colour, markersize=6, label=origin)
     axes.set(xlabel="trial", ylabel=_objective_name(plan))
+    keep_readable(axes, values, shown=[best[-1]])
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend(axes, loc="best")
     return figure
@@ -255,6 +256,7 @@ def _slices(dimensions: Sequence[Dimension], best: Sequence[FrozenTrial], object
         axes.plot(parameters[0], values[0], "o", color=MODEL, markersize=11, markerfacecolor="none")
         axes.set_xlabel(dimension.key.rpartition(".")[2], fontsize=9)
         axes.tick_params(labelsize=8)
+        keep_readable(axes, values, shown=[values[0]])
     for row in range(rows):
         all_axes[row * columns].set_ylabel(objective, fontsize=9)
     for axes in all_axes[len(dimensions) :]:
