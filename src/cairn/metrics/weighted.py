@@ -212,9 +212,9 @@ class Ranking:
         NaN for a draw that has only one class.
         """
         step = max(1, CACHED_CELLS // (len(self.positive_codes) + len(self.negative_codes)))
-        draws, found = np.ascontiguousarray(counts.T), []
-        for start in range(0, len(draws), step):
-            found.append(self._areas(draws[start : start + step], alone=len(draws) == 1))
+        draws = np.ascontiguousarray(counts.T)
+        parts = [draws[start : start + step] for start in range(0, len(draws), step)]
+        found = [self._areas(part, alone=len(draws) == 1) for part in parts]
         roc_auc, pr_auc = (np.concatenate(values) for values in zip(*found, strict=True))
         return roc_auc, pr_auc
 
@@ -234,12 +234,13 @@ class Ranking:
         all_positive, all_negative = positives[:, -1].astype(np.float64), negatives[:, -1].astype(np.float64)
         weights = weights.astype(np.float64)
         below = negatives.take(self.negatives_below, axis=1)
-        wins = np.vecdot(weights, below + negatives.take(self.negatives_to_tie, axis=1)) / 2
+        not_above = below + negatives.take(self.negatives_to_tie, axis=1)
+        wins = np.einsum("dp,dp->d", weights, not_above) / 2  # no BLAS, as in weighted_sums
         true = positives[:, -1:] - positives.take(self.positives_below, axis=1)
         called = true + negatives[:, -1:] - below
         precision = np.divide(true, called, out=np.zeros(true.shape), where=called > 0)
         precision *= weights
-        # One by one: the bits of a draw do not depend on how many there are. A single draw is summed in pairs.
+        # One by one, so that a draw's bits do not depend on how many there are; a single one in pairs.
         found = precision.sum(axis=1) if alone else np.cumsum(precision, axis=1, out=precision)[:, -1]
         roc_auc = ratio(wins, all_positive * all_negative, np.nan)
         pr_auc = ratio(found, all_positive, np.nan)

@@ -41,7 +41,7 @@ TILE = 64
 BLOCK = 16 * TILE
 """The least rows predicted at a time. Every tree reads all of them: they have to stay in the cache."""
 CACHED_CELLS = 2**16
-"""Of a matrix, 512 kB: a narrow one has more rows than BLOCK at a time, as every call takes time of its own."""
+"""Of a matrix, 512 kB: a narrow one has more rows than BLOCK at a time, as every call takes some time."""
 ENCODED_CELLS = 2**20
 """Of the inputs, which are encoded at a time."""
 REFERENCE_ROWS = 256
