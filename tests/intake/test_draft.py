@@ -14,6 +14,7 @@ from cairn.data.prepare import prepare_table
 from cairn.errors import UserError
 from cairn.intake.draft.columns import date_formats, look_at
 from cairn.intake.draft.names import is_code, is_entity, is_id, plan_of, shared_word, slug, words
+from cairn.intake.draft.time_columns import FEW, follows
 from cairn.intake.read.source import Source
 from cairn.intake.write.install import choice, free_name, raw_path
 from cairn.intake.write.yaml_files import comment, texts, written
@@ -143,6 +144,14 @@ def test_what_only_counts_the_time_is_a_feature_from_two_years_on(months, counts
     assert {plan.findings[name].role for name in ("year", "number", "left")} == {counts}
     assert {plan.findings[name].role for name in ("week", "rule", "day_month")} == {"feature"}
     assert ("day_year" in plan.findings) == (counts == "feature")
+
+
+def test_one_row_out_of_order_is_found_in_a_long_table():
+    count = np.arange(3 * FEW)
+    table = pd.DataFrame({"day": pd.Timestamp("2022-01-01") + pd.to_timedelta(count, "min"), "count": count})
+    assert follows(table, "day", "count")
+    assert not follows(table.assign(count=np.where(count == FEW + 1, 0, count)), "day", "count")
+    assert not follows(table.assign(count=count % 7), "day", "count")
 
 
 def test_a_count_of_seconds_that_never_falls_is_a_time_and_one_in_disorder_is_not():

@@ -77,6 +77,7 @@ def test_the_draws_do_not_depend_on_how_much_memory_they_are_cut_into(monkeypatc
     y, p = example("binary")
     whole = bootstrap("binary", y, {"m": p}, Resampling(20, 1))["m"]
     monkeypatch.setattr(module, "CHUNK_CELLS", 3 * len(y))
+    monkeypatch.setattr("cairn.metrics.weighted.CACHED_CELLS", 2 * len(y))
     cut = bootstrap("binary", y, {"m": p}, Resampling(20, 1))["m"]
     assert all(whole[name].tobytes() == cut[name].tobytes() for name in whole)
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 from zipfile import ZipFile
 
 import numpy as np
@@ -113,6 +114,15 @@ def test_a_loaded_model_predicts_the_same_bits_and_saves_the_same_bytes(saved, t
     np.testing.assert_array_equal(loaded.scores(rows), original.scores(rows))
     save(loaded, tmp_path / "again")
     assert contents(tmp_path / "again") == contents(folder)
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_a_long_table_gets_the_bits_of_its_rows_a_few_at_a_time(name):
+    package, rows = fitted(name), table(2_500, seed=2)
+    few = [package.scores(rows.iloc[start : start + 100]) for start in range(0, len(rows), 100)]
+    for cells in (2**16, 1):
+        with mock.patch.multiple("cairn.models.package", CACHED_CELLS=cells, ENCODED_CELLS=3 * cells):
+            np.testing.assert_array_equal(package.scores(rows), np.concatenate(few))
 
 
 def test_the_whole_record_is_restored(saved):

@@ -193,12 +193,14 @@ def _categories(encoding: Encoding) -> Pipeline:
 
 
 def _text(column: pd.Series) -> NDArray[np.object_]:
-    values = column.astype(object).to_numpy()
-    missing = column.isna().to_numpy()
-    text = np.empty(len(values), dtype=object)
-    text[:] = [word(value) for value in values]
-    text[missing] = MISSING
-    return text
+    if column.dtype == object:  # 1 and True are equal, and have different names
+        places, values = np.arange(len(column)), column
+        places[column.isna()] = -1
+    else:
+        places, values = pd.factorize(column)
+    words = np.empty(len(values) + 1, dtype=object)
+    words[:] = [*map(word, values.astype(object)), MISSING]
+    return words[places]
 
 
 def word(value: Any) -> str:

@@ -120,6 +120,8 @@ VALUE_VALUES: dict[str, Callable[[Sums], Floats]] = {
     "mape": _mean("relative", over="nonzero"),
     "r2": _r2,
 }
+CACHED_CELLS = 2**18
+"""Rows of a ranking times draws at a time: about what a processor's cache holds."""
 RANKED = ("roc_auc", "pr_auc")
 MEDIANS: dict[str, Callable[[Floats, Floats], Floats]] = {
     "median_ae": lambda y, prediction: np.abs(y - prediction)
@@ -209,19 +211,38 @@ class Ranking:
 
         NaN for a draw that has only one class.
         """
-        weights = weighted_rows(counts[self.positive_codes], self.positive_weights)
-        others = weighted_rows(counts[self.negative_codes], self.negative_weights)
+        step = max(1, CACHED_CELLS // (len(self.positive_codes) + len(self.negative_codes)))
+        draws = np.ascontiguousarray(counts.T)
+        parts = [draws[start : start + step] for start in range(0, len(draws), step)]
+        found = [self._areas(part, alone=len(draws) == 1) for part in parts]
+        roc_auc, pr_auc = (np.concatenate(values) for values in zip(*found, strict=True))
+        return roc_auc, pr_auc
+
+    def _areas(self, counts: NDArray[np.int32], *, alone: bool) -> tuple[Floats, Floats]:
+        """Do the same for counts (draws, blocks). Every array has one row for each draw."""
+        weights, others = (
+            counts.take(codes, axis=1) if of_rows is None else counts.take(codes, axis=1) * of_rows
+            for codes, of_rows in (
+                (self.positive_codes, self.positive_weights),
+                (self.negative_codes, self.negative_weights),
+            )
+        )
         positives, negatives = (
-            np.cumulative_sum(rows, axis=0, dtype=rows.dtype, include_initial=True)
+            np.cumulative_sum(rows, axis=1, dtype=rows.dtype, include_initial=True)
             for rows in (weights, others)
         )
-        all_positive, all_negative = positives[-1].astype(np.float64), negatives[-1].astype(np.float64)
-        below = negatives[self.negatives_below]
-        wins = (weights * (below + negatives[self.negatives_to_tie]).astype(np.float64)).sum(axis=0) / 2
-        true = positives[-1] - positives[self.positives_below]
-        called = true + negatives[-1] - below
+        all_positive, all_negative = positives[:, -1].astype(np.float64), negatives[:, -1].astype(np.float64)
+        weights = weights.astype(np.float64)
+        below = negatives.take(self.negatives_below, axis=1)
+        not_above = below + negatives.take(self.negatives_to_tie, axis=1)
+        wins = np.einsum("dp,dp->d", weights, not_above) / 2  # no BLAS, as in weighted_sums
+        true = positives[:, -1:] - positives.take(self.positives_below, axis=1)
+        called = true + negatives[:, -1:] - below
         precision = np.divide(true, called, out=np.zeros(true.shape), where=called > 0)
+        precision *= weights
+        # One by one, so that a draw's bits do not depend on how many there are; a single one in pairs.
+        found = precision.sum(axis=1) if alone else np.cumsum(precision, axis=1, out=precision)[:, -1]
         roc_auc = ratio(wins, all_positive * all_negative, np.nan)
-        pr_auc = ratio((weights * precision).sum(axis=0), all_positive, np.nan)
+        pr_auc = ratio(found, all_positive, np.nan)
         pr_auc[all_negative == 0] = np.nan
         return roc_auc, pr_auc

@@ -42,7 +42,11 @@ SAME = ("task", "target", "classes", "threshold", "config", "versions", "types",
 TILE = 64
 """Rows are predicted in multiples of this number: BLAS then uses the same instructions for every row."""
 BLOCK = 16 * TILE
-"""Rows predicted at a time. Every tree reads all of them, so they have to stay in the processor's cache."""
+"""The least rows predicted at a time. Every tree reads all of them: they have to stay in the cache."""
+CACHED_CELLS = 2**16
+"""Of a matrix, 512 kB: a narrow one has more rows than BLOCK at a time, as every call takes some time."""
+ENCODED_CELLS = 2**20
+"""Of the inputs, which are encoded at a time."""
 REFERENCE_ROWS = 256
 WEIGHTS = "weights"
 DATES = np.dtype("datetime64[us]")
@@ -152,7 +156,8 @@ class Package:
         frame = self.with_derived(frame)
         check_inputs(frame, self.contract)
         inputs = frame[self.features]
-        parts = [self._block(inputs.iloc[start : start + BLOCK]) for start in range(0, len(inputs), BLOCK)]
+        step = _rows_of(ENCODED_CELLS, len(self.features))
+        parts = [self._encoded(inputs.iloc[start : start + step]) for start in range(0, len(inputs), step)]
         if parts:
             return np.concatenate(parts)
         return np.empty((0, len(self.classes)) if self.task == "multiclass" else 0)
@@ -219,11 +224,14 @@ class Package:
             columns = {"prediction": found}
         return pd.DataFrame(columns, index=index)
 
-    def _block(self, inputs: pd.DataFrame) -> Floats:
+    def _encoded(self, inputs: pd.DataFrame) -> Floats:
         matrix = self.encoder.transform(inputs.iloc[padded(len(inputs))])
         if isinstance(matrix, np.ndarray):
             matrix = np.ascontiguousarray(matrix)
-        return self.estimated(matrix)[: len(inputs)]
+        rows, width = matrix.shape
+        step = _rows_of(CACHED_CELLS, width)
+        parts = [self.estimated(matrix[start : start + step]) for start in range(0, rows, step)]
+        return np.concatenate(parts)[: len(inputs)]
 
     def estimated(self, matrix: Any) -> Floats:
         """Return the scores for rows that are encoded already, a multiple of TILE; see scores."""
@@ -236,6 +244,11 @@ class Package:
         found = np.zeros((len(probabilities), len(self.classes)))
         found[:, codes] = probabilities
         return found[:, 1] if self.task == "binary" else found
+
+
+def _rows_of(cells: int, width: int) -> int:
+    """Return how many rows of a width have so many cells: a multiple of TILE, and at least BLOCK."""
+    return max(BLOCK, cells // max(width, 1) // TILE * TILE)
 
 
 def padded(rows: int) -> NDArray[np.intp]:
