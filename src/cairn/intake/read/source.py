@@ -195,7 +195,10 @@ def _refined(
     if thousands:
         options["thousands"] = sign
         options |= {"dtype": dict.fromkeys(others, "str")} if others else {}
-        notes.append(f"thousands separator: {'a point' if sign == '.' else 'a comma'}")
+        notes.append(
+            f"thousands separator: {'a point' if sign == '.' else 'a comma'}, so that"
+            f" {thousands} is {thousands.replace(sign, '')}"
+        )
         table = read()
     return table, notes, remarks
 
@@ -335,6 +338,7 @@ def _may_be_codes(values: pd.Series) -> bool:
     if not types.is_float_dtype(values):
         return True
     there = values.dropna().to_numpy()
+    there = there[np.isfinite(there)]
     return bool((there % 1 == 0).all() or np.abs(there).max(initial=0) >= HUGE)
 
 
@@ -440,17 +444,20 @@ def _read(path: Path, options: dict[str, Any]) -> pd.DataFrame:
         raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
 
 
-def _thousands(table: pd.DataFrame, sign: str) -> tuple[bool, list[str]]:
-    """Return whether a sign separates thousands, and the columns that only look so, such as 01.02.2021."""
+def _thousands(table: pd.DataFrame, sign: str) -> tuple[str, list[str]]:
+    """Return a number in which a sign separates thousands, and the columns that only look so, as 01.02.2021.
+
+    The number is empty if there is none.
+    """
     plain = r"\d+(\.\d+)?" if sign == "," else r"\d+(,\d+)?"
     grouped = plain.replace(r"\d+", rf"\d{{1,3}}({re.escape(sign)}\d{{3}})+", 1)
-    found, others = False, []
+    found, others = "", []
     for name in texts_of(table):
         there = table[name].dropna().astype("str").iloc[:LOOK_LINES]
         written = there.str.contains(sign, regex=False)
         if written.any() and there.str.replace(sign, "").str.fullmatch(rf"[-+]?{plain}").all():
             if there.str.fullmatch(rf"[-+]?({plain}|{grouped})").all():
-                found = True
+                found = there[written].iloc[0]
             else:
                 others.append(name)
     return found, others
