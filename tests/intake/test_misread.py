@@ -379,6 +379,8 @@ def check_dialect(made):
         path.write_bytes(content)
         try:
             source = open_source(path, separator=None, encoding=encoding)
+            if len(source.table.columns) == 1:
+                raise UserError("found only one column")  # as the command does, see cairn.intake.draft.task
             read = {name: values_of(source, name) for name in source.table}
         except UserError as error:
             assert "\n" not in str(error)
