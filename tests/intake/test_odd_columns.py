@@ -172,3 +172,13 @@ def test_a_period_of_pandas_is_its_first_day(tmp_path):
     PLAIN.assign(month=pd.period_range("2001-01", periods=ROWS, freq="M")).to_parquet(tmp_path / "a.parquet")
     found = open_source(tmp_path / "a.parquet", separator=None, encoding=None).table["month"]
     assert found.tolist() == pd.date_range("2001-01-01", periods=ROWS, freq="MS").tolist()
+
+
+def test_names_that_are_missing_or_have_blanks_are_said(tmp_path):
+    (tmp_path / "a.csv").write_text("x ,,g\n" + "1,2,a\n" * 60, encoding="utf-8")
+    source = open_source(tmp_path / "a.csv", separator=None, encoding=None)
+    assert source.notes == (
+        "names with blanks around them: 'x '",
+        "column 2 has no name; it is read as Unnamed: 1",
+    )
+    assert list(source.table) == ["x ", "Unnamed: 1", "g"]
