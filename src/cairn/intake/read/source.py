@@ -23,7 +23,7 @@ from cairn.data.written import MARKERS
 from cairn.errors import UserError, did_you_mean
 from cairn.intake.read.amounts import two_readings
 from cairn.intake.read.dialect import LOOK_LINES, dialect_of, not_text
-from cairn.intake.read.marks import Odd, odd_texts
+from cairn.intake.read.marks import Odd, counts_of, odd_texts
 from cairn.intake.read.totals import is_total, line_of, refuse_totals_inside, texts_of
 from cairn.settings.contract import Column
 
@@ -238,12 +238,11 @@ def _first(values: pd.Series, table: pd.DataFrame, where: Path) -> str:
     return shown + (", …" if len(values) > len(few) else "")
 
 
-def _marked(marked: pd.Series, table: pd.DataFrame, where: Path) -> str:
+def _marked(marked: Mapping[str, tuple[int, int]], table: pd.DataFrame, where: Path) -> str:
     """Say how often each mark of a missing value stands in a column, and where first; empty if none."""
     return "; ".join(
-        f"{text!r} means missing ({len(rows):,} row{'s'[: len(rows) - 1]}, such as"
-        f" {_place(rows[0], table, where)})"
-        for text, rows in marked.groupby(marked).groups.items()
+        f"{text!r} means missing ({rows:,} row{'s'[: rows - 1]}, such as {_place(first, table, where)})"
+        for text, (rows, first) in marked.items()
     )
 
 
@@ -394,7 +393,7 @@ def _labels(
         f"{target}: {first!r} is a label ({counts.iloc[0]:,} rows), not a missing value;"
         f" --missing {first} changes that"
     )
-    return said, _marked(lost[lost.isin(missing)], table, path)
+    return said, _marked(counts_of(lost, missing), table, path)
 
 
 def _taken_for_missing(marks: Mapping[str, Counter[str]], values_of: Sequence[str]) -> list[str]:
