@@ -162,7 +162,7 @@ def test_points_between_thousands_are_found_and_dates_and_versions_stay_as_they_
     assert source.table["pay"].tolist()[:2] == [1.5, 1002.5]
     assert source.table["day"].iloc[0] == "01.02.2021"
     assert source.table["version"].iloc[0] == "1.2.0"
-    assert "thousands separator: a point" in source.notes
+    assert "thousands separator: a point, so that 1.002,50 is 1002,50" in source.notes
     pd.testing.assert_frame_equal(as_prepare_reads(source), source.table)
 
 

@@ -9,8 +9,8 @@ from pandas.api import types
 
 from cairn.settings.contract import Column
 
-BLANK = " \u00a0\u202f\u2009\u2007"
-"""The blank, and those that do not break a line or are narrow."""
+BLANK = " \u00a0\u202f\u2009\u2007\u200b\u2060\ufeff"
+"""The blank, and those that do not break a line, are narrow or have no width."""
 MINUS = "\u2212-"
 """The minus sign and the hyphen."""
 UNREAD = float("nan")
@@ -56,7 +56,8 @@ def number_reader(column: Column) -> Callable[[str], float]:
     digits = rf"[1-9]\d{{0,2}}(?:{between}\d{{3}})+|\d+" if column.thousands else r"\d+"
     if column.thousands == ",":  # 12,34,567 as in India
         digits = rf"[1-9]\d?(?:,\d\d)+,\d{{3}}|{digits}"
-    number = rf"(?:{digits})(?:{decimal}\d*)?(?:[eE][-+]?\d+)?|{decimal}\d+"
+    power = r"(?:[eE][-+]?\d+)"
+    number = rf"(?:{digits})(?:{decimal}\d*)?|\d+(?:{decimal}\d*)?{power}|{decimal}\d+"
     sign, unit = rf"[+{MINUS}]?[{BLANK}]*", rf"(?:{re.escape(column.unit)}[{BLANK}]*)?"
     plain = rf"(?P<sign>{sign}{unit}{sign})(?P<number>{number})[{BLANK}]*{unit}"
     behind = rf"(?P<minus>[{MINUS}][{BLANK}]*)?" if column.accounting else "(?P<minus>(?!))?"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 from pandas.api import types
 
@@ -34,7 +35,10 @@ LONG_TAIL = 6
 """Times the median: nobody weighs as much in kilograms, and some stand for as many others in a survey."""
 
 YEARS = (1900, 2100)
+MANY_DATES = 30
 NO_PLACEHOLDER = (1800, 2200)
+ONE_NUMBER = r"\d+(?:[.,]\d{3})*(?:[.,]\d+)?"
+FEW_AROUND = 3
 CLOCK = r"\d{1,4}:\d\d(:\d\d(\.\d+)?)?"
 DURATION = "a duration or time of day"
 
@@ -144,10 +148,13 @@ def date_formats(values: pd.Series) -> list[str]:
 
 
 def _number_formats(there: pd.Series) -> Iterator[str]:
-    if not names.is_time(str(there.name)):
-        return
     low, high = there.min(), there.max()
-    whole = (there % 1 == 0).all()
+    whole = bool(np.isfinite(there).all() and (there % 1 == 0).all())
+    if not names.is_time(str(there.name)):
+        # Numbers by chance are no dates, and these are few of all numbers of eight digits.
+        if whole and low >= YEARS[0] * 10**4 and high < YEARS[1] * 10**4 and there.nunique() >= MANY_DATES:
+            yield "%Y%m%d"
+        return
     for written, digits in (("%Y%m", 2), ("%Y%m%d", 4), ("%Y%m%d%H%M", 8), ("%Y%m%d%H%M%S", 10)):
         if whole and low >= YEARS[0] * 10**digits and high < YEARS[1] * 10**digits:
             yield written
@@ -164,9 +171,9 @@ def _numbers(name: str, there: pd.Series, distinct: int, nullable: bool) -> Find
     column = Column(kind="numeric", group="numbers", nullable=nullable, min=least, max=most)
     low, high = (f"{number:.6g}" for number in (there.min(), there.max())) if len(there) else ("", "")
     found = Finding(column, "feature", f"{low} to {high}, median {there.median():.6g}" if len(there) else "")
-    if said := _sentinel(there):
+    if said := _sentinel(there) or _odd_numbers(name, there):
         found = replace(found, doubt=said)
-    whole = bool((there % 1 == 0).all())
+    whole = bool(np.isfinite(there).all() and (there % 1 == 0).all())
     if not whole or len(there) < 2:
         return found
     in_order = bool((there.diff().iloc[1:] == 1).all())
@@ -198,6 +205,18 @@ def _sentinel(there: pd.Series) -> str:
         f"{shown_as} in {len(below):,} rows, and all others from 0 on: if it means missing, add"
         f' missing: ["{shown_as}"] and nullable: true in the contract'
     )
+
+
+def _odd_numbers(name: str, there: pd.Series) -> str:
+    """Say that some numbers are infinite, or times in several units; empty if neither."""
+    infinite = there[~np.isfinite(there)]
+    if len(infinite):
+        said = f"{infinite.iloc[0]:g} in {len(infinite):,} rows, which `predict` takes for missing"
+        return f"{said}: list it under `missing` in the contract, as it is written"
+    units = [there.between(3e8 * 1000**power, 4e9 * 1000**power) for power in range(4)]
+    if names.is_time(name) and len(there) and np.any(units, axis=0).all():
+        return "looks like times since 1970 in several units, seconds and milliseconds, say; it is a number"
+    return ""
 
 
 def _may_be_survey_weight(found: Finding, there: pd.Series, distinct: int) -> bool:
@@ -258,6 +277,10 @@ def _unread(there: pd.Series) -> str:
     if units := mixed_units(there):
         named = ", ".join(unit or "none" for unit in units)
         return f"numbers with different units ({named}), so it is text; write all in one unit"
+    around = texts.str.replace(ONE_NUMBER, "#", regex=True)
+    single = around.nunique() <= FEW_AROUND and (around.str.count("#") == 1).all() and (around != "#").all()
+    if single and texts.str.contains(r"\d[.,]\d", regex=True).mean() > MOSTLY:
+        return f"numbers with something around them, such as {few[0]}, which is not read; it is text"
     return ""
 
 

@@ -15,10 +15,10 @@ LOOK = 500
 MOST_UNITS = 4
 SIGN = "[$€£¥₹₽₩₺₪₴฿₫₱₦]"
 PREFIX = rf"(?:US|CA|C|AU|A|NZ|HK|SG|S|MX|R)\$|{SIGN}|Rs\.?|kr\.?"
-SUFFIX = rf"%|{SIGN}|zł|Kč|[A-Za-zµ°][A-Za-z0-9²³/°]{{0,7}}"
+SUFFIX = rf"%|‰|{SIGN}|zł|Kč|[A-Za-zµ°][A-Za-z0-9²³/°]{{0,7}}"
 AMOUNT = re.compile(
     rf"\(?[-+{MINUS}]?[{BLANK}]*((?P<sign>{PREFIX})|(?P<code>[A-Z]{{3}})[{BLANK}])?[{BLANK}]*[(+{MINUS}]?"
-    rf"(?P<number>\d[\d.,'’{BLANK}]*?)"
+    rf"(?P<number>\d[\d.,'’{BLANK}]*?(?:\d[eE][-+]?\d+)?)"
     rf"[{BLANK}]*(?P<unit>{SUFFIX})?[{MINUS}]?\)?"
 )
 SIGNS = {".": (None, ",", "'", "’", " "), ",": (None, ".", "'", "’", " ")}

@@ -321,9 +321,7 @@ def _records_of(found: Any, path: Path) -> tuple[list[Any], str]:
         if isinstance(found, dict)
         else {}
     )
-    tables = {
-        key: value for key, value in lists.items() if value and all(isinstance(one, dict) for one in value)
-    }
+    tables = dict(_tables_in(found))
     if len(tables) == 1:
         ((key, value),) = tables.items()
         return value, f", under {key!r}"
@@ -334,6 +332,15 @@ def _records_of(found: Any, path: Path) -> tuple[list[Any], str]:
     if isinstance(found, dict) and len(found) and all(isinstance(value, dict) for value in found.values()):
         return pd.DataFrame(found).to_dict("records"), ", by column"
     raise UserError(f'{path}: holds no list of records, such as [{{"a": 1}}, {{"a": 2}}]')
+
+
+def _tables_in(found: Any, path: str = "") -> Generator[tuple[str, list[Any]]]:
+    """Yield every list of records inside objects of JSON, with the keys that lead to it."""
+    for key, value in found.items() if isinstance(found, dict) else ():
+        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+            yield f"{path}{key}", value
+        elif isinstance(value, dict):
+            yield from _tables_in(value, f"{path}{key}.")
 
 
 def _from_arrow(path: Path, new: Path, sheet: str | None) -> str:

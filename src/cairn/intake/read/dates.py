@@ -26,6 +26,9 @@ CLOCKS = (
 WHOLE = ("%a %b %d %H:%M:%S %Y",)
 NOT_ISO = tuple(f"%Y-%m-%d{clock}" for clock in (" %H:%M:%S %Z", " %H:%M:%S.%f %Z", " %H:%M:%S,%f"))
 """Begin like ISO 8601 and are not."""
+LOOSE = re.compile(r"\D*(\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|(19|20)\d\d-(\d\d-\d\d|\d{3}|W\d\d(-\d)?))(\D.*)?")
+"""Has a date in it."""
+DIGITS = re.compile(r"\d{8}")
 IN_ANOTHER_LANGUAGE = re.compile(r"\d{1,2}\.? [^\W\d]{3,10}\.? \d{4}")
 PLACEHOLDERS = re.compile(
     r"(0000-00-00|9999-12-31|0001-01-01)([ T].*)?|(00[./]00[./]0000|(31[./]12|12/31)[./]9999).*"
@@ -35,7 +38,7 @@ PLACEHOLDERS = re.compile(
 
 def is_like_dates(texts: pd.Series) -> bool:
     """Whether all of some texts have the form of a date, read or not."""
-    patterns = (ISO, LIKE_A_DATE, IN_ANOTHER_LANGUAGE, *PERIODS.values())
+    patterns = (ISO, LIKE_A_DATE, LOOSE, IN_ANOTHER_LANGUAGE, *PERIODS.values())
     return bool(texts.map(lambda text: any(pattern.fullmatch(text) for pattern in patterns)).all())
 
 
@@ -50,5 +53,7 @@ def text_formats(there: pd.Series) -> Iterator[str]:
         for written in (*(day + clock for day in DAYS for clock in CLOCKS), *WHOLE):
             if as_dates(few, written) is not None:
                 yield written
+    elif few.map(lambda text: bool(DIGITS.fullmatch(text))).all():
+        yield from (form for form in ("%Y%m%d", "%d%m%Y", "%m%d%Y") if as_dates(few, form) is not None)
     else:
         yield from (name for name, form in PERIODS.items() if all(map(form.fullmatch, few)))

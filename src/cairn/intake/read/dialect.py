@@ -22,6 +22,8 @@ TWICE = re.compile("[ÂÃ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’
 ZEROS_LOOKED_AT = 1000
 MOSTLY_ZEROS = 0.7
 SHOWN_SIGNS = 40
+MOST_SHOWN = 4
+AROUND = " \t\u00a0\ufeff"
 RENAME = "rename it"
 EXPORT = "save the table as CSV or Parquet"
 SIGNS = {
@@ -78,6 +80,11 @@ def dialect_of(path: Path, separator: str | None, encoding: str | None) -> tuple
         raise UserError(f"{path}: the first line has numbers; it must have the column names")
     twice = [name for name, count in Counter(header).items() if count > 1 and name.strip()]
     notes += [f"duplicate column {name}: the second is read as {name}.1" for name in twice]
+    if padded := [repr(name) for name in header if name.strip() and name != name.strip(AROUND)]:
+        notes.append(f"names with blanks around them: {', '.join(padded[:MOST_SHOWN])}")
+    if len(named) > 1:
+        unnamed = [at for at, name in enumerate(header) if not name.strip()]
+        notes += [f"column {at + 1} has no name; it is read as Unnamed: {at}" for at in unnamed[:MOST_SHOWN]]
     longer = [row for row in body if len(row) == len(header) + 1]
     if body and len(longer) == len(body) and not any(row[-1].strip() for row in longer):
         options["index_col"] = False

@@ -1,6 +1,7 @@
 """Texts in a column of numbers or dates that are neither: marks of missing values, and a few strays."""
 
 import re
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -52,14 +53,14 @@ class Odd:
     Attributes:
         texts: what means missing, as it is written.
         strays: such texts that are no known marks.
-        marked: such texts that are.
+        marked: of the known marks among them, how many rows have it, and the first.
         kind: of the other values.
         others: too many texts to be strays, so that the column is text although most values are numbers.
     """
 
     texts: list[str]
     strays: pd.Series
-    marked: pd.Series
+    marked: dict[str, tuple[int, int]]
     kind: str = ""
     others: pd.Series | None = None
 
@@ -124,7 +125,7 @@ def _all_dates(text: pd.Series) -> bool:
 
 
 def _blanks(text: pd.Series, blank: pd.Index) -> Odd | None:
-    return Odd(sorted(blank), text[:0], text[text.isin(blank)]) if len(blank) else None
+    return Odd(sorted(blank), text[:0], counts_of(text, blank)) if len(blank) else None
 
 
 def _mixed(text: pd.Series, blank: pd.Index, others: pd.Series) -> Odd | None:
@@ -132,19 +133,25 @@ def _mixed(text: pd.Series, blank: pd.Index, others: pd.Series) -> Odd | None:
     odd = text[text.isin(others.index)]
     numbers = text[~text.isin(others.index)]
     if len(odd) and len(odd) < MOSTLY * len(text) and numbers.nunique() > CODES:
-        return Odd(sorted(blank), text[:0], text[text.isin(blank)], others=odd)
+        return Odd(sorted(blank), text[:0], counts_of(text, blank), others=odd)
     return _blanks(text, blank)
 
 
 def _judged(text: pd.Series, known: pd.Index, strays: pd.Index, many: bool, kind: str) -> Odd | None:
     """Return the known marks and the strays of a column, if these are few; many: it has many values."""
-    marked, odd = text[text.isin(known)], text[text.isin(strays)]
+    marked, odd = int(text.isin(known).sum()), text[text.isin(strays)]
     few = len(odd) <= min(max(FEW, FEW_SHARE * len(text)), MOST_SHARE * len(text))
     if len(odd) and not (few and many):
         return None
-    if (kind == "numbers" and len(marked) >= len(text) / 2) or not (len(marked) or len(odd)):
+    if (kind == "numbers" and marked >= len(text) / 2) or not (marked or len(odd)):
         return None
-    return Odd(sorted({*known, *strays}), odd, marked, kind)
+    return Odd(sorted({*known, *strays}), odd, counts_of(text, known), kind)
+
+
+def counts_of(text: pd.Series, which: Collection[str]) -> dict[str, tuple[int, int]]:
+    """Return how often each of some texts stands in a column, and its first row."""
+    found = {each: text.index[text == each] for each in which}
+    return {each: (len(rows), int(rows[0])) for each, rows in found.items() if len(rows)}
 
 
 def _are_amounts(texts: pd.Series) -> bool:

@@ -23,7 +23,7 @@ from cairn.data.written import MARKERS
 from cairn.errors import UserError, did_you_mean
 from cairn.intake.read.amounts import two_readings
 from cairn.intake.read.dialect import LOOK_LINES, dialect_of, not_text
-from cairn.intake.read.marks import Odd, odd_texts
+from cairn.intake.read.marks import Odd, counts_of, odd_texts
 from cairn.intake.read.totals import is_total, line_of, refuse_totals_inside, texts_of
 from cairn.settings.contract import Column
 
@@ -195,7 +195,10 @@ def _refined(
     if thousands:
         options["thousands"] = sign
         options |= {"dtype": dict.fromkeys(others, "str")} if others else {}
-        notes.append(f"thousands separator: {'a point' if sign == '.' else 'a comma'}")
+        notes.append(
+            f"thousands separator: {'a point' if sign == '.' else 'a comma'}, so that"
+            f" {thousands} is {thousands.replace(sign, '')}"
+        )
         table = read()
     return table, notes, remarks
 
@@ -235,12 +238,11 @@ def _first(values: pd.Series, table: pd.DataFrame, where: Path) -> str:
     return shown + (", …" if len(values) > len(few) else "")
 
 
-def _marked(marked: pd.Series, table: pd.DataFrame, where: Path) -> str:
+def _marked(marked: Mapping[str, tuple[int, int]], table: pd.DataFrame, where: Path) -> str:
     """Say how often each mark of a missing value stands in a column, and where first; empty if none."""
     return "; ".join(
-        f"{text!r} means missing ({len(rows):,} row{'s'[: len(rows) - 1]}, such as"
-        f" {_place(rows[0], table, where)})"
-        for text, rows in marked.groupby(marked).groups.items()
+        f"{text!r} means missing ({rows:,} row{'s'[: rows - 1]}, such as {_place(first, table, where)})"
+        for text, (rows, first) in marked.items()
     )
 
 
@@ -335,6 +337,7 @@ def _may_be_codes(values: pd.Series) -> bool:
     if not types.is_float_dtype(values):
         return True
     there = values.dropna().to_numpy()
+    there = there[np.isfinite(there)]
     return bool((there % 1 == 0).all() or np.abs(there).max(initial=0) >= HUGE)
 
 
@@ -390,7 +393,7 @@ def _labels(
         f"{target}: {first!r} is a label ({counts.iloc[0]:,} rows), not a missing value;"
         f" --missing {first} changes that"
     )
-    return said, _marked(lost[lost.isin(missing)], table, path)
+    return said, _marked(counts_of(lost, missing), table, path)
 
 
 def _taken_for_missing(marks: Mapping[str, Counter[str]], values_of: Sequence[str]) -> list[str]:
@@ -440,17 +443,20 @@ def _read(path: Path, options: dict[str, Any]) -> pd.DataFrame:
         raise UserError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
 
 
-def _thousands(table: pd.DataFrame, sign: str) -> tuple[bool, list[str]]:
-    """Return whether a sign separates thousands, and the columns that only look so, such as 01.02.2021."""
+def _thousands(table: pd.DataFrame, sign: str) -> tuple[str, list[str]]:
+    """Return a number in which a sign separates thousands, and the columns that only look so, as 01.02.2021.
+
+    The number is empty if there is none.
+    """
     plain = r"\d+(\.\d+)?" if sign == "," else r"\d+(,\d+)?"
     grouped = plain.replace(r"\d+", rf"\d{{1,3}}({re.escape(sign)}\d{{3}})+", 1)
-    found, others = False, []
+    found, others = "", []
     for name in texts_of(table):
         there = table[name].dropna().astype("str").iloc[:LOOK_LINES]
         written = there.str.contains(sign, regex=False)
         if written.any() and there.str.replace(sign, "").str.fullmatch(rf"[-+]?{plain}").all():
             if there.str.fullmatch(rf"[-+]?({plain}|{grouped})").all():
-                found = True
+                found = there[written].iloc[0]
             else:
                 others.append(name)
     return found, others
