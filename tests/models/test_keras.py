@@ -78,6 +78,10 @@ def test_the_shipped_values_read_digits_and_another_process_writes_the_same_byte
     X = X / 8 - 1
     model = KerasClassifier(**params).fit(X[:600], y[:600])
     assert model.score(X[600:1200], y[600:1200]) > 0.85
+    together = model.predict_proba(X[600:856])
+    for at in range(0, 256, 16):
+        alone = model.predict_proba(np.repeat(X[600 + at : 601 + at], 64, axis=0))
+        np.testing.assert_array_equal(alone, np.repeat(together[at : at + 1], 64, axis=0))
     program = (
         "import sys, json, hashlib; from cairn.models.keras import KerasClassifier;"
         "from sklearn.datasets import load_digits; X, y = load_digits(return_X_y=True); X = X / 8 - 1;"
