@@ -88,6 +88,17 @@ def test_a_draw_takes_as_many_blocks_as_there_are():
     assert (sums == 70).all()
 
 
+def test_the_rows_of_a_long_table_are_dealt_into_blocks_that_give_the_spread_of_independent_rows():
+    values = np.random.default_rng(0).exponential(size=module.MOST_ALONE + 1)
+    blocks = module.dealt(len(values), None, 5)
+    assert np.bincount(blocks).min() == 20
+    means = bootstrap_sums(np.column_stack([values, np.ones(len(values))]), Resampling(1000, 0, blocks))
+    spread = (means[:, 0] / means[:, 1]).std()
+    assert spread == pytest.approx(values.std() / len(values) ** 0.5, rel=0.1)
+    assert module.dealt(module.MOST_ALONE, None, 5) is None
+    assert module.dealt(10**6, blocks, 5) is blocks
+
+
 def test_a_model_differs_from_itself_by_exactly_nothing():
     y, p = example("binary")
     draws = bootstrap("binary", y, {"a": p, "b": p.copy()}, Resampling(30, 0))

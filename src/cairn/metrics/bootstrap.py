@@ -29,9 +29,12 @@ Blocks = NDArray[np.int64] | None
 Draws = dict[str, Floats]
 """By metric, its value in each resample, shape (resamples,)."""
 
-# Cells of one (rows, draws) table of counts at a time: 8 MB of int32, about what a CPU cache holds.
+# Cells of one (blocks, draws) table of counts at a time: 8 MB of int32, about what a CPU cache holds.
 CHUNK_CELLS = 2_000_000
 MOST_DRAWS_AT_ONCE = 64
+MOST_ALONE = 200_000
+"""Rows that are drawn one by one; more are dealt into blocks."""
+DEALT = 10_000
 MOST_UNDEFINED = 0.02
 """Share of the draws. Of 30 blocks with 3 events among them, 4 % of the draws have none."""
 
@@ -90,7 +93,7 @@ class Resampling:
 
         n_blocks = self.n_blocks or (n_rows if self.blocks is None else int(self.blocks.max()) + 1)
         rng = np.random.default_rng(self.seed)
-        step = min(MOST_DRAWS_AT_ONCE, max(1, CHUNK_CELLS // n_rows))
+        step = min(MOST_DRAWS_AT_ONCE, max(1, CHUNK_CELLS // n_blocks))
         total = self.resamples
         with tqdm(total=total, desc="bootstrap", unit="draw", delay=2, disable=None, leave=False) as bar:
             for start in range(0, total, step):
@@ -101,6 +104,18 @@ class Resampling:
                     counts[:, column] = np.bincount(drawn, minlength=n_blocks)
                 yield slice(start, stop), counts
                 bar.update(stop - start)
+
+
+def dealt(rows: int, blocks: Blocks, seed: int) -> Blocks:
+    """Return the blocks; for a long table without any, DEALT blocks of rows dealt at random.
+
+    Rows with no common cause are as independent in blocks as alone, so the intervals mean the same. Their
+    width varies by 1 / sqrt(2 x DEALT), 0.7 %, with the deal; that of 1,000 draws by 2 %. Drawing 1.5 million
+    rows one by one took five times as long.
+    """
+    if blocks is not None or rows <= MOST_ALONE:
+        return blocks
+    return np.random.default_rng(seed).permutation(np.arange(rows, dtype=np.int64) % DEALT)
 
 
 def bootstrap(
@@ -214,7 +229,7 @@ class _Resampled:
             UserError: rows have weights, and the metric has no formula for them.
         """
         function, values = METRICS[name].functions[self.task], []
-        of_rows = (counts if self.blocks is None else counts[self.blocks]).T
+        of_rows = (drawn if self.blocks is None else drawn[self.blocks] for drawn in counts.T)
         if self.weights is not None:
             if name not in MEDIANS:
                 said = f"{name} has no formula for weighted rows; add it to src/cairn/metrics/weighted.py"

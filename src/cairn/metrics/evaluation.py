@@ -16,7 +16,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from cairn.data.predictions import Floats
 from cairn.errors import UserError
-from cairn.metrics.bootstrap import Estimate, Resampling, bootstrap, bootstrap_sums, on_all_rows, p_value
+from cairn.metrics.bootstrap import (
+    Estimate,
+    Resampling,
+    bootstrap,
+    bootstrap_sums,
+    dealt,
+    on_all_rows,
+    p_value,
+)
 from cairn.metrics.decisions import confusion, decide, decision_threshold, ratio
 from cairn.metrics.fairness import fairness
 from cairn.metrics.kpi import ORACLE, policy_series
@@ -160,7 +168,8 @@ class Evaluation(Evaluated):
         primary: the metric that ranks the baselines and heads the report.
         best_baseline: chosen on validation by the primary metric.
         same_as: baselines whose test predictions equal the model's.
-        block: span of time whose rows were drawn together; None where rows were drawn one by one.
+        block: span of time whose rows were drawn together; None where rows were drawn one by one,
+            or where there are many by `bootstrap.dealt`.
         weight: column by which scores, gains, money, slices and fairness are weighted; None: all rows alike.
         validation: by predictor and metric.
         validation_kpi: by policy and quantity, in money; None without a cost model.
@@ -279,7 +288,8 @@ def evaluate_predictions(
     cut = {MODEL: threshold} | thresholds(task, validation.y, validation.baselines, kpi, rules)
     blocks = time_blocks(test.rows[data.time] if data.time else None, settings.block)
     weights = row_weights(test.rows, settings.weight)
-    resampling = Resampling(settings.resamples, seed, blocks, settings.confidence, weights=weights)
+    drawn = dealt(len(test.rows), blocks, seed)
+    resampling = Resampling(settings.resamples, seed, drawn, settings.confidence, weights=weights)
     scores, gains = scores_with_intervals(task, test.y, test.predictions, cut, resampling)
     if suspicious := too_good(scores[MODEL], settings.ceiling):
         raise UserError("\n".join(suspicious))
