@@ -10,11 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 from drafts import as_prepare_reads, planned, values_of
 
-from cairn.data.tables import read_raw
+from cairn.data.load import text_options
+from cairn.data.tables import read_raw, read_text
 from cairn.errors import UserError
 from cairn.intake.draft.columns import look_at
 from cairn.intake.read.convert import convert
 from cairn.intake.read.source import open_source
+from cairn.settings.contract import Contract
 
 ROWS = 120
 RNG = np.random.default_rng(6)
@@ -109,7 +111,7 @@ SAID = {
     "a number for missing": ([-999 if i % 9 == 0 else v for i, v in enumerate(NUMBERS)],
                              '-999 in 14 rows, and all others from 0 on: if it means missing, add missing'),
     "infinite": (["inf" if i % 40 == 0 else v for i, v in enumerate(NUMBERS)],
-                 "inf in 3 rows, which `predict` takes for missing: list it under `missing`"),
+                 "inf in 3 rows means missing"),
     "weekdays": ([f"Mo, {d:%d.%m.%Y}" for d in DAYS], "looks like dates, such as Mo, 01.03.2019"),
     "days of the year": ([f"{d:%Y-%j}" for d in DAYS], "looks like dates, such as 2019-060"),
     "blanks": (np.resize(["red", "red ", "blue"], ROWS), "'red' and 'red ' differ only in blanks"),
@@ -182,3 +184,11 @@ def test_names_that_are_missing_or_have_blanks_are_said(tmp_path):
         "column 2 has no name; it is read as Unnamed: 1",
     )
     assert list(source.table) == ["x ", "Unnamed: 1", "g"]
+
+
+def test_infinite_numbers_are_missing_by_the_contract(tmp_path):
+    source = opened(tmp_path, p=["inf" if i % 40 == 0 else v for i, v in enumerate(NUMBERS)])
+    column = look_at(source.table["p"]).column
+    assert column.nullable
+    options = text_options({}, Contract(columns={"p": column}))
+    assert read_text(source.path, **options)["p"].isna().sum() == 3

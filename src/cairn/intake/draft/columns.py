@@ -166,12 +166,18 @@ def _number_formats(there: pd.Series) -> Iterator[str]:
 
 
 def _numbers(name: str, there: pd.Series, distinct: int, nullable: bool) -> Finding:
+    infinite = there[np.isinf(there)]
+    if len(infinite):
+        found = _numbers(name, there.drop(infinite.index), distinct - infinite.nunique(), nullable=True)
+        marks = sorted(f"{number:g}" for number in infinite.unique())
+        said = f"{' and '.join(marks)} in {len(infinite):,} rows means missing"
+        return replace(found.changed(found.role, found.note, missing=marks), doubt=said)
     least = 0.0 if len(there) and there.min() >= 0 else None
     most = 1.0 if distinct == 2 and set(there) == {0, 1} else None
     column = Column(kind="numeric", group="numbers", nullable=nullable, min=least, max=most)
     low, high = (f"{number:.6g}" for number in (there.min(), there.max())) if len(there) else ("", "")
     found = Finding(column, "feature", f"{low} to {high}, median {there.median():.6g}" if len(there) else "")
-    if said := _sentinel(there) or _odd_numbers(name, there):
+    if said := _sentinel(there) or _several_units(name, there):
         found = replace(found, doubt=said)
     whole = bool(np.isfinite(there).all() and (there % 1 == 0).all())
     if not whole or len(there) < 2:
@@ -207,12 +213,8 @@ def _sentinel(there: pd.Series) -> str:
     )
 
 
-def _odd_numbers(name: str, there: pd.Series) -> str:
-    """Say that some numbers are infinite, or times in several units; empty if neither."""
-    infinite = there[~np.isfinite(there)]
-    if len(infinite):
-        said = f"{infinite.iloc[0]:g} in {len(infinite):,} rows, which `predict` takes for missing"
-        return f"{said}: list it under `missing` in the contract, as it is written"
+def _several_units(name: str, there: pd.Series) -> str:
+    """Say that some numbers are times in several units; empty if not."""
     units = [there.between(3e8 * 1000**power, 4e9 * 1000**power) for power in range(4)]
     if names.is_time(name) and len(there) and np.any(units, axis=0).all():
         return "looks like times since 1970 in several units, seconds and milliseconds, say; it is a number"

@@ -49,9 +49,8 @@ class Source:
 
     def of_contract(self, name: str, column: Column) -> Column:
         """Return a column of the contract with what it says of missing values."""
-        return column.model_copy(
-            update={"missing": self.missing.get(name, []), "labels": name in self.labels}
-        )
+        missing = [*column.missing, *self.missing.get(name, [])]
+        return column.model_copy(update={"missing": missing, "labels": name in self.labels})
 
 
 def open_source(
