@@ -22,8 +22,8 @@ pins:             ## resolve the exact versions again after a change in pyprojec
 scale:            ## add SLURM, Ray, PostgreSQL, remotes, models (docs/scale-out.md)
 	$(PYTHON) bootstrap.py uv pip install -q -c constraints-scale.txt -e .[slurm,ray,postgres,s3,stores,servers,lightgbm,xgboost,catboost,tabm,keras,tensorflow]
 
-show:             ## compare experiments: only what differs between them
-	$(PYTHON) bootstrap.py dvc exp show --only-changed --drop "Created|.*/|src$$|conf$$|constraints"
+show:             ## compare all runs: score, money, data, what differs
+	$(PYTHON) bootstrap.py python src/cairn board
 
 sbom:             ## write sbom.json, a CycloneDX list of every pinned package
 	$(PYTHON) bootstrap.py uv tool run -q --from cyclonedx-bom==7.3.0 cyclonedx-py requirements constraints-dev.txt --pyproject pyproject.toml --output-reproducible --sv 1.6 -o sbom.json

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 from board_history import OTHER_TABLE, START, many_runs, run_of
-from card_inputs import Page
+from card_inputs import Page, record_of
 
-from cairn.metrics.evaluation import Score
+from cairn.metrics.evaluation import Evaluation, Score
 from cairn.report.board.page import board_page, coded, content
 from cairn.report.board.table import age, board_csv, board_record, board_text, changes, comparable
 
@@ -29,6 +29,23 @@ def test_the_board_fits_the_terminal_and_no_number_is_cut(width, monkeypatch):
     whole = " ".join(text.split())
     for low in ("0.690", "0.760", "0.630"):
         assert f"[{low}," in whole
+
+
+@pytest.mark.parametrize(("width", "settings"), [(80, True), (60, False)])
+def test_a_board_of_several_tasks_has_one_line_per_run(width, settings, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    price = replace(
+        run_of(4, names=["houses"], settings={"data.name": "houses"}, table=OTHER_TABLE),
+        record=Evaluation.model_validate(record_of("regression")),
+    )
+    runs = [RUNS[0], RUNS[2], price]
+    _, _, header, *lines = board_text(runs, runs[0], NOW, columns=["rows"]).splitlines()
+    assert [line.split()[0] for line in lines[:4] if line] == ["main*", runs[1].name, price.name]
+    assert ("settings" in header) == settings
+    assert ("seed=4" in lines[2]) == settings
+    assert "rows" in header, "asked for"
+    assert "[0.690, 0.710]" in lines[0]
+    assert "[0.688, 0.712]" in lines[2], "rounded by its own interval"
 
 
 def test_the_board_shows_score_money_age_and_what_differs(monkeypatch):

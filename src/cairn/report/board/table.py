@@ -20,6 +20,7 @@ from cairn.settings.search import SAVING
 WIDE = 110
 """Columns of a terminal in which money has its interval."""
 LONGEST_NAME, FEWEST = 24, 8
+GIVES_WAY = ("model", "data", "settings", "version", "saving", "age")
 AGES = ((31_536_000, "y"), (2_592_000, "mo"), (604_800, "w"), (86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -50,8 +51,12 @@ def board_text(
     }
     lines = wrapped(_head(len(runs) + hidden, shared, runs))
     if rows:
-        lines += ["", *aligned(_fitted(rows, [name for name in shared if name not in columns]))]
-    lines += ["", *wrapped(f"settings: what differs from {reference.name}, marked * (--against REV)")]
+        table = _fitted(rows, [name for name in shared if name not in columns], columns)
+        lines += ["", *aligned(table), ""]
+        if "settings" in table.header:
+            lines += wrapped(f"settings: what differs from {reference.name}, marked * (--against REV)")
+        elif any(row["settings"] for row in rows):
+            lines += wrapped(f"too narrow for settings that differ from {reference.name}, marked * (--csv)")
     if hidden:
         lines += wrapped(f"not listed: {hidden} more runs (--all, or --where CONDITION)")
     if rows and "version" not in shared:
@@ -86,22 +91,30 @@ def _head(count: int, shared: Mapping[str, str], runs: Sequence[Run]) -> str:
     return "; ".join(fact for fact in facts if fact)
 
 
-def _fitted(rows: Sequence[Mapping[str, str]], hidden: Collection[str]) -> Table:
-    """Return the table without columns that are empty or hidden; settings get the room that is left."""
+def _fitted(rows: Sequence[Mapping[str, str]], hidden: Collection[str], kept: Collection[str]) -> Table:
+    """Return the table without columns that are empty or hidden; settings get the room that is left.
+
+    Where there is little, columns give way, first those that the settings say too, but none that is kept.
+    """
     header = [name for name in rows[0] if name not in hidden and any(row[name] for row in rows)]
     width = {name: max(len(name), *(len(row[name]) for row in rows)) for name in header}
     if "goal" in width and terminal_width() < WIDE:
         header.remove("goal")
     room = terminal_width() - sum(width[name] + 2 for name in header if name != "settings")
-    if "settings" in header and room < FEWEST:
-        header.remove("settings")
+    for name in GIVES_WAY:
+        if name in header and name not in kept and room < (FEWEST if "settings" in header else -2):
+            header.remove(name)
+            room += 0 if name == "settings" else width[name] + 2
     cells = [[_cut(row[name], room) if name == "settings" else row[name] for name in header] for row in rows]
     return Table(header, cells, words=True)
 
 
 def _rows(runs: Sequence[Run], reference: Run, now: float, columns: Sequence[str]) -> list[dict[str, str]]:
     wide = terminal_width() >= WIDE
-    digits = places(run.record.score for run in runs)
+    scores: dict[str, list[Score]] = {}
+    for run in runs:
+        scores.setdefault(run.record.primary, []).append(run.record.score)
+    digits = {metric: places(found) for metric, found in scores.items()}
     savings = [run.record.kpi.policies[MODEL].saving if run.record.kpi else None for run in runs]
     money = places(saving for saving in savings if saving)
     return [
@@ -109,7 +122,7 @@ def _rows(runs: Sequence[Run], reference: Run, now: float, columns: Sequence[str
             "run": _cut(f"{run.name}{'*' if run is reference else ''}", LONGEST_NAME),
             "age": age(now - run.at),
             "metric": metric_name(run.record.primary),
-            "score": estimate(run.record.score, digits),
+            "score": estimate(run.record.score, digits[run.record.primary]),
             "saving": _money(saving, money, wide),
             "goal": goal.verdict if (goal := reached(run.purpose.goal, run.record)) else "",
             "model": run.record.model,

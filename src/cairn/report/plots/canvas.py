@@ -109,13 +109,13 @@ def keep_readable(axes: Axes, values: Iterable[float], shown: Iterable[float] = 
     low, high = min(kept), max(kept)
     rounding = 1e-9 * max(abs(low), abs(high))
     below, above = known[known < low - rounding], known[known > high + rounding]
+    said: list[str] = []
     for left_out, words in ((below, "below, down to"), (above, "above, up to")):
         if len(left_out):
-            place, vertical = (0, "bottom") if left_out is below else (1, "top")
-            text = f"{len(left_out)} {words} {short(left_out.min() if left_out is below else left_out.max())}"
-            look: dict[str, Any] = {"xycoords": "axes fraction", "fontsize": 8, "color": TEXT}
-            axes.annotate(text, (0.99, place), ha="right", va=vertical, **look)
-    if (len(below) or len(above)) and low < high:
+            end = left_out.min() if left_out is below else left_out.max()
+            said.append(f"{len(left_out)} {words} {short(end)}")
+    axes.set_title("; ".join(said), loc="right", fontsize=8, color=TEXT)
+    if said and low < high:
         ends = np.log([low, high]) if log else np.array([low, high])
         ends += 0.06 * (ends[1] - ends[0]) * np.array([-1, 1])
         axes.set_ylim(*(np.exp(ends) if log else ends))

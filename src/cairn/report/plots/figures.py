@@ -206,25 +206,27 @@ def residual_figure(actual: Floats, predicted: Floats, *, label: str) -> Figure:
 
 
 def interval_figure(
-    estimates: Mapping[str, Estimate], *, label: str, greater_is_better: bool | None = None
+    estimates: Mapping[str, Estimate], *, label: str, tones: Mapping[str, str] | None = None
 ) -> Figure:
     """Draw values with their intervals against 0, such as the gain over each baseline, top to bottom.
 
-    Intervals on the harmful side of 0 have another colour if it is known which side that is.
+    A tone is the verdict, `better`, `worse` or `unclear`, that gives an interval its colour; without tones
+    an interval that contains 0 is unclear.
     """
     figure, (axes,) = draw(5.6, 1.0 + 0.38 * len(estimates))
-    _intervals(axes, list(estimates), list(estimates.values()), greater_is_better)
+    _intervals(axes, list(estimates), list(estimates.values()), tones)
     axes.set(xlabel=label)
     return figure
 
 
 def _intervals(
-    axes: Axes, names: Sequence[str], estimates: Sequence[Estimate], greater_is_better: bool | None = None
+    axes: Axes, names: Sequence[str], estimates: Sequence[Estimate], tones: Mapping[str, str] | None = None
 ) -> None:
     axes.axvline(0, color=TEXT, linewidth=1)
     for line, (value, low, high) in enumerate(estimates):
-        harmful = greater_is_better is not None and (high < 0 if greater_is_better else low > 0)
-        color = TEXT if low <= 0 <= high else HARMFUL if harmful else MODEL
+        tone = "unclear" if low <= 0 <= high else "better"
+        tone = tones[names[line]] if tones else tone
+        color = {"better": MODEL, "worse": HARMFUL}.get(tone, TEXT)
         axes.plot([low, high], [line, line], color=color, linewidth=2.2)
         axes.plot(value, line, "o", color=color, markersize=6)
     axes.set_yticks(range(len(names)), names)

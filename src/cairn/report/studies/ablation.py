@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict
 
 from cairn.data.records import rounded
-from cairn.metrics.paired import gain
+from cairn.metrics.paired import gain, judged
 from cairn.report.card.words import metric_name
 from cairn.report.numbers import p_value, short
 from cairn.report.studies.difference import column, draws, magnitude, picture, quantity_title, sizes
@@ -127,7 +127,10 @@ def _figures(ablation: Ablation) -> list[tuple[str, str]]:
         name = quantity_title(quantity, ablation.protocol.currency)
         gains = {part.part: gain(part.differences[quantity], quantity) for part in ablation.parts}
         caption = (
-            f"Importance by {name}, with its interval: grey where it contains 0, red where the part harms."
+            f"Importance by {name}, with its interval: blue where the part helps, red where it harms, grey"
+            " where there is no evidence (corrected p)."
         )
-        drawn += picture(gains, f"importance, {name}", caption, greater_is_better=True)
+        level = ablation.protocol.level
+        tones = {part.part: judged(part.differences[quantity], quantity, level) for part in ablation.parts}
+        drawn += picture(gains, f"importance, {name}", caption, tones)
     return drawn

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from cairn.data.records import rounded
 from cairn.metrics.paired import Slice, detectable, gain, greater_is_better, judged
 from cairn.report.card.words import metric_name
-from cairn.report.numbers import listed
+from cairn.report.numbers import in_order, listed
 from cairn.report.studies.difference import (
     cells,
     draws,
@@ -159,14 +160,20 @@ def _least_favourable(comparison: Comparison, candidate: Candidate) -> list[Slic
 
 
 def _slice_figures(comparison: Comparison, candidate: Candidate, letter: str) -> list[tuple[str, str]]:
-    drawn = {"all rows": candidate.differences[comparison.decides]}
-    drawn |= {f"{one.column} {one.level}": one.difference for one in candidate.slices}
+    drawn = {"all rows": interval_of(candidate.differences[comparison.decides])}
+    tones: dict[str, str] = {"all rows": candidate.outcome}
+    for column, group in groupby(candidate.slices, key=lambda one: one.column):
+        slices = list(group)
+        for at in in_order([one.level for one in slices]):
+            name = f"{column} {slices[at].level}"
+            drawn[name] = interval_of(slices[at].difference)
+            tones[name] = _slice_outcome(comparison, slices[at])
     return picture(
-        {name: interval_of(difference) for name, difference in drawn.items()},
+        drawn,
         f"{metric_name(comparison.decides)}, {letter} - A",
-        f"{letter} - A among the rows of each slice, with its interval: grey around 0, red where {letter}"
-        " is worse.",
-        greater_is_better=greater_is_better(comparison.decides),
+        f"{letter} - A among the rows of each slice, with its interval: blue where {letter} is better, red"
+        " where it is worse, grey where there is no evidence (corrected p).",
+        tones,
     )
 
 

@@ -78,12 +78,12 @@ def draws(confidence: float, resamples: int, units: int, block: str | None) -> s
 
 
 def picture(
-    intervals: Mapping[str, Estimate], label: str, caption: str, *, greater_is_better: bool
+    intervals: Mapping[str, Estimate], label: str, caption: str, tones: Mapping[str, str]
 ) -> list[tuple[str, str]]:
-    """Draw intervals against 0: caption and SVG, or nothing if no interval is defined."""
+    """Draw intervals against 0, coloured by verdict: caption and SVG; nothing if no interval is defined."""
     from cairn.report.plots.canvas import to_svg
     from cairn.report.plots.figures import interval_figure
 
     known = {name: one for name, one in intervals.items() if not math.isnan(one.low)}
-    figure = interval_figure(known, label=label, greater_is_better=greater_is_better)
+    figure = interval_figure(known, label=label, tones=tones)
     return [(caption, to_svg(figure))] if known else []

@@ -28,6 +28,7 @@ from cairn.studies.search.study import (
     ERROR,
     EXPLORED,
     FOLLOWED,
+    KEY,
     ORIGIN,
     TOP,
     Plan,
@@ -296,6 +297,6 @@ def _how(study: Study, plan: Plan) -> list[str]:
         early if settings["prune"] else "No trial is stopped early.",
         "Models are fitted on train and judged on validation; no trial can read test.",
         f"Started with {' '.join(['conf/', *(f'-S {word}' for word in plan.overrides)])};"
-        f" {', '.join(f'{name} {digest[:12]}' for name, digest in plan.key.items())}.",
+        f" {', '.join(f'{name} {digest[:12]}' for name, digest in study.user_attrs[KEY].items())}.",
         *(f"Trial {trial.number} failed: {trial.user_attrs[ERROR]}" for trial in failed(study)),
     ]
