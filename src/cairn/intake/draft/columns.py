@@ -167,11 +167,15 @@ def _number_formats(there: pd.Series) -> Iterator[str]:
 
 def _numbers(name: str, there: pd.Series, distinct: int, nullable: bool) -> Finding:
     infinite = there[np.isinf(there)]
-    if len(infinite):
-        found = _numbers(name, there.drop(infinite.index), distinct - infinite.nunique(), nullable=True)
-        marks = sorted(f"{number:g}" for number in infinite.unique())
-        said = f"{' and '.join(marks)} in {len(infinite):,} rows means missing"
-        return replace(found.changed(found.role, found.note, missing=marks), doubt=said)
+    if infinite.empty:
+        return _finite_numbers(name, there, distinct, nullable)
+    found = _finite_numbers(name, there.drop(infinite.index), distinct - infinite.nunique(), nullable=True)
+    marks = sorted(f"{number:g}" for number in infinite.unique())
+    said = f"{' and '.join(marks)} in {len(infinite):,} rows means missing"
+    return replace(found.changed(found.role, found.note, missing=marks), doubt=said)
+
+
+def _finite_numbers(name: str, there: pd.Series, distinct: int, nullable: bool) -> Finding:
     least = 0.0 if len(there) and there.min() >= 0 else None
     most = 1.0 if distinct == 2 and set(there) == {0, 1} else None
     column = Column(kind="numeric", group="numbers", nullable=nullable, min=least, max=most)
