@@ -241,7 +241,10 @@ class Ranking:
         precision = np.divide(true, called, out=np.zeros(true.shape), where=called > 0)
         precision *= weights
         # One by one, so that a draw's bits do not depend on how many there are; a single one in pairs.
-        found = precision.sum(axis=1) if alone else np.cumsum(precision, axis=1, out=precision)[:, -1]
+        if alone or not len(self.positive_codes):
+            found = precision.sum(axis=1)
+        else:
+            found = np.cumsum(precision, axis=1, out=precision)[:, -1]
         roc_auc = ratio(wins, all_positive * all_negative, np.nan)
         pr_auc = ratio(found, all_positive, np.nan)
         pr_auc[all_negative == 0] = np.nan

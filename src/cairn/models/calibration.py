@@ -14,6 +14,7 @@ from cairn.errors import UserError
 from cairn.files import replacing
 from cairn.metrics.decisions import decision_threshold
 from cairn.models.package import Package, load, reference_rows
+from cairn.progress import elapsed
 from cairn.settings.calibration import CalibrationConfig
 from cairn.settings.kpi import KpiConfig
 
@@ -113,7 +114,8 @@ def load_and_score(
     """
     package = load(folder, trust)
     of = {"validation": validated(package, FITTED, trust)}
-    return package, {name: of.get(name, package).scores(rows) for name, rows in parts.items()}
+    with elapsed("predicting"):
+        return package, {name: of.get(name, package).scores(rows) for name, rows in parts.items()}
 
 
 def recalibrated(package: Package, estimator: Any) -> Any:

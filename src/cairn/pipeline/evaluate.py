@@ -14,7 +14,6 @@ from cairn.data.records import write_json, write_text
 from cairn.data.tables import read_table, write_table
 from cairn.metrics.evaluation import MODEL, Predicted, evaluate_predictions
 from cairn.models.calibration import load_and_score
-from cairn.progress import elapsed
 from cairn.report.plots.pictures import plot_files
 from cairn.settings.baseline import BaselineConfig
 from cairn.settings.data import DataConfig
@@ -35,8 +34,7 @@ def main(
 ) -> None:
     """Write scores, curves, pictures and predictions; stop when a score is too good to be true."""
     parts = {name: read_table(Path(f"data/splits/{name}.parquet")) for name in ("validation", "test")}
-    with elapsed("predicting"):
-        package, ours = load_and_score(Path("models/model"), parts, model.trusted)
+    package, ours = load_and_score(Path("models/model"), parts, model.trusted)
     table, predicted = read_table(Path("predictions/baseline.parquet")), {}
     for name, rows in parts.items():
         both = {MODEL: ours[name]} | predictions_of_part(table, name, rows, data.task, package.class_names)

@@ -12,7 +12,7 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class NetworkParams(Section):
-    """What `cairn.models.network.NetworkEstimator` takes; the defaults are in its constructor.
+    """What every network takes; the defaults are in the constructors.
 
     Attributes:
         learning_rate: of AdamW, at the start
@@ -21,7 +21,6 @@ class NetworkParams(Section):
         batch_size: rows per step; auto: by the number of rows
         max_epochs: most passes over the rows; auto: by the number of rows
         patience: epochs without a better validation loss before training stops; auto: a sixth of max_epochs
-        precision: bfloat16 is faster on a GPU
         device: of training
         random_state: seed of weights, order of rows and dropout
         dropout: share of activations set to 0 in each step
@@ -33,13 +32,22 @@ class NetworkParams(Section):
     batch_size: Count | Auto = 1
     max_epochs: Count | Auto = 1
     patience: Count | Auto = 1
-    precision: Literal["float32", "bfloat16"] = "float32"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     random_state: Annotated[int, Field(ge=0, lt=2**32)] | None = None
     dropout: Share = 0
 
 
-class MLPParams(NetworkParams):
+class TorchParams(NetworkParams):
+    """What `cairn.models.network.NetworkEstimator` takes beside.
+
+    Attributes:
+        precision: bfloat16 is faster on a GPU
+    """
+
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+
+class MLPParams(TorchParams):
     """What the multilayer perceptron takes beside.
 
     Attributes:
@@ -55,7 +63,7 @@ class MLPParams(NetworkParams):
     categorical_features: list[Annotated[int, Field(ge=0)]] | None = None
 
 
-class CNNParams(NetworkParams):
+class CNNParams(TorchParams):
     """What the convolutional network takes beside.
 
     Attributes:
@@ -70,7 +78,7 @@ class CNNParams(NetworkParams):
 
 
 class KerasParams(NetworkParams):
-    """What networks of Keras take beside; precision they do not have.
+    """What networks of Keras take beside.
 
     Attributes:
         backend: the library that computes
@@ -89,7 +97,7 @@ class KerasParams(NetworkParams):
     categorical_features: list[Annotated[int, Field(ge=0)]] | None = None
 
 
-class TabMParams(NetworkParams):
+class TabMParams(TorchParams):
     """What TabM takes beside.
 
     Attributes:
