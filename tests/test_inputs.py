@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from cairn.compose.params_file import TEMPLATED
 from cairn.errors import UserError
 from cairn.inputs import files_of, stop_on_cause, stop_on_damaged_inputs
 
@@ -139,11 +140,12 @@ def test_no_damaged_input_of_any_stage_ends_in_a_traceback(tiny, tmp_path):
     root = tmp_path / "repository"
     shutil.copytree(tiny.path, root, symlinks=True)
     stages = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
-    data = yaml.safe_load((root / "params.yaml").read_text())["data"]
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    paths = {f"${{{key}}}": params[key.split(".")[0]][key.split(".")[1]] for key in TEMPLATED}
     rng, cases, unnamed = random.Random(14), 0, []
     for stage, block in stages.items():
         deps = [dep for dep in block["deps"] if not dep.startswith("code/") and dep not in ("src", "conf")]
-        deps = [data[dep[7:-1]] if dep.startswith("${data.") else dep for dep in deps]
+        deps = dict.fromkeys(paths.get(dep, dep) for dep in deps)
         for file in [file for dep in deps for file in files_of(root / dep)]:
             whole, how, cases = file.read_bytes(), DAMAGES[cases % len(DAMAGES)], cases + 1
             damage(file, how, rng)
