@@ -153,7 +153,7 @@ def measure(asked: Asked, folder: Path) -> str:
     better = (lambda a, b: a >= b) if METRICS[primary].greater_is_better else (lambda a, b: a <= b)
     mark = "" if better(ours["value"], plain[0]) else " *"
     shape = next(line for line in said.said.splitlines() if " rows, " in line).split(": ")[1].split(";")[0]
-    leaks = [line.split(": ")[0][6:] for line in said.said.splitlines() if line.startswith("LEAK? ")]
+    leaks = [line.split(": ")[1] for line in said.said.splitlines() if line.startswith("possible leak: ")]
     page = (clone / "reports/explore.html").stat().st_size / 1e6
     print(f"explore.html {page:.1f} MB; params.yaml {(clone / 'params.yaml').stat().st_size / 1e3:.0f} kB")
     fields = (
