@@ -223,6 +223,16 @@ def test_none_is_a_label_unless_the_user_says_it_is_missing(tmp_path):
     assert planned(path, "disorder", missing=["None"])[0].data.task == "binary"
 
 
+def test_a_label_that_looks_like_a_missing_value_is_said_and_missing_on_request(tmp_path):
+    path = csv(tmp_path, table(bought=np.resize(["ja", "nein", "ja", "-"], ROWS)))
+    plan, source = planned(path, "bought")
+    assert plan.data.task == "multiclass"
+    assert any("--missing - changes that" in note for note in source.notes)
+    plan, _ = planned(path, "bought", missing=["-"])
+    assert plan.data.task == "binary"
+    assert plan.findings["bought"].column.missing == ["-"]
+
+
 def test_labels_that_differ_in_blanks_are_one_and_in_case_are_two(tmp_path):
     twins = np.where(np.arange(ROWS) % 3 > 0, RNG.choice([">50K", "<=50K"], ROWS), ">50K ")
     plan, _ = planned(csv(tmp_path, table(income=twins)), "income")

@@ -2,7 +2,7 @@
 
 A name may say so (names.is_entity). So do the values of a column with few rows each, whatever its name:
 their numbers of rows are more even than independent draws would give; other columns are constant within
-them; or nearly all rows of one value have the same class.
+them; or nearly all rows of one value of a text have the same class. Numbers may tell a class by their size.
 """
 
 from collections.abc import Iterator, Mapping
@@ -91,7 +91,8 @@ def _evidence(table: pd.DataFrame, findings: Mapping[str, Finding], name: str, t
         return ""
     if few and (constant := _constant(table, findings, name, target, pairs)):
         return f"{constant[0]} is constant within each value"
-    if target is not None and _always_one_class(table[target], values, pairs):
+    text = not types.is_numeric_dtype(values)
+    if text and target is not None and _always_one_class(table[target], values, pairs):
         return f"nearly all rows of one value have the same {target}"
     return ""
 

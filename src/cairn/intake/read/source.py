@@ -23,7 +23,7 @@ from cairn.data.written import MARKERS
 from cairn.errors import UserError, did_you_mean
 from cairn.intake.read.amounts import two_readings
 from cairn.intake.read.dialect import LOOK_LINES, dialect_of, not_text
-from cairn.intake.read.marks import Odd, counts_of, odd_texts
+from cairn.intake.read.marks import MARKS, Odd, counts_of, odd_texts
 from cairn.intake.read.totals import is_total, line_of, refuse_totals_inside, texts_of
 from cairn.settings.contract import Column
 
@@ -113,7 +113,8 @@ def open_source(
     notes += [said] if said else []
     remarks |= {target: marked} if marked else {}
     notes += _taken_for_missing(seen.marks, [*labels, target])
-    if values_of := tuple(dict.fromkeys([*([target] if said else []), *labels])):
+    values_of = tuple(dict.fromkeys([*([target] if said else []), *labels]))
+    if values_of or marked:
         table = read_text(path, **options, labels=values_of)
     marks = options.pop("na_values", {})
     plain = {"sep": "\t"} if kind == ".tsv" else {}
@@ -373,26 +374,32 @@ def _blank_rows(table: pd.DataFrame) -> list[str]:
 def _labels(
     path: Path, table: pd.DataFrame, target: str, missing: Sequence[str], options: dict[str, Any]
 ) -> tuple[str, str]:
-    """Say which labels of the target pandas would take for missing values, and which are missing as asked.
+    """Say which labels of the target look like missing values, and which are missing as asked.
 
     The latter are added to the options. Both are empty if there are none.
     """
-    if target not in table or target not in texts_of(table) or table[target].notna().all():
+    if target not in table or target not in texts_of(table):
         return "", ""
-    values = written(path, [target], options).get(target, pd.Series(dtype="str"))
-    lost = values[table[target].isna().to_numpy() & (values.str.strip() != "")]
-    marks = options.get("na_values", {}).get(target, [])
-    counts = lost[~lost.isin([*marks, *missing])].value_counts()
-    if counts.empty:
-        return "", ""
-    if missing:
-        options["na_values"] = {**options.get("na_values", {}), target: [*marks, *missing]}
-    first = counts.index[0]
-    said = (
-        f"{target}: {first!r} is a label ({counts.iloc[0]:,} rows), not a missing value;"
-        f" --missing {first} changes that"
-    )
-    return said, _marked(counts_of(lost, missing), table, path)
+    values = table[target]
+    if values.isna().any():
+        values = written(path, [target], options).get(target, pd.Series(dtype="str"))
+    asked = values.isin(missing)
+    given = options.get("na_values", {})
+    marks = given.get(target, [])
+    if asked.any():
+        options["na_values"] = {**given, target: [*marks, *missing]}
+    lost = table[target].isna().to_numpy() & (values.str.strip() != "")
+    looks = [text for text in values.dropna().unique() if str(text).strip().lower() in MARKS - {""}]
+    doubtful = values[lost | values.isin(looks)]
+    counts = doubtful[~doubtful.isin([*marks, *missing])].value_counts()
+    said = ""
+    if not counts.empty:
+        first = counts.index[0]
+        said = (
+            f"{target}: {first!r} is a label ({counts.iloc[0]:,} rows), not a missing value;"
+            f" --missing {first} changes that"
+        )
+    return said, _marked(counts_of(values[asked], missing), table, path)
 
 
 def _taken_for_missing(marks: Mapping[str, Counter[str]], values_of: Sequence[str]) -> list[str]:
