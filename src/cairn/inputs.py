@@ -147,9 +147,9 @@ def _not_json(file: Path) -> str | None:
 
 
 def _broken_table(file: Path) -> str | None:
-    import pandas as pd
+    from cairn.data.tables import read_table
 
-    pd.read_parquet(file)
+    read_table(file)
     return None
 
 

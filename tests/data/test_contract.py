@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cairn.data.contract import surviving, violations
+from cairn.data.prepare import prepare_table
 from cairn.errors import UserError
 from cairn.settings.contract import Column, Contract, read_contract
+from cairn.settings.data import DataConfig
 
 CONTRACT = Contract.model_validate(
     {
@@ -138,3 +140,16 @@ def test_a_column_that_is_not_protected_is_written_as_before_there_were_protecte
     assert Column.model_validate(written).protected
     contract = Contract(columns={"a": Column(kind="numeric"), "b": Column(kind="boolean", protected=True)})
     assert contract.protected == ["b"]
+
+
+def test_a_text_among_numbers_is_named_before_an_expression_that_fails_on_it():
+    contract = Contract(
+        columns={"a": Column(kind="numeric"), "half": Column(kind="numeric"), "y": Column(kind="numeric")}
+    )
+    table = pd.DataFrame({"a": ["1", "many"], "y": [0.5, 1.5]})
+    data = DataConfig(
+        name="t", source="t.csv", contract="c", task="regression", target="y", derive={"half": "a / 2"}
+    )
+    with pytest.raises(UserError, match="a: ") as error:
+        prepare_table(table, contract, data)
+    assert "derive" not in str(error.value)

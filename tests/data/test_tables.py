@@ -4,11 +4,14 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
+from cairn.data.load import parsed
 from cairn.data.records import read_json, rounded, write_json
 from cairn.data.tables import read_raw, read_table, write_table
 from cairn.errors import UserError
+from cairn.settings.contract import Column, Contract
 
 
 def test_records_are_rounded_to_significant_digits_and_stay_plain_json(tmp_path):
@@ -39,6 +42,28 @@ def test_a_table_comes_back_as_it_was_and_its_bytes_repeat(tmp_path):
     pd.testing.assert_frame_equal(read_table(tmp_path / "one.parquet"), table)
     assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
     assert not list(tmp_path.glob("*.unfinished"))
+
+
+@pytest.mark.parametrize("read", [read_table, read_raw])
+def test_a_flipped_bit_of_a_table_is_an_error_and_never_another_value(tmp_path, read):
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {"f": random.random(3_000), "n": np.arange(3_000), "s": ["high", "low", None] * 1_000}
+    )
+    write_table(table, tmp_path / "t.parquet")
+    content = (tmp_path / "t.parquet").read_bytes()
+    refused = 0
+    for at in random.integers(0, len(content), 200):
+        flipped = bytearray(content)
+        flipped[at] ^= 1 << int(at % 8)
+        (tmp_path / "flipped.parquet").write_bytes(flipped)
+        try:
+            found = read(tmp_path / "flipped.parquet")
+        except (UserError, OSError, pa.ArrowException, ValueError):
+            refused += 1
+        else:
+            pd.testing.assert_frame_equal(found, table)
+    assert refused > 180
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.tsv", "t.parquet", "t.feather", "t.jsonl"])
@@ -80,3 +105,12 @@ def test_numbers_of_text_are_read_as_python_reads_them(tmp_path, kind):
     lines = [f'{{"x":{value}}}' if kind == "jsonl" else value for value in values]
     (tmp_path / f"a.{kind}").write_text("\n".join(["x"] * (kind == "csv") + lines))
     assert read_raw(tmp_path / f"a.{kind}")["x"].tolist() == [float(value) for value in values]
+
+
+@pytest.mark.parametrize("kind", ["numeric", "categorical"])
+def test_whole_numbers_beyond_int64_are_numbers_where_the_contract_says_so(tmp_path, kind):
+    (tmp_path / "t.csv").write_text("a,b\n-3,1\n12345678901234567890,2\n,3\n+4,4\n")
+    contract = Contract(columns={"a": Column(kind=kind, nullable=True)})
+    found = parsed(read_raw(tmp_path / "t.csv"), contract)["a"]
+    texts = ["-3", "12345678901234567890", "+4"]
+    assert found.dropna().tolist() == (texts if kind == "categorical" else [float(text) for text in texts])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from repository import ROOT
@@ -16,6 +16,7 @@ from synthetic import config, recipe
 
 from cairn.data.load import load, parsed
 from cairn.data.prepare import prepare_table
+from cairn.data.tables import read_raw
 from cairn.errors import UserError
 from cairn.models.package import reference_rows
 from cairn.serve.batch import predict_source
@@ -36,6 +37,7 @@ COLUMNS = {
     "hour": Column(kind="numeric", group="g"),
     "y": Column(kind="numeric"),
 }
+NUMBERS = Contract(columns={name: COLUMNS[name] for name in ("amount", "after")})
 DERIVE = {"half": "amount / 3", "large": "half > 1", "hour": "when.dt.hour + when.dt.day * 24"}
 CODES = [["a", "b", "A", "ä,\n"], ["1", "2", "03"], ["1", "2.0", "x"], ["1.0", "2.5", "1"]]
 FLAGS = [["True", "False"], ["TRUE", "false"]]
@@ -74,12 +76,13 @@ def written(rng: np.random.Generator, rows: int) -> pd.DataFrame:
     st.sampled_from(["csv", "parquet", "jsonl"]),
     st.sampled_from(["hist_gbdt", "logistic"]),
 )
+@example(1654, "csv", "hist_gbdt")  # whole numbers, one beyond int64, which pandas leaves as text
 def test_a_file_is_predicted_to_the_bits_of_the_stages(seed, kind, model):
     table = written(np.random.default_rng(seed), 60)
     with TemporaryDirectory() as folder:
         source = Path(folder) / f"in.{kind}"
         table.to_csv(source.with_suffix(".csv"), index=False)
-        typed = pd.read_csv(source.with_suffix(".csv"))
+        typed = parsed(read_raw(source.with_suffix(".csv")), NUMBERS)
         if kind == "parquet":
             typed.to_parquet(source)
         elif kind == "jsonl":

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pandas.api import types
 
 from cairn.data.expressions import evaluate
-from cairn.data.tables import EXACT, exact, read_raw, read_text
+from cairn.data.tables import EXACT, WHOLE, exact, read_raw, read_text
 from cairn.data.written import as_numbers, numbers_of, without_missing
 from cairn.errors import UserError
 from cairn.settings.contract import Column, Contract
@@ -178,6 +178,8 @@ def parsed(table: pd.DataFrame, contract: Contract, trained: Mapping[str, Any] |
             read[name] = values
         if column.decimal is not None and (numbers := as_numbers(values, column)) is not None:
             read[name] = numbers
+        if column.kind == "numeric" and (whole := _beyond_int64(values)) is not None:
+            read[name] = whole
         if column.kind != "datetime":
             continue
         if trained and name in trained:
@@ -186,6 +188,17 @@ def parsed(table: pd.DataFrame, contract: Contract, trained: Mapping[str, Any] |
         elif (dates := as_dates(values, column.format)) is not None:
             read[name] = dates
     return with_columns(table, read)
+
+
+def _beyond_int64(values: pd.Series) -> pd.Series | None:
+    """Return whole numbers as float64 that pandas left as text, as one is beyond int64; None for others."""
+    if not types.is_string_dtype(values):
+        return None
+    there = values.dropna().astype("str")
+    if there.empty or not there.str.fullmatch(WHOLE).all():
+        return None
+    numbers = there.astype("float64")
+    return numbers.reindex(values.index) if numbers.abs().max() >= 2**63 else None
 
 
 def unread(values: pd.Series, column: Column) -> pd.Series:

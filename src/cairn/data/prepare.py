@@ -64,7 +64,13 @@ def prepare_table(raw: pd.DataFrame, contract: Contract, data: DataConfig) -> Pr
         UserError: every violation of the contract, an expression that cannot be evaluated, no row left, or a
             target that does not fit the task.
     """
-    table = derived(parsed(raw, contract), data, contract).reset_index(drop=True)
+    read = parsed(raw, contract)
+    try:
+        table = derived(read, data, contract).reset_index(drop=True)
+    except UserError:  # a value that breaks the contract is the likelier cause, such as a text among numbers
+        there = {name: column for name, column in contract.columns.items() if name in read}
+        stop_on_violations(read, Contract(columns=there), data)
+        raise
     cleaned = table.attrs.pop("cleaned", {})
     stop_on_violations(table, contract, data)
     rows, dropped = usable_rows(table, data)

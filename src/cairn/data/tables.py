@@ -8,9 +8,11 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pandas.api import types
 from pyarrow import feather
 
 from cairn.data.delimited import DAMAGED, check_records, open_bytes, written
+from cairn.data.written import MARKERS
 from cairn.errors import UserError
 from cairn.files import replacing
 
@@ -18,7 +20,12 @@ FAULTS = (*DAMAGED, ValueError, TypeError, LookupError, ArithmeticError, NotImpl
 """What readers raise for content that they cannot read."""
 EXACT = 2**53
 """Up to here float64 holds every whole number."""
+WHOLE = r"\s*[-+]?[0-9]+\s*"
 TEXT = {".csv": ",", ".tsv": "\t"}
+PARQUET: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
+"""How Cairn writes Parquet: without a checksum per page a flipped byte may be read as another value."""
+CHECKED: dict[str, Any] = {"page_checksum_verification": True}
+"""How Cairn reads Parquet; a file without checksums is read as it is."""
 
 
 def read_raw(source: Path, **text: Any) -> pd.DataFrame:
@@ -59,7 +66,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     columns = pq.read_schema(path).names if path.is_file() else []
     if twice := [name for name in columns if columns.count(name) > 1]:
         raise ValueError(f"two columns are called {twice[0]}")
-    return _exactly(pd.read_parquet(path), pq.read_table, path)
+    return _exactly(pd.read_parquet(path, **CHECKED), pq.read_table, path)
 
 
 def _read_feather(path: Path) -> pd.DataFrame:
@@ -130,12 +137,25 @@ def parse_text(source: Path, options: Mapping[str, Any]) -> pd.DataFrame:
     """Read separated text with pandas.read_csv; a column has one type for all its rows."""
     read: Any = pd.read_csv
     # The parsers of pandas that are not written in C do so by default.
-    return read(source, **({} if "engine" in options else {"low_memory": False}) | dict(options))
+    table = read(source, **({} if "engine" in options else {"low_memory": False}) | dict(options))
+    for name in table.columns if options.get("keep_default_na", True) else ():
+        if types.is_string_dtype(table[name]) and _whole_numbers(table[name]):
+            table[name] = table[name].where(~table[name].isin(MARKERS))
+    return table
+
+
+def _whole_numbers(values: pd.Series) -> bool:
+    """Return whether text is whole numbers alone: where one is beyond int64, pandas keeps "" and NA too."""
+    for some in (values.head(100), values):
+        there = some[some.notna() & ~some.isin(MARKERS)]
+        if not there.astype("str").str.fullmatch(WHOLE).all():
+            return False
+    return True
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
-    """Read a table that write_table wrote."""
-    return pd.read_parquet(path, columns=columns)
+    """Read a Parquet file, such as write_table writes; a flipped byte of one of those is an error."""
+    return pd.read_parquet(path, columns=columns, **CHECKED)
 
 
 def row_hashes(table: pd.DataFrame) -> pd.Series:
@@ -147,4 +167,4 @@ def row_hashes(table: pd.DataFrame) -> pd.Series:
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a Parquet file, replacing an old one in one step."""
     with replacing(path) as unfinished:
-        table.to_parquet(unfinished, index=False, compression="zstd")
+        table.to_parquet(unfinished, index=False, **PARQUET)

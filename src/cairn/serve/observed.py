@@ -21,7 +21,7 @@ from cairn.data.load import (
     with_columns,
 )
 from cairn.data.predictions import Floats
-from cairn.data.tables import read_raw, read_table
+from cairn.data.tables import CHECKED, read_raw, read_table
 from cairn.data.written import missing_texts, numbers_of
 from cairn.errors import UserError, did_you_mean
 from cairn.models.calibration import FITTED, is_refitted, validated
@@ -329,7 +329,7 @@ def _of_log(path: Path) -> pd.DataFrame:
     tables = []
     for file in files:
         try:
-            tables.append(pq.read_table(file).flatten())
+            tables.append(pq.read_table(file, **CHECKED).flatten())
         except (pa.ArrowException, OSError) as error:
             raise UserError(f"{file}: cannot be read: {' '.join(str(error).split())}") from error
     frame = pd.concat([table.to_pandas() for table in tables], ignore_index=True)

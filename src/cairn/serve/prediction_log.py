@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from prometheus_client import Counter
 
+from cairn.data.tables import PARQUET
 from cairn.serve.fields import Field, Violation
 from cairn.serve.outcomes import output_columns
 from cairn.serve.served_model import ServedModel
@@ -193,7 +194,7 @@ def write_segment(table: pa.Table, folder: Path) -> Path:
     beside = folder / f".{path.name}.new"
     try:
         with beside.open("wb") as file:
-            pq.write_table(table, file, compression="zstd")
+            pq.write_table(table, file, **PARQUET)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from cairn.data.tables import PARQUET
 from cairn.errors import UserError
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def _writer(name: str, file: BinaryIO, schema: pa.Schema, kind: Format) -> Gener
             yield write_csv
         else:
             waiting: list[pa.Table] = []
-            writer = stack.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
+            writer = stack.enter_context(pq.ParquetWriter(file, schema, **PARQUET))
 
             def write(table: pa.Table) -> None:
                 waiting.append(table)

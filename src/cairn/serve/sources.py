@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from cairn.data.delimited import Dialect, Records, dialect_of, open_bytes
 from cairn.data.load import READ_CSV, text_options
-from cairn.data.tables import EXACT
+from cairn.data.tables import CHECKED, EXACT
 from cairn.errors import UserError, did_you_mean
 from cairn.models.package import Package
 from cairn.serve.predictor import Rows
@@ -205,7 +205,7 @@ def _columnar(path: Path, kind: Format) -> Generator[Source]:
     try:
         if kind == "parquet":
             # pyarrow's own default keeps all bytes of the file that it has read.
-            options = {"pre_buffer": False, "buffer_size": PARQUET_BYTES, "page_checksum_verification": True}
+            options = {"pre_buffer": False, "buffer_size": PARQUET_BYTES, **CHECKED}
             with pq.ParquetFile(path, **options) as file:
                 blocks = _of_tables(str(path), file.iter_batches, file.schema_arrow)
                 names = list(file.schema_arrow.names)

@@ -15,7 +15,8 @@ class TrainConfig(Section):
         device: of torch models; auto: cuda if available, otherwise cpu; other models ignore it
         early_stopping: pass validation to models that support it; false: they see train only
         refit: validation: fit once more on train and validation, with as many iterations as were best on
-            validation; this model is scored on test and deployed, all else uses the one fitted on train
+            validation; this model is scored on test and deployed, all else uses the one
+            fitted on train; settings of older versions, without the key, mean none
         reads: what the model reads beside the table, its file of weights; constraints.txt, which every stage
             reads, if it has none; conf/config.yaml takes it from section model
     """

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cairn.data.tables import read_table
 from cairn.datasets.flights.clock import DAY, Clock, on_one_clock
 from cairn.datasets.flights.live import LATE, live_features
 from cairn.datasets.flights.schedule import schedule_features
@@ -17,7 +18,7 @@ from cairn.datasets.flights.weather import hourly_weather, impossible_readings, 
 from cairn.errors import UserError
 
 TABLES = ("flights", "weather", "planes", "airports")
-FORMATS = {".parquet": pd.read_parquet, ".csv.zip": pd.read_csv, ".csv": pd.read_csv}
+FORMATS = {".parquet": read_table, ".csv.zip": pd.read_csv, ".csv": pd.read_csv}
 LONGEST_LEAD = DAY
 BANDS = {0: "before 09", 9: "09 to 12", 12: "12 to 15", 15: "15 to 18", 18: "18 to 21", 21: "after 21"}
 

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from cairn.data.delimited import open_bytes
 from cairn.data.folder import KINDS, kind_of
+from cairn.data.tables import PARQUET
 from cairn.errors import UserError, did_you_mean
 
 TARS = (".tar", ".tgz", ".tbz2", ".txz")
@@ -350,7 +351,7 @@ def _from_arrow(path: Path, new: Path, sheet: str | None) -> str:
         except pa.ArrowInvalid:
             source.seek(0)
             table = pa.ipc.open_stream(source).read_all()
-        pq.write_table(table, new)
+        pq.write_table(table, new, **PARQUET)
     return f"Arrow's table of {path.name}"
 
 
@@ -370,7 +371,7 @@ def _from_statistics(path: Path, new: Path, sheet: str | None) -> str:
         raise UserError(f"{path}: has no rows")
     table.attrs.clear()
     table, mixed = _of_one_kind(table)
-    table.to_parquet(new, index=False)
+    table.to_parquet(new, index=False, **PARQUET)
     return "; ".join([f"{name}'s table of {path.name}", *mixed])
 
 

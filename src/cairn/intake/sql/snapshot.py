@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from cairn.data.database import reading
 from cairn.data.query import SqlColumn, array_of, columns_of, quote
+from cairn.data.tables import PARQUET
 from cairn.errors import UserError, did_you_mean
 from cairn.intake.diff import NAME_OF_KEY
 from cairn.intake.sql.database import SqlSource, url_of
@@ -86,7 +87,7 @@ def _write(batches: Iterator[Sequence[Any]], schema: pa.Schema, path: Path) -> i
 
     rows = 0
     with (
-        pq.ParquetWriter(path, schema, compression="zstd") as writer,
+        pq.ParquetWriter(path, schema, **PARQUET) as writer,
         tqdm(desc="snapshot", unit=" rows", unit_scale=True, disable=None, leave=False) as bar,
     ):
         for batch in batches:
