@@ -10,6 +10,7 @@ from cairn.storage.verify import Damage, Verified
 
 SAYS = {
     "missing": "is missing",
+    "no file": "is not a file",
     "empty": "is empty",
     "truncated": "is truncated",
     "swapped": "has the content of another file",

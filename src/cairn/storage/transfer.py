@@ -177,7 +177,7 @@ def push(storage: Storage, *, all_commits: bool, timeout: float, progress: Progr
     if after.damages:
         with locked(storage.repo):
             after = repair(after, storage.remote, storage.cache, workspace=storage.root)
-    if not pushed and not after.bad and not repaired.bad:
+    if not pushed and not after.damages and not repaired.bad:
         raise UserError("dvc push failed; its message is above")
     _remember(storage)
     return [repaired, after]

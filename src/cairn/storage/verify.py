@@ -12,7 +12,7 @@ from typing import Literal
 from cairn.storage.objects import LISTING, Needed, by_oid, listing_of, members
 from cairn.storage.store import Contents, Store, Stored, content_name, explained, md5_of
 
-State = Literal["missing", "empty", "truncated", "swapped", "flipped"]
+State = Literal["missing", "no file", "empty", "truncated", "swapped", "flipped"]
 Outcome = Literal["found", "repaired", "lost"]
 Progress = Callable[[int], object]
 """Takes the number of bytes read since the last call."""
@@ -25,7 +25,8 @@ class Damage:
     Attributes:
         store: `cache` or the name of the remote.
         oid: the object.
-        state: `swapped` has the content of another object, `flipped` other content of any kind.
+        state: `no file` is a folder, a link to nowhere, or a pipe; `swapped` has the content of another
+            object, `flipped` other content of any kind.
         needed: the file it is; None if no revision that was looked at needs it.
         outcome: `lost` if no store has a good copy.
     """
@@ -144,7 +145,9 @@ def verify(
     read, by_size = [], 0
     for oid, stored in looked_at.items():
         declared = stored.md5 or sums.get(stored.path)
-        if at_once or (declared is None and stored.size != sizes.get(oid, stored.size)):
+        if not stored.is_file:
+            damages.append(Damage(store.name, oid, "no file", needed.get(oid)))
+        elif at_once or (declared is None and stored.size != sizes.get(oid, stored.size)):
             read.append(oid)
         elif declared is not None:
             compare(oid, declared)
