@@ -1,5 +1,6 @@
 """params.yaml and conf/ tell the same story, and any values can be told as overrides of conf/."""
 
+import json
 import math
 import os
 import re
@@ -268,9 +269,10 @@ def test_a_damaged_params_file_is_one_line_that_says_how_to_go_on(conf, tmp_path
     assert len(str(error.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("value", ["x" * 1_000_000, [1] * 20_000, {f"k{n}": n for n in range(60_000)}])
+@pytest.mark.parametrize("value", ["x" * 1_000_000, [1] * 20_000, {f"k{n}": n for n in range(20_000)}])
 def test_so_much_of_an_edit_that_hydra_would_take_minutes_is_one_line(conf, tmp_path, value):
-    found = found_in(params_file.text_of(compose(conf).values | {"more": value}, []), tmp_path)
+    text = params_file.text_of(compose(conf).values, []) + f"more: {json.dumps(value)}\n"
+    found = found_in(text, tmp_path)
     start = time.process_time()
     with pytest.raises(UserError, match=r"^params.yaml: more and others: .* change conf/$"):
         settle(conf, found)

@@ -117,6 +117,31 @@ def test_what_is_no_file_is_found_and_mended_without_being_read(toy, where, targ
         assert [*root.parent.rglob("mine")]
 
 
+def test_an_emptied_dvc_file_is_named_for_dvc_would_take_its_data_for_unneeded(toy):
+    (toy.checkout.path / "data/table.csv.dvc").write_text("", encoding="utf-8")
+    with pytest.raises(UserError, match=r"^data/table\.csv\.dvc: .*git restore data/table\.csv\.dvc$"):
+        toy.open()
+
+
+@pytest.mark.parametrize("content", [None, b"[core\n", b"\xff"])
+def test_a_config_that_cannot_be_read_is_one_line(toy, content):
+    file = toy.checkout.path / ".dvc/config.local"
+    file.mkdir() if content is None else file.write_bytes(content)
+    with pytest.raises(UserError, match=r"^\.dvc/config or \.dvc/config\.local: .+$"):
+        toy.open()
+
+
+@pytest.mark.parametrize("where", ["cache", "remote"])
+def test_a_file_in_the_place_of_a_folder_of_the_store_is_no_obstacle(toy, where):
+    folder = toy.file(where, "file").parent
+    shutil.rmtree(folder)
+    folder.write_text("mine", encoding="utf-8")
+    check(toy.open(), with_repair=True)
+    found = check(toy.open())
+    assert all(not verified.damages for verified in found)
+    assert sum(len(verified.strays) for verified in found) == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pipe", "folder"])
 def test_push_and_pull_mend_what_is_no_file(toy, kind):

@@ -192,6 +192,8 @@ class Store:
 
     def _put_in_folder(self, oid: str, file: Path) -> None:
         target = Path(self.odb.oid_to_path(oid))
+        if target.parent.is_file():  # a stray, as `contents` says
+            target.parent.rename(target.parent.with_name(f".{target.parent.name}.{os.getpid()}"))
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         try:
