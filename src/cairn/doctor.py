@@ -200,7 +200,9 @@ def settings(root: Path) -> Iterator[Found]:
 
 
 def dvc_config(root: Path) -> Iterator[Found]:
-    """Check the DVC settings that results depend on."""
+    """Check the DVC settings that results and safety depend on."""
+    from dvc.dirs import site_cache_dir
+
     if not (root / ".dvc/config").is_file():
         yield "wrong", "no .dvc/config: git checkout .dvc, or dvc init in a new repository"
         return
@@ -219,6 +221,10 @@ def dvc_config(root: Path) -> Iterator[Found]:
             wrong.append(f"damaged files would be pulled unnoticed: dvc remote modify {name} verify true")
     for said in wrong:
         yield "wrong", said
+    hashes = Path(site_cache_dir(config["core"].get("site_cache_dir")), "repo")
+    if hasattr(os, "getuid") and hashes.exists() and hashes.stat().st_uid != os.getuid():
+        cure = f"dvc config --local core.site_cache_dir {Path.home() / '.cache/dvc'}"
+        yield "warn", f"{hashes} is another user's, who can make DVC run code (CVE-2025-69872): {cure}"
     for key in ("analytics", "check_update"):
         if config["core"].get(key, True):
             yield "warn", f"DVC sends usage data: dvc config core.{key} false"

@@ -1,7 +1,10 @@
 """params.yaml and conf/ tell the same story, and any values can be told as overrides of conf/."""
 
+import json
 import math
+import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -264,6 +267,27 @@ def test_a_damaged_params_file_is_one_line_that_says_how_to_go_on(conf, tmp_path
     ) as error:
         found_in(text, tmp_path)
     assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("value", ["x" * 1_000_000, [1] * 20_000, {f"k{n}": n for n in range(20_000)}])
+def test_so_much_of_an_edit_that_hydra_would_take_minutes_is_one_line(conf, tmp_path, value):
+    text = params_file.text_of(compose(conf).values, []) + f"more: {json.dumps(value)}\n"
+    found = found_in(text, tmp_path)
+    start = time.process_time()
+    with pytest.raises(UserError, match=r"^params.yaml: more and others: .* change conf/$"):
+        settle(conf, found)
+    assert time.process_time() - start < 30
+
+
+def test_params_yaml_that_is_no_file_is_one_line(tmp_path):
+    path = tmp_path / "params.yaml"
+    os.mkfifo(path)
+    with pytest.raises(UserError, match="not a file"):
+        params_file.read(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(UserError, match="cannot be written"):
+        params_file.write(path, "a: 1\n")
 
 
 @pytest.mark.slow

@@ -237,3 +237,15 @@ def test_a_value_that_is_no_interpolation_is_named_by_file_line_and_value(toy, m
             main()
     finally:
         file.write_text(before, encoding="utf-8")
+
+
+def test_a_byte_order_mark_is_named_because_hydra_would_not_see_the_package_behind_it(toy, monkeypatch):
+    monkeypatch.chdir(toy)
+    file = toy / "conf/train/default.yaml"
+    before = file.read_text(encoding="utf-8")
+    file.write_text(before, encoding="utf-8-sig")
+    try:
+        with pytest.raises(UserError, match=r"^conf/train/default\.yaml:1: begins with a byte order mark"):
+            main()
+    finally:
+        file.write_text(before, encoding="utf-8")

@@ -202,6 +202,16 @@ def examine_only(root, name):
         return list(examine(root))
 
 
+def test_a_folder_of_hashes_that_another_user_owns_is_named(root, monkeypatch, tmp_path):
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path))
+    (tmp_path / "repo").mkdir()
+    assert said(dvc_config, root, "warn") == []
+    owner = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+    (line,) = said(dvc_config, root, "warn")
+    assert "CVE-2025-69872" in line and "core.site_cache_dir" in line
+
+
 def test_a_remote_that_is_a_folder_is_tried(checkout, root, tmp_path):
     store = tmp_path / "store"
     checkout.dvc("remote", "modify", "local", "url", str(store))

@@ -1,5 +1,6 @@
 """YAML is read as OmegaConf reads it, and what is not YAML is told in one line."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -59,6 +60,9 @@ def test_a_value_is_what_omegaconf_takes_it_for(text):
         ("a: " + "[" * 200_000, "a.yaml: not valid YAML: more than 100 levels"),
         ("a: \x00\n", "a.yaml: not valid YAML: "),
         ("42\n", "a.yaml: not a mapping"),
+        ("a: !!set {b}\n", "a.yaml:1: not valid YAML: !!set: "),
+        ("a: 1\nb: !!binary aGk=\n", "a.yaml:2: not valid YAML: !!binary: "),
+        ("a: !!timestamp 2013-01-01\n", "a.yaml:1: not valid YAML: !!timestamp: "),
     ],
 )
 def test_what_is_not_yaml_is_one_line_with_the_place(text, begins):
@@ -74,6 +78,12 @@ def test_a_file_that_is_not_utf8_is_one_line_and_a_missing_one_is_missing(tmp_pa
         read_yaml(tmp_path / "latin.yaml", "latin")
     with pytest.raises(FileNotFoundError):
         read_yaml(Path(tmp_path / "none.yaml"))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(UserError, match="not a file"):
+        read_yaml(tmp_path / "pipe.yaml")
 
 
 def test_an_empty_text_is_an_empty_mapping():

@@ -158,6 +158,24 @@ def test_an_object_damaged_on_the_way_is_mended_and_one_lost_before_is_named(toy
     assert moved(toy, Place("store"), incomplete=True).lost == [first]
 
 
+def test_a_right_copy_that_only_the_remote_has_to_which_it_goes_back_is_not_lost(toy):
+    moved(toy, Place("team", "../new"))
+    toy.file("cache", "output").unlink()
+    oid = toy.oids["output"]
+    damage(toy.checkout.path.parent / f"new/files/md5/{oid[:2]}/{oid[2:]}", "flipped")
+    (toy.checkout.path / "data/edited.csv").unlink()
+    done = moved(toy, Place("store"))
+    assert (done.before, done.lost) == ("team", [])
+    assert [(one.oid, one.outcome) for one in done.stores[0].damages] == [(oid, "repaired")]
+
+
+def test_a_remote_that_does_not_answer_is_named_before_anything_is_fetched(toy):
+    shutil.rmtree(toy.checkout.path / ".dvc/cache")
+    with pytest.raises(UserError, match="team"):
+        moved(toy, Place("team", "/proc/none/store"))
+    assert not (toy.checkout.path / ".dvc/cache").exists()
+
+
 @pytest.mark.parametrize("local", [False, True])
 def test_no_secret_is_in_a_file_that_git_has(toy, monkeypatch, local):
     monkeypatch.setenv("STORE_PASSWORD", SECRET)

@@ -85,6 +85,77 @@ def test_a_fault_in_one_store_is_found_and_mended_from_the_other(toy, where, tar
     assert objects_of(root / ".dvc/cache") == objects_of(root.parent / "store")
 
 
+def put_no_file(file: Path, kind: str) -> None:
+    """Put something in the place of an object that is no file."""
+    file.unlink()
+    match kind:
+        case "pipe":
+            os.mkfifo(file)
+        case "link to itself":
+            file.symlink_to(file.name)
+        case "link to nowhere":
+            file.symlink_to("nowhere")
+        case _:
+            file.mkdir()
+            (file / "mine").write_text("a\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link to itself", "link to nowhere", "folder"])
+@pytest.mark.parametrize("target", ["file", "listing"])
+@pytest.mark.parametrize("where", ["cache", "remote"])
+def test_what_is_no_file_is_found_and_mended_without_being_read(toy, where, target, kind):
+    put_no_file(toy.file(where, target), kind)
+    found = {verified.store: verified for verified in check(toy.open())}
+    bad, good = ("cache", "store") if where == "cache" else ("store", "cache")
+    assert [(one.oid, one.state) for one in found[bad].damages] == [(toy.oids[target], "no file")]
+    assert found[good].damages == []
+    assert "is not a file" in "".join(lines(found.values()))
+    check(toy.open(), with_repair=True)
+    assert all(not verified.damages for verified in check(toy.open()))
+    if kind == "folder":  # nobody knows what it holds
+        root = toy.checkout.path
+        assert [*root.parent.rglob("mine")]
+
+
+def test_an_emptied_dvc_file_is_named_for_dvc_would_take_its_data_for_unneeded(toy):
+    (toy.checkout.path / "data/table.csv.dvc").write_text("", encoding="utf-8")
+    with pytest.raises(UserError, match=r"^data/table\.csv\.dvc: .*git restore data/table\.csv\.dvc$"):
+        toy.open()
+
+
+@pytest.mark.parametrize("content", [None, b"[core\n", b"\xff"])
+def test_a_config_that_cannot_be_read_is_one_line(toy, content):
+    file = toy.checkout.path / ".dvc/config.local"
+    file.mkdir() if content is None else file.write_bytes(content)
+    with pytest.raises(UserError, match=r"^\.dvc/config or \.dvc/config\.local: .+$"):
+        toy.open()
+
+
+@pytest.mark.parametrize("where", ["cache", "remote"])
+def test_a_file_in_the_place_of_a_folder_of_the_store_is_no_obstacle(toy, where):
+    folder = toy.file(where, "file").parent
+    shutil.rmtree(folder)
+    folder.write_text("mine", encoding="utf-8")
+    check(toy.open(), with_repair=True)
+    found = check(toy.open())
+    assert all(not verified.damages for verified in found)
+    assert sum(len(verified.strays) for verified in found) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+def test_push_and_pull_mend_what_is_no_file(toy, kind):
+    how = {"timeout": 60, "progress": lambda count: None}
+    before = content_of(toy)
+    put_no_file(toy.file("remote", "file"), kind)
+    _, remote = push(toy.open(), all_commits=False, **how)
+    assert not remote.bad
+    put_no_file(toy.file("cache", "file"), kind)
+    empty_workspace(toy)
+    (cache,) = pull(toy.open(), **how)
+    assert not cache.bad and content_of(toy) == before
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_what_is_right_nowhere_is_lost_with_its_file_stage_and_commit(toy, target):
     for where in ("cache", "remote"):

@@ -14,6 +14,8 @@ EXPERIMENT = "experiment"
 DATA = "data"
 MODEL = "model"
 MEMBERS = "members"
+SHOWN = 200
+"""Characters of an override that a message repeats."""
 SPACE = "space"
 """Key of a model's file with its search space; it is removed here, so that no stage ever sees it."""
 
@@ -189,7 +191,8 @@ def _in_one_line(error: Exception, conf: Path, overrides: Sequence[str]) -> str:
     if isinstance(error, MarkedYAMLError) and error.problem_mark:
         return not_yaml(_shown(Path(error.problem_mark.name), conf), error)
     if isinstance(error, OverrideParseException):
-        return f"override {error.override}: cannot be parsed; quote anything but plain words and numbers"
+        override = str(error.override)[:SHOWN]
+        return f"override {override}: cannot be parsed; quote anything but plain words and numbers"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         names = options(conf, group)

@@ -11,6 +11,8 @@ from cairn.compose.conf import EXPERIMENT, Composed, at, compose, leaves, option
 from cairn.errors import UserError
 
 KEY = re.compile(r"[\w$-]+", re.ASCII)
+LONGEST = 30_000
+"""Characters of overrides; Hydra's parser takes half a minute for a list of 10,000 numbers."""
 WORD = re.compile(r"(?!(?:null|true|false|nan|inf)\Z)[A-Za-z_][\w./-]*", re.IGNORECASE | re.ASCII)
 
 
@@ -21,7 +23,7 @@ def derive(conf: Path, wanted: dict[str, Any], leaving_out: Collection[str] = ()
     add one override for each key that still differs. The groups in leaving_out keep their default option.
 
     Raises:
-        UserError: a section is missing, or no override can give a value.
+        UserError: a section is missing, no override can give a value, or too much differs.
     """
     now = compose(conf)
     wanted = sections_of(conf, now.choices, wanted)
@@ -33,8 +35,18 @@ def derive(conf: Path, wanted: dict[str, Any], leaving_out: Collection[str] = ()
         now = _with_nearest_option(conf, now, group, wanted)
         wanted = sections_of(conf, now.choices, wanted)
         settled.add(group)
+    _stop_if_far(now.values, wanted)
     keys = key_overrides(now.values, wanted)
     return _exactly(conf, (*now.overrides, *keys), wanted) if keys else now
+
+
+def _stop_if_far(now: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Raise UserError where the overrides would be so long that Hydra needs minutes to read them."""
+    before, after = leaves(now), leaves(wanted)
+    new = [(path, leaf) for path, leaf in after.items() if leaf != before.get(path)]
+    if (length := len(json.dumps(new))) > LONGEST:
+        said = f"{length:,} characters differ from conf/, which is too much for overrides; change conf/"
+        raise UserError(f"params.yaml: {new[0][0][0]} and others: {said}")
 
 
 def _missing(conf: Path, now: Composed, section: str) -> str:

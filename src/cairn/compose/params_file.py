@@ -16,7 +16,7 @@ from cairn.compose.conf import EXPERIMENT, Composed, compose
 from cairn.compose.overrides import derive, differing
 from cairn.errors import UserError
 from cairn.files import replace_file
-from cairn.settings.yaml_text import parse_yaml
+from cairn.settings.yaml_text import parse_yaml, text_in
 
 CONF = Path("conf")
 PARAMS = Path("params.yaml")
@@ -51,7 +51,7 @@ def read(path: Path) -> Params | None:
     if not path.exists():
         return None
     try:
-        text = path.read_text(encoding="utf-8")
+        text = text_in(path)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as UTF-8 text ({error}); {REWRITE}") from error
     return parse(text, str(path))
@@ -115,10 +115,17 @@ def settings_line(overrides: Sequence[str], recorded: Sequence[str]) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Replace the file in one step, so that a kill leaves the old one or the new one; equal text is left."""
-    if path.exists() and path.read_bytes() == text.encode():
+    """Replace the file in one step, so that a kill leaves the old one or the new one; equal text is left.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    if path.is_file() and path.read_bytes() == text.encode():
         return
-    replace_file(path, text.encode())
+    try:
+        replace_file(path, text.encode())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def stop_if_dvc_read_another(before: dict[str, Any], now: dict[str, Any]) -> None:

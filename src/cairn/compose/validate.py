@@ -15,7 +15,7 @@ from cairn.settings.config import Config
 from cairn.settings.contract import read_contract
 from cairn.settings.messages import Problem, problems
 from cairn.settings.trusted import read_trusted
-from cairn.settings.yaml_text import too_large
+from cairn.settings.yaml_text import TAGS, text_in, too_large
 
 Where = Callable[[tuple[str, ...]], str]
 TWO_READINGS = {
@@ -26,9 +26,12 @@ TWO_READINGS = {
 }
 HALVES = re.compile("[\ud800-\udfff]")
 """Code points that UTF-8 cannot hold alone."""
+TAGGED = [("!!", tag) for tag in TAGS]
 MOST_KEYS = {"": 5_000, "contract": 200_000}
 """Keys and values of a file, by its folder; Hydra takes a second for 5,000, and does not read contracts."""
 MOST_CHARACTERS = 20_000_000
+SHOWN = 80
+"""Characters of a wrong value that a message repeats."""
 
 
 def stop_on_traps(conf: Path) -> None:
@@ -57,6 +60,9 @@ def _in_file(path: Path) -> Iterator[tuple[int, str]]:
     if why:
         yield 1, why
         return
+    if text.startswith("\ufeff"):
+        yield 1, "begins with a byte order mark, and Hydra does not see what follows: save it as plain UTF-8"
+        return
     for line, written in enumerate(text.splitlines(), 1):
         if line > 1 and re.match(r"#\s*@package\b", written):
             yield line, f"Hydra reads {written!r} only in the first line: move it there"
@@ -71,16 +77,14 @@ def _in_file(path: Path) -> Iterator[tuple[int, str]]:
         line = token.start_mark.line + 1
         if isinstance(token, yaml.ScalarToken):
             yield from ((line, said) for said in _in_value(token.value, plain=token.plain))
-        elif isinstance(token, yaml.TagToken) and token.value == ("!!", "binary"):
-            yield line, "!!binary: params.yaml holds text, numbers and truth values"
+        elif isinstance(token, yaml.TagToken) and token.value in TAGGED:
+            yield line, f"!!{token.value[1]}: write text, a number, true or false"
 
 
 def _text(path: Path) -> tuple[str, str | None]:
     """Return the text of a file, or why there is none."""
     try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            return "", "not a file"  # reading a pipe would never end
-        text = path.read_text(encoding="utf-8")
+        text = text_in(path)
     except (OSError, ValueError) as error:
         return "", f"cannot be read as UTF-8 text: {error}"
     too_long = f"{len(text):,} characters; at most {MOST_CHARACTERS:,}"
@@ -92,7 +96,7 @@ def _in_value(value: str, *, plain: bool) -> Iterator[str]:
     if value == "???":
         yield "??? means a missing value: write a value, or null"
     if "${" in value and not _can_be_parsed(value):
-        yield f"{value} is not an interpolation such as ${{seed}}: quote a $ as \\${{"
+        yield f"{value[:SHOWN]} is not an interpolation such as ${{seed}}: quote a $ as \\${{"
     if re.search(r"\$\{oc\.env\b", value):
         yield f"{value} would write this machine's environment into params.yaml: write the value"
     if HALVES.search(value):

@@ -10,6 +10,7 @@ from cairn.storage.verify import Damage, Verified
 
 SAYS = {
     "missing": "is missing",
+    "no file": "is not a file",
     "empty": "is empty",
     "truncated": "is truncated",
     "swapped": "has the content of another file",
@@ -80,6 +81,8 @@ def moved(done: Moved, place: Place) -> Iterator[str]:
     yield f"default remote: {place.name}"
     if done.is_shared:
         yield "share it: git commit -m 'Move to another remote' .dvc/config"
+    if place.secrets:
+        yield "the secrets are in .dvc/config.local of this clone; every other clone sets its own"
     if done.before and done.before != place.name:
         yield f"go back: cairn remote {done.before}"
 

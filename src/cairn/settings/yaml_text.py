@@ -17,6 +17,10 @@ FLOAT = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$")
 """What YAML 1.2 and OmegaConf take for a number, and PyYAML for text: 1e-3."""
 
 
+TAGS = ("binary", "omap", "pairs", "set", "timestamp")
+"""Of YAML 1.1; JSON and YAML 1.2, as DVC reads params.yaml, have no such values."""
+
+
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """PyYAML's safe loader, for which a date is text and a key may stand once."""
 
@@ -38,6 +42,27 @@ _Loader.yaml_implicit_resolvers = {
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+0123456789"))
 
 
+def _refuse(loader: _Loader, node: yaml.Node) -> None:
+    problem = f"{node.tag.replace('tag:yaml.org,2002:', '!!')}: write text, a number, true or false"
+    raise yaml.MarkedYAMLError(None, None, problem, node.start_mark)
+
+
+for _tag in TAGS:
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _refuse)
+
+
+def text_in(path: Path) -> str:
+    """Return the text of a file.
+
+    Raises:
+        OSError: it cannot be read, or is a pipe or a device, which may never end.
+        ValueError: it is not UTF-8.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError("not a file")
+    return path.read_text(encoding="utf-8")
+
+
 def read_yaml(path: Path, name: str = "") -> Any:
     """Return what a YAML file holds, see `parse_yaml`; the line of an error begins with the name or the path.
 
@@ -47,7 +72,7 @@ def read_yaml(path: Path, name: str = "") -> Any:
     """
     name = name or path.as_posix()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = text_in(path)
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:

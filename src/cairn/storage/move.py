@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cairn.errors import UserError
-from cairn.storage.objects import Needed
 from cairn.storage.remote_config import (
     Place,
     is_shared,
@@ -91,47 +90,52 @@ def move(root: Path, place: Place, *, incomplete: bool, timeout: float, progress
     with moving(root):
         storage = open_storage(root, None, all_commits=True, offline=True)
         before = storage.repo.config["core"].get("remote")
-        missing = _collect(storage, before, incomplete, timeout, progress)
         with replaced(root, place):
             storage.repo.config.load()
             storage = with_remote(storage, place.name)
             assert storage.remote is not None
             probe(storage.remote, create=True)
+            collected = _collect(storage, before, incomplete, timeout, progress)
+            missing = {one.oid: one for one in lost([collected])}
+            if missing and not incomplete:
+                said = "; ".join(f"{one.path} of {one.revision[:9]}" for one in [*missing.values()][:SHOWN])
+                count = f"{len(missing)} {'file' if len(missing) == 1 else 'files'} of the history"
+                raise UserError(f"LOST: {count}: {said}; --incomplete moves the others")
             stores = push(storage, all_commits=True, timeout=timeout, progress=progress)
             if behind := len(stores[-1].bad - missing.keys()):
-                said = f"remote '{place.name}': {behind} objects did not arrive; nothing was changed"
+                said = f"remote '{place.name}': {behind} of the objects did not arrive; nothing was changed"
                 raise UserError(said)
         shared = is_shared(read_config(root), place)
+    mended = [one for one in collected.damages if one.outcome == "repaired"]
+    stores[0] = replace(stores[0], damages=[*mended, *stores[0].damages])
     return Moved(before, stores, sorted(one.path for one in missing.values()), shared)
 
 
 def _collect(
     storage: Storage, before: str | None, incomplete: bool, timeout: float, progress: Progress
-) -> dict[str, Needed]:
-    """Fetch the whole history from the old remote into the cache; return the objects that cannot be had.
+) -> Verified:
+    """Fetch the whole history from the old remote into the cache; return what it lacked, and what is lost.
+
+    The new remote may have what the old one lacks: it may be one that was moved away from.
 
     Raises:
-        UserError: the old remote cannot be read, or there are such objects, unless `incomplete` allows it.
+        UserError: the old remote cannot be read, unless `incomplete` allows it.
     """
-    root = storage.root
+    assert storage.remote is not None
+    root, sources = storage.root, [storage.remote]
     if before is not None:
         try:
-            storage = with_remote(storage, before)
-            assert storage.remote is not None
-            probe(storage.remote, write=False)
+            old = with_remote(storage, before).remote
+            assert old is not None
+            probe(old, write=False)
             run_dvc(root, ["fetch", "--all-commits", "--remote", before], timeout)
+            sources.insert(0, old)
         except UserError as error:
             if not incomplete:
                 raise UserError(f"{error}; --incomplete moves what the cache has") from error
-            storage = replace(storage, remote=None)
-    needed, cached, stored = storage.objects()
+    needed, cached, stored = replace(storage, remote=sources[0]).objects()
     found = verify(storage.cache, cached, needed, other=stored, only_needed=True, progress=progress)
     with locked(storage.repo):
-        found = repair(found, storage.cache, storage.remote, workspace=root, keep=root / DAMAGED)
-    missing = {one.oid: one for one in lost([found])}
-    if missing and not incomplete:
-        said = "; ".join(f"{one.path} of {one.revision[:9]}" for one in list(missing.values())[:SHOWN])
-        raise UserError(
-            f"{len(missing)} files of the history are LOST: {said}; --incomplete moves the others"
-        )
-    return missing
+        for source in sources:
+            found = repair(found, storage.cache, source, workspace=root, keep=root / DAMAGED)
+    return found

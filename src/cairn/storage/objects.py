@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cairn.errors import UserError
 from cairn.experiments.refs import git
 from cairn.storage.store import md5_of
 
@@ -47,7 +48,14 @@ def needed_objects(repo: "Repo", *, all_commits: bool) -> list[Needed]:
     """Return what the workspace needs, or the workspace and every commit of every branch, tag and experiment.
 
     The members of folders are not in it, see `members`; neither are files that git holds.
+
+    Raises:
+        UserError: a .dvc file of the workspace names no data: DVC would take its data for unneeded.
     """
+    for stage in repo.index.stages:
+        if not stage.outs and stage.path.endswith(".dvc"):
+            file = _relative(stage.path, stage)
+            raise UserError(f"{file}: names no data, it may be truncated: git restore {file}")
     revisions = distinct_commits(Path(repo.root_dir)) if all_commits else []
     found: dict[tuple[str, str], Needed] = {}
     for name in repo.brancher(revs=revisions) if revisions else [""]:

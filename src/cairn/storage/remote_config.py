@@ -72,8 +72,9 @@ def read_config(root: Path) -> "Config":
 
     try:
         return Config(str(root / ".dvc"))
-    except ConfigError as error:
-        raise UserError(f"{SHARED}: {' '.join(str(error).split())}") from error
+    except (ConfigError, OSError) as error:
+        said = " ".join(str(error).split())  # not in which of the two
+        raise UserError(f"{SHARED} or {PRIVATE}: {said}") from error
 
 
 @contextlib.contextmanager

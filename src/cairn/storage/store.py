@@ -1,9 +1,11 @@
 """A store of objects, the cache or a remote: what is in it, whether it is right, and how it is replaced."""
 
+import errno
 import hashlib
 import os
 import re
 import shutil
+import stat
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -34,11 +36,13 @@ class Stored:
         path: in the file system of the store.
         size: in bytes.
         md5: of its content as the store itself says, without reading it; None where it does not say.
+        is_file: False for a folder, a link to nowhere, or a pipe, which may never end, in its place.
     """
 
     path: str
     size: int
     md5: str | None = None
+    is_file: bool = True
 
 
 @dataclass(frozen=True)
@@ -102,11 +106,11 @@ class Store:
 
     def _files(self) -> Iterator[Stored]:
         if self.is_folder:
-            for folder, _, names in os.walk(self.odb.path):
-                for name in names:
-                    file = Path(folder, name)
-                    with suppress(FileNotFoundError):  # another process has renamed it
-                        yield Stored(str(file), file.stat().st_size)
+            for folder, folders, names in os.walk(self.odb.path):
+                in_place = [name for name in folders if OBJECT.search(Path(folder, name).as_posix())]
+                for name in (*names, *in_place):
+                    if stored := _stored(Path(folder, name)):
+                        yield stored
             return
         self.odb.fs.fs.invalidate_cache()  # another process may have written since it was listed
         with suppress(FileNotFoundError):
@@ -147,13 +151,17 @@ class Store:
 
     def read(self, oid: str, stored: Stored) -> bytes | None:
         """Return the content of an object; None if it is not what its name says."""
-        content = b"".join(self.chunks(stored))
+        content = b"".join(self.chunks(stored)) if stored.is_file else b""
         return content if content_name(content) == oid.partition(".")[0] else None
 
     def remove(self, stored: Stored) -> None:
-        """Remove a file."""
+        """Remove a file; a folder in its place gets another name, as nobody knows what it holds."""
+        path = Path(stored.path)
         with explained(self.name), suppress(FileNotFoundError):
-            self.odb.fs.remove(stored.path)
+            if self.is_folder and path.is_dir() and not path.is_symlink():
+                path.rename(path.with_name(f".{path.name}.{os.getpid()}.folder"))
+            else:
+                self.odb.fs.remove(stored.path)
 
     def create(self) -> None:
         """Make the folder that the URL of a WebDAV server names, which DVC expects to be there."""
@@ -184,6 +192,8 @@ class Store:
 
     def _put_in_folder(self, oid: str, file: Path) -> None:
         target = Path(self.odb.oid_to_path(oid))
+        if target.parent.is_file():  # a stray, as `contents` says
+            target.parent.rename(target.parent.with_name(f".{target.parent.name}.{os.getpid()}"))
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         try:
@@ -198,11 +208,24 @@ class Store:
     def fetch(self, oid: str, stored: Stored, file: Path) -> bool:
         """Copy an object into a local file; return whether the content is what its name says."""
         total = hashlib.md5(usedforsecurity=False)
+        if not stored.is_file:
+            return False
         with explained(self.name), file.open("wb") as copy:
             for chunk in self.chunks(stored):
                 total.update(chunk)
                 copy.write(chunk)
         return total.hexdigest() == oid.partition(".")[0]
+
+
+def _stored(file: Path) -> Stored | None:
+    """Return what has this name; None if another process has removed it."""
+    try:
+        status = file.stat()
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ELOOP):
+            raise
+        return Stored(str(file), 0, is_file=False) if file.is_symlink() else None
+    return Stored(str(file), status.st_size, is_file=stat.S_ISREG(status.st_mode))
 
 
 def md5_of(file: BufferedReader) -> str:

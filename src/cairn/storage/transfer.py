@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cairn.errors import UserError
 from cairn.storage.objects import Needed, needed_objects
+from cairn.storage.remote_config import read_config
 from cairn.storage.store import Contents, Store, explained
 from cairn.storage.verify import Progress, Verified, expanded, lost, repair, set_aside, verify
 
@@ -52,13 +53,14 @@ def open_storage(root: Path, remote: str | None, *, all_commits: bool, offline: 
     """Open the cache and a remote of a repository, the default one if no name is given.
 
     Raises:
-        UserError: no such remote, its library is not installed, or dvc.yaml or dvc.lock cannot be read.
+        UserError: no such remote, its library is not installed, or a file of DVC cannot be read or is empty.
     """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     for name in ("dvc", *CHATTY):
         logging.getLogger(name).setLevel(logging.ERROR if name == "dvc" else logging.CRITICAL)
+    read_config(root)
     try:
         repo = Repo(str(root))
         storage = Storage(root, repo, Store("cache", repo.cache.local), None, [])
@@ -170,6 +172,9 @@ def push(storage: Storage, *, all_commits: bool, timeout: float, progress: Progr
     with locked(storage.repo):
         kept = storage.root / DAMAGED
         repaired = repair(present, storage.cache, storage.remote, workspace=storage.root, keep=kept)
+        for one in stored.objects.values():
+            if not one.is_file:  # DVC would wait for a pipe
+                storage.remote.remove(one)
     command = ["push", "--remote", storage.remote.name, *(["--all-commits"] if all_commits else [])]
     pushed = run_dvc(storage.root, command, timeout)
     needed, cached, stored = storage.objects()
@@ -177,7 +182,7 @@ def push(storage: Storage, *, all_commits: bool, timeout: float, progress: Progr
     if after.damages:
         with locked(storage.repo):
             after = repair(after, storage.remote, storage.cache, workspace=storage.root)
-    if not pushed and not after.bad and not repaired.bad:
+    if not pushed and not after.damages and not repaired.bad:
         raise UserError("dvc push failed; its message is above")
     _remember(storage)
     return [repaired, after]

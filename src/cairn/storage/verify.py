@@ -12,7 +12,7 @@ from typing import Literal
 from cairn.storage.objects import LISTING, Needed, by_oid, listing_of, members
 from cairn.storage.store import Contents, Store, Stored, content_name, explained, md5_of
 
-State = Literal["missing", "empty", "truncated", "swapped", "flipped"]
+State = Literal["missing", "no file", "empty", "truncated", "swapped", "flipped"]
 Outcome = Literal["found", "repaired", "lost"]
 Progress = Callable[[int], object]
 """Takes the number of bytes read since the last call."""
@@ -25,7 +25,8 @@ class Damage:
     Attributes:
         store: `cache` or the name of the remote.
         oid: the object.
-        state: `swapped` has the content of another object, `flipped` other content of any kind.
+        state: `no file` is a folder, a link to nowhere, or a pipe; `swapped` has the content of another
+            object, `flipped` other content of any kind.
         needed: the file it is; None if no revision that was looked at needs it.
         outcome: `lost` if no store has a good copy.
     """
@@ -144,13 +145,18 @@ def verify(
     read, by_size = [], 0
     for oid, stored in looked_at.items():
         declared = stored.md5 or sums.get(stored.path)
-        if at_once or (declared is None and stored.size != sizes.get(oid, stored.size)):
+        if not stored.is_file:
+            damages.append(Damage(store.name, oid, "no file", needed.get(oid)))
+        elif at_once or (declared is None and stored.size != sizes.get(oid, stored.size)):
             read.append(oid)
         elif declared is not None:
             compare(oid, declared)
         else:
             by_size += 1
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+    # A large file that begins last would leave the other cores idle; twice as many threads as cores, so that
+    # MD5 goes on while others wait for the disk.
+    read.sort(key=lambda oid: looked_at[oid].size, reverse=True)
+    with ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as threads:
         for oid, found in zip(read, threads.map(lambda oid: _md5(store, looked_at[oid]), read), strict=True):
             progress(looked_at[oid].size)
             compare(oid, found)
@@ -182,9 +188,14 @@ def repair(
     Returns:
         The same with what was repaired; what no store has is `lost`, if a revision needs it.
     """
+    if not any(damage.outcome != "repaired" for damage in verified.damages):
+        return verified
     contents, damages = store.contents(), []
     copies = other.contents().objects if other else {}
     for damage in verified.damages:
+        if damage.outcome == "repaired":
+            damages.append(damage)
+            continue
         with tempfile.TemporaryDirectory(prefix="cairn-repair-") as folder:
             copy = Path(folder) / "object"
             stored = copies.get(damage.oid)
