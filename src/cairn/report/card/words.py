@@ -169,6 +169,6 @@ def summary(record: Evaluation, split: Record, name: str, page: str) -> list[str
 
 _PROOF: dict[Tone, str] = {
     "better": "(better: interval above 0)",
-    "unclear": "(not significant: contains 0)",
+    "unclear": "(not significant)",
     "worse": "(worse: interval below 0)",
 }
