@@ -189,13 +189,19 @@ def _in_one_line(error: Exception, conf: Path, overrides: Sequence[str]) -> str:
     if isinstance(error, MarkedYAMLError) and error.problem_mark:
         return not_yaml(_shown(Path(error.problem_mark.name), conf), error)
     if isinstance(error, OverrideParseException):
-        return f"override {error.override}: cannot be parsed; quote anything but plain words and numbers"
+        plain = "=" not in error.override and not error.override.startswith("~")
+        why = "is not KEY=VALUE" if plain else "cannot be parsed; quote anything but plain words and numbers"
+        return f"override {error.override}: {why}"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         names = options(conf, group)
         known = f" (options: {', '.join(names)})" if names else ""
         return f"conf/{group}: no option '{option}'{did_you_mean(option, names)}{known}"
     said = " ".join(next(iter(str(error).splitlines()), "").split()) or f"{type(error).__name__} in Hydra"
+    if said.startswith("Config group override must be a string"):
+        none = next(override for override in overrides if override.endswith("=null"))
+        names = options(conf, none.partition("=")[0].lstrip("+"))
+        said = f"override {none}: choose an option: {', '.join(names)}"
     key = getattr(error.__cause__, "full_key", None)
     # model=mlp is above model.params.x=1: the longest one above the key set it.
     above = [o for o in overrides if key and within(str(key), o.lstrip("+~").partition("=")[0])]
