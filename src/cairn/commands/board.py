@@ -56,7 +56,7 @@ def main(
     check_output(as_csv, as_json, html, "--csv")
     from cairn.experiments.board import check_key, condition_of, ordered, reference_of
     from cairn.experiments.history import History
-    from cairn.experiments.runs import RECORD, has_predictions, read_runs
+    from cairn.experiments.runs import has_predictions, read_runs
     from cairn.progress import elapsed
     from cairn.report.board.page import board_page, compared_with, copied_cards
     from cairn.report.board.table import board_csv, board_record, board_text, comparable, not_run
@@ -93,10 +93,8 @@ def main(
             )
         )
     if runs.unreadable:
-        print(
-            f"{runs.unreadable} runs of commits before {RECORD} had its present form are not listed",
-            file=sys.stderr,
-        )
+        said = f"{runs.unreadable} older runs are left out: this version cannot read their records"
+        print(said, file=sys.stderr)
     if html:
         links = copied_cards(chosen, history, user_folder() / html)
         cached = [has_predictions(run, history) for run in chosen]

@@ -90,7 +90,7 @@ def _stacked(table: Table) -> list[str]:
     longest = max(map(len, names), default=0)
     lines = []
     for first, *rest in table.rows:
-        lines.append(first)
+        lines.append(f"{table.header[0]} {first}".strip())
         for name, cell in zip(names, rest, strict=True):
             lines += wrapped(f"  {name:<{longest}}  {cell}", " " * (longest + 4)) if cell else []
     return lines

@@ -61,7 +61,9 @@ def board_text(
             more = "; +N: N more, which --csv lists" if cut else ""
             lines += wrapped(f"settings: what differs from {reference.name}, marked * (--against REV){more}")
         elif any(row["settings"] for row in rows):
-            lines += wrapped(f"too narrow for settings that differ from {reference.name}, marked * (--csv)")
+            lines += wrapped(
+                f"too narrow for settings; --csv lists what differs from {reference.name}, marked *"
+            )
         if "goal" in table.header:
             lines += wrapped(f"goal: {GOAL_MEANS}")
     if hidden:
@@ -117,9 +119,15 @@ def _fitted(rows: Sequence[Mapping[str, str]], hidden: Collection[str], kept: Co
         if name in header and name not in kept and room < (FEWEST if "settings" in header else -2):
             header.remove(name)
             room += 0 if name == "settings" else width[name] + 2
+    if "settings" not in header:
+        return Table(header, [[row[name] for name in header] for row in rows], words=True)
+    shown = [_whole(row["settings"].splitlines(), room) for row in rows]
+    bare = [text.startswith("+") for text in shown if text]
+    if "settings" not in kept and 2 * sum(bare) > len(bare):  # most would only say how many
+        return _fitted(rows, [*hidden, "settings"], kept)
     cells = [
-        [_whole(row[name].splitlines(), room) if name == "settings" else row[name] for name in header]
-        for row in rows
+        [text if name == "settings" else row[name] for name in header]
+        for row, text in zip(rows, shown, strict=True)
     ]
     return Table(header, cells, words=True)
 
