@@ -134,7 +134,8 @@ function ordered(found) {
 }
 
 function table(found) {
-  const shown = [...columns].filter(([key]) => state.shown.has(key));
+  const isKnown = (value) => value !== null && value !== undefined;
+  const shown = [...columns].filter(([key, { falls, value }]) => state.shown.has(key) && (falls === undefined || !found.length || found.some((run) => isKnown(value(run)))));
   const head = element("tr", {}, element("th", { class: "text", scope: "col" }, element("span", { class: "soft" }, "pick two")), ...shown.map(([key, column]) =>
     element("th", { scope: "col", class: column.text ? "text" : null, "aria-sort": state.sort === key ? (state.down !== Boolean(column.falls) ? "descending" : "ascending") : null },
       element("button", { type: "button", title: `sort by ${column.title}`, on: ["click", () => sortBy(key)] }, column.title))));
