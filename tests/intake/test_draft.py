@@ -219,7 +219,7 @@ def test_a_flag_that_tells_the_target_is_the_result_of_a_test_and_no_published_s
     result = np.where(RNG.random(ROWS) < 0.8, sick, ~sick).astype(int)
     plan = planned(table.assign(**{name: result}), "bought")
     assert (roles(plan)[name], plan.defaults.split.value) == ("feature", "random")
-    said = "it tells the target, so it is no published split; split.kind: column makes it one"
+    said = "it tells the target, so it is not a published split; split.kind: column makes it one"
     assert f"check: {name}: {said}" in plan_text(plan, SOURCE)
     assert planned(table.assign(is_test=result), "bought").defaults.split.value == "column"
 

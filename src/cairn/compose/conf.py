@@ -78,7 +78,7 @@ def settings_files(conf: Path, choices: Mapping[str, str | None]) -> list[Path]:
 
 
 def _extended(file: Path) -> Iterator[Path]:
-    """Yield the file of an option, then those of the same group that its defaults list names."""
+    """Yield the file of an option, then the files of the same group that its defaults list names."""
     yield file
     names = _load(file).get("defaults")
     for name in reversed(names) if isinstance(names, list) else []:

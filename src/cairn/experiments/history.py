@@ -138,7 +138,7 @@ class History:
     def tracked_folder(self, revision: Revision, path: str) -> Path:
         """Return a folder with the files of an output that is one; see `tracked`.
 
-        That of a commit is a copy below .dvc/tmp/outputs, named by its content.
+        The folder of a commit is a copy below .dvc/tmp/outputs, named by its content.
         """
         if revision.commit is None:
             return self.tracked(revision, path)

@@ -88,7 +88,7 @@ class Runs:
 
 
 def read_runs(root: Path) -> Runs:
-    """Read every run; that of the workspace is one of its own where no commit and no experiment holds it.
+    """Read every run; the workspace is a run of its own where neither a commit nor an experiment holds it.
 
     Raises:
         UserError: not a git repository.
@@ -262,7 +262,7 @@ def has_predictions(run: Run, history: History) -> bool:
 
 
 def differences(run: Run, reference: Run) -> dict[str, Any]:
-    """Return the settings of a run that differ from those of another; None for one that it does not have.
+    """Return the settings of a run that differ from the reference; None for one that it does not have.
 
     Where another option is chosen (`model.name`, `split.kind`), its keys are not listed one by one.
     """

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cairn.report.colour import painted
 
 WIDTH = 100
-"""Columns where the output is no terminal, and COLUMNS is not set."""
+"""Columns where the output is not a terminal and COLUMNS is not set."""
 NARROWEST = 40
 UNBROKEN = "\u00a0"
 JOINED = re.compile(r"\[[^][]{1,40}\]|\([^()]{1,30}\)|`[^`]{1,50}`|\S+ [↑↓]")

@@ -1,6 +1,6 @@
 """The board as one page that loads nothing: filter, sort, columns, a chart, two runs side by side.
 
-The script draws what one block of JSON holds. It has no date but those of the commits, so that equal runs
+The script draws what one block of JSON holds. Its only dates are those of commits, so that equal runs
 give equal bytes; the reader's browser computes the age.
 """
 
@@ -166,7 +166,7 @@ def compared_with(
 def copied_cards(runs: Sequence[Run], history: History, page: Path) -> dict[int, str]:
     """Copy the model cards that DVC's cache holds beside the page; return their addresses by position.
 
-    That of the workspace is linked where it is.
+    The card of the workspace is linked where it is.
     """
     links = {}
     for at, run in enumerate(runs):

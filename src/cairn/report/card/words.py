@@ -130,7 +130,7 @@ def money(record: Evaluation) -> str:
 
 
 def summary(record: Evaluation, split: Record, name: str, page: str) -> list[str]:
-    """Return the run in a few lines of plain text for a terminal: `name` is that of the data."""
+    """Return the run in a few lines of plain text for a terminal: `name` is the name of the data."""
     metric, best = record.primary, record.best_baseline
     ours, theirs = record.score, record.scores[best][metric]
     digits = places([ours, theirs])

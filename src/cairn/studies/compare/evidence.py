@@ -110,7 +110,7 @@ def read_terms(
 ) -> tuple[EvaluationSet, EvaluateConfig, pd.DataFrame]:
     """Read how the reference judges n rows of a part: the rows, its settings, the columns to slice by.
 
-    The rows are those of the split of `rows_of`.
+    The rows come from the split of `rows_of`.
     """
     name, settings = reference.revision.name, reference.settings
     try:
