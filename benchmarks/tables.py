@@ -221,7 +221,7 @@ def main() -> None:
     finally:
         if not words.keep:
             shutil.rmtree(top)
-    print("\n".join(["", HEADER, *lines, "* a worse value than that of plain HGB on the same rows"]))
+    print("\n".join(["", HEADER, *lines, "* a worse value than plain HGB on the same rows"]))
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ def evaluation(score=0.7, *, priced=True, task="binary"):
     return record
 
 
-def lock(table=TABLE, predictions="c" * 32, card="d" * 32, rows="f" * 32):
-    """Return a dvc.lock in DVC's order of keys."""
+def lock(table=TABLE, predictions="c" * 32, card="d" * 32, rows="f" * 32, ran=None):
+    """Return a dvc.lock in DVC's order of keys; `ran` has the settings of a stage by its name."""
     paths = {"data/prepared/table.parquet": table, "predictions/model.parquet": predictions}
     paths |= {"reports/model_card.html": card, "data/splits/test.parquet": rows}
     outs = [{"path": path, "hash": "md5", "md5": digest, "size": 1} for path, digest in paths.items()]
@@ -46,6 +46,7 @@ def lock(table=TABLE, predictions="c" * 32, card="d" * 32, rows="f" * 32):
             "outs": outs,
         }
     }
+    stages |= {name: {"cmd": "run", "params": {"params.yaml": found}} for name, found in (ran or {}).items()}
     return yaml.safe_dump({"schema": "2.0", "stages": stages}, sort_keys=False)
 
 

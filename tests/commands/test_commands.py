@@ -135,7 +135,9 @@ WRONG = {
     "compare A": "cairn compare: missing argument 'B...'",
     "new-data x.csv": "cairn new-data: missing option '--target'",
     "sweep --workers 0": "cairn sweep: --workers: must be at least 1, not '0'",
-    "sweep seed=1,2": "cairn sweep: unexpected argument: seed=1,2",
+    "sweep seed=1,2": "cairn sweep: unexpected argument: seed=1,2; settings are -S seed=1,2",
+    "ablate a=1 b c=2": "cairn ablate: unexpected argument: a=1 b c=2; settings are -S a=1 -S c=2",
+    "board a=1": "cairn board: unexpected argument: a=1",
     "comprae": "cairn: no command or stage 'comprae'; did you mean 'compare'? (`cairn --help` lists them)",
 }
 
@@ -144,6 +146,13 @@ WRONG = {
 def test_a_wrong_command_line_is_one_line_and_exit_code_2(line, said, capsys):
     assert main(line.split()) == 2
     assert capsys.readouterr().err == f"{said}\n"
+
+
+def test_compose_takes_settings_with_and_without_s(monkeypatch):
+    ran = []
+    monkeypatch.setattr("cairn.run_stage.run_stage", lambda name, arguments: ran.append((name, arguments)))
+    assert main(["compose", "model=mlp", "-S", "seed=1", "-S", "~train.x", "--reset"]) == 0
+    assert ran == [("compose", ("--reset", "--", "model=mlp", "seed=1", "~train.x"))]
 
 
 def test_an_error_is_one_line_and_exit_code_1(capsys):

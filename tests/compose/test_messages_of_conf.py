@@ -237,6 +237,8 @@ HYDRA = {
         " (+train.devise=... adds one)"
     ),
     "train=[": "override train=[: cannot be parsed; quote anything but plain words and numbers",
+    "train": "override train: is not KEY=VALUE",
+    "model=null": "override model=null: choose an option: catboost, cnn, ",
     "~train.nothing": "conf/: Could not delete from config. 'train.nothing' does not exist.",
     "seed=${sed}": "conf/: Interpolation key 'sed' not found",
     "experiment=tniy": "conf/experiment: no option 'tniy'; did you mean 'tiny'? (options: ",

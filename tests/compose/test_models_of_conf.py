@@ -1,6 +1,7 @@
 """Files of conf/model that name several models, or a library that is an extra."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,24 @@ def test_what_is_wrong_in_a_member_is_one_line_with_its_key(override, said):
     with pytest.raises(UserError) as error:
         read("model=ensemble", override)
     assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        (
+            "+model.weights=null",
+            "model.weights: leave the key out: a model without pretrained weights does not",
+        ),
+        ("train.reads=null", "train.reads: must be a string, not null"),
+        ("~train.reads", "train.reads: missing; constraints.txt for a model without weights"),
+    ],
+)
+def test_a_path_that_dvc_reads_is_never_null(override, said):
+    assert compose(CONF, ["+model.weights=null"]).values["train"]["reads"] == "None", "DVC fails on null"
+    with pytest.raises(UserError, match=re.escape(said)) as error:
+        read(override)
     assert "\n" not in str(error.value)
 
 

@@ -68,6 +68,22 @@ def test_the_workspace_is_a_run_where_no_commit_and_no_experiment_holds_it(repos
     assert differences(found.current, next(run for run in found.found if run.name == "main")) == {"seed": 2}
 
 
+OTHER = SETTINGS | {"data": {"name": "houses", "target": "price"}, "seed": 2}
+
+
+def test_a_run_has_the_settings_of_dvc_lock_where_params_yaml_was_edited_since(repository, tmp_path):
+    ran = lock(ran={"evaluate": OTHER, "train": SETTINGS})
+    repository.commit(evaluation(), OTHER, locked=ran)
+    repository.commit(evaluation(), SETTINGS, locked=ran, message="back to conf/, without a run")
+    found = read_runs(tmp_path)
+    (run,) = found.found
+    assert (run.settings["data.name"], run.settings["seed"]) == ("houses", 2)
+    assert found.current is run
+    assert found.waiting == {"data.name": "flights", "seed": 1}
+    repository.write(evaluation(), OTHER, locked=ran)
+    assert read_runs(tmp_path).waiting == {}
+
+
 def test_records_that_cannot_be_read_are_counted_and_commits_without_one_left_out(repository, tmp_path):
     repository.commit(None)
     repository.commit('{"task": "binary"}')

@@ -193,9 +193,9 @@ REFUSED = {
     "a comment": (f"# sensor 5\n{TABLE}", "in the first line (# sensor 5); delete what is above x, g, p"),
     "units": (
         f"{HEAD}\n(m/s),,(kg)\n{BODY}",
-        "line 2 is no data but units or names ((m/s), (kg))",
+        "line 2 holds units or names, not data ((m/s), (kg))",
     ),
-    "names once more, in words": (f"{HEAD}\nlength,,price\n{BODY}", "line 2 is no data but units or names"),
+    "names once more, in words": (f"{HEAD}\nlength,,price\n{BODY}", "line 2 holds units or names, not data"),
     "totals inside": (
         "g,x,p\n" + "".join(f"a,{i},{i / 4}\n" + "Zwischensumme,,9\n" * (i % 50 == 49) for i in range(120)),
         "line 52 is a total (g: Zwischensumme): delete such rows (2)",

@@ -104,9 +104,9 @@ def test_whole_numbers_of_json_and_of_exact_decimals_keep_their_digits(tmp_path)
 
 SAID = {
     "below a limit": (["<0.5" if i % 8 == 0 else v for i, v in enumerate(NUMBERS)],
-                      "p: text, because 15 of 120 values are no numbers: '<0.5' in line 2, '<0.5'"),
+                      "p: text, because 15 of 120 values are not numbers: '<0.5' in line 2, '<0.5'"),
     "footnotes": ([f"{v}*" if i % 7 == 0 else v for i, v in enumerate(NUMBERS)],
-                  "p: text, because 18 of 120 values are no numbers:"),
+                  "p: text, because 18 of 120 values are not numbers:"),
     "approximate": ([f"about {v}" for v in NUMBERS], "numbers with something around them, such as about"),
     "a number for missing": ([-999 if i % 9 == 0 else v for i, v in enumerate(NUMBERS)],
                              '-999 in 14 rows, and all others from 0 on: if it means missing, add missing'),

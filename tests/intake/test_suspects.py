@@ -67,7 +67,7 @@ def test_a_column_in_the_order_of_a_target_with_a_long_tail_is_left_out():
     worth = np.exp(NOISE * 3)
     plan = planned(honest().assign(worth=worth, credit=np.log(worth) + 9), "worth")
     assert plan.named("suspect") == ["credit"]
-    assert plan.findings["credit"].note == "its order is that of the target (rank correlation 1.0000)"
+    assert plan.findings["credit"].note == "it has the order of the target (rank correlation 1.0000)"
 
 
 def test_numbers_that_add_up_to_the_target_are_found_together():

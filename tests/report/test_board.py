@@ -11,7 +11,7 @@ from card_inputs import Page, record_of
 
 from cairn.metrics.evaluation import Evaluation, Score
 from cairn.report.board.page import board_page, coded, content
-from cairn.report.board.table import age, board_csv, board_record, board_text, changes, comparable
+from cairn.report.board.table import age, board_csv, board_record, board_text, changes, comparable, not_run
 
 NOW = START + 86_400
 RUNS = [
@@ -66,15 +66,38 @@ def test_the_board_shows_score_money_age_and_what_differs(monkeypatch):
 
 def test_runs_on_other_data_are_told_apart_and_not_suggested():
     other = run_of(4, 0.9, table=OTHER_TABLE, names=["tiny"])
-    text = board_text([RUNS[0], other], RUNS[0], NOW)
+    text = " ".join(board_text([RUNS[0], other], RUNS[0], NOW).split())
     assert "bbbbbbb" in text
-    assert "not comparable" in text
+    assert f"`cairn board --where 'data~{RUNS[0].version}'` lists the runs on the data of main" in text
     assert comparable([RUNS[0], other]) is None
     assert comparable([RUNS[0], run_of(9, 0.70)]) is None, "the same scores"
 
 
 def test_a_run_is_written_as_the_overrides_that_make_it():
     assert changes(RUNS[2], RUNS[0]) == "seed=3 model=mlp split.gap=36h evaluate.resamples=100"
+
+
+def test_settings_without_room_are_counted_not_cut(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "70")
+    said = 'it\'s "x" and y'
+    runs = [RUNS[0], run_of(5, settings={"data.where": said, "model.params.depth": 12})]
+    line = next(
+        line for line in board_text(runs, runs[0], NOW).splitlines() if "0.690" in line and "seed" in line
+    )
+    assert line.endswith("seed=5 +2")
+    assert "+N: N more" in " ".join(board_text(runs, runs[0], NOW).split())
+    monkeypatch.setenv("COLUMNS", "140")
+    assert f"seed=5 model.params.depth=12 data.where={said}" in board_text(runs, runs[0], NOW)
+
+
+def test_settings_that_have_not_run_are_said_on_every_board():
+    line = not_run({"data.name": "houses", "model.params.depth": None}, "main")
+    assert line == (
+        "params.yaml was changed after main ran: data=houses model.params.depth=null; `dvc repro` runs it."
+    )
+    assert line in " ".join(board_text(RUNS, RUNS[0], NOW, waiting=line).split())
+    assert line in Page(page_of(RUNS, waiting=line)).text
+    assert not_run({}, "main") == ""
 
 
 def test_an_age_has_one_unit():

@@ -65,6 +65,7 @@ seen.column = [...document.querySelectorAll("#board thead th")].pop().textConten
 step("pick", () => { pick(0); pick(4); });
 seen.pair = ["h2", "pre"].map((part) => document.querySelector(`#pair ${part}`).textContent).join(" ");
 seen.limits = LIMITS.map(limits);
+seen.axes = [[0, 86400], [3600, 3660], [3600, 3601]].map(([first, last]) => between(first, last));
 document.title = JSON.stringify([took, seen]);
 </script>"""
 )
@@ -95,13 +96,20 @@ def test_thousands_of_runs_are_sorted_filtered_and_compared(runs, page, tmp_path
     assert seen["rows"] == 100
     assert seen["best"] == best.name
     assert seen["more"] == 200
-    assert seen["found"] == f"{len(fitting):,} of 3,000 runs"
+    assert seen["found"].startswith(
+        f"{len(fitting):,} of 3,000 runs: those on the data flights {TABLE[:7]} of"
+    )
     assert "no run has nothing" in seen["wrong"]
     assert seen["all"] == "3,000 of 3,000 runs"
     assert seen["points"] == RUNS
     assert seen["column"].startswith("seed")
     assert seen["pair"].startswith(f"A: {runs[0].name}, B: {runs[4].name} cairn compare ")
     assert seen["limits"] == [list(limits(values)) for values in LIMITS]
+    assert seen["axes"] == [
+        ["1970-01-01", "1970-01-02"],
+        ["1970-01-01 01:00", "01:01 UTC"],
+        ["1970-01-01 01:00 UTC"],
+    ]
     assert max(took[name] for name in ("filter", "search")) < FILTERED, took
     assert max(took.values()) < SLOWEST, took
 

@@ -13,15 +13,15 @@ from cairn.settings.purpose import Goal
     [
         # roc_auc 0.700 [0.688, 0.712]: higher is better
         ("binary", "roc_auc", 0.688, "reached"),
-        ("binary", "roc_auc", 0.70, "not shown"),
+        ("binary", "roc_auc", 0.70, "not proven"),
         ("binary", "roc_auc", 0.713, "missed"),
         # saving 23,456 [22,656 to 24,256]
         ("binary", "saving", 22_656.0, "reached"),
-        ("binary", "saving", 24_000.0, "not shown"),
+        ("binary", "saving", 24_000.0, "not proven"),
         ("binary", "saving", 30_000.0, "missed"),
         # rmse 0.700 [0.688, 0.712]: lower is better
         ("regression", "rmse", 0.712, "reached"),
-        ("regression", "rmse", 0.70, "not shown"),
+        ("regression", "rmse", 0.70, "not proven"),
         ("regression", "rmse", 0.687, "missed"),
         ("regression", "saving", 1.0, "not measured"),
     ],

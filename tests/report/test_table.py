@@ -19,6 +19,22 @@ TABLE = Table(
         ["saving, USD/1,000 rows ↑", "30,805", "14,217", "[-20,547 to -12,629]", "worse"],
     ],
 )
+COMPARED = Table(
+    ["log loss within", "rows", "A", "B", "B - A", "95% interval", "p", ""],
+    [
+        [
+            "sched_dep_time 18 to 21",
+            "12,345",
+            "0.409",
+            "0.484",
+            "+0.075",
+            "[0.058, 0.092]",
+            "<0.001",
+            "worse",
+        ],
+        ["origin JFK", "9,876", "30,805", "12,345", "-18,460", "[-22,123 to -15,656]", "<0.001", "worse"],
+    ],
+)
 CELLS = [word for row in (TABLE.header, *TABLE.rows) for cell in row for word in cell.split()]
 
 
@@ -44,6 +60,25 @@ def test_where_it_fits_a_row_is_a_line_and_numbers_are_aligned_to_the_right(monk
         "a      1",
         "bb    22  y",
     ]
+
+
+def test_an_interval_a_remark_and_a_command_stay_on_one_line(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    header, first, more, second = aligned(COMPARED)
+    assert first.split("  ")[0].startswith("sched_dep_time 18")
+    assert more == "to 21"
+    assert "[0.058, 0.092] <0.001 worse" in first
+    assert second.endswith("[-22,123 to -15,656] <0.001 worse")
+    assert header.endswith("p")
+    gain = (
+        "gain over the rule that is used now  0.0004 [-0.0002, 0.0010] (not significant), so run `dvc repro`"
+    )
+    assert wrapped(gain) == [
+        "gain over the rule that is used now  0.0004 [-0.0002, 0.0010] (not significant),",
+        "  so run `dvc repro`",
+    ]
+    monkeypatch.setenv("COLUMNS", "75")
+    assert wrapped(gain)[1] == "  (not significant), so run `dvc repro`"
 
 
 def test_without_a_terminal_the_width_is_that_of_columns_or_a_hundred(monkeypatch):

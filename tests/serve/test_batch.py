@@ -155,6 +155,11 @@ def test_a_wrong_value_is_listed_counted_and_predicted(user, capsys):
     ]
     said = capsys.readouterr().out
     assert "unseen category): 2\n" in said and "out.csv.violations.csv" in said
+    made[["id", "stop"]].to_csv(user / "in.csv", index=False)
+    run("in.csv", output="out.csv")
+    absent = [line for line in capsys.readouterr().out.splitlines() if "no such column" in line]
+    assert len(absent) == 1, "columns that are missing for one reason share a line"
+    assert "noise" in absent[0] and " and " in absent[0], absent
     made.head(5).to_csv(user / "in.csv", index=False)
     run("in.csv", output="out.csv")
     assert not (user / "out.csv.violations.csv").exists()

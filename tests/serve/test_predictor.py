@@ -1,5 +1,6 @@
 """Raw rows predicted as `evaluate` predicts them, and what is wrong with them said."""
 
+import logging
 import math
 from dataclasses import replace
 from datetime import datetime
@@ -82,7 +83,8 @@ def test_a_compiled_model_that_differs_is_not_used(caplog):
     estimator = Squared()
     estimator.__dict__.update(model.estimator.__dict__)
     model = replace(model, estimator=estimator)
-    predictor = Predictor(model)
+    with caplog.at_level(logging.INFO):
+        predictor = Predictor(model)
     assert predictor.compiled is None
     assert "differs" in predictor.plain_because and predictor.plain_because in caplog.text
     np.testing.assert_array_equal(predictor.rows(as_dicts(odd_rows())).scores, model.scores(odd_rows()))

@@ -18,10 +18,12 @@ from cairn.commands.app import run
 from cairn.data.records import write_json
 from cairn.data.tables import write_table
 from cairn.errors import UserError
+from cairn.experiments.history import History
 from cairn.metrics.paired import Difference
 from cairn.report.numbers import to_ascii
 from cairn.report.studies.comparison import conclusion, metric_table, sheet_of
-from cairn.report.studies.sheet import to_html, to_markdown, to_text
+from cairn.report.studies.sheet import Section, Sheet, to_html, to_markdown, to_text
+from cairn.report.table import Table
 from cairn.studies.compare.comparison import compare
 
 STAGE = """\
@@ -334,6 +336,26 @@ def test_the_command_prints_one_form_writes_a_page_and_tells_ci(toy, tmp_path, m
     assert "good for choosing, not for a claim" in said
     with pytest.raises(UserError, match=r"--html: .* is a folder"):
         run("compare", "noisy", "sound", "--html", str(tmp_path))
+
+
+def test_a_table_that_the_terminal_shortens_says_how_to_see_all_of_it():
+    rows = [[f"carrier {at}", str(at)] for at in range(7)]
+    table, brief = (Table(["within", "rows"], rows[:count]) for count in (7, 2))
+    sheet = Sheet("Comparison", "late", [], [Section("slices", table, brief)], [])
+    assert "  2 of 7 rows; --md, --json and --html FILE have all of them" in to_text(sheet)
+    assert all(f"carrier {at}" in to_markdown(sheet) and f"carrier {at}" in to_html(sheet) for at in range(7))
+    assert "have all" not in to_text(replace(sheet, sections=[Section("slices", table, table)]))
+
+
+def test_settings_are_those_that_dvc_lock_records_not_what_params_yaml_says_since(tmp_path):
+    lock = {"stages": {"evaluate": {"params": {"params.yaml": {"data": {"name": "toy", "time": None}}}}}}
+    (tmp_path / "params.yaml").write_text("seed: 1\ndata: {name: other, time: day}\n", encoding="utf-8")
+    (tmp_path / "dvc.lock").write_text(json.dumps(lock), encoding="utf-8")
+    history = History(tmp_path)
+    assert history.settings_run(history.resolve("workspace")) == {
+        "seed": 1,
+        "data": {"name": "toy", "time": None},
+    }
 
 
 @pytest.mark.slow

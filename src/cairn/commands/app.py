@@ -118,6 +118,10 @@ def _line(error: typer.TyperException, command: TyperCommand) -> str:
         return f"no option {option}{did_you_mean(option, [*known, '--help'])}"
     param = getattr(error, "param", None)
     message = TOO_MANY.sub(r"unexpected argument: \1", error.format_message())
+    extra = message.rpartition(": ")[2].split()
+    if message.startswith("unexpected") and any("-S" in known.opts for known in command.params):
+        settings = " ".join(f"-S {word}" for word in extra if "=" in word)
+        message += f"; settings are {settings}" if settings else ""
     if param is not None and getattr(error, "message", ""):
         from pydantic import ValidationError
 

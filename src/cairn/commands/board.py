@@ -59,7 +59,7 @@ def main(
     from cairn.experiments.runs import has_predictions, read_runs
     from cairn.progress import elapsed
     from cairn.report.board.page import board_page, compared_with, copied_cards
-    from cairn.report.board.table import board_csv, board_record, board_text, comparable
+    from cairn.report.board.table import board_csv, board_record, board_text, comparable, not_run
 
     root, now = Path.cwd(), time.time()
     history = History(root)
@@ -67,6 +67,7 @@ def main(
     if not runs.found:
         raise UserError("no run is recorded yet: `dvc repro`, then commit; or `dvc exp run`")
     reference = reference_of(runs.found, against, runs.current)
+    waiting = not_run(runs.waiting, runs.current.name if runs.current else "")
     conditions = [condition_of(text, runs.found) for text in where or ()]
     chosen = [run for run in runs.found if all(one.holds(run, now) for one in conditions)]
     chosen = ordered(chosen, sort, now, reverse=reverse)
@@ -87,14 +88,16 @@ def main(
                 now,
                 columns=more,
                 hidden=len(chosen) - len(listed),
+                waiting=waiting,
                 pair=comparable(compared),
             )
         )
     if runs.unreadable:
-        print(f"not listed: {runs.unreadable} records that an older version wrote", file=sys.stderr)
+        said = f"{runs.unreadable} older runs are left out: this version cannot read their records"
+        print(said, file=sys.stderr)
     if html:
         links = copied_cards(chosen, history, user_folder() / html)
         cached = [has_predictions(run, history) for run in chosen]
         with elapsed("comparing predictions"):
             pairs = compared_with(reference, chosen, cached, root, most=paired)
-        write_page(html, board_page(chosen, reference, links, cached, pairs))
+        write_page(html, board_page(chosen, reference, links, cached, pairs, waiting=waiting))

@@ -2,11 +2,15 @@
 
 from typer import Argument, Option
 
+from cairn.commands.options import Settings
+
 
 def main(
     overrides: list[str] | None = Argument(
         None, metavar="[KEY=VALUE]...", help="Choose an option or set a key: model=mlp seed=1"
     ),
+    settings: Settings = None,
+    *,
     reset: bool = Option(False, "--reset", help="Drop the current overrides first"),
     save_as: str | None = Option(
         None, metavar="NAME", help="Keep the overrides as conf/experiment/NAME.yaml"
@@ -25,4 +29,4 @@ def main(
     from cairn.run_stage import run_stage
 
     flags = [*(["--reset"] if reset else []), *([f"--save-as={save_as}"] if save_as else [])]
-    run_stage("compose", (*flags, "--", *(overrides or [])))
+    run_stage("compose", (*flags, "--", *(overrides or []), *(settings or [])))

@@ -18,7 +18,7 @@ def main(
 ) -> None:
     """Fit a model once more on train, validation and test, for deployment.
 
-    Iterations, columns, weights, calibration and threshold are those of the
+    Iterations, columns, weights, calibration and threshold are taken from the
     scored model. The new one has seen all rows, so no score belongs to it: its
     record, its card and every command that uses it say so, and the stage
     `evaluate` refuses it. `--model DIR` of predict, serve and export takes it.

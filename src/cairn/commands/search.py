@@ -60,6 +60,7 @@ def main(
     from cairn.compose.params_file import CONF, check_name, save_preset
     from cairn.experiments.engines import crew_size
     from cairn.report.studies.search import conclusion, table, write_report
+    from cairn.report.table import wrapped
     from cairn.studies.protocol import prepare
     from cairn.studies.search import driver
     from cairn.studies.search.confirm import confirm, contenders
@@ -77,18 +78,18 @@ def main(
     prepare(split_words(words)[0])
     runs, count = plan.base["search"]["top"], plan.base["search"]["seeds"]
     if runs:
-        print(
+        said = (
             f"after {plan.trials} trials, the best {runs} and the current settings run as"
             f" {(runs + 1) * count} full experiments ({count} seeds each), {crew} side by side: as long as"
-            f" {ceil((runs + 1) * count / crew)} times `dvc exp run`; --top 0 runs none",
-            flush=True,
+            f" {ceil((runs + 1) * count / crew)} times `dvc exp run`; --top 0 runs none"
         )
+        print("\n".join(wrapped(said)), flush=True)
     study = driver.run(plan, space, workers=crew, engine=on)
     print("\n".join(table(study, plan, space)))
 
     few = contenders(study, plan, space, max(runs, 1))
     confirmed = confirm(plan, few, workers=crew, engine=on) if runs and len(few) > 1 else None
-    print("\n".join(conclusion(study, plan, confirmed)))
+    print("\n".join(line for said in conclusion(study, plan, confirmed) for line in wrapped(said)))
     print(f"report: {write_report(study, plan, space, confirmed, keys).as_posix()}")
     if confirmed is not None:
         best = confirmed.contenders[confirmed.winner]

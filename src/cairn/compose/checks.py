@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from cairn.compose.signatures import defined_in, parameters
 from cairn.errors import UserError, did_you_mean
+from cairn.pins import PINS
 from cairn.settings.baseline import BaselineConfig, RateRule
 from cairn.settings.calibration import CalibrationConfig
 from cairn.settings.contract import Contract
@@ -160,6 +161,8 @@ def _model_fits(model: AnyModelConfig, data: DataConfig, trusted: Sequence[str])
 
 def _weights_are_read(model: AnyModelConfig, train: TrainConfig, root: Path) -> Iterator[Problem]:
     """Files of pretrained weights are there, DVC knows that train reads them, and the models get them."""
+    if "reads" not in train.model_fields_set:
+        yield ("train", "reads"), f"missing; {PINS.name} for a model without weights"
     for path, one in _single_models(model):
         if one.weights is None:
             continue

@@ -80,7 +80,7 @@ def settings_files(conf: Path, choices: Mapping[str, str | None]) -> list[Path]:
 
 
 def _extended(file: Path) -> Iterator[Path]:
-    """Yield the file of an option, then those of the same group that its defaults list names."""
+    """Yield the file of an option, then the files of the same group that its defaults list names."""
     yield file
     names = _load(file).get("defaults")
     for name in reversed(names) if isinstance(names, list) else []:
@@ -192,13 +192,19 @@ def _in_one_line(error: Exception, conf: Path, overrides: Sequence[str]) -> str:
         return not_yaml(_shown(Path(error.problem_mark.name), conf), error)
     if isinstance(error, OverrideParseException):
         override = str(error.override)[:SHOWN]
-        return f"override {override}: cannot be parsed; quote anything but plain words and numbers"
+        plain = "=" not in override and not override.startswith("~")
+        why = "is not KEY=VALUE" if plain else "cannot be parsed; quote anything but plain words and numbers"
+        return f"override {override}: {why}"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         names = options(conf, group)
         known = f" (options: {', '.join(names)})" if names else ""
         return f"conf/{group}: no option '{option}'{did_you_mean(option, names)}{known}"
     said = " ".join(next(iter(str(error).splitlines()), "").split()) or f"{type(error).__name__} in Hydra"
+    if said.startswith("Config group override must be a string"):
+        none = next(override for override in overrides if override.endswith("=null"))
+        names = options(conf, none.partition("=")[0].lstrip("+"))
+        said = f"override {none}: choose an option: {', '.join(names)}"
     key = getattr(error.__cause__, "full_key", None)
     # model=mlp is above model.params.x=1: the longest one above the key set it.
     above = [o for o in overrides if key and within(str(key), o.lstrip("+~").partition("=")[0])]

@@ -99,7 +99,7 @@ def from_conf(overrides: Sequence[str], conf: str = "conf/") -> str:
 
 
 def recorded_in(path: Path) -> list[str]:
-    """Return the overrides that a params.yaml records; none if there is no file, or if DVC wrote it."""
+    """Return the overrides that a params.yaml records; none if it does not exist, or if DVC wrote it."""
     found = read(path)
     return found.overrides or [] if found else []
 
@@ -141,7 +141,7 @@ def stop_if_dvc_read_another(before: dict[str, Any], now: dict[str, Any]) -> Non
 
 
 def settle(conf: Path, found: Params | None) -> tuple[Composed, str]:
-    """Decide between conf/ and params.yaml, whichever was edited; conf/ where there is no params.yaml.
+    """Decide between conf/ and params.yaml, whichever was edited; conf/ without a params.yaml.
 
     Returns:
         What params.yaml is to hold, and how `Origin` names a key that an override set.

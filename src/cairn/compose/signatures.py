@@ -102,7 +102,7 @@ def _init(module: str, node: ast.ClassDef) -> ast.arguments | None:
 
 
 def _fields(module: str, node: ast.ClassDef) -> list[str]:
-    """Return the fields of a dataclass, those of its bases first."""
+    """Return the fields of a dataclass, the fields of its bases first."""
     inherited = [name for found in _bases(module, node) for name in _fields(*found)]
     own = [m.target.id for m in node.body if isinstance(m, ast.AnnAssign) and isinstance(m.target, ast.Name)]
     return [*inherited, *own]

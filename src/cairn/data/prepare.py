@@ -57,7 +57,7 @@ def prepare_table(raw: pd.DataFrame, contract: Contract, data: DataConfig) -> Pr
 
     Args:
         raw: what `cairn.data.load.load` returned; a loader may count impossible values in attrs["cleaned"].
-        contract: of every column, those of data.derive included.
+        contract: of every column, also of the columns of data.derive.
         data: derived columns, rows to drop, target and task.
 
     Raises:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from configparser import ConfigParser
 from contextlib import suppress
 from dataclasses import dataclass
@@ -42,6 +43,20 @@ class Revision:
     def short(self) -> str:
         """The first digits of the commit, as git shows them; `as it is` for the workspace."""
         return self.commit[:7] if self.commit else "as it is"
+
+
+def as_run(settings: Mapping[str, Any], lock: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings with each section as dvc.lock says that the stages ran it.
+
+    params.yaml may have been edited since. Where stages ran a section with different values, those of
+    `evaluate` count, which wrote the record.
+    """
+    stages = lock.get("stages") or {}
+    ran = dict(settings)
+    for name in sorted(stages, key=lambda name: name == "evaluate"):
+        sections = stages[name].get("params", {}).get(SETTINGS) or {}
+        ran |= {key: section for key, section in sections.items() if key in settings}
+    return ran
 
 
 class History:
@@ -91,6 +106,10 @@ class History:
         found = parse_yaml(self.text(revision, SETTINGS) or "", f"{revision.name}: {SETTINGS}")
         return found if isinstance(found, dict) else {}
 
+    def settings_run(self, revision: Revision) -> dict[str, Any]:
+        """Return the settings that the results of a revision come from; see `as_run`."""
+        return as_run(self.settings(revision), self._lock(revision))
+
     def trusted(self, revision: Revision) -> list[str]:
         """Return the classes and libraries that the model of a revision may use besides the usual ones."""
         settings = self.settings(revision)
@@ -119,7 +138,7 @@ class History:
     def tracked_folder(self, revision: Revision, path: str) -> Path:
         """Return a folder with the files of an output that is one; see `tracked`.
 
-        That of a commit is a copy below .dvc/tmp/outputs, named by its content.
+        The folder of a commit is a copy below .dvc/tmp/outputs, named by its content.
         """
         if revision.commit is None:
             return self.tracked(revision, path)
@@ -172,14 +191,13 @@ class History:
 
         Outputs of other stages are left out, and so is conf/, which the settings cover.
         """
-        stages = self._lock(revision)
+        stages = self._lock(revision).get("stages", {}).values()
         written = {out["path"] for stage in stages for out in stage.get("outs", [])}
         read = {dep["path"]: dep["md5"] for stage in stages for dep in stage.get("deps", [])}
         return {path: digest for path, digest in read.items() if path not in {*written, "conf"}}
 
-    def _lock(self, revision: Revision) -> list[dict[str, Any]]:
-        lock = parse_yaml(self.text(revision, "dvc.lock") or "", f"{revision.name}: dvc.lock")
-        return list(lock.get("stages", {}).values())
+    def _lock(self, revision: Revision) -> dict[str, Any]:
+        return parse_yaml(self.text(revision, "dvc.lock") or "", f"{revision.name}: dvc.lock")
 
     def digest(self, revision: Revision, path: str) -> str:
         """Return the hash of an output, as dvc.lock recorded it.
@@ -187,7 +205,7 @@ class History:
         Raises:
             MissingOutputError: the revision has no such output.
         """
-        for stage in self._lock(revision):
+        for stage in self._lock(revision).get("stages", {}).values():
             for out in stage.get("outs", []):
                 if out["path"] == path:
                     return out["md5"]

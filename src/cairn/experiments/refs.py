@@ -40,7 +40,7 @@ def git(root: Path, *words: str, given: str | None = None, **environment: str) -
         root: the folder.
         words: the command.
         given: on its standard input.
-        environment: variables that it is run with, besides those of this process.
+        environment: variables that it is run with, besides the variables of this process.
     """
     done = subprocess.run(
         ["git", *words],
@@ -107,7 +107,7 @@ def every_experiment(root: Path) -> list[Experiment]:
 
 
 def read_file(root: Path, revision: str, path: str) -> bytes | None:
-    """Return the content of a tracked file at a revision; None if there is no such file."""
+    """Return the content of a tracked file at a revision; None if the file does not exist."""
     done = subprocess.run(["git", "show", f"{revision}:{path}"], cwd=root, capture_output=True, check=False)
     return None if done.returncode else done.stdout
 

@@ -9,7 +9,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from cairn.compose.conf import leaves
 from cairn.errors import UserError
-from cairn.experiments.history import PREDICTIONS, SETTINGS, TABLE, WORKSPACE, History, Revision
+from cairn.experiments.history import PREDICTIONS, SETTINGS, TABLE, WORKSPACE, History, Revision, as_run
 from cairn.experiments.refs import every_experiment, git
 from cairn.metrics.evaluation import Evaluation
 from cairn.settings.purpose import PURPOSE, PurposeConfig
@@ -41,7 +41,7 @@ class Run:
         at: seconds since 1970 of that commit.
         subject: first line of its message.
         record: what was evaluated.
-        settings: dotted key and value of every setting but those of `purpose`.
+        settings: dotted key and value of every setting it was run with, but those of `purpose`.
         purpose: what the model is for.
         outputs: MD5 by path, as dvc.lock has it, of the table, the predictions and the model card.
     """
@@ -76,16 +76,19 @@ class Run:
 class Runs:
     """What `read_runs` found: the runs, the newest first, and how many records could not be read.
 
-    The current run is that of the workspace.
+    Attributes:
+        current: the run whose records are in the workspace.
+        waiting: settings of params.yaml with which the current run was not run, as `differences` lists them.
     """
 
     found: list[Run]
     current: Run | None
     unreadable: int
+    waiting: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_runs(root: Path) -> Runs:
-    """Read every run; that of the workspace is one of its own where no commit and no experiment holds it.
+    """Read every run; the workspace is a run of its own where neither a commit nor an experiment holds it.
 
     Raises:
         UserError: not a git repository.
@@ -95,13 +98,13 @@ def read_runs(root: Path) -> Runs:
     blobs = _blobs(root, commits)
     texts = _contents(root, {blob for found in blobs.values() for blob in found if blob})
     groups: dict[tuple[str, str], list[str]] = {}
-    parsed: dict[str, tuple[dict[str, Any], PurposeConfig, str]] = {}
+    parsed: dict[tuple[str, str], tuple[dict[str, Any], PurposeConfig, str]] = {}
     for commit in tqdm(commits, desc="reading runs", unit="commit", delay=1, leave=False, disable=None):
-        record, settings, _ = blobs[commit]
+        record, settings, lock = blobs[commit]
         if record and settings:
-            if settings not in parsed:
-                parsed[settings] = _settings(texts[settings], f"{commit[:7]}: {SETTINGS}")
-            groups.setdefault((record, parsed[settings][2]), []).append(commit)
+            if (settings, lock) not in parsed:
+                parsed[settings, lock] = _settings(texts[settings], texts.get(lock, b""), f"{commit[:7]}: ")
+            groups.setdefault((record, parsed[settings, lock][2]), []).append(commit)
     found, current, unreadable = [], None, 0
     head = git(root, "rev-parse", "HEAD")
     for (record, _), members in groups.items():
@@ -110,7 +113,7 @@ def read_runs(root: Path) -> Runs:
             unreadable += 1
             continue
         oldest, held = members[-1], [one for commit in members for one in names.get(commit, ())]
-        settings, purpose, _ = parsed[blobs[members[0]][1]]
+        settings, purpose, _ = parsed[blobs[members[0]][1], blobs[members[0]][2]]
         at, subject = commits[oldest]
         kind = held[0][0] if held else "commit"
         outputs = _outputs(texts.get(blobs[members[0]][2], b""))
@@ -119,12 +122,13 @@ def read_runs(root: Path) -> Runs:
         )
         found.append(run)
         current = run if head in members else current
-    here = _workspace(root)
+    here, asked = _workspace(root)
     if here is not None:
         known = [run for run in found if run.record == here.record and run.settings == here.settings]
         current = next(iter(known), here)
         found += [] if known else [here]
-    return Runs(sorted(found, key=lambda run: (-run.at, run.name)), current, unreadable)
+    waiting = differences(replace(here, settings=asked), here) if here else {}
+    return Runs(sorted(found, key=lambda run: (-run.at, run.name)), current, unreadable, waiting)
 
 
 def _names(root: Path) -> dict[str, list[tuple[str, str]]]:
@@ -178,21 +182,42 @@ def _objects(answer: bytes) -> Iterator[tuple[str, bytes]]:
         at = end + int(size) + 2
 
 
-def _settings(text: bytes, name: str) -> tuple[dict[str, Any], PurposeConfig, str]:
-    """Return the settings, the purpose and a digest of the settings; nothing where it is no YAML."""
-    try:
-        values = parse_yaml(text.decode("utf-8", "replace"), name)
-    except UserError:
-        values = {}
-    values = values if isinstance(values, dict) else {}
+def _settings(
+    text: bytes, lock: bytes, name: str, *, always: bool = False
+) -> tuple[dict[str, Any], PurposeConfig, str]:
+    """Return the settings as run, the purpose of params.yaml and a digest of the settings.
+
+    The lock is parsed only where it holds another MD5 of params.yaml, or always, which also sees a run
+    that was broken off: to parse 3,000 takes half a minute.
+    """
+    values = _mapping(text, f"{name}{SETTINGS}")
     said = values.pop(PURPOSE, None) or {}
-    flat = {".".join(map(str, path)): value for path, value in leaves(values).items() if path}
+    if always or hashlib.md5(text, usedforsecurity=False).hexdigest() != _digest(lock, SETTINGS):
+        values = as_run(values, _mapping(lock, f"{name}{LOCK}"))
+    flat = _flat(values)
     digest = hashlib.sha256(json.dumps(flat, sort_keys=True, default=str).encode()).hexdigest()
     try:
         purpose = PurposeConfig.model_validate(said)
     except ValidationError:
         purpose = PurposeConfig()
     return flat, purpose, digest
+
+
+def _mapping(text: bytes, name: str) -> dict[str, Any]:
+    """Return what a YAML file holds; nothing where it is not a mapping."""
+    try:
+        values = parse_yaml(text.decode("utf-8", "replace"), name)
+    except UserError:
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        ".".join(map(str, path)): value
+        for path, value in leaves(values).items()
+        if path and path[0] != PURPOSE
+    }
 
 
 def _evaluation(text: bytes) -> Evaluation | None:
@@ -203,27 +228,30 @@ def _evaluation(text: bytes) -> Evaluation | None:
 
 
 def _outputs(lock: bytes) -> dict[str, str]:
-    """Return the MD5 of these outputs in a dvc.lock, searched for as text: to parse 3,000 takes minutes."""
-    text = lock.decode("utf-8", "replace")
-    found = {}
-    for path in (TABLE, PREDICTIONS, CARD):
-        match = re.search(rf"path: {re.escape(path)}\n(?: +(?!- )\w+: .*\n)*? +md5: (\w+)", text)
-        if match:
-            found[path] = match[1]
-    return found
+    """Return the MD5 of these outputs in a dvc.lock."""
+    found = {path: _digest(lock, path) for path in (TABLE, PREDICTIONS, CARD)}
+    return {path: digest for path, digest in found.items() if digest}
 
 
-def _workspace(root: Path) -> Run | None:
-    """Return the run whose records are in the workspace; None where there are none."""
+def _digest(lock: bytes, path: str) -> str | None:
+    """Return the MD5 of an output in a dvc.lock, searched for as text, which is faster than to parse it."""
+    pattern = rf"path: {re.escape(path)}\n(?: +(?!- )\w+: .*\n)*? +md5: (\w+)".encode()
+    match = re.search(pattern, lock)
+    return match[1].decode() if match else None
+
+
+def _workspace(root: Path) -> tuple[Run | None, dict[str, Any]]:
+    """Return the run whose records are in the workspace, if there is one, and the settings of params.yaml."""
     history, here = History(root), Revision(WORKSPACE, None)
     texts = [history.text(here, path) for path in FILES]
     record, settings, lock = (text.encode() if text else b"" for text in texts)
     evaluation = _evaluation(record) if record else None
+    asked = _flat(_mapping(settings, SETTINGS))
     if evaluation is None:
-        return None
-    flat, purpose, _ = _settings(settings, SETTINGS)
+        return None, asked
+    flat, purpose, _ = _settings(settings, lock, "", always=True)
     at = int((root / RECORD).stat().st_mtime)
-    return Run((WORKSPACE,), WORKSPACE, None, at, "", evaluation, flat, purpose, _outputs(lock))
+    return Run((WORKSPACE,), WORKSPACE, None, at, "", evaluation, flat, purpose, _outputs(lock)), asked
 
 
 def has_predictions(run: Run, history: History) -> bool:
@@ -234,7 +262,7 @@ def has_predictions(run: Run, history: History) -> bool:
 
 
 def differences(run: Run, reference: Run) -> dict[str, Any]:
-    """Return the settings of a run that differ from those of another; None for one that it does not have.
+    """Return the settings of a run that differ from the reference; None for one that it does not have.
 
     Where another option is chosen (`model.name`, `split.kind`), its keys are not listed one by one.
     """

@@ -251,7 +251,7 @@ def _described(path: str) -> tuple[dict[str, Any] | None, Contract]:
 def _read(file: Path, load_as: dict[str, Any] | None, contract: Contract) -> pd.DataFrame:
     """Read a table as the stage prepare does, as far as no function of the user is needed.
 
-    Decimals and days have types that can be compared, and there is no position of rows.
+    Decimals and days have types that can be compared, and rows have no position.
     """
     plain = load_as if load_as is None or load_as.get("_target_") == READ_CSV else None
     data = DataConfig(name="", source=str(file), contract="", task="binary", target="", load=plain)

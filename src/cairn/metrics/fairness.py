@@ -52,7 +52,7 @@ def fairness(
 
     Returns:
         One record per column, level and measure: column, level, rows, measure, estimate and gap, both
-        Estimates; the gap is the level's value minus that of the rest. NaN where nothing is divided by.
+        Estimates; the gap is the value of the level minus the rest's. NaN where nothing is divided by.
     """
     found: list[dict[str, object]] = []
     for column in columns:
@@ -69,7 +69,7 @@ def fairness(
 
 
 def _compared(pairs: Floats, resampling: Resampling) -> Sequence[Estimate]:
-    """Return the ratio of the first two columns of (n, 4), and by how much it is above that of the others."""
+    """Return the ratio of the first two columns of (n, 4), and how far it is above the others' ratio."""
     pairs = weighted_rows(pairs, resampling.weights)
     sums = np.vstack([pairs.sum(axis=0), bootstrap_sums(pairs, resampling)])
     level, rest = (ratio(sums[:, at], sums[:, at + 1], np.nan) for at in (0, 2))

@@ -2,7 +2,7 @@
 
 Importance is scikit-learn's: how much worse the primary metric gets when the values of a column, or of a
 whole feature group together, are shuffled between the rows. Its interval comes from the same blocks of rows
-as those of `evaluate`. The stage explain writes an `Explanation` to metrics/explain.json.
+as `evaluate` has them. The stage explain writes an `Explanation` to metrics/explain.json.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -89,7 +89,7 @@ def permutation_importance(
 ) -> dict[str, Score]:
     """Return the importance of parts of the matrix (n, width), with intervals, by name.
 
-    The shuffles are those of sklearn.inspection.permutation_importance with random_state=seed, the same for
+    Rows are shuffled as sklearn.inspection.permutation_importance does with random_state=seed, the same for
     every part.
 
     Args:
@@ -108,7 +108,7 @@ def permutation_importance(
     orders = _orders(len(y), repeats, seed)
 
     def scored(predictions: list[Floats]) -> tuple[float, Floats]:
-        """Return the mean score over some predictions of the rows, and that of every resample."""
+        """Return the mean score over some predictions of the rows, and for every resample."""
         named = {str(at): prediction for at, prediction in enumerate(predictions)}
         cut = dict.fromkeys(named, threshold)
         draws = bootstrap(task, y, named, resampling, metrics=[metric], thresholds=cut)

@@ -48,7 +48,7 @@ def policy_series(
         policy, its `cost` and `spent` on acting, its `saving` against doing nothing (all per 1,000 rows),
         `share_of_oracle` (of the saving with perfect foresight), `roi` (saving per unit spent), the share
         `acted` on, `precision` and `recall`. Each has shape (1 + resamples,): the value of all rows, then
-        that of each resample, if any; NaN where undefined (roi if nothing is spent).
+        in each resample, if any; NaN where undefined (roi if nothing is spent).
     """
     event = np.asarray(y, dtype=np.float64)
     policies = {NOTHING: np.zeros_like(event), ALWAYS: np.ones_like(event), **decisions, ORACLE: event}

@@ -57,7 +57,7 @@ class EvaluationSet:
     Attributes:
         y: the target as metrics take it, shape (n,).
         blocks: a code per row, 0..b-1, each used, shape (n,); None where rows are drawn one by one.
-        costs: prices of acting and of the event; None where there is no saving.
+        costs: prices of acting and of the event; None without a saving.
         weights: how much each row counts, shape (n,); None: all the same.
     """
 

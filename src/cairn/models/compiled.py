@@ -141,7 +141,7 @@ class Encoder:
     def joined(cls, encoders: Sequence["Encoder"]) -> "Encoder":
         """Return encoders of the same features as one, whose matrix has theirs side by side."""
         new = copy.copy(encoders[0])
-        # Those of a bag were fitted on other rows, and may know other categories.
+        # The members of a bag were fitted on other rows, and may know other categories.
         known = {at: sorted({name for each in encoders for name in each._words[at]}) for at in new._words}
         new._words = {at: {name: code for code, name in enumerate(names)} for at, names in known.items()}
         new.positions = {name: [] for name in new.features}
@@ -338,7 +338,7 @@ def encoder_of(package: Package) -> Encoder:
 
 
 def name_of(estimator: Any) -> str:
-    """Return the name of an estimator's class; of LightGBM, XGBoost and CatBoost that of their own."""
+    """Return the name of an estimator's class; for LightGBM, XGBoost and CatBoost the library's."""
     return str(getattr(estimator, "target", type(estimator).__name__)).rpartition(".")[2]
 
 

@@ -161,7 +161,7 @@ def _log_loss(probability: Floats) -> float:
 
 
 def combined(members: Mapping[str, Package], weights: Floats, config: dict[str, Any]) -> Package:
-    """Return members that were fitted on the same rows as one model; those of weight 0 are left out."""
+    """Return members that were fitted on the same rows as one model; members of weight 0 are left out."""
     kept = {name: member for (name, member), weight in zip(members.items(), weights, strict=True) if weight}
     encoders: dict[str, Any] = {}
     for name, member in kept.items():

@@ -117,7 +117,7 @@ class _Keras(BaseEstimator):
     ) -> Self:
         """Fit X (n, d) and y (n,); stop early on X_val and y_val if given, and keep the best epoch's weights.
 
-        on_iteration gets each epoch, from 1, and its loss on X_val. With `like` there is no early stopping:
+        on_iteration gets each epoch, from 1, and its loss on X_val. With `like` it does not stop early:
         the fit has that estimator's best number of epochs times `share`, its rows divided by these.
 
         Raises:
@@ -274,7 +274,7 @@ class KerasClassifier(ClassifierMixin, _Keras):
         batch_size, max_epochs, patience: of the training, or auto, see cairn.models.rows.paced.
         device: of training; auto is the GPU when there is one. Predictions are computed on the CPU.
         random_state: seed of weights, order of rows and dropout.
-        n_jobs: threads of TensorFlow; those of torch are its own setting.
+        n_jobs: threads of TensorFlow; torch has a setting of its own.
         categorical_features: positions of the columns that hold codes.
 
     Attributes:
@@ -314,7 +314,7 @@ class KerasClassifier(ClassifierMixin, _Keras):
 class KerasRegressor(RegressorMixin, _Keras):
     """A network of Keras for a number, fitted by squared error on the standardised target.
 
-    Args and attributes are those of KerasClassifier, and:
+    Args and attributes as in KerasClassifier, and:
 
     Attributes:
         target_mean_, target_scale_: mean and standard deviation of y in training (scale 1 for a constant).

@@ -5,7 +5,7 @@ ends in the same bits as one that was never interrupted (same machine, device an
 
 torchrun may start several processes, which torch.distributed connects. All of them hold the whole table and
 use the same order of rows; each computes its share of every batch, and the gradients are summed. So batch
-size and result are those of one process, except for the order in which numbers are added.
+size and result are the same as in one process, except for the order in which numbers are added.
 """
 
 import atexit

@@ -34,7 +34,7 @@ class Pieces(nn.Module):
 class Network(nn.Module):
     """Numbers, their pieces and embeddings of the codes side by side, then linear layers.
 
-    One table holds the embeddings of all columns, one after the other; None where there is no such column.
+    One table holds the embeddings of all columns, one after the other; None without such a column.
     """
 
     def __init__(self, pieces: Pieces | None, embeddings: nn.Embedding | None, layers: nn.Sequential) -> None:

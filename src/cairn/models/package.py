@@ -127,7 +127,7 @@ class Package:
 
     @property
     def outcomes(self) -> list[str]:
-        """The classes as people call them: data.positive names those of a binary task."""
+        """The classes as people call them: data.positive names the classes of a binary task."""
         binary = self.task == "binary"
         return DataConfig.model_validate(self.config["data"]).outcomes if binary else self.class_names
 

@@ -21,7 +21,7 @@ from cairn.models.rows import counts_of, finite
 class Members(nn.Module):
     """TabM whose k outputs a row are one: those of all members in training, the mean prediction afterwards.
 
-    The mean is that of probabilities, returned as the logits that give it; of numbers for a regression.
+    Probabilities are averaged, and returned as the logits that give the mean; for a regression, numbers are.
     """
 
     def __init__(self, body: nn.Module, *, classifier: bool) -> None:

@@ -62,7 +62,7 @@ class Course:
 def measure_courses(
     courses: dict[str, Course], frame: pd.DataFrame, windows: Windows, halves: NDArray[np.int64] | None
 ) -> dict[str, Floats]:
-    """Return by group how much better another clock fits than that of the rows, shape (w,).
+    """Return by group how much better another clock fits than the clock of the rows, shape (w,).
 
     That is twice the log of the likelihood ratio, at least 0; NaN for a window with too few hours. A group is
     left out if one of its columns is not in the frame.

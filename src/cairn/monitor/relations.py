@@ -66,7 +66,7 @@ class Relations:
         Args:
             frame: rows.
             windows: of the rows.
-            halves: of the windows, if they are those of the reference; fits of the other half are used.
+            halves: of the windows, if they belong to the reference; fits of the other half are used.
         """
         if not self.found or not {*self.columns, *self.levels} <= set(frame.columns):
             return {}

@@ -320,7 +320,7 @@ def concentration(values: pd.Series | NDArray[np.int64], windows: Windows) -> Fl
     """Return 1 over the effective number of different values in each window, shape (w,); 1 if all are equal.
 
     The effective number is the exponential of the entropy, Hill's number of order 1 (M. O. Hill, Diversity
-    and evenness, Ecology 54, 1973). Missing values are left out; NaN where there is no other.
+    and evenness, Ecology 54, 1973). Missing values are left out; NaN if all are missing.
     """
     codes = values if isinstance(values, np.ndarray) else pd.factorize(as_numbers(values))[0]
     there = codes >= 0

@@ -43,9 +43,9 @@ class Plan:
 
     Attributes:
         before: the version that is in the stage; None for none.
-        comparison: with that version; None if there was nothing to compare with, or it was not possible.
+        comparison: with that version; None without a version to compare with, or where it was not possible.
         decision: of the comparison.
-        obstacle: why there is no comparison, although there is a model to compare with.
+        obstacle: why a comparison is missing, although a model to compare with exists.
         withdrawn: the tag of the last rollback that took this version out of the stage.
         drafts: tags to write; none if the model is in the stage already, or may not be put there.
         at: their time.

@@ -21,7 +21,7 @@ class Draft:
 
 
 def author(root: Path, registry: Registry) -> tuple[str, int]:
-    """Return who writes a tag, and its time: later than that of every other one.
+    """Return who writes a tag, and its time: later than the time of every other tag.
 
     Raises:
         UserError: git does not know who it is.

@@ -13,5 +13,5 @@ def coloured() -> bool:
 
 
 def painted(text: str, meaning: str) -> str:
-    """Return the text in the colour of a meaning; unchanged where there are no colours."""
+    """Return the text in the colour of a meaning; unchanged where colours are off."""
     return f"\033[{CODES[meaning]}m{text}\033[0m" if text and meaning in CODES and coloured() else text

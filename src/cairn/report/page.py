@@ -72,7 +72,7 @@ def _hash(text: str) -> str:
 def embedded(svg: str, prefix: str) -> str:
     """Prepare an SVG for a page with several: prefix its ids, drop its styles and metadata.
 
-    Its colours become those of the page, which have more contrast, light and dark.
+    It gets the colours of the page, which have more contrast, light and dark.
     """
     from cairn.report.plots.canvas import ON_PAGES
 

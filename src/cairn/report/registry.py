@@ -107,7 +107,7 @@ def models_table(found: Sequence[Listed]) -> list[str]:
         "date": [moment(one.at)[:10] for one in found],
         "retrain": [one.monitor or ABSENT for one in found],
     }
-    # With one metric its name is the header; with several there is no room for commit and date.
+    # With one metric its name is the header; with several, commit and date do not fit.
     for name in ("metric",) if len(metrics) < 2 else ("commit", "date"):
         columns.pop(name)
     title = f"test {metric_name(*metrics)}" if len(metrics) == 1 else SCORE

@@ -72,7 +72,7 @@ def _verdict(done: Reproduction) -> str:
 
 
 def _differences(result: StageResult) -> Iterator[str]:
-    """Yield the inputs and outputs that differ; those of a consequence need no explanation."""
+    """Yield the inputs and outputs that differ; what differs as a consequence is not explained."""
     if result.state in ("cause", "not run"):
         for one in [*result.changed, *result.outputs]:
             if not one.is_identical:

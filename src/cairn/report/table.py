@@ -1,5 +1,6 @@
 """A table as text for a terminal or as GitHub's Markdown; the macro `table` in macros.html.j2 writes HTML."""
 
+import re
 import shutil
 import textwrap
 from collections.abc import Sequence
@@ -8,8 +9,11 @@ from dataclasses import dataclass
 from cairn.report.colour import painted
 
 WIDTH = 100
-"""Columns where the output is no terminal, and COLUMNS is not set."""
+"""Columns where the output is not a terminal and COLUMNS is not set."""
 NARROWEST = 40
+UNBROKEN = "\u00a0"
+JOINED = re.compile(r"\[[^][]{1,40}\]|\([^()]{1,30}\)|`[^`]{1,50}`|\S+ [↑↓]")
+"""[1,200 to 1,300], (not significant), `dvc repro`, the arrow behind the name of a metric."""
 
 
 @dataclass(frozen=True)
@@ -38,40 +42,45 @@ def aligned(table: Table) -> list[str]:
     A table that is still too wide for the terminal has a line per cell: no number is ever cut.
     """
     lines = [table.header, *table.rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    width = terminal_width()
-    if sum(widths) + 2 * (len(widths) - 1) <= width:
-        return [_line(table, line, widths) for line in lines]
+    whole = [max(map(len, column)) for column in zip(*lines, strict=True)]
     narrowest = [
-        max(len(word) for cell in column for word in [*cell.split(), ""])
+        max(len(word) for cell in column for word in [*_kept(cell).split(" "), ""])
         for column in zip(*lines, strict=True)
     ]
-    room = width - 2 * (len(widths) - 1)
-    if sum(narrowest) > room:
-        return _stacked(table)
+    gaps = ("  ",) if table.words else ("  ", " ")
+    for least in (whole, narrowest):
+        for gap in gaps:
+            room = terminal_width() - len(gap) * (len(whole) - 1)
+            if sum(least) <= room:
+                widths = _fitted(whole, least, room)
+                return [line for cells in lines for line in _wrapped_row(table, cells, widths, gap)]
+    return _stacked(table)
+
+
+def _fitted(whole: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """Shrink the widest columns, none below its least width, until all have room."""
+    widths = list(whole)
     while sum(widths) > room:
-        at = max(range(len(widths)), key=lambda i: (widths[i] > narrowest[i], widths[i]))
+        at = max(range(len(widths)), key=lambda i: (widths[i] > least[i], widths[i]))
         widths[at] -= 1
-    return [line for cells in lines for line in _wrapped_row(table, cells, widths)]
+    return widths
 
 
-def _wrapped_row(table: Table, cells: Sequence[str], widths: Sequence[int]) -> list[str]:
-    parts = [
-        textwrap.wrap(cell, max(width, 1), break_long_words=False, break_on_hyphens=False) or [""]
-        for cell, width in zip(cells, widths, strict=True)
-    ]
+def _wrapped_row(table: Table, cells: Sequence[str], widths: Sequence[int], gap: str) -> list[str]:
+    parts = [_broken(cell, max(width, 1)) or [""] for cell, width in zip(cells, widths, strict=True)]
     tall = max(map(len, parts))
     return [
-        _line(table, [part[at] if at < len(part) else "" for part in parts], widths) for at in range(tall)
+        _line(table, [part[at] if at < len(part) else "" for part in parts], widths, gap)
+        for at in range(tall)
     ]
 
 
-def _line(table: Table, cells: Sequence[str], widths: Sequence[int]) -> str:
+def _line(table: Table, cells: Sequence[str], widths: Sequence[int], gap: str) -> str:
     padded = [
         cell.ljust(width) if column in table.left else cell.rjust(width)
         for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
     ]
-    return "  ".join(
+    return gap.join(
         painted(cell, cell.strip()) if cell.strip() in ("better", "worse") else cell for cell in padded
     ).rstrip()
 
@@ -81,7 +90,7 @@ def _stacked(table: Table) -> list[str]:
     longest = max(map(len, names), default=0)
     lines = []
     for first, *rest in table.rows:
-        lines.append(first)
+        lines.append(f"{table.header[0]} {first}".strip())
         for name, cell in zip(names, rest, strict=True):
             lines += wrapped(f"  {name:<{longest}}  {cell}", " " * (longest + 4)) if cell else []
     return lines
@@ -103,6 +112,16 @@ def escaped(text: str) -> str:
 
 def wrapped(text: str, indent: str = "  ") -> list[str]:
     """Break a paragraph into lines for a terminal; lines after the first are indented."""
-    return textwrap.wrap(
-        text, terminal_width(), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    return _broken(text, terminal_width(), indent)
+
+
+def _broken(text: str, width: int, indent: str = "") -> list[str]:
+    lines = textwrap.wrap(
+        _kept(text), width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
+    return [line.replace(UNBROKEN, " ") for line in lines]
+
+
+def _kept(text: str) -> str:
+    """Join the ends of an interval, a short remark or a command, which belong on one line."""
+    return JOINED.sub(lambda match: match[0].replace(" ", UNBROKEN), text)

@@ -87,7 +87,7 @@ def _files(root: Path, commit: str | None) -> list[str]:
 
 def stages_of(tree: Tree) -> dict[str, Stage]:
     """Return the stages of every dvc.lock, by name; none where nothing was ever run."""
-    # DVC has written those of a working tree, where git may not know them.
+    # DVC has written the files of a working tree, which git may not know.
     names = {MAIN, *(name for name in tree.files() if PurePosixPath(name).name == MAIN)}
     found = (stage for name in sorted(names) for stage in _stages(tree, PurePosixPath(name).parent))
     return {stage.name: stage for stage in found}

@@ -93,7 +93,7 @@ def fetch(place: Place, root: Path, paths: list[str], remote: str | None) -> dic
     The clone gets the remote in memory only: its stages cannot fetch anything, and no secret is written.
 
     Raises:
-        UserError: there is no such remote.
+        UserError: the remote does not exist.
     """
     import logging
 

@@ -55,7 +55,7 @@ def create_app(
 
 
 class _Application(FastAPI):
-    """FastAPI for all paths but that of Predict, whose requests would take a third longer with it."""
+    """FastAPI for all paths but the path of Predict, whose requests would take a third longer with it."""
 
     predict: Envelope
 

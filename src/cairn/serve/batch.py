@@ -148,7 +148,7 @@ def write_all(
         close: closes the source, before the sink is complete.
 
     Raises:
-        UserError: the source cannot be read to its end, or the sink not written; there is no output then.
+        UserError: the source cannot be read to its end, or the sink not written; then nothing is written.
     """
     summary = Summary()
     first = next(blocks)

@@ -42,7 +42,7 @@ class Found:
 
 
 def find_model(name: str, folder: Path, trust: Sequence[str] = ()) -> Found:
-    """Find the model in a folder or, if there is no such folder, in a revision of the checkout.
+    """Find the model in a folder or, if the folder does not exist, in a revision of the checkout.
 
     Args:
         name: a folder with a saved model, or a revision: see History.resolve.

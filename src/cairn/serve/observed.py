@@ -233,7 +233,7 @@ def _events(values: pd.Series, data: DataConfig) -> Floats:
 def reference_rows(
     found: Found, package: Package, contract: Contract, trust: Sequence[str], by_time: bool
 ) -> tuple[Rows, Rows]:
-    """Return the rows that the model was made from: those of train, and those of validation.
+    """Return the rows that the model was made from: the rows of train, and the rows of validation.
 
     In the workspace they are drawn from data.source as production draws them: with a split by time, rows that
     data.drop_where drops are among them, for what happens to a row is not known when it is predicted. For a
@@ -272,7 +272,7 @@ def reference_rows(
 
 
 def _part(raw: pd.DataFrame, part: pd.DataFrame, time: str | None) -> pd.DataFrame:
-    """Return the raw rows of a part: those of its period, or without a time the same rows."""
+    """Return the raw rows of a part: the rows of its period, or without a time the same rows."""
     if time is None:
         return raw.iloc[part[ROW].to_numpy()]
     if time not in raw.columns:  # it is computed by data.derive
@@ -350,7 +350,7 @@ def _time(frame: pd.DataFrame, name: str | None, source: str) -> pd.Series | Non
     """Return a column of dates; a row without one has the date of the row before.
 
     Raises:
-        UserError: there is no such column, or it holds no date.
+        UserError: the column does not exist, or it holds a value that is not a date.
     """
     if name is None:
         return None

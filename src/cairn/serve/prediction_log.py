@@ -71,7 +71,7 @@ class PredictionLog:
         self._thread.start()
 
     def add(self, entry: Entry) -> None:
-        """Put an entry on the queue, or drop it if there is no room."""
+        """Put an entry on the queue, or drop it if the queue is full."""
         with self._changed:
             room = self._waiting + len(entry.rows) <= WAITING and not self._closed
             if room:

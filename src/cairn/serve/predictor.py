@@ -89,7 +89,7 @@ class Predictor:
             (name, *_quick_bounds(field, exact), self._read[name]) for name, field in self.fields.items()
         ]
         if self.plain_because:
-            log.warning("rows go through pandas: %s", self.plain_because)
+            log.info("slower, rows go through pandas: %s", self.plain_because)  # for who runs a service
 
     def block(self, rows: Rows, *, text: bool) -> Predictions:
         """Predict a block of a source; see `table` and `rows`."""

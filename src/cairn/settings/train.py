@@ -25,4 +25,4 @@ class TrainConfig(Section):
     early_stopping: bool
     # Left out of the record of a model where it is none, which older versions did not have.
     refit: Literal["none", "validation"] = Field(default="none", exclude_if=lambda value: value == "none")
-    reads: str | None = Field(default=PINS.name, exclude_if=lambda value: value == PINS.name)
+    reads: str = Field(default=PINS.name, exclude_if=lambda value: value == PINS.name)

@@ -9,7 +9,7 @@ from cairn.settings.yaml_text import read_yaml
 
 TRUSTED = Path("conf/trusted.yaml")
 OURS = ("cairn", "sklearn")
-"""What is trusted if there is no such file."""
+"""What is trusted without such a file."""
 EXTRAS = ("catboost", "keras", "lightgbm", "tabm", "tensorflow", "xgboost")
 """Libraries of models in conf/model that are extras of pyproject.toml with the same name."""
 OF_OURS = {"cairn.models.keras": "keras", "cairn.models.tabm": "tabm"}

@@ -175,7 +175,7 @@ def configure(root: Path, place: Place) -> "Config":
     """Write the remote into DVC's config, and return that.
 
     Raises:
-        UserError: another remote has the name; no remote has it and there is no URL; an unknown option.
+        UserError: another remote has the name; no remote has it and no URL is given; an unknown option.
     """
     from dvc.config import ConfigError
 

@@ -182,7 +182,7 @@ def repair(
         other: the store that may have a right copy; every copy is compared with its name before it is used.
             None for none.
         workspace: the root of the repository.
-        keep: folder into which damaged files are moved, so that nobody takes them for right ones. None leaves
+        keep: folder into which damaged files are moved, so that none is taken for a sound one. None leaves
             a file where it is unless a right copy takes its place.
 
     Returns:

@@ -54,7 +54,7 @@ def build_table(raw: dict[str, pd.DataFrame], lead_minutes: int, clock: Clock) -
 
     Returns:
         One row per scheduled flight, by scheduled departure in UTC, then carrier, flight number, origin.
-        Columns, kinds, units and groups are those of conf/contract/flights.yaml. `attrs["cleaned"]` counts
+        conf/contract/flights.yaml lists columns, kinds, units and groups. `attrs["cleaned"]` counts
         the values that were set to missing because they are impossible.
 
     Raises:

@@ -28,7 +28,7 @@ RENAMED = {
 def weather_features(flights: pd.DataFrame, hourly: pd.DataFrame, now: np.ndarray) -> pd.DataFrame:
     """Return the columns of group `weather`, one row per flight, missing where the hour was not recorded.
 
-    The record used is that of the whole hour before the one that `now` (rows,), in UTC minutes, is in.
+    The record is from the whole hour before the one that `now` (rows,), in UTC minutes, is in.
     """
     wanted = pd.MultiIndex.from_arrays([flights["origin"], now // HOUR - 1])
     return hourly.reindex(wanted).reset_index(drop=True)

@@ -151,7 +151,7 @@ def _number_formats(there: pd.Series) -> Iterator[str]:
     low, high = there.min(), there.max()
     whole = bool(np.isfinite(there).all() and (there % 1 == 0).all())
     if not names.is_time(str(there.name)):
-        # Numbers by chance are no dates, and these are few of all numbers of eight digits.
+        # Random numbers are not dates: dates are few of all numbers of eight digits.
         if whole and low >= YEARS[0] * 10**4 and high < YEARS[1] * 10**4 and there.nunique() >= MANY_DATES:
             yield "%Y%m%d"
         return

@@ -2,6 +2,7 @@
 
 import keyword
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import Literal
 
@@ -57,11 +58,23 @@ COMMON = re.compile(
     "|type|class|value|amount|score|index|id|name|code|the|of|in|on|at|to|and|first|last|new|old|date|time|day"
     "|month|year|hour|house|target|label"
 )
+SPELT = str.maketrans(
+    {"ß": "ss", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"}
+    | {"đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ı": "i"}
+)
+"""Latin letters that Unicode does not take apart into a letter and an accent."""
+
+
+def unaccented(name: str) -> str:
+    """Return a name with plain Latin letters, `Eröffnet` as Eroffnet; other scripts stay as they are."""
+    parts = unicodedata.normalize("NFKD", name.translate(SPELT))
+    plain = "".join(letter for letter in parts if not "\u0300" <= letter <= "\u036f")
+    return unicodedata.normalize("NFC", plain)
 
 
 def words(name: str) -> list[str]:
     """Split a name at case changes, digits and signs: `PassengerId` gives passenger, id."""
-    return [word.lower() for word in WORD.findall(name)]
+    return [word.lower() for word in WORD.findall(unaccented(name))]
 
 
 def among(kind: re.Pattern[str], found: Iterable[str]) -> str | None:
@@ -149,7 +162,7 @@ def quoted(name: str) -> str:
 
 def slug(name: str) -> str:
     """Return a name of lower-case ASCII letters, digits and _, beginning with a letter."""
-    plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    plain = re.sub(r"[^a-z0-9]+", "_", unaccented(name).lower()).strip("_")
     return plain if plain and not plain[0].isdigit() else f"column_{plain}".rstrip("_")
 
 

@@ -208,7 +208,7 @@ def _settle_published(draft: _Draft, request: Request, target: str) -> Published
 def _settle_time(draft: _Draft, request: Request, late: dict[str, str]) -> str | None:
     """Choose the column of time; make one of year, month and day, or of a clock, where that is needed.
 
-    Of the dates in late, which tell when a thing happened, one may order the rows if there is no other.
+    Of the dates in late, which tell when a thing happened, one may order the rows if they are the only dates.
     """
     time = _dated(draft, late) if request.time is None else request.time
     for name in late.keys() - {time}:

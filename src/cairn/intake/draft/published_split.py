@@ -47,7 +47,9 @@ def find(
         if each is None:
             continue
         if _is_flag(each) and _tells(table[name], table[target]):
-            doubts[name] = "it tells the target, so it is no published split; split.kind: column makes it one"
+            doubts[name] = (
+                "it tells the target, so it is not a published split; split.kind: column makes it one"
+            )
         else:
             found.append(each)
     return found, doubts

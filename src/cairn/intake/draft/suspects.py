@@ -178,7 +178,7 @@ def _reasons(
     if data.task == "regression" and contract.columns[name].kind == "numeric" and values.nunique() > 1:
         order = abs(values.corr(target, method="spearman"))
         if order > SAME_ORDER:
-            yield f"its order is that of the target (rank correlation {order:.4f})"
+            yield f"it has the order of the target (rank correlation {order:.4f})"
     if gap := telling_gaps(rows[name], rows[data.target], data):
         yield gap
     if values.isna().sum() >= data.leakage.min_null_rows:

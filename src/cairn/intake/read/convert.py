@@ -77,7 +77,7 @@ def is_converted(path: Path) -> bool:
 
 
 def is_other_kind(name: Path) -> bool:
-    """Whether a name is that of an archive, or of a format that the pipeline does not read."""
+    """Whether a name says that the file is an archive, or in a format that the pipeline does not read."""
     packed = name.suffix.lower() in (".zst", ".zip", *TARS) or ".tar" in map(str.lower, name.suffixes)
     return packed or _extension(name) in (*WORKBOOKS, *STATISTICS, *OTHERS, *REFUSED)
 

@@ -52,7 +52,7 @@ class Odd:
 
     Attributes:
         texts: what means missing, as it is written.
-        strays: such texts that are no known marks.
+        strays: such texts that are not known marks.
         marked: of the known marks among them, how many rows have it, and the first.
         kind: of the other values.
         others: too many texts to be strays, so that the column is text although most values are numbers.
@@ -161,7 +161,7 @@ def _are_amounts(texts: pd.Series) -> bool:
 
 
 def _no_dates(texts: pd.Series) -> pd.Series:
-    """Return the texts that are no dates in the format that most have; all if they have none in common."""
+    """Return the texts that are not dates in the most frequent format; all if no format is frequent."""
     like = texts.str.fullmatch(ISO.pattern) | texts.str.fullmatch(LIKE_A_DATE.pattern)
     found = next(iter(text_formats(texts[like])), None) if like.any() else None
     if found is None:

@@ -204,11 +204,11 @@ def _refined(
 
 
 def _refuse_units(table: pd.DataFrame, strays: dict[str, Odd], where: Path) -> None:
-    """Refuse a second line of units or names below that of the names: in it columns of numbers have text."""
+    """Refuse a line of units or names below the header: it has text in columns of numbers."""
     first = {name: found.strays.iloc[0] for name, found in strays.items() if [*found.strays.index] == [0]}
     if len(first) > 1 or any(re.fullmatch(r"[(\[].*[)\]]", text.strip()) for text in first.values()):
         raise UserError(
-            f"{where}: line 2 is no data but units or names ({listed([*first.values()])}): delete it"
+            f"{where}: line 2 holds units or names, not data ({listed([*first.values()])}): delete it"
         )
 
 
@@ -226,7 +226,7 @@ def _mixed(name: str, found: Odd, table: pd.DataFrame, where: Path) -> str:
     assert found.others is not None
     share = f"{len(found.others):,} of {table[name].notna().sum():,} values"
     return (
-        f"{name}: text, because {share} are no numbers: {_first(found.others, table, where)}; if they mean"
+        f"{name}: text, because {share} are not numbers: {_first(found.others, table, where)}; if they mean"
         " missing, list them as `missing` in the contract, with kind: numeric"
     )
 

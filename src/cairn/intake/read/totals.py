@@ -1,4 +1,4 @@
-"""Rows of totals, which are no examples: below a table, and inside it."""
+"""Rows of totals, which are not examples: below a table, and inside it."""
 
 import re
 from pathlib import Path

@@ -134,7 +134,8 @@ function ordered(found) {
 }
 
 function table(found) {
-  const shown = [...columns].filter(([key]) => state.shown.has(key));
+  const isKnown = (value) => value !== null && value !== undefined;
+  const shown = [...columns].filter(([key, { falls, value }]) => state.shown.has(key) && (falls === undefined || !found.length || found.some((run) => isKnown(value(run)))));
   const head = element("tr", {}, element("th", { class: "text", scope: "col" }, element("span", { class: "soft" }, "pick two")), ...shown.map(([key, column]) =>
     element("th", { scope: "col", class: column.text ? "text" : null, "aria-sort": state.sort === key ? (state.down !== Boolean(column.falls) ? "descending" : "ascending") : null },
       element("button", { type: "button", title: `sort by ${column.title}`, on: ["click", () => sortBy(key)] }, column.title))));
@@ -151,6 +152,7 @@ function table(found) {
   const rest = found.length - state.rows;
   byId("more").hidden = rest <= 0;
   const frame = byId("board").parentElement;
+  byId("goals").hidden = !state.shown.has("goal");
   byId("wide").hidden = frame.scrollWidth <= frame.clientWidth + 1;
   byId("more").textContent = `Show ${Math.min(rest, STEP)} of ${rest.toLocaleString("en-US")} more`;
 }
@@ -191,11 +193,17 @@ function chart(found) {
     mark.addEventListener("click", () => pick(run.index));
     return mark;
   });
-  const dates = [points[0], points[points.length - 1]].map((run) => new Date(run.at * 1000).toISOString().slice(0, 10));
-  const axis = [drawn("text", { x: left, y: height - 10 }, dates[0]), points.length > 1 ? drawn("text", { x: width - right, y: height - 10, "text-anchor": "end" }, dates[1]) : ""];
+  const dates = between(points[0].at, points[points.length - 1].at);
+  const axis = [drawn("text", { x: left, y: height - 10 }, dates[0]), dates.length > 1 ? drawn("text", { x: width - right, y: height - 10, "text-anchor": "end" }, dates[1]) : ""];
   figure.replaceChildren(
-    drawn("svg", { viewBox: `0 0 ${width} ${height}`, class: points.length > 400 ? "many" : "", role: "img", "aria-label": `${name} of ${points.length} runs from ${dates[0]} to ${dates[1]}; the table has the numbers` }, ...parts, ...marks, ...axis.filter(Boolean)),
+    drawn("svg", { viewBox: `0 0 ${width} ${height}`, class: points.length > 400 ? "many" : "", role: "img", "aria-label": `${name} of ${points.length} runs, ${dates.join(" to ")}; the table has the numbers` }, ...parts, ...marks, ...axis.filter(Boolean)),
     element("figcaption", {}, `${name} on test with its interval, one step per run, the oldest on the left; ${better} is better. A click on a point picks it.`));
+}
+// The ends of a time axis: two days, two times of one day, or one time.
+function between(first, last) {
+  const [from, until] = [first, last].map((at) => new Date(at * 1000).toISOString().slice(0, 16).split("T"));
+  if (from[0] !== until[0]) return [from[0], until[0]];
+  return from[1] === until[1] ? [`${from.join(" ")} UTC`] : [from.join(" "), `${until[1]} UTC`];
 }
 // The rule of cairn/report/plots/canvas.py: without values three times the middle half's width beyond it,
 // which are drawn at the edge, so that one failed run does not flatten the others.
@@ -275,7 +283,9 @@ function update(fresh = true) {
   if (fresh) state.rows = STEP;
   const found = chosen();
   if (found === null) return;
-  byId("found").textContent = `${found.length.toLocaleString("en-US")} of ${runs.length.toLocaleString("en-US")} runs`;
+  const why = state.data ? `: those on the data ${state.data}${state.data === runs[reference].table ? " of the reference" : ""}. Scores on other data cannot be compared.` : "";
+  byId("found").textContent = `${found.length.toLocaleString("en-US")} of ${runs.length.toLocaleString("en-US")} runs${why}`;
+  byId("every").hidden = !state.data;
   table(ordered(found));
   chart(found);
   pair();
@@ -296,6 +306,7 @@ function start() {
   byId("filter").addEventListener("input", (event) => { clearTimeout(waiting); waiting = setTimeout(() => { state.text = event.target.value; update(); }, 120); });
   byId("controls").addEventListener("submit", (event) => event.preventDefault());
   byId("data").addEventListener("change", (event) => { state.data = event.target.value; update(); });
+  byId("every").addEventListener("click", () => { state.data = byId("data").value = ""; update(); byId("data").focus(); });
   byId("metric").addEventListener("change", (event) => { state.metric = Number(event.target.value); const found = chosen(); if (found) chart(found); });
   byId("more").addEventListener("click", () => { state.rows += STEP; list(); });
   addEventListener("resize", () => { const found = chosen(); if (found) chart(found); });

@@ -1,6 +1,6 @@
 """The board as one page that loads nothing: filter, sort, columns, a chart, two runs side by side.
 
-The script draws what one block of JSON holds. It has no date but those of the commits, so that equal runs
+The script draws what one block of JSON holds. Its only dates are those of commits, so that equal runs
 give equal bytes; the reader's browser computes the age.
 """
 
@@ -20,7 +20,7 @@ from cairn.experiments.runs import CARD, Run
 from cairn.metrics.evaluation import MODEL, Score
 from cairn.metrics.kpi import PER_ROWS
 from cairn.report.board.table import comparable
-from cairn.report.card.goal import reached
+from cairn.report.card.goal import GOAL_MEANS, reached
 from cairn.report.card.words import metric_name
 from cairn.report.numbers import places
 from cairn.report.page import render
@@ -39,6 +39,8 @@ def board_page(
     links: Mapping[int, str],
     cached: Sequence[bool],
     paired: Mapping[int, Mapping[str, Any]] | None = None,
+    *,
+    waiting: str = "",
 ) -> str:
     """Return the page.
 
@@ -48,10 +50,19 @@ def board_page(
         links: address of the model card, by position of the run.
         cached: for each run, whether `cairn compare` finds its predictions in DVC's cache.
         paired: see `compared_with`.
+        waiting: a line about settings of params.yaml that have not run.
     """
     board = content(runs, reference, links, cached) | {"paired": paired or {}}
     program = Markup(PROGRAM.read_text(encoding="utf-8"))
-    return render(TEMPLATE, count=len(runs), purpose=reference.purpose, board=board, program=program)
+    return render(
+        TEMPLATE,
+        count=len(runs),
+        purpose=reference.purpose,
+        board=board,
+        program=program,
+        waiting=waiting,
+        goal=GOAL_MEANS,
+    )
 
 
 def content(
@@ -155,7 +166,7 @@ def compared_with(
 def copied_cards(runs: Sequence[Run], history: History, page: Path) -> dict[int, str]:
     """Copy the model cards that DVC's cache holds beside the page; return their addresses by position.
 
-    That of the workspace is linked where it is.
+    The card of the workspace is linked where it is.
     """
     links = {}
     for at, run in enumerate(runs):

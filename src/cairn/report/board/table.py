@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +12,7 @@ from cairn.experiments.history import TABLE
 from cairn.experiments.runs import Run, differences
 from cairn.metrics.evaluation import MODEL, Score
 from cairn.metrics.kpi import PER_ROWS
-from cairn.report.card.goal import reached
+from cairn.report.card.goal import GOAL_MEANS, reached
 from cairn.report.card.words import metric_name
 from cairn.report.numbers import ABSENT, estimate, number, places, short, to_ascii
 from cairn.report.table import Table, aligned, terminal_width, wrapped
@@ -31,6 +32,7 @@ def board_text(
     *,
     columns: Sequence[str] = (),
     hidden: int = 0,
+    waiting: str = "",
     pair: tuple[Run, Run] | None = None,
 ) -> str:
     """Return the board: one line per run, what all of them share above, and how to go on below.
@@ -41,6 +43,7 @@ def board_text(
         now: seconds since 1970, for the age.
         columns: metrics, facts or settings to show besides.
         hidden: runs that were left out.
+        waiting: settings of params.yaml that have not run, see `not_run`.
         pair: two runs that `cairn compare` accepts.
     """
     rows = _rows(runs, reference, now, columns)
@@ -54,13 +57,24 @@ def board_text(
         table = _fitted(rows, [name for name in shared if name not in columns], columns)
         lines += ["", *aligned(table), ""]
         if "settings" in table.header:
-            lines += wrapped(f"settings: what differs from {reference.name}, marked * (--against REV)")
+            cut = any(re.search(r"(^| )\+\d+$", row[-1]) for row in table.rows)
+            more = "; +N: N more, which --csv lists" if cut else ""
+            lines += wrapped(f"settings: what differs from {reference.name}, marked * (--against REV){more}")
         elif any(row["settings"] for row in rows):
-            lines += wrapped(f"too narrow for settings that differ from {reference.name}, marked * (--csv)")
+            lines += wrapped(
+                f"too narrow for settings; --csv lists what differs from {reference.name}, marked *"
+            )
+        if "goal" in table.header:
+            lines += wrapped(f"goal: {GOAL_MEANS}")
     if hidden:
-        lines += wrapped(f"not listed: {hidden} more runs (--all, or --where CONDITION)")
+        lines += wrapped(f"{hidden} more runs: `cairn board --all` lists them")
     if rows and "version" not in shared:
-        lines += wrapped("Scores on other data are not comparable: --where data~VERSION lists those on one.")
+        command = f"cairn board --where 'data~{reference.version}'"
+        lines += wrapped(
+            f"Scores on other data cannot be compared; `{command}` lists the runs on the data of"
+            f" {reference.name}."
+        )
+    lines += wrapped(waiting) if waiting else []
     if pair:
         lines += wrapped(f"next: cairn compare {pair[0].name} {pair[1].name}")
     return "\n".join(to_ascii(line) for line in lines)
@@ -105,7 +119,16 @@ def _fitted(rows: Sequence[Mapping[str, str]], hidden: Collection[str], kept: Co
         if name in header and name not in kept and room < (FEWEST if "settings" in header else -2):
             header.remove(name)
             room += 0 if name == "settings" else width[name] + 2
-    cells = [[_cut(row[name], room) if name == "settings" else row[name] for name in header] for row in rows]
+    if "settings" not in header:
+        return Table(header, [[row[name] for name in header] for row in rows], words=True)
+    shown = [_whole(row["settings"].splitlines(), room) for row in rows]
+    bare = [text.startswith("+") for text in shown if text]
+    if "settings" not in kept and 2 * sum(bare) > len(bare):  # most would only say how many
+        return _fitted(rows, [*hidden, "settings"], kept)
+    cells = [
+        [text if name == "settings" else row[name] for name in header]
+        for row, text in zip(rows, shown, strict=True)
+    ]
     return Table(header, cells, words=True)
 
 
@@ -129,7 +152,7 @@ def _rows(runs: Sequence[Run], reference: Run, now: float, columns: Sequence[str
             "data": str(run.settings.get("data.name", "")),
             "version": run.version,
             **_more(run, columns, now),
-            "settings": changes(run, reference),
+            "settings": "\n".join(written(differences(run, reference))),
         }
         for run, saving in zip(runs, savings, strict=True)
     ]
@@ -151,11 +174,29 @@ def _more(run: Run, columns: Sequence[str], now: float) -> dict[str, str]:
 
 def changes(run: Run, reference: Run) -> str:
     """Write the settings of a run that differ from those of another as overrides."""
-    found = differences(run, reference)
-    chosen = {
-        key.removesuffix(".name") if key.endswith(".name") else key: value for key, value in found.items()
-    }
-    return " ".join(f"{key}={'null' if value is None else value}" for key, value in chosen.items())
+    return " ".join(written(differences(run, reference)))
+
+
+def written(settings: Mapping[str, Any]) -> list[str]:
+    """Write each setting as an override."""
+    chosen = {key.removesuffix(".name"): value for key, value in settings.items()}
+    return [f"{key}={'null' if value is None else value}" for key, value in chosen.items()]
+
+
+def not_run(waiting: Mapping[str, Any], name: str) -> str:
+    """Say that params.yaml has other settings than the run in the workspace, if it has."""
+    if not waiting:
+        return ""
+    return f"params.yaml was changed after {name} ran: {' '.join(written(waiting))}; `dvc repro` runs it."
+
+
+def _whole(overrides: Sequence[str], most: int) -> str:
+    """Join as many overrides as fit, and say how many more there are."""
+    shown = [
+        " ".join([*overrides[:count], *([f"+{left}"] if (left := len(overrides) - count) else [])])
+        for count in range(len(overrides) + 1)
+    ]
+    return next((text for text in reversed(shown) if len(text) <= most), shown[0])
 
 
 def _cut(text: str, most: int) -> str:

@@ -9,8 +9,11 @@ from cairn.report.numbers import estimate, short
 from cairn.settings.purpose import Goal
 from cairn.settings.search import SAVING
 
-VERDICT: dict[Tone, str] = {"better": "reached", "unclear": "not shown", "worse": "missed"}
-"""Not shown: the interval holds worse values too."""
+VERDICT: dict[Tone, str] = {"better": "reached", "unclear": "not proven", "worse": "missed"}
+GOAL_MEANS = (
+    "reached if the whole interval on test is as good as the goal of conf/, missed if all of it is worse,"
+    " otherwise not proven"
+)
 
 
 @dataclass(frozen=True)

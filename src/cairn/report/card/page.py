@@ -127,7 +127,7 @@ def _hashes(paths: Iterable[Path]) -> list[Row]:
 def model_card(inputs: Inputs, sections: Mapping[str, Any]) -> Row:
     """Return what the template shows, by name; rows hold text.
 
-    `sections` are those of params.yaml by name, the numbers seed and threads among them.
+    `sections` holds the sections of params.yaml by name, the numbers seed and threads among them.
     """
     from omegaconf import OmegaConf
 

@@ -130,7 +130,7 @@ def money(record: Evaluation) -> str:
 
 
 def summary(record: Evaluation, split: Record, name: str, page: str) -> list[str]:
-    """Return the run in a few lines of plain text for a terminal: `name` is that of the data."""
+    """Return the run in a few lines of plain text for a terminal: `name` is the name of the data."""
     metric, best = record.primary, record.best_baseline
     ours, theirs = record.score, record.scores[best][metric]
     digits = places([ours, theirs])
@@ -169,6 +169,6 @@ def summary(record: Evaluation, split: Record, name: str, page: str) -> list[str
 
 _PROOF: dict[Tone, str] = {
     "better": "(better: interval above 0)",
-    "unclear": "(not significant: contains 0)",
+    "unclear": "(not significant)",
     "worse": "(worse: interval below 0)",
 }

@@ -45,7 +45,7 @@ def explore_page(
     """Return the page, and its headline.
 
     `source` is the contract of the source table, `prepared` the contract of the prepared one; `table` is
-    metrics/data.json, `split` is metrics/split.json, and `seed` is that of the samples.
+    metrics/data.json, `split` is metrics/split.json, and `seed` draws the samples.
     """
     every = findings(found, data, evaluate, split)
     tone, first = headline(every)
@@ -154,7 +154,7 @@ def _range(first: float, last: float, kind: Kind) -> str:
 
 
 def target_figure(frame: pd.DataFrame, parts: Mapping[str, Any], label: str) -> str:
-    """Draw `statistics.over_time` of train, and the mean in validation; parts are those of the split."""
+    """Draw `statistics.over_time` of train, and the mean in validation; `parts` are the split's."""
     from cairn.report.plots.canvas import DASHES, MODEL, OTHERS, TEXT, draw, legend, to_svg
 
     figure, (axes,) = draw(8.4, 3.2)

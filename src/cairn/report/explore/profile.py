@@ -124,7 +124,7 @@ class Rare:
 
     @property
     def identifies_rows(self) -> bool:
-        """Whether most values have a rare level, as those of an identifier do."""
+        """Whether most values have a rare level, as in an identifier."""
         return self.rare_share > 0.5
 
 

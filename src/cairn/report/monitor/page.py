@@ -141,7 +141,7 @@ def _stretches(found: Monitored) -> Table:
 
 
 def _latest(found: Monitored) -> Table:
-    """Compare the metrics of the latest stretch with those of validation."""
+    """Compare the metrics of the latest stretch with the metrics on validation."""
     last, before = _scored(found), found.baseline
     assert last is not None and before is not None
     rows = [

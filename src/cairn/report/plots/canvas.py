@@ -62,7 +62,7 @@ def draw(
 ) -> tuple[Figure, list[Axes]]:
     """Create a figure of width by height inches, and its axes, row by row, in the common style.
 
-    Rows and columns are the relative sizes of those of axes.
+    Rows and columns are the relative heights and widths of the axes.
     """
     with mpl.rc_context(STYLE):
         layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)

@@ -80,7 +80,7 @@ def form_page(about: dict[str, Any], fields: Sequence[Field]) -> str:
     Args:
         about: the model: name, version, revision, task, target, classes, threshold, currency, and whether
             contributions are available.
-        fields: in the order in which they are shown, those of a group together.
+        fields: in the order in which they are shown, each group together.
     """
     said = {key: about[key] for key in ("task", "target", "threshold", "currency", "contributions")}
     threshold = about["threshold"]

@@ -37,7 +37,7 @@ def size(difference: Difference, quantity: str, currency: str | None) -> str:
 
 
 def sizes(differences: Mapping[str, Difference], decides: str, currency: str | None) -> str:
-    """Write the difference that decides, and that of the saving if there is one."""
+    """Write the difference that decides and, with prices, the difference in saving."""
     shown = dict.fromkeys([decides, *([SAVING] if SAVING in differences else [])])
     return ", ".join(size(differences[name], name, currency) for name in shown)
 

@@ -20,7 +20,7 @@ from cairn.metrics.paired import Difference, greater_is_better, judged
 from cairn.report.plots.canvas import MODEL, OTHERS, TEXT, draw, keep_readable, legend, to_svg
 from cairn.report.studies.difference import quantity_title, size, verdict
 from cairn.report.studies.sheet import Section, Sheet, to_html
-from cairn.report.table import Table, aligned
+from cairn.report.table import Table, aligned, wrapped
 from cairn.studies.search.confirm import CONFIDENCE, Confirmed
 from cairn.studies.search.space import TUNABLE, Dimension, Space
 from cairn.studies.search.study import (
@@ -127,7 +127,7 @@ def table(study: Study, plan: Plan, space: Space) -> list[str]:
     direction = "higher" if greater_is_better(plan.objective) else "lower"
     count = f"{len(ranked(study))} trials complete, {pruned} stopped early, {len(failed(study))} failed"
     heading = f"search {plan.name}: {plan.objective} on validation, {direction} is better; {count}"
-    return [heading, *aligned(_trials_table(study, plan, space))]
+    return [*wrapped(heading), *aligned(_trials_table(study, plan, space))]
 
 
 def _trials_table(study: Study, plan: Plan, space: Space) -> Table:

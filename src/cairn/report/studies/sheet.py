@@ -66,6 +66,11 @@ def to_text(sheet: Sheet) -> str:
     for section in sheet.sections:
         table = section.brief or section.table
         lines += ["", *([f"{section.title}:"] if section.title else []), *(aligned(table) if table else [])]
+        if section.brief and section.table and len(section.brief.rows) < len(section.table.rows):
+            shown, found = len(section.brief.rows), len(section.table.rows)
+            lines += wrapped(
+                f"  {shown} of {found} rows; --md, --json and --html FILE have all of them", "    "
+            )
         lines += [line for item in _first(section.lines) for line in wrapped(f"  {item}", "    ")]
     lines += ["", *(line for note in sheet.notes for line in wrapped(note)), ""]
     lines += [painted(line, tone) for text, tone in sheet.verdicts for line in wrapped(text)]
@@ -97,4 +102,4 @@ def to_html(sheet: Sheet) -> str:
 
 def _first(items: Sequence[str]) -> list[str]:
     more = len(items) - MOST_LINES
-    return [*items[:MOST_LINES], *([f"and {more} more"] if more > 0 else [])]
+    return [*items[:MOST_LINES], *([f"and {more} more, which --html FILE lists"] if more > 0 else [])]

@@ -20,7 +20,6 @@ from cairn.settings.data import Task
 from cairn.settings.evaluate import EvaluateConfig
 from cairn.settings.kpi import CostKpi, KpiConfig
 from cairn.settings.purpose import PURPOSE
-from cairn.settings.yaml_text import parse_yaml
 
 Part = Literal["validation", "test"]
 RECORD = "metrics/evaluation.json"
@@ -38,7 +37,7 @@ class Evidence:
     """One revision's predictions of a part.
 
     Attributes:
-        settings: its params.yaml.
+        settings: those it was run with.
         target: name of the predicted column.
         threshold: above which it decides for the event.
         classes: names in the order of the predicted columns; empty where the task is not multiclass.
@@ -80,8 +79,8 @@ def comparable(history: History, one: Revision, other: Revision) -> bool:
 
 def read_evidence(history: History, revision: Revision, part: Part) -> Evidence:
     """Read what a revision predicted for the rows of a part."""
-    text, params = history.text(revision, RECORD), history.text(revision, SETTINGS)
-    if text is None or params is None:
+    text, settings = history.text(revision, RECORD), history.settings_run(revision)
+    if text is None or not settings:
         raise UserError(
             f"{revision.name}: has no {RECORD if text is None else SETTINGS}: it is older than the stage"
             " evaluate, or that never ran there; name a later revision"
@@ -91,7 +90,6 @@ def read_evidence(history: History, revision: Revision, part: Part) -> Evidence:
     except ValidationError as error:
         wrong = ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
         raise UserError(f"{revision.name}: {RECORD} does not say {wrong}: name a later revision") from error
-    settings = parse_yaml(params, f"{revision.name}: {SETTINGS}")
     table = read_table(history.tracked(revision, PREDICTIONS))
     table = table[table["part"] == part].reset_index(drop=True)
     names = [name for name in table if str(name).startswith(f"{MODEL}{SEPARATOR}")]
@@ -112,7 +110,7 @@ def read_terms(
 ) -> tuple[EvaluationSet, EvaluateConfig, pd.DataFrame]:
     """Read how the reference judges n rows of a part: the rows, its settings, the columns to slice by.
 
-    The rows are those of the split of `rows_of`.
+    The rows come from the split of `rows_of`.
     """
     name, settings = reference.revision.name, reference.settings
     try:

@@ -82,7 +82,7 @@ def with_value(text: str, key: str, value: Any) -> str:
 
 
 def _place(text: str, key: str) -> tuple[int, int] | None:
-    """Return where the value of a key of `split` begins and ends; None if there is no such key."""
+    """Return where the value of a key of `split` begins and ends; None if the key does not exist."""
     value = _node(_node(yaml.compose(text, yaml.SafeLoader), SPLIT), key)
     return None if value is None else (value.start_mark.index, value.end_mark.index)
 
