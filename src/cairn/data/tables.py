@@ -18,6 +18,8 @@ FAULTS = (*DAMAGED, ValueError, TypeError, LookupError, ArithmeticError, NotImpl
 """What readers raise for content that they cannot read."""
 EXACT = 2**53
 """Up to here float64 holds every whole number."""
+ONE_BY_ONE = {"split_blocks": True, "self_destruct": True}
+"""How Arrow gives a table to pandas: column by column, freeing its own; otherwise both hold all of it."""
 TEXT = {".csv": ",", ".tsv": "\t"}
 
 
@@ -59,7 +61,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     columns = pq.read_schema(path).names if path.is_file() else []
     if twice := [name for name in columns if columns.count(name) > 1]:
         raise ValueError(f"two columns are called {twice[0]}")
-    return _exactly(pd.read_parquet(path), pq.read_table, path)
+    return _exactly(pd.read_parquet(path, to_pandas_kwargs=ONE_BY_ONE), pq.read_table, path)
 
 
 def _read_feather(path: Path) -> pd.DataFrame:
@@ -135,7 +137,7 @@ def parse_text(source: Path, options: Mapping[str, Any]) -> pd.DataFrame:
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     """Read a table that write_table wrote."""
-    return pd.read_parquet(path, columns=columns)
+    return pd.read_parquet(path, columns=columns, to_pandas_kwargs=ONE_BY_ONE)
 
 
 def row_hashes(table: pd.DataFrame) -> pd.Series:
