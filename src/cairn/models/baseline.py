@@ -39,10 +39,13 @@ def baseline_table(
     return pd.concat(tables, ignore_index=True)
 
 
-def fit_linear(recipe: Recipe, train: pd.DataFrame, validation: pd.DataFrame, grid: Grid) -> Package:
+def fit_linear(
+    recipe: Recipe, train: pd.DataFrame, validation: pd.DataFrame, grid: Grid, *, emptied: bool = False
+) -> Package:
     """Fit the linear model with the parameters of the grid that predict validation best; {}: as it is.
 
-    In a large table they are chosen by MOST_TRIED rows of each, and the best one is fitted on all of train.
+    In a large table they are chosen by MOST_TRIED rows of each, and the best one is fitted on all of train,
+    which is emptied if asked, see Recipe.fit.
     """
     role = "regressor" if recipe.data.task == "regression" else "classifier"
     metric = "rmse" if recipe.data.task == "regression" else "log_loss"
@@ -55,14 +58,14 @@ def fit_linear(recipe: Recipe, train: pd.DataFrame, validation: pd.DataFrame, gr
         model = recipe.model.model_copy(update={role: block})
         chosen_recipe = replace(recipe, model=model)
         if not grid:
-            return chosen_recipe.fit(train)
+            return chosen_recipe.fit(train, emptied=emptied)
         fitted = chosen_recipe.fit(tried)
         y = target_values(validation[fitted.target], fitted.task, fitted.classes)
         loss = on_all_rows(fitted.task, y, fitted.scores(validation), metrics=[metric])[metric]
         if best is None or loss < least or np.isnan(least):
             best, least = (fitted, chosen_recipe), loss
     assert best is not None, "compose refuses an empty list of values"
-    return best[0] if tried is train else best[1].fit(train)
+    return best[0] if tried is train else best[1].fit(train, emptied=emptied)
 
 
 def one_hot(target: pd.Series, task: Task, classes: list[str]) -> Floats:
