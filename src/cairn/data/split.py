@@ -60,8 +60,8 @@ def split_table(
     """
     together = not isinstance(split, RandomSplit) or split.copies_together
     copies = contents(table, contract, data, split) if together else None
-    part = assign_parts(table, split, data, contract, seed, copies)
-    proven = proof(table, part, split, data, contract, copies)
+    part = assign_parts(table, split, data, contract, seed, copies=copies)
+    proven = proof(table, part, split, data, contract, copies=copies)
     parts = _cut_up(table.copy(deep=False), part)
     del table
     _stop_on_missing_classes(parts, split, data)
@@ -114,6 +114,7 @@ def assign_parts(
     data: DataConfig,
     contract: Contract,
     seed: int,
+    *,
     copies: np.ndarray | None = None,
 ) -> pd.Series:
     """Return the part of each row: "train", "validation", "test", or "" where it belongs to none.
@@ -264,6 +265,7 @@ def proof(
     split: SplitConfig,
     data: DataConfig,
     contract: Contract,
+    *,
     copies: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Return what the parts share, and the rows, target and period of each.

@@ -140,6 +140,13 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     return pd.read_parquet(path, columns=columns, to_pandas_kwargs=ONE_BY_ONE)
 
 
+def empty(table: pd.DataFrame) -> None:
+    """Take out every column, also for others who hold the table: its memory is free then."""
+    for name in list(table):
+        del table[name]
+    pa.default_memory_pool().release_unused()
+
+
 def row_hashes(table: pd.DataFrame) -> pd.Series:
     """Return a uint64 hash per row, from its values alone."""
     hashed: Any = pd.util.hash_pandas_object

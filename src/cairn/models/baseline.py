@@ -9,6 +9,7 @@ import pandas as pd
 
 from cairn.data.parts import spaced
 from cairn.data.predictions import Floats, as_columns
+from cairn.data.tables import empty
 from cairn.errors import UserError
 from cairn.metrics.bootstrap import on_all_rows
 from cairn.models.package import Package, target_values
@@ -44,14 +45,17 @@ def fit_linear(
 ) -> Package:
     """Fit the linear model with the parameters of the grid that predict validation best; {}: as it is.
 
-    In a large table they are chosen by MOST_TRIED rows of each, and the best one is fitted on all of train,
-    which is emptied if asked, see Recipe.fit.
+    In a large table they are chosen by MOST_TRIED rows of each, and the best one is fitted on all of train.
+    Both parts are emptied if asked, see Recipe.fit.
     """
     role = "regressor" if recipe.data.task == "regression" else "classifier"
     metric = "rmse" if recipe.data.task == "regression" else "log_loss"
     best, least = None, np.inf
     tried = spaced(train, MOST_TRIED) if len(train) > MOST_TRIED else train
-    validation = spaced(validation, MOST_TRIED) if len(validation) > MOST_TRIED else validation
+    whole = validation
+    validation = spaced(whole, MOST_TRIED) if len(whole) > MOST_TRIED else whole.copy(deep=False)
+    if emptied:
+        empty(whole)
     names, values = zip(*grid.items(), strict=True) if grid else ((), ())
     for chosen in product(*values):
         block = getattr(recipe.model, role) | dict(zip(names, chosen, strict=True))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cairn.data.folds import fold_rows, left_out_rows
 from cairn.data.load import type_of
 from cairn.data.predictions import Floats
+from cairn.data.tables import empty
 from cairn.errors import UserError
 from cairn.features.encode import build_encoder, categorical_positions, forget_folds, target_columns
 from cairn.features.fitting import encoded, fit_and_encode
@@ -143,7 +144,7 @@ class Recipe:
         if emptied:
             for rows in (train, validation):
                 if rows is not None:
-                    rows.drop(columns=rows.columns, inplace=True)
+                    empty(rows)
         extra = self._extra(estimator, held_out, snapshot, on_iteration)
         if like is not None:
             extra |= _as_long_as(like.estimator, estimator, share)

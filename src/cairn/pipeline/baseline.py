@@ -33,7 +33,7 @@ def main(
     by = {name for rule in baseline.rules.values() if isinstance(rule, RateRule) for name in rule.by}
     known = train[[name for name in train if name in {data.target, *by}]]
     linear = fit_linear(recipe, train, validation, grid, emptied=True)
-    parts = {"validation": validation, "test": read_table(Path("data/splits/test.parquet"))}
+    parts = {name: read_table(Path(f"data/splits/{name}.parquet")) for name in ("validation", "test")}
     table = baseline_table(known, parts, baseline, linear)
     write_table(table, Path("predictions/baseline.parquet"))
     print(f"baseline: {', '.join(['prior', *baseline.rules, 'linear'])}")
