@@ -62,8 +62,9 @@ def split_table(
     copies = contents(table, contract, data, split) if together else None
     part = assign_parts(table, split, data, contract, seed, copies=copies)
     proven = proof(table, part, split, data, contract, copies=copies)
-    parts = _cut_up(table.copy(deep=False), part)
+    columns = table.copy(deep=False)
     del table
+    parts = _cut_up(columns, part)
     _stop_on_missing_classes(parts, split, data)
     judged = judge(parts["train"], contract, data, seed) if search_leaks else {}
     stop_on_leaks(judged, contract, data)
