@@ -48,12 +48,13 @@ def split_table(
     seed: int,
     *,
     search_leaks: bool = True,
+    emptied: bool = False,
 ) -> Split:
     """Split the prepared table, prove that nothing crosses, look for leaks in train and measure drift.
 
     search_leaks is False where every column was judged before; it takes 0.02 s per column.
 
-    The table is not held twice, if the caller does not hold it.
+    `emptied` takes each column out of the table once it is split, so that not all of them are there twice.
 
     Raises:
         UserError: see `assign_parts` and `proof`; a class that train lacks; a feature that looks like a leak.
@@ -62,9 +63,7 @@ def split_table(
     copies = contents(table, contract, data, split) if together else None
     part = assign_parts(table, split, data, contract, seed, copies=copies)
     proven = proof(table, part, split, data, contract, copies=copies)
-    columns = table.copy(deep=False)
-    del table
-    parts = _cut_up(columns, part)
+    parts = _cut_up(table if emptied else table.copy(deep=False), part)
     _stop_on_missing_classes(parts, split, data)
     judged = judge(parts["train"], contract, data, seed) if search_leaks else {}
     stop_on_leaks(judged, contract, data)
@@ -73,7 +72,7 @@ def split_table(
 
 
 def _cut_up(table: pd.DataFrame, part: pd.Series) -> dict[str, pd.DataFrame]:
-    """Return the rows of each part, and leave the table without its columns: each is freed once it is cut."""
+    """Return the rows of each part, and leave the table without its columns."""
     rows = {name: np.flatnonzero(part == name) for name in PARTS}
     found: dict[str, dict[str, Any]] = {name: {} for name in PARTS}
     index = table.index

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pandas.api import types
 from pyarrow import feather
 
 from cairn.data.delimited import DAMAGED, check_records, open_bytes, written
@@ -151,6 +153,28 @@ def row_hashes(table: pd.DataFrame) -> pd.Series:
     """Return a uint64 hash per row, from its values alone."""
     hashed: Any = pd.util.hash_pandas_object
     return hashed(table, index=False) if len(table.columns) else pd.Series(0, table.index, dtype="uint64")
+
+
+def duplicated(table: pd.DataFrame, keep: Literal["first", False] = "first") -> pd.Series:
+    """Return which rows repeat others, as pandas' method does, in a fraction of its memory and time.
+
+    Only rows with equal hashes are compared. For these, values that are equal are made the same: -0.0 and
+    0.0, the bits of NaN, and 1 and True among objects.
+    """
+    hashes = pd.Series(np.zeros(len(table), dtype=np.uint64), table.index)
+    for name in table:
+        hashes = hashes * 1_000_003 + row_hashes(_alike(table[name]).to_frame())
+    near = hashes.duplicated(keep=False)
+    found = pd.Series(False, table.index)
+    found[near] = table[near].duplicated(keep=keep)
+    return found
+
+
+def _alike(values: pd.Series) -> pd.Series:
+    """Return values that have equal bits where they are equal."""
+    if types.is_float_dtype(values):
+        return (values + 0.0).where(values.notna())
+    return pd.Series(pd.factorize(values)[0], values.index) if types.is_object_dtype(values) else values
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

@@ -20,7 +20,8 @@ def main(*, data: DataConfig, split: SplitConfig, seed: int) -> None:
     """Write the parts, or stop with the reason why they may not be used."""
     contract = Contract.model_validate(read_json(Path("data/prepared/contract.json")))
     with elapsed("splitting the rows, and looking for leaks"):
-        done = split_table(read_table(Path("data/prepared/table.parquet")), contract, data, split, seed)
+        table = read_table(Path("data/prepared/table.parquet"))
+        done = split_table(table, contract, data, split, seed, emptied=True)
     for name, rows in done.parts.items():
         write_table(rows, Path(f"data/splits/{name}.parquet"))
     write_json(done.record, Path("metrics/split.json"))

@@ -6,13 +6,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pandas.api.types import is_float_dtype
 
 from cairn.data.drift import distances
 from cairn.data.leakage import Judged
-from cairn.data.load import with_columns
 from cairn.data.split import contents
-from cairn.data.tables import row_hashes
+from cairn.data.tables import duplicated
 from cairn.metrics.bootstrap import Estimate
 from cairn.report.explore.profile import (
     Floats,
@@ -228,17 +226,9 @@ def _gap(columns: list[str], missing: NDArray[np.bool_], target: Values, task: T
 def duplicates(train: pd.DataFrame, contract: Contract, data: DataConfig, features: list[str]) -> Duplicates:
     """Count the rows of train that repeat others."""
     whole = pd.Series(contents(train, contract, data))
-    # Rows with equal features have equal hashes; only the few with such a hash are compared.
-    near = train[_hashes(train[features]).duplicated(keep=False).to_numpy()]
-    same = near[near.duplicated(features, keep=False)]
+    same = train[duplicated(train[features], keep=False)]
     targets = same.groupby(features, dropna=False, sort=False)[data.target].transform("nunique")
     return Duplicates(int(whole.duplicated().sum()), int((targets > 1).sum()))
-
-
-def _hashes(rows: pd.DataFrame) -> pd.Series:
-    """Return row_hashes, with -0.0 and 0.0 as one value, as they are when rows are compared."""
-    floats = {str(name): values + 0.0 for name, values in rows.items() if is_float_dtype(values)}
-    return row_hashes(with_columns(rows, floats))
 
 
 def columns_to_show(slices: list[str], columns: dict[str, tuple[Values, Values]]) -> list[str]:
