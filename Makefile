@@ -16,8 +16,8 @@ lint:             ## style, types, lock files
 
 pins:             ## resolve the exact versions again after a change in pyproject.toml
 	$(PYTHON) bootstrap.py uv pip compile -q $(UNIVERSAL) pyproject.toml -o constraints.txt
-	$(PYTHON) bootstrap.py uv pip compile -q $(UNIVERSAL) --extra dvc --extra search --extra serve --extra excel --extra stats --extra dev -c constraints.txt pyproject.toml -o constraints-dev.txt
-	$(PYTHON) bootstrap.py uv pip compile -q $(UNIVERSAL) --extra dvc --extra search --extra serve --extra excel --extra stats --extra dev --extra slurm --extra ray --extra postgres --extra s3 --extra stores --extra servers --extra lightgbm --extra xgboost --extra catboost --extra tabm --extra keras --extra tensorflow -c constraints-dev.txt pyproject.toml -o constraints-scale.txt
+	$(PYTHON) bootstrap.py uv pip compile -q $(UNIVERSAL) --extra dvc --extra search --extra serve --extra excel --extra stats --extra duckdb --extra dev -c constraints.txt pyproject.toml -o constraints-dev.txt
+	$(PYTHON) bootstrap.py uv pip compile -q $(UNIVERSAL) --extra dvc --extra search --extra serve --extra excel --extra stats --extra duckdb --extra dev --extra slurm --extra ray --extra postgres --extra s3 --extra stores --extra servers --extra lightgbm --extra xgboost --extra catboost --extra tabm --extra keras --extra tensorflow -c constraints-dev.txt pyproject.toml -o constraints-scale.txt
 
 scale:            ## add SLURM, Ray, PostgreSQL, remotes, models (docs/scale-out.md)
 	$(PYTHON) bootstrap.py uv pip install -q -c constraints-scale.txt -e .[slurm,ray,postgres,s3,stores,servers,lightgbm,xgboost,catboost,tabm,keras,tensorflow]

@@ -25,7 +25,7 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 STAMP = VENV / "cairn-setup"
 PINS = ("constraints.txt", "constraints-dev.txt")
-EXTRAS = "dvc,search,serve,excel,stats,dev"
+EXTRAS = "dvc,search,serve,excel,stats,duckdb,dev"
 HEARTBEAT = 15  # seconds
 UV_NAME_OF = {
     "find-links": ("UV_FIND_LINKS", ","),

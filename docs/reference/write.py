@@ -87,6 +87,9 @@ def rows_of(owner: Schema, classes: Schema, above: str = "") -> Iterator[Row]:
             required = name in owner.get("required", [])
             default = "" if required else shown(node.get("default"), inner)
             yield f"`{key}`", values(node, classes), default, " ".join(meanings[name].split())
+            for one in (resolved(choice, classes) for choice in node.get("anyOf", [])):
+                if "properties" in one:  # a section that may be left out
+                    yield from rows_of(one, classes, f"{key}.")
 
 
 def values(node: Schema, classes: Schema) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from cairn.data.load import parsed
 from cairn.data.records import read_json, rounded, write_json
-from cairn.data.tables import read_raw, read_table, write_table
+from cairn.data.tables import duplicated, read_raw, read_table, write_table
 from cairn.errors import UserError
 from cairn.settings.contract import Column, Contract
 
@@ -114,3 +114,24 @@ def test_whole_numbers_beyond_int64_are_numbers_where_the_contract_says_so(tmp_p
     found = parsed(read_raw(tmp_path / "t.csv"), contract)["a"]
     texts = ["-3", "12345678901234567890", "+4"]
     assert found.dropna().tolist() == (texts if kind == "categorical" else [float(text) for text in texts])
+
+
+@pytest.mark.parametrize("keep", ["first", False])
+def test_repeated_rows_are_those_of_pandas(keep):
+    rng = np.random.default_rng(3)
+    other_nan = np.uint64(0x7FF8000000000001).view(np.float64)
+    table = pd.DataFrame(
+        {
+            "x": rng.choice([0.0, -0.0, np.nan, other_nan, 1.5], 400),
+            "text": pd.Series(rng.choice(["a", "b", None], 400), dtype="str"),
+            "mixed": pd.Series(rng.choice(np.array([1, 1.0, True, "1", None], dtype=object), 400)),
+            "at": pd.to_datetime(rng.choice(["2020-01-01", "2021-01-01", None], 400)),
+            "self": pd.Series(rng.integers(0, 4, 400)),
+        },
+        index=rng.integers(0, 9, 400),
+    )
+    for columns in (list(table), ["x"], ["mixed", "self"], ["at"]):
+        wanted = table[columns].duplicated(keep=keep)
+        assert wanted.any()
+        pd.testing.assert_series_equal(duplicated(table[columns], keep), wanted)
+    assert duplicated(table[["self"]].assign(row=range(400)), keep).sum() == 0

@@ -12,6 +12,7 @@ from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from cairn.data.prepare import encode_target
 from cairn.experiments.history import Revision
+from cairn.metrics.bootstrap import DEALT
 from cairn.metrics.paired import (
     Difference,
     EvaluationSet,
@@ -67,6 +68,15 @@ def test_the_standard_error_is_that_of_scipys_paired_bootstrap():
         paired=True, vectorized=True, n_resamples=8000, method="percentile", rng=1,
     )  # fmt: skip
     assert found["brier"].error == pytest.approx(theirs.standard_error * math.sqrt(25 / 24), rel=0.04)
+
+
+def test_the_rows_of_a_long_table_are_dealt_and_the_error_is_that_of_independent_rows():
+    y, _, one, other = rows(days=1_000, per_day=201)
+    many = question(y, None, resamples=300)
+    (found,) = differences(many, one, [other], ["brier"])
+    gain = (other.prediction - y) ** 2 - (one.prediction - y) ** 2
+    assert (many.units, many.blocks) == (DEALT, None) and question(y[:-2_000], None).units == len(y) - 2_000
+    assert found["brier"].error == pytest.approx(gain.std() / math.sqrt(len(y)), rel=0.15)
 
 
 def test_for_days_of_equal_length_it_is_the_paired_t_test_of_days():

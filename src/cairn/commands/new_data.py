@@ -119,9 +119,10 @@ def main(
         request = Request(target, task, positive, time, group, tuple(names(keep)))
         plan = make_plan(source, name, destination, request)
         written = texts(plan, intake.origin)
+        said = plan_text(plan, source)
         with elapsed("checking the contract and the split"):
-            prove(plan, source.table, written, root)
-        print(plan_text(plan, source))
+            prove(plan, source.table, written, root, emptied=True)
+        print(said)
         files = intake.records | {f"conf/{file}": text for file, text in written.items()}
         if dry:
             for file, text in files.items():

@@ -44,7 +44,7 @@ def violations(table: pd.DataFrame, contract: Contract) -> list[Violation]:
 
     table = table if table.index.is_unique else table.reset_index(drop=True)
     try:
-        _schema(contract).validate(table, lazy=True)
+        _schema(contract).validate(table, lazy=True, inplace=True)  # else it copies the table
         found = []
     except pa.errors.SchemaErrors as errors:
         found = [v for error in errors.schema_errors if (v := _violation(error, table, contract))]

@@ -40,13 +40,17 @@ def load(data: DataConfig, contract: Contract) -> pd.DataFrame:
     """Return the table of data.source, one row per example, in a stable order.
 
     Args:
-        data: the source, and the function that reads it.
+        data: the source, and the function or the query that reads it.
         contract: says which texts of a file mean missing, see text_options.
 
     Raises:
         UserError: the source does not exist or cannot be read, or data.load does not name a function of it.
     """
     source = Path(data.source)
+    if data.sql is not None:
+        from cairn.data.out_of_core import rows_of_query
+
+        return in_plain_types(rows_of_query(source, data.sql))
     if data.load is None:
         return in_plain_types(read_raw(source, **text_options({}, contract)))
     if not source.exists():

@@ -76,14 +76,14 @@ def prepare_table(raw: pd.DataFrame, contract: Contract, data: DataConfig) -> Pr
     rows, dropped = usable_rows(table, data)
     kept = surviving(contract, data.target)
     rows = rows[["row_id", *kept.columns]]
-    missing = rows.isna().mean()
+    missing = {str(name): float(values.isna().mean()) for name, values in rows.items()}
     summary = Summary(
         rows_in=len(table),
         cleaned=cleaned,
         dropped=dropped,
         rows_out=len(rows),
         features=sum(column.group is not None for column in kept.columns.values()),
-        missing={str(name): float(share) for name, share in missing.items() if share > 0},
+        missing={name: share for name, share in missing.items() if share > 0},
         target=data.target,
     )
     return Prepared(rows, kept, summary)
@@ -116,7 +116,8 @@ def usable_rows(table: pd.DataFrame, data: DataConfig) -> tuple[pd.DataFrame, di
     rows = pd.concat([table, pd.Series(range(len(table)), table.index, name="row_id")], axis=1)
     rows, dropped = _kept(rows, data)
     no_target = rows[data.target].isna()
-    rows, dropped = rows[~no_target].reset_index(drop=True), {**dropped, "no_target": int(no_target.sum())}
+    rows = (rows[~no_target] if no_target.any() else rows).reset_index(drop=True)
+    dropped = {**dropped, "no_target": int(no_target.sum())}
     if rows.empty:
         raise UserError(f"data.drop_where: none of {len(table):,} rows is left ({dropped})")
     rows[data.target] = encode_target(rows[data.target], data)

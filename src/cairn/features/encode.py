@@ -51,7 +51,9 @@ class ToNumbers(_Cells):
 
     def transform(self, X: pd.DataFrame) -> NDArray[np.float64]:
         """Return the values, shape (n, columns)."""
-        numbers = np.array(X.to_numpy(dtype=np.float64, na_value=np.nan), order="C")
+        numbers = np.empty(X.shape)
+        for at, (_, values) in enumerate(X.items()):
+            numbers[:, at] = values.to_numpy(dtype=np.float64, na_value=np.nan)
         numbers[np.isinf(numbers)] = np.nan
         return numbers
 
@@ -61,8 +63,10 @@ class ToText(_Cells):
 
     def transform(self, X: pd.DataFrame) -> NDArray[np.object_]:
         """Return str objects, shape (n, columns); missing becomes a category of its own."""
-        columns = [_text(X.iloc[:, position]) for position in range(X.shape[1])]
-        return np.column_stack(columns) if columns else np.empty((len(X), 0), dtype=object)
+        words = np.empty(X.shape, dtype=object)
+        for at, (_, values) in enumerate(X.items()):
+            words[:, at] = _text(values)
+        return words
 
 
 class SideBySide(BaseEstimator):

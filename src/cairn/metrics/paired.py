@@ -33,6 +33,7 @@ from cairn.metrics.bootstrap import (
     Resampling,
     bootstrap,
     bootstrap_sums,
+    dealt,
     defined_draws,
     on_all_rows,
 )
@@ -56,7 +57,8 @@ class EvaluationSet:
 
     Attributes:
         y: the target as metrics take it, shape (n,).
-        blocks: a code per row, 0..b-1, each used, shape (n,); None where rows are drawn one by one.
+        blocks: a code per row, 0..b-1, each used, shape (n,); None where rows are drawn one by one, or where
+            there are many as they are dealt, see `bootstrap.dealt`.
         costs: prices of acting and of the event; None without a saving.
         weights: how much each row counts, shape (n,); None: all the same.
     """
@@ -79,12 +81,14 @@ class EvaluationSet:
     @property
     def resampling(self) -> Resampling:
         """How the rows are resampled."""
-        return Resampling(self.resamples, self.seed, self.blocks, self.confidence, weights=self.weights)
+        blocks = dealt(len(self.y), self.blocks, self.seed)
+        return Resampling(self.resamples, self.seed, blocks, self.confidence, weights=self.weights)
 
     @property
     def units(self) -> int:
         """How many blocks, or rows, are drawn."""
-        return len(self.y) if self.blocks is None else int(self.blocks.max()) + 1
+        blocks = self.resampling.blocks
+        return len(self.y) if blocks is None else int(blocks.max()) + 1
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from cairn.data.parts import spaced
 from cairn.data.predictions import Floats, as_columns
+from cairn.data.tables import empty
 from cairn.errors import UserError
 from cairn.metrics.bootstrap import on_all_rows
 from cairn.models.package import Package, target_values
@@ -39,30 +40,36 @@ def baseline_table(
     return pd.concat(tables, ignore_index=True)
 
 
-def fit_linear(recipe: Recipe, train: pd.DataFrame, validation: pd.DataFrame, grid: Grid) -> Package:
+def fit_linear(
+    recipe: Recipe, train: pd.DataFrame, validation: pd.DataFrame, grid: Grid, *, emptied: bool = False
+) -> Package:
     """Fit the linear model with the parameters of the grid that predict validation best; {}: as it is.
 
     In a large table they are chosen by MOST_TRIED rows of each, and the best one is fitted on all of train.
+    Both parts are emptied if asked, see Recipe.fit.
     """
     role = "regressor" if recipe.data.task == "regression" else "classifier"
     metric = "rmse" if recipe.data.task == "regression" else "log_loss"
     best, least = None, np.inf
     tried = spaced(train, MOST_TRIED) if len(train) > MOST_TRIED else train
-    validation = spaced(validation, MOST_TRIED) if len(validation) > MOST_TRIED else validation
+    whole = validation
+    validation = spaced(whole, MOST_TRIED) if len(whole) > MOST_TRIED else whole.copy(deep=False)
+    if emptied:
+        empty(whole)
     names, values = zip(*grid.items(), strict=True) if grid else ((), ())
     for chosen in product(*values):
         block = getattr(recipe.model, role) | dict(zip(names, chosen, strict=True))
         model = recipe.model.model_copy(update={role: block})
         chosen_recipe = replace(recipe, model=model)
         if not grid:
-            return chosen_recipe.fit(train)
+            return chosen_recipe.fit(train, emptied=emptied)
         fitted = chosen_recipe.fit(tried)
         y = target_values(validation[fitted.target], fitted.task, fitted.classes)
         loss = on_all_rows(fitted.task, y, fitted.scores(validation), metrics=[metric])[metric]
         if best is None or loss < least or np.isnan(least):
             best, least = (fitted, chosen_recipe), loss
     assert best is not None, "compose refuses an empty list of values"
-    return best[0] if tried is train else best[1].fit(train)
+    return best[0] if tried is train else best[1].fit(train, emptied=emptied)
 
 
 def one_hot(target: pd.Series, task: Task, classes: list[str]) -> Floats:

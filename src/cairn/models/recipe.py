@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from cairn.data.folds import fold_rows, left_out_rows
 from cairn.data.load import type_of
 from cairn.data.predictions import Floats
+from cairn.data.tables import empty
 from cairn.errors import UserError
 from cairn.features.encode import build_encoder, categorical_positions, forget_folds, target_columns
+from cairn.features.fitting import encoded, fit_and_encode
 from cairn.features.select import choose_columns, select_features
 from cairn.models.build import (
     build_estimator,
@@ -27,6 +29,7 @@ from cairn.models.build import (
     unconverged,
 )
 from cairn.models.ensemble import chosen_weights, combined, member, members_of, names_of, parts_of
+from cairn.models.in_place import encoding_in_place
 from cairn.models.package import Label, Package, class_labels, raw_contract, target_values
 from cairn.models.resume import once
 from cairn.progress import OnIteration, elapsed
@@ -75,6 +78,7 @@ class Recipe:
         on_iteration: OnIteration | None = None,
         like: Package | None = None,
         share: float = 1.0,
+        emptied: bool = False,
     ) -> Package:
         """Select the columns, fit encoder and estimator on train, and use validation only for early stopping.
 
@@ -86,6 +90,9 @@ class Recipe:
         our networks and each iteration of HistGradientBoosting while they stop early.
 
         `like` is a model of this recipe that was fitted on a share of these rows, see `refit`.
+
+        `emptied` takes the columns out of train and validation once a single model has encoded them: a large
+        table is then not in memory beside its matrix.
 
         The members of an ensemble are fitted one after the other, and their weights chosen on validation or
         on folds of train.
@@ -113,7 +120,7 @@ class Recipe:
             folds=left_out_rows(train, TARGET_FOLDS, self.data, self.seed) if means else (),
         )
         with quiet():
-            X = encoder.fit_transform(train[features], y)
+            X = fit_and_encode(encoder, train[features], y)
         forget_folds(encoder)
         estimator = self._estimator(categorical=categorical_positions(encoder))
         raw = raw_contract(self.contract, features, self.data)
@@ -133,7 +140,11 @@ class Recipe:
         if validation is not None:
             validation = self._of_known_classes(validation, train)
         if validation is not None and len(validation):
-            held_out = encoder.transform(validation[features]), package.encode(validation[target])
+            held_out = encoded(encoder, validation[features]), package.encode(validation[target])
+        if emptied:
+            for rows in (train, validation):
+                if rows is not None:
+                    empty(rows)
         extra = self._extra(estimator, held_out, snapshot, on_iteration)
         if like is not None:
             extra |= _as_long_as(like.estimator, estimator, share)
@@ -143,6 +154,7 @@ class Recipe:
                 quiet(),
                 nullcontext() if shows_progress_itself else elapsed(f"fitting {type(estimator).__name__}"),
                 _reported(estimator, on_iteration),
+                encoding_in_place(estimator),
             ):
                 estimator.fit(X, y, **extra)
         except (ValueError, FloatingPointError) as error:
@@ -155,14 +167,14 @@ class Recipe:
     def fit_both(
         self, train: pd.DataFrame, validation: pd.DataFrame, *, folder: Path | None = None
     ) -> tuple[Package, Package | None]:
-        """Fit on train, and then, if train.refit says so, on both; see fit and refit.
+        """Fit on train, and then, if train.refit says so, on both; otherwise they are emptied, see fit.
 
         folder is where an interrupted run keeps its snapshots and what it has finished.
         """
         own, again = (folder and folder / f"{name}.pt" for name in ("snapshot", "refit"))
         fit = partial(self.fit, train, validation, snapshot=own)
         if self.train.refit == "none":
-            return fit(), None
+            return fit(emptied=True), None
         fitted = once(fit, own, self.model.trusted)
         return fitted, self.refit(fitted, train, validation, snapshot=again)
 
@@ -297,7 +309,8 @@ class Recipe:
     def _of_known_classes(self, rows: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
         if self.data.task == "regression":
             return rows
-        return rows[rows[self.data.target].isin(train[self.data.target].unique())]
+        known = rows[self.data.target].isin(train[self.data.target].unique())
+        return rows if known.all() else rows[known]
 
     def _estimator(self, categorical: list[int]) -> Any:
         assert not isinstance(self.model, EnsembleConfig), "its members are fitted by recipes of their own"

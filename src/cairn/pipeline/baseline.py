@@ -14,7 +14,7 @@ from cairn.data.parts import load_prepared
 from cairn.data.tables import read_table, write_table
 from cairn.models.baseline import baseline_table, fit_linear
 from cairn.models.recipe import Recipe
-from cairn.settings.baseline import BaselineConfig
+from cairn.settings.baseline import BaselineConfig, RateRule
 from cairn.settings.data import DataConfig
 from cairn.settings.features import FeaturesConfig
 from cairn.settings.train import TrainConfig
@@ -29,8 +29,11 @@ def main(
     prepared = load_prepared()
     recipe = Recipe(prepared.contract, data, features, baseline.linear, CPU, seed, threads)
     role = "regressor" if data.task == "regression" else "classifier"
-    linear = fit_linear(recipe, prepared.train, prepared.validation, baseline.candidates.get(role, {}))
-    parts = {"validation": prepared.validation, "test": read_table(Path("data/splits/test.parquet"))}
-    table = baseline_table(prepared.train, parts, baseline, linear)
+    train, validation, grid = prepared.train, prepared.validation, baseline.candidates.get(role, {})
+    by = {name for rule in baseline.rules.values() if isinstance(rule, RateRule) for name in rule.by}
+    known = train[[name for name in train if name in {data.target, *by}]]
+    linear = fit_linear(recipe, train, validation, grid, emptied=True)
+    parts = {name: read_table(Path(f"data/splits/{name}.parquet")) for name in ("validation", "test")}
+    table = baseline_table(known, parts, baseline, linear)
     write_table(table, Path("predictions/baseline.parquet"))
     print(f"baseline: {', '.join(['prior', *baseline.rules, 'linear'])}")

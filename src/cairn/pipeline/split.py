@@ -18,15 +18,15 @@ from cairn.settings.split import SplitConfig
 
 def main(*, data: DataConfig, split: SplitConfig, seed: int) -> None:
     """Write the parts, or stop with the reason why they may not be used."""
-    table = read_table(Path("data/prepared/table.parquet"))
     contract = Contract.model_validate(read_json(Path("data/prepared/contract.json")))
-    with elapsed(f"splitting {len(table):,} rows, and looking for leaks"):
-        done = split_table(table, contract, data, split, seed)
+    with elapsed("splitting the rows, and looking for leaks"):
+        table = read_table(Path("data/prepared/table.parquet"))
+        done = split_table(table, contract, data, split, seed, emptied=True)
     for name, rows in done.parts.items():
         write_table(rows, Path(f"data/splits/{name}.parquet"))
     write_json(done.record, Path("metrics/split.json"))
     leaks = {name: judged._asdict() for name, judged in done.judged.items()}
     write_json(leaks, Path("metrics/leaks.json"))
     print("split: " + ", ".join(f"{name} {len(rows):,}" for name, rows in done.parts.items()))
-    if split.kind == "column" and (left_out := len(table) - sum(map(len, done.parts.values()))):
+    if split.kind == "column" and (left_out := done.record["left_out"]):
         print(f"split: {left_out:,} rows are in no part: {split.column} has none of the labels")

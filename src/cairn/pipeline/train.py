@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cairn.data.parts import CONTRACT, PARTS, load_prepared
 from cairn.data.records import write_text
+from cairn.data.tables import read_table
 from cairn.imports import code_of_stage
 from cairn.models.build import training_curve
 from cairn.models.calibration import FITTED, REFITTED, save_scores
@@ -37,6 +38,7 @@ def main(
 ) -> None:
     """Write the fitted model, not yet calibrated, its scores of validation, and its training curve."""
     prepared = load_prepared()
+    rows = len(prepared.train)
     recipe = Recipe(prepared.contract, data, features, model, train, seed, threads)
     inputs = [CONTRACT, *PARTS.values(), PINS, *map(Path, model.checkpoints)]
     with run_folder(resume_key(inputs, {**recipe.settings, "code": code_of_stage("train")})) as folder:
@@ -44,12 +46,12 @@ def main(
         if folder is None:  # another process of torchrun writes
             return
         save(package, FITTED)
-        save_scores(package.scores(prepared.validation))
+        save_scores(package.scores(read_table(PARTS["validation"])))
         if refitted is not None:
             save(refitted, REFITTED)
     curve = training_curve(package.estimator)
     write_text(curve.to_csv(index=False, float_format="%.6g", lineterminator="\n"), CURVE)
-    print(f"train: {model.name} on {len(prepared.train):,} rows and {len(package.features)} features")
+    print(f"train: {model.name} on {rows:,} rows and {len(package.features)} features")
     again = "fitted again on train and validation, for test and deployment"
     for note in [*([again] if refitted else []), *package.notes]:
         print(f"train: {note}")

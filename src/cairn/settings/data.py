@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from cairn.settings.section import Section
 
@@ -23,6 +23,19 @@ class Leakage(Section):
     trusted: list[str] = Field(default_factory=list)
 
 
+class Sql(Section):
+    """A query that makes the table out of raw files which need not fit in memory; the extra `duckdb` runs it.
+
+    Attributes:
+        query: one SELECT of DuckDB; it reads the files of data.source by their paths from the repository, and
+            nothing else. All columns sort its rows, from left to right
+        memory: how much DuckDB may use, such as 500MB; what does not fit goes to disk
+    """
+
+    query: str = Field(min_length=1)
+    memory: str = Field(default="2GB", pattern=r"^[1-9]\d*(\.\d+)? ?[KMGT]i?B$")
+
+
 class DataConfig(Section):
     """The table and what is predicted.
 
@@ -32,6 +45,7 @@ class DataConfig(Section):
         contract: the file below conf/contract that describes each column
         load: null: read source by its extension (.parquet, .feather, .csv, .tsv, .jsonl, compressed or not);
             otherwise `_target_`, a function of the source that returns one table, and its other arguments
+        sql: null: as `load` says; otherwise a query that makes the table
         task: predict one of two values, one of several, or a number
         target: column to predict
         positive: the value of a binary target that counts as the event; null: true
@@ -46,6 +60,7 @@ class DataConfig(Section):
     source: str
     contract: str
     load: dict[str, Any] | None = None
+    sql: Sql | None = Field(default=None, exclude_if=lambda sql: sql is None)
     task: Task
     target: str
     positive: str | int | bool | None = None
@@ -71,4 +86,11 @@ class DataConfig(Section):
     def _load_names_a_function(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
         if value is not None and not isinstance(value.get("_target_"), str):
             raise ValueError("needs the key _target_, the dotted name of a function that returns the table")
+        return value
+
+    @field_validator("sql")
+    @classmethod
+    def _one_way_to_load(cls, value: Sql | None, info: ValidationInfo) -> Sql | None:
+        if value is not None and info.data.get("load") is not None:
+            raise ValueError("not with data.load: set that to null")
         return value

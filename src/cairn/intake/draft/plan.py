@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from cairn.data.load import as_dates, derived, parsed, with_columns
 from cairn.data.prepare import usable_rows
+from cairn.data.tables import duplicated
 from cairn.errors import UserError
 from cairn.intake.draft import entities, names, published_split, time_columns
 from cairn.intake.draft.columns import Finding, Role, look_at, shown
@@ -106,7 +107,7 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
     time = _settle_time(draft, request, {n: why for n, why in late.items() if n not in request.keep})
     # Lists and records cannot be compared.
     whole = [n for n, f in draft.findings.items() if f.role != "key" and not unhashable(draft.table[n])]
-    copied = draft.table[whole].duplicated()
+    copied = duplicated(draft.table[whole])
     group = _settle_group(draft, request, target, time, copied)
     _add_date_parts(draft, time)
     # A published split needs owners only to make a validation part of train.

@@ -14,6 +14,7 @@ from cairn.compose.validate import Origin, read_config, stop_on_traps
 from cairn.data.folder import KINDS
 from cairn.data.prepare import prepare_table
 from cairn.data.split import split_table
+from cairn.data.tables import empty
 from cairn.errors import UserError
 from cairn.intake.draft.plan import Plan
 from cairn.intake.read.source import Source
@@ -68,8 +69,12 @@ def extensions(file: Path) -> str:
     return "".join(suffixes[first:])
 
 
-def prove(plan: Plan, table: pd.DataFrame, texts: Mapping[str, str], root: Path) -> None:
+def prove(
+    plan: Plan, table: pd.DataFrame, texts: Mapping[str, str], root: Path, *, emptied: bool = False
+) -> None:
     """Compose the new files, then check, split and search the table for leaks as the stages will.
+
+    `emptied` leaves the table without its columns, so that a large one is not there twice.
 
     Raises:
         UserError: a stage would fail; nothing was written.
@@ -85,11 +90,19 @@ def prove(plan: Plan, table: pd.DataFrame, texts: Mapping[str, str], root: Path)
         config = read_config(composed.values, Path(folder), Origin(conf, composed, "override {}").of)
     data = config.data
     prepared = prepare_table(table, plan.contract, data)
+    if emptied:
+        empty(table)
     # A wide table's columns were all judged already, and the stage judges them again.
     search_leaks = len(plan.named("feature")) <= MANY_COLUMNS
     try:
         split_table(
-            prepared.table, prepared.contract, data, config.split, config.seed, search_leaks=search_leaks
+            prepared.table,
+            prepared.contract,
+            data,
+            config.split,
+            config.seed,
+            search_leaks=search_leaks,
+            emptied=True,
         )
     except UserError as error:
         options = "--time '' or --group '' choose another split, --keep COLUMN trusts a column"

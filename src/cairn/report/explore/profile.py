@@ -151,13 +151,17 @@ def to_utc(column: pd.Series) -> pd.Series:
 
 
 def _coded(column: pd.Series, leading: int | None) -> Values:
-    column = column.astype(object)
+    places, distinct = pd.factorize(column.astype(object) if column.dtype == bool else column)
     # 1, 1.0 and "1" are one level, as they are for the models.
-    names = column.map({level: _name(level) for level in column.dropna().unique()})
-    rows = names.iloc[:leading].value_counts()
-    levels = sorted(names.dropna().unique(), key=lambda name: (-rows.get(name, 0), name))
-    codes = pd.Categorical(names, categories=levels).codes.astype(np.float64)
-    return Values("categorical", np.where(codes < 0, np.nan, codes), tuple(levels))
+    names = [_name(level) for level in distinct]
+    counted = np.bincount(places[:leading][places[:leading] >= 0], minlength=len(names))
+    rows = dict.fromkeys(names, 0)
+    for name, count in zip(names, counted.tolist(), strict=True):
+        rows[name] += count
+    levels = sorted(rows, key=lambda name: (-rows[name], name))
+    code_of = {name: float(code) for code, name in enumerate(levels)}
+    codes = np.array([*(code_of[name] for name in names), np.nan])
+    return Values("categorical", codes[places], tuple(levels))
 
 
 def _name(level: object) -> str:
@@ -167,16 +171,21 @@ def _name(level: object) -> str:
 def profile(train: Values, validation: Values) -> Profile:
     """Describe a column by its values in train and in validation, which have the same codes."""
     known, other = train.numbers[train.known], validation.numbers[validation.known]
-    missing, distinct = 1 - len(known) / len(train.numbers), len(np.unique(known))
+    ranked = np.sort(known)
+    missing, distinct = 1 - len(known) / len(train.numbers), _distinct(ranked)
     if not train.ordered:
         levels = _levels(train, validation)
         return Profile(train.kind, missing, distinct, levels=levels, other_levels=distinct - len(levels))
     if not len(known):
         return Profile(train.kind, missing, distinct)
-    quantiles = tuple(np.quantile(known, QUANTILES).tolist())
-    return Profile(
-        train.kind, missing, distinct, quantiles, float(known.mean()), _bars(train.kind, known, other)
-    )
+    quantiles = tuple(np.quantile(ranked, QUANTILES).tolist())
+    bars = _bars(train.kind, ranked, other)
+    return Profile(train.kind, missing, distinct, quantiles, float(known.mean()), bars)
+
+
+def _distinct(ranked: Floats) -> int:
+    """Return the number of different values among sorted ones."""
+    return int(np.count_nonzero(np.diff(ranked))) + (len(ranked) > 0)
 
 
 def _levels(train: Values, validation: Values) -> tuple[Level, ...]:

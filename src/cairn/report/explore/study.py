@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cairn.data.drift import distances
 from cairn.data.leakage import Judged
 from cairn.data.split import contents
+from cairn.data.tables import duplicated
 from cairn.metrics.bootstrap import Estimate
 from cairn.report.explore.profile import (
     Floats,
@@ -225,7 +226,7 @@ def _gap(columns: list[str], missing: NDArray[np.bool_], target: Values, task: T
 def duplicates(train: pd.DataFrame, contract: Contract, data: DataConfig, features: list[str]) -> Duplicates:
     """Count the rows of train that repeat others."""
     whole = pd.Series(contents(train, contract, data))
-    same = train[train.duplicated(features, keep=False)]
+    same = train[duplicated(train[features], keep=False)]
     targets = same.groupby(features, dropna=False, sort=False)[data.target].transform("nunique")
     return Duplicates(int(whole.duplicated().sum()), int((targets > 1).sum()))
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from cairn.metrics.bootstrap import Estimate
+from cairn.metrics.bootstrap import DEALT, Estimate
 from cairn.metrics.kpi import PER_ROWS
 from cairn.metrics.paired import Difference, MeanScore
 from cairn.report.card.words import metric_name
@@ -73,7 +73,8 @@ def quantity_title(quantity: str, currency: str | None) -> str:
 
 def draws(confidence: float, resamples: int, units: int, block: str | None) -> str:
     """Say how intervals were made."""
-    drawn = f"{units} blocks of {block}" if block else "rows one by one"
+    dealt = f"{units:,} blocks of rows dealt at random" if units == DEALT else "rows one by one"
+    drawn = f"{units} blocks of {block}" if block else dealt
     return f"{100 * confidence:g}% intervals: {resamples:,} paired bootstrap draws of {drawn}, Student's t"
 
 

@@ -1,0 +1,89 @@
+"""An encoder that is fitted by parts, and rows encoded block by block, have scikit-learn's bits."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.ensemble import HistGradientBoostingClassifier
+from skops import io
+
+from cairn.features import fitting
+from cairn.features.encode import build_encoder, categorical_positions
+from cairn.features.fitting import encoded, fit_and_encode
+from cairn.models.canonical import canonical
+from cairn.models.in_place import encoding_in_place
+from cairn.settings.contract import Column, Contract
+from cairn.settings.model import Encoding
+
+ROWS = 3_001
+
+
+def saved(fitted):
+    return canonical(io.dumps(fitted))
+
+
+def table(numbers, categories=2, seed=0):
+    rng = np.random.default_rng(seed)
+    columns = {f"x{at}": rng.lognormal(size=ROWS) * 10.0 ** (at - 2) for at in range(numbers)}
+    columns |= {
+        f"c{at}": rng.choice(["a", "b", None, "rare"], ROWS, p=[0.5, 0.3, 0.199, 0.001])
+        for at in range(categories)
+    }
+    frame = pd.DataFrame(columns)
+    if numbers:
+        frame.loc[::7, "x0"] = np.nan
+    return frame, Contract(
+        columns={
+            name: Column(kind="numeric" if name[0] == "x" else "categorical", group="all", nullable=True)
+            for name in frame
+        }
+    )
+
+
+@pytest.mark.parametrize("numbers", [0, 1, 2, 3, 4, 5, 14])
+@pytest.mark.parametrize("numeric", ["passthrough", "standard", "quantile"])
+@pytest.mark.parametrize("categorical", ["ordinal", "onehot"])
+def test_it_has_the_bits_of_scikit_learn(numbers, numeric, categorical, monkeypatch):
+    monkeypatch.setattr(fitting, "CELLS", 1_000)
+    frame, contract = table(numbers)
+    kind = Encoding(numeric=numeric, categorical=categorical, min_frequency=20, max_categories=200)
+    ours, theirs = (build_encoder(contract, list(frame), kind, sparse=True) for _ in range(2))
+    wanted, found = theirs.fit_transform(frame), fit_and_encode(ours, frame, np.zeros(ROWS))
+    assert type(found) is type(wanted) and saved(ours) == saved(theirs)
+    if sparse.issparse(wanted):
+        assert all(
+            np.array_equal(getattr(found, n), getattr(wanted, n)) for n in ("data", "indices", "indptr")
+        )
+        assert found.indices.dtype == wanted.indices.dtype
+    else:
+        assert found.tobytes() == wanted.tobytes() and found.flags.c_contiguous == wanted.flags.c_contiguous
+    other, _ = table(numbers, seed=1)
+    same = encoded(ours, other) != theirs.transform(other)
+    assert not (same.nnz if sparse.issparse(same) else np.isfinite(encoded(ours, other))[same].any())
+
+
+@pytest.mark.parametrize("categories", [0, 1, 3])
+def test_boosting_without_copies_is_the_same_model(categories):
+    frame, contract = table(3, categories)
+    kind = Encoding(numeric="passthrough", categorical="ordinal", min_frequency=1, max_categories=200)
+    encoder = build_encoder(contract, list(frame), kind)
+    X = np.array(encoder.fit_transform(frame)[:, ::-1], order="C")  # codes that are not at the end, too
+    positions = [X.shape[1] - 1 - at for at in categorical_positions(encoder)] or None
+    y = (np.nan_to_num(X[:, 0]) + np.nan_to_num(X[:, -1]) > 1).astype(int)
+    X[::11, 0] = np.nan if categories else X[::11, 0]
+    found = []
+    for lean in (False, True):
+        model = HistGradientBoostingClassifier(
+            max_iter=5, categorical_features=positions, early_stopping=True, random_state=0
+        )
+        train, stop = X[:2_000].copy(), X[2_000:].copy()
+        if lean:
+            with encoding_in_place(model):
+                assert "_preprocess_X" in vars(model)
+                model.fit(train, y[:2_000], X_val=stop, y_val=y[2_000:])
+            assert (train[:, 0] != X[:2_000, 0]).any() or not categories  # written over
+        else:
+            model.fit(train, y[:2_000], X_val=stop, y_val=y[2_000:])
+        assert "_preprocess_X" not in vars(model)
+        found.append((model.predict_proba(X).tobytes(), model.validation_score_.tobytes(), saved(model)))
+    assert found[0] == found[1]
