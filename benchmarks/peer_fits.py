@@ -30,7 +30,7 @@ PATIENCE, MOST_TREES = 50, 2000
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one table: features as a frame with pandas categories, and the target as codes or numbers."""
+    """The rows of one table: features as a frame with pandas categories, the target as codes or numbers."""
 
     task: str
     classes: int
@@ -179,7 +179,7 @@ def tuned(name: str) -> Method:
             trial = study.ask()
             params = _space(name, trial)
             params = {} if number == 0 else params
-            model, rounds = _stopped(name, rows, params, (X, y), (X_val, y_val), until)
+            model, rounds = _stopped(name, rows, params, fit=(X, y), held=(X_val, y_val), until=until)
             value = loss(rows, y_val, predicted(model, X_val, rows))
             if number:
                 study.tell(trial, value)
@@ -196,7 +196,7 @@ def tuned(name: str) -> Method:
 
 
 def _stopped(
-    name: str, rows: Rows, params: dict[str, Any], fit: Any, held: Any, until: float
+    name: str, rows: Rows, params: dict[str, Any], *, fit: Any, held: Any, until: float
 ) -> tuple[Any, int]:
     """Fit with early stopping, or until that CPU second; return the model and its best number of trees."""
     if name == "lightgbm":
@@ -280,7 +280,9 @@ def autogluon(rows: Rows) -> np.ndarray:
     metric = "root_mean_squared_error" if rows.regression else "log_loss"
     path = Path(f"/tmp/autogluon-{os.getpid()}")
     try:
-        predictor = TabularPredictor("y", problem_type=problem, eval_metric=metric, path=str(path), verbosity=0)
+        predictor = TabularPredictor(
+            "y", problem_type=problem, eval_metric=metric, path=str(path), verbosity=0
+        )
         predictor.fit(X.assign(y=y), time_limit=rows.budget, num_cpus=1, num_gpus=0)
         X_test = rows.of("test")[0]
         found = predictor.predict(X_test) if rows.regression else predictor.predict_proba(X_test)
@@ -300,7 +302,16 @@ METHODS: dict[str, Method] = {
     "autogluon": autogluon,
 }
 NEEDS = {"realmlp": "pytabkit", "tabm": "pytabkit", "flaml": "flaml", "autogluon": "autogluon.tabular"}
-LIBRARIES = ("lightgbm", "xgboost-cpu", "catboost", "optuna", "pytabkit", "flaml", "autogluon.tabular", "torch")
+LIBRARIES = (
+    "lightgbm",
+    "xgboost-cpu",
+    "catboost",
+    "optuna",
+    "pytabkit",
+    "flaml",
+    "autogluon.tabular",
+    "torch",
+)
 
 
 @contextmanager

@@ -50,7 +50,9 @@ ROWS = 1000
 BUDGET = 3.0
 
 
-def fit_cairn(folder: Path, table: Described, seeds: Sequence[int], presets: dict[str, list[str]], rows: int) -> None:
+def fit_cairn(
+    folder: Path, table: Described, seeds: Sequence[int], presets: dict[str, list[str]], rows: int
+) -> None:
     """Write the drawn rows for the other libraries, and what the presets predict of them."""
     own = table.config.model.name
     configs: dict[str, Config] = {}
@@ -96,7 +98,9 @@ def score(task: str, y: NDArray[np.float64], p: Floats) -> float:
     return -float(np.mean(np.log(p[np.arange(len(y)), y.astype(np.int64)])))
 
 
-def collected(folder: Path, methods: Sequence[str], tables: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
+def collected(
+    folder: Path, methods: Sequence[str], tables: Sequence[str], seeds: Sequence[int]
+) -> pd.DataFrame:
     """Return one line per fit that is there: method, table, seed, score, cpu."""
     found = []
     for table in tables:
@@ -177,7 +181,9 @@ def main() -> None:
     parser.add_argument("--tables", default=",".join(TABLES))
     parser.add_argument("--methods", default=",".join(METHODS), help="other libraries")
     parser.add_argument("--seeds", default=SEEDS)
-    parser.add_argument("--rows", type=int, default=ROWS, help="of train at most; of validation a quarter of it")
+    parser.add_argument(
+        "--rows", type=int, default=ROWS, help="of train at most; of validation a quarter of it"
+    )
     parser.add_argument("--budget", type=float, default=BUDGET, help="CPU seconds of a search")
     parser.add_argument("--report", action="store_true", help="fit nothing")
     args = parser.parse_args()

@@ -50,7 +50,10 @@ def main() -> None:
             found = bootstrap(task, y, {"model": p}, resampling, metrics=[name])["model"][name]
             ours = time.process_time() - began
             apart = float(np.abs(found - values).max())
-            print(f"| {name} | {rows:,} | {naive:.2f} | {ours:.2f} | {naive / ours:.0f} | {apart:.0e} |", flush=True)
+            print(
+                f"| {name} | {rows:,} | {naive:.2f} | {ours:.2f} | {naive / ours:.0f} | {apart:.0e} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

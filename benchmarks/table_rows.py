@@ -67,7 +67,9 @@ class Dealt:
     def classes(self) -> list[Label]:
         """The labels in train, in the order of their codes."""
         data = self.of.config.data
-        allowed = self.of.contract.columns[data.target].allowed if data.target in self.of.contract.columns else None
+        allowed = (
+            self.of.contract.columns[data.target].allowed if data.target in self.of.contract.columns else None
+        )
         return class_labels(self.parts["train"][data.target], data.task, allowed)
 
     def y(self, part: str) -> NDArray[Any]:
@@ -123,8 +125,8 @@ def composed(overrides: list[str], conf: Path = CONF) -> Config:
 def dealt(table: Described, seed: int, most: int) -> Dealt:
     """Split the table under the seed, and draw at most so many rows of train; rows keep their order.
 
-    Rows of validation and test whose class train lacks are left out. Those of test are drawn without the seed:
-    where the split has dates, they are the same under all seeds.
+    Rows of validation and test whose class train lacks are left out. Those of test are drawn without
+    the seed: where the split has dates, they are the same under all seeds.
     """
     config, rows = table.config, table.table
     if ".part" in rows:
@@ -141,5 +143,7 @@ def dealt(table: Described, seed: int, most: int) -> Dealt:
         parts[name] = rows.iloc[places].reset_index(drop=True)
     if config.data.task != "regression":
         known = parts["train"][config.data.target].unique()
-        parts = {name: r[r[config.data.target].isin(known)].reset_index(drop=True) for name, r in parts.items()}
+        parts = {
+            name: r[r[config.data.target].isin(known)].reset_index(drop=True) for name, r in parts.items()
+        }
     return Dealt(table, parts)

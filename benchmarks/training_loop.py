@@ -3,8 +3,9 @@
     python benchmarks/training_loop.py
     PYTHONPATH=src PYTHON benchmarks/training_loop.py     with the Python of an environment that has them
 
-The same network, rows, batch size and optimizer (fused AdamW) everywhere, float32, on one thread. The loops take
-turns, `--repeats` times; the ratio to the loop by hand is the median over the turns, as CPU seconds vary.
+The same network, rows, batch size and optimizer (fused AdamW) everywhere, float32, on one thread. The loops
+take turns, `--repeats` times; the ratio to the loop by hand is the median over the turns, as CPU seconds
+vary.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import warnings
 from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import pairwise
 
 if os.environ.get("OMP_NUM_THREADS") != "1":
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -39,7 +41,7 @@ class Network(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(CODES * LEVELS, 16)
         shape = (NUMBERS + 16 * CODES, WIDTH, WIDTH)
-        hidden = [nn.Sequential(nn.Linear(a, b), nn.ReLU(), nn.Dropout(0.1)) for a, b in zip(shape, shape[1:])]
+        hidden = [nn.Sequential(nn.Linear(a, b), nn.ReLU(), nn.Dropout(0.1)) for a, b in pairwise(shape)]
         self.layers = nn.Sequential(*hidden, nn.Linear(WIDTH, 1))
 
     def forward(self, numbers: Tensor, codes: Tensor) -> Tensor:

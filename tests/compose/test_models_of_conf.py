@@ -66,8 +66,9 @@ def test_the_linear_model_selects_the_penalty_that_predicts_left_out_rows_best()
             errors.append(number[left_out] - middle - (X[left_out] - mean) @ weights)
         return np.mean(np.square(errors))
 
-    assert found["binary"].estimator.C_ == min([0.001, 0.01, 0.1, 1.0, 10.0], key=loss)
-    assert found["regression"].estimator.alpha_ == min([0.1, 1.0, 10.0, 100.0, 1000.0], key=squared_error)
+    strength, penalty = found["binary"].estimator.C_, found["regression"].estimator.alpha_
+    assert strength == min([0.001, 0.01, 0.1, 1.0, 10.0], key=loss)
+    assert penalty == min([0.1, 1.0, 10.0, 100.0, 1000.0], key=squared_error)
 
 
 @pytest.mark.parametrize(
