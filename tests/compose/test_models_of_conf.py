@@ -4,7 +4,11 @@ import importlib.util
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+from synthetic import CONTRACT, TARGETS, recipe, rows
 from toy_conf import ROOT
 
 from cairn.compose.conf import compose
@@ -27,6 +31,45 @@ def test_the_members_of_an_ensemble_are_the_files_that_its_defaults_name():
     assert list(model.members) == ["hist_gbdt", "mlp"]
     assert model.members["hist_gbdt"] == read("model=hist_gbdt").model
     assert model.members["mlp"] == read("model=mlp", "model.params.dropout=0.125").model
+
+
+def test_the_ensemble_for_tables_in_general_has_their_boosting_and_the_weights_of_the_other():
+    model = read("model=ensemble_general").model
+    assert model.members == {
+        "hist_gbdt": read("model=hist_gbdt_general").model,
+        "mlp": read("model=mlp").model,
+    }
+    other = read("model=ensemble").model
+    assert model == other.model_copy(update={"name": "ensemble_general", "members": model.members})
+
+
+def test_the_linear_model_selects_the_penalty_that_predicts_left_out_rows_best():
+    table = rows(120)
+    found = {}
+    for task in ("binary", "regression"):
+        made = recipe(read("model=logistic_cv").model, CONTRACT, TARGETS[task], task)
+        found[task] = made.fit(table)
+    X = found["binary"].encoder.transform(table)
+    y, number = table["late"].to_numpy(), table["delay"].to_numpy()
+
+    def loss(C):
+        fold = -cross_val_score(LogisticRegression(C=C, max_iter=1000), X, y, cv=5, scoring="neg_log_loss")
+        return fold.mean()
+
+    def squared_error(alpha):
+        errors = []
+        for left_out in range(len(X)):
+            kept = np.arange(len(X)) != left_out
+            mean, middle = X[kept].mean(axis=0), number[kept].mean()
+            centred = X[kept] - mean
+            gram = centred.T @ centred + alpha * np.eye(X.shape[1])
+            weights = np.linalg.solve(gram, centred.T @ (number[kept] - middle))
+            errors.append(number[left_out] - middle - (X[left_out] - mean) @ weights)
+        return np.mean(np.square(errors))
+
+    strength, penalty = found["binary"].estimator.C_, found["regression"].estimator.alpha_
+    assert strength == min([0.001, 0.01, 0.1, 1.0, 10.0], key=loss)
+    assert penalty == min([0.1, 1.0, 10.0, 100.0, 1000.0], key=squared_error)
 
 
 @pytest.mark.parametrize(

