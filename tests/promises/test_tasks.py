@@ -108,6 +108,21 @@ def test_every_model_runs_through_every_stage_and_beats_the_prior(task, model, t
         assert record.mean_error.value == pytest.approx((test["model"] - test["target"]).mean(), 1e-5)
 
 
+@pytest.mark.parametrize("refit", ["none", "validation"])
+def test_baselines_predict_test_as_fitted_on_the_rows_of_the_model(refit, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(settings("multiclass", tmp_path, "model=logistic", f"train.refit={refit}"), prepare, split, baseline)
+    fitted = {
+        "validation": ["train"],
+        "test": ["train", "validation"] if refit == "validation" else ["train"],
+    }
+    predicted = pd.read_parquet("predictions/baseline.parquet").groupby("part")
+    for part, sources in fitted.items():
+        targets = pd.concat([pd.read_parquet(f"data/splits/{name}.parquet")["target"] for name in sources])
+        prior = predicted.get_group(part)["prior|Grignolino"]
+        assert prior.unique() == pytest.approx([(targets == "Grignolino").mean()])
+
+
 def test_a_protected_column_is_compared_on_test_and_need_not_be_a_feature(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = settings("binary", tmp_path, "model=logistic")

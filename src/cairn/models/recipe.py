@@ -138,7 +138,7 @@ class Recipe:
         )
         held_out = None
         if validation is not None:
-            validation = self._of_known_classes(validation, train)
+            validation = self.of_known_classes(validation, train)
         if validation is not None and len(validation):
             held_out = encoded(encoder, validation[features]), package.encode(validation[target])
         if emptied:
@@ -193,7 +193,7 @@ class Recipe:
         Raises:
             UserError: as for fit.
         """
-        known = [self._of_known_classes(rows, train) for rows in others]
+        known = [self.of_known_classes(rows, train) for rows in others]
         rows = pd.concat([train, *known], ignore_index=True)
         share = len(train) / len(rows)
         return self.fit(rows, classes=fitted.classes or None, snapshot=snapshot, like=fitted, share=share)
@@ -278,7 +278,7 @@ class Recipe:
         if model.weights == "greedy" and model.weights_from == "folds":
             scores, rows = self._out_of_fold(model, train, classes=classes, snapshot=snapshot)
         else:
-            rows = None if validation is None else self._of_known_classes(validation, train)
+            rows = None if validation is None else self.of_known_classes(validation, train)
             if model.weights == "equal" or rows is None or not len(rows):
                 return np.full(len(names), 1 / len(names))
             parts = {name: [members[part] for part in parts_of(model, name)] for name in names}
@@ -295,7 +295,7 @@ class Recipe:
         scores: dict[str, list[Floats]] = {name: [] for name in names_of(model)}
         held_out = []
         for fold, (first, stop, last) in enumerate(fold_rows(train, settings, self.data, self.seed)):
-            rows = self._of_known_classes(train.iloc[last], train.iloc[first])
+            rows = self.of_known_classes(train.iloc[last], train.iloc[first])
             held_out.append(rows)
             for number, name in enumerate(scores):
                 recipe, _ = self._member(model, name)
@@ -306,7 +306,8 @@ class Recipe:
                 scores[name].append(once(fit, own, recipe.model.trusted).scores(rows))
         return [np.concatenate(each) for each in scores.values()], pd.concat(held_out)
 
-    def _of_known_classes(self, rows: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
+    def of_known_classes(self, rows: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of classes that train has; all rows of a regression."""
         if self.data.task == "regression":
             return rows
         known = rows[self.data.target].isin(train[self.data.target].unique())

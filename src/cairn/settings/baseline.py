@@ -49,6 +49,8 @@ class BaselineConfig(Section):
         linear: the linear model
         candidates: for `classifier` and `regressor`, values to try of parameters of the linear model: the
             one with the lowest log loss (rmse) on validation is used; {}: the linear model as it is
+        refit: validation: predict test as fitted on train and validation, like a model with train.refit:
+            validation; conf/config.yaml takes it from there
     """
 
     rules: dict[str, Rule]
@@ -56,6 +58,7 @@ class BaselineConfig(Section):
     candidates: dict[Literal["classifier", "regressor"], dict[str, list[int | float]]] = Field(
         default_factory=dict
     )
+    refit: Literal["none", "validation"] = "none"
 
     @field_validator("rules")
     @classmethod
