@@ -1,6 +1,10 @@
-"""`make lint` refuses a file with a secret, wherever a user is likely to write one."""
+"""No command writes a secret where git has it, and `make lint` refuses a file in which a user wrote one."""
+
+import re
 
 import pytest
+
+from cairn.settings.secrets import in_address
 
 KEY = "AKIA" + "QWERTYUIOPASDFGH"  # in two parts, so that no scanner takes this file for a leak
 PASSWORD = "correct" + "horse7battery"
@@ -28,3 +32,64 @@ def test_a_secret_is_found_and_not_printed(checkout, name, line):
     assert f"{name}:" in said
     assert KEY not in said
     assert PASSWORD not in said
+
+
+NAMES = (
+    "sslpassword key auth pwd jwt code subscription-key api-key X-Amz-Signature sig token passphrase"
+    " private_key client_secret AWSAccessKeyId sas session"
+)
+ADDRESS = f"https://127.0.0.1:9/a.csv?subscription-key={PASSWORD}"
+SETTING = f"data.source=postgresql://me:{PASSWORD}@db/loans"
+COMMANDS = {
+    "compose an address": ("compose", SETTING),
+    "compose a key": ("compose", f"+data.load.password={PASSWORD}"),
+    "search": ("search", "--trials", "1", "-S", SETTING),
+    "sweep": ("sweep", "-S", SETTING),
+    "ablate": ("ablate", "-S", SETTING),
+    "new-data of an address": ("new-data", ADDRESS, "--name", "a", "--target", "b"),
+    "new-data of a database": (
+        "new-data",
+        "--sql",
+        "a",
+        "--connection",
+        f"postgresql://h/d?sslpassword={PASSWORD}",
+        "--target",
+        "b",
+    ),
+    "remote option": ("remote", "../store", "--option", f"secret_access_key={PASSWORD}"),
+    "remote address": ("remote", f"webdavs://me:{PASSWORD}@host/x"),
+    "retrain": ("retrain", "-S", SETTING),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS)
+def test_no_command_writes_a_secret_where_git_has_it(checkout, words):
+    checkout.git("checkout", "--quiet", ".")
+    before = checkout.git("status", "--porcelain")
+    said = checkout.run("python", "src/cairn", *words, fails=True)
+    assert re.search("secret|password", said)
+    assert checkout.git("status", "--porcelain") == before
+    assert checkout.run("git", "grep", "--untracked", "--no-exclude-standard", PASSWORD, fails=True) == ""
+    assert PASSWORD not in checkout.git("log", "--all", "--format=%B")
+
+
+@pytest.mark.parametrize("how", ["?", "?a=1&", "#"])
+@pytest.mark.parametrize("name", NAMES.split())
+def test_an_address_with_a_secret_is_known(name, how):
+    assert in_address(f"https://host/a.csv{how}{name}={PASSWORD}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://host/a.csv?year=2013&keyword=a&author=me&monkey=1#about",
+        "postgresql://host/db?sslmode=require",
+        "ssh://me@host/x",
+        "data/raw/a.csv",
+        "token",
+        "http://[",
+    ],
+)
+def test_what_is_no_secret_is_let_through(text):
+    assert not in_address(text)

@@ -9,11 +9,12 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from cairn.compose.checks import cross_checks
-from cairn.compose.conf import EXPERIMENT, Composed, place, sets, settings_files, within
+from cairn.compose.conf import EXPERIMENT, Composed, leaves, place, sets, settings_files, within
 from cairn.errors import UserError, did_you_mean
 from cairn.settings.config import Config
 from cairn.settings.contract import read_contract
 from cairn.settings.messages import Problem, problems
+from cairn.settings.secrets import in_address, is_secret
 from cairn.settings.trusted import read_trusted
 from cairn.settings.yaml_text import TAGS, text_in, too_large
 
@@ -30,6 +31,7 @@ TAGGED = [("!!", tag) for tag in TAGS]
 MOST_KEYS = {"": 5_000, "contract": 200_000}
 """Keys and values of a file, by its folder; Hydra takes a second for 5,000, and does not read contracts."""
 MOST_CHARACTERS = 20_000_000
+SECRET = "a secret, which git would keep in params.yaml: leave it in the environment"
 SHOWN = 80
 """Characters of a wrong value that a message repeats."""
 
@@ -163,6 +165,11 @@ def read_config(
     Raises:
         UserError: one line per problem: `FILE: KEY: what`.
     """
+    if secret := [*_secrets(values)]:
+        # `where` may repeat the value, as a part of an override.
+        raise UserError(
+            "\n".join(f"{where(path).partition('=')[0]}: {'.'.join(path)}: {SECRET}" for path in secret)
+        )
     valid, wrong = _sections(values)
     valid |= {"trusted": read_trusted(root), "root": root}
     of_contract: list[str] = []
@@ -181,6 +188,15 @@ def read_config(
     if lines:
         raise UserError("\n".join(dict.fromkeys(lines)))
     return Config(**{name: valid[name] for name in Config.model_fields})
+
+
+def _secrets(values: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for path, leaf in leaves(dict(values)).items():
+        texts = [
+            text for text in (leaf if isinstance(leaf, list) else [leaf]) if text and isinstance(text, str)
+        ]
+        if any(in_address(text) for text in texts) or (texts and path and is_secret(path[-1])):
+            yield path
 
 
 def _sections(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:

@@ -1,16 +1,16 @@
 """Bring a new snapshot of external data: from a database, or imported by DVC."""
 
 import configparser
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from cairn.errors import UserError, did_you_mean
 from cairn.intake.sql.database import FOLDER, SOURCES, path_of, read_source, snapshot_of
 from cairn.intake.sql.snapshot import take_snapshot
+from cairn.settings.secrets import in_address, is_secret
 from cairn.settings.yaml_text import read_yaml
 
 
@@ -70,13 +70,6 @@ def dvc(*words: str, folder: Path | None = None) -> None:
         raise UserError(f"dvc {words[0]} {words[-1]}: {' '.join(said) or done.stderr.strip() or 'it failed'}")
 
 
-SECRET = re.compile(
-    r"passw|secret|token|signature|^sig$|credential|(api|access|account)_?key|connection_string",
-    re.IGNORECASE,
-)
-"""Names of settings, and of parts of an address, whose value is a secret."""
-
-
 def unfit_for_git() -> list[str]:
     """Return a line for each secret and each machine-specific path in files that git tracks or would add.
 
@@ -111,8 +104,8 @@ def unfit_origin(origin: str) -> str | None:
                 " copy the file to data/raw and `dvc add` it, or import it from s3:// or https://"
             )
         return None
-    token = parts.scheme in ("http", "https") and parts.username
-    if parts.password or token or any(SECRET.search(name) for name, _ in parse_qsl(parts.query)):
+    # The part behind # never reaches a server: what else could it be?
+    if in_address(origin) or (parts.fragment and parts.scheme in ("http", "https")):
         return (
             f"the {parts.scheme}:// address holds a password or a signature: give `dvc import-url` the plain"
             " address, and keep the secret in the environment or `dvc remote modify --local`"
@@ -126,7 +119,7 @@ def _of_config(text: str) -> Iterator[str]:
     for section in config.sections():
         for key, value in config[section].items():
             signed = key == "url" and unfit_origin(value) and "://" in value
-            if signed or (SECRET.search(key) and value.lower() not in ("true", "false")):
+            if signed or (is_secret(key) and value.lower() not in ("true", "false")):
                 yield (
                     f"[{section}] {key} holds a secret, and this file is committed: take it out, set it again"
                     " with `dvc config --local`, and change the secret, which git's history now has"

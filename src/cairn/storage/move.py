@@ -1,13 +1,13 @@
 """Move a repository to another remote: all of its history is there and verified before it is the default."""
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from cairn.errors import UserError
+from cairn.settings.secrets import in_address, is_secret
 from cairn.storage.remote_config import (
     Place,
     is_shared,
@@ -19,11 +19,7 @@ from cairn.storage.remote_config import (
 from cairn.storage.transfer import DAMAGED, Storage, locked, open_storage, probe, push, run_dvc, with_remote
 from cairn.storage.verify import Progress, Verified, lost, repair, verify
 
-SECRET = re.compile(r"pass(word|phrase)|secret|token|key(_id)?$|connection_string|credential", re.IGNORECASE)
-"""Names of DVC's options of remotes whose values open a store."""
 SHOWN = 5
-NO_SECRET = {"keyfile", "credentialpath", "configpath"}
-"""Paths of files that hold one."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +42,12 @@ class Moved:
 def stop_on_secrets(place: Place) -> None:
     """Raise UserError where git would keep a secret."""
     parts = urlsplit(place.url or "")
-    if parts.password or (parts.username and parts.scheme not in ("ssh", "sftp")):
+    if in_address(place.url or "") or (parts.username and parts.scheme not in ("ssh", "sftp")):
         raise UserError(
             "the URL has a user or a password in it; use --option user=NAME, and --secret password=VARIABLE"
         )
     for key in place.options:
-        if SECRET.search(key) and key not in NO_SECRET:
+        if is_secret(key):
             way = f"--secret {key}=VARIABLE takes it from the environment"
             raise UserError(f"--option {key}: git would keep a secret; {way}")
 

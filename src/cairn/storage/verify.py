@@ -14,6 +14,8 @@ from cairn.storage.store import Contents, Store, Stored, content_name, explained
 
 State = Literal["missing", "no file", "empty", "truncated", "swapped", "flipped"]
 Outcome = Literal["found", "repaired", "lost"]
+THREADS = min(16, 2 * (os.cpu_count() or 1))
+"""Twice as many as cores: MD5 goes on while others wait for the disk."""
 Progress = Callable[[int], object]
 """Takes the number of bytes read since the last call."""
 
@@ -153,10 +155,10 @@ def verify(
             compare(oid, declared)
         else:
             by_size += 1
-    # A large file that begins last would leave the other cores idle; twice as many threads as cores, so that
-    # MD5 goes on while others wait for the disk.
-    read.sort(key=lambda oid: looked_at[oid].size, reverse=True)
-    with ThreadPoolExecutor(min(16, 2 * (os.cpu_count() or 1))) as threads:
+    read.sort(
+        key=lambda oid: looked_at[oid].size, reverse=True
+    )  # a large one last leaves the other cores idle
+    with ThreadPoolExecutor(THREADS) as threads:
         for oid, found in zip(read, threads.map(lambda oid: _md5(store, looked_at[oid]), read), strict=True):
             progress(looked_at[oid].size)
             compare(oid, found)

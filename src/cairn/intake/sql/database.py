@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from cairn.data.database import parsed_url, url_given
 from cairn.errors import UserError
 from cairn.settings.messages import lines
+from cairn.settings.secrets import in_query
 from cairn.settings.section import Section
 from cairn.settings.yaml_text import read_yaml
 
@@ -48,7 +49,7 @@ class SqlSource(Section):
 def _committable(url: str) -> None:
     """Raise for what must not be committed."""
     parsed = parsed_url(url)
-    if parsed.password or "password" in parsed.query:
+    if parsed.password or any(map(in_query, parsed.query)):
         raise ValueError(
             "url holds a password, and this file is committed: name a connection instead, and keep the URL in"
             " an environment variable or `dvc config --local db.NAME.url URL`"
