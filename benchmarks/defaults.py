@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from peers import ROWS, SEEDS, collected, fit_cairn, machine, on_one_thread, report
-from table_list import PACKAGED, SEEN_LATER
+from table_list import FOR_PEERS, PACKAGED, SEEN_LATER
 from table_rows import described
 
 BASE = "as shipped"
@@ -67,7 +67,7 @@ def main() -> None:
     args = parser.parse_args()
     on_one_thread()
     candidates = presets({"one": ONE.values(), "several": SEVERAL, "report": CHOSEN}[args.what])
-    first = [name for name in PACKAGED if name not in SEEN_LATER]
+    first = [name for name in PACKAGED if name not in SEEN_LATER | FOR_PEERS]
     tables = list(SEEN_LATER) if args.what == "report" else first
     seeds = [int(seed) for seed in args.seeds.split(",")]
     tables = [name for name in tables if name not in args.without]
