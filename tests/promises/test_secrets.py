@@ -3,7 +3,10 @@
 import re
 
 import pytest
+from repository import ROOT
 
+from cairn.compose import validate
+from cairn.compose.conf import compose
 from cairn.settings.secrets import in_address
 
 KEY = "AKIA" + "QWERTYUIOPASDFGH"  # in two parts, so that no scanner takes this file for a leak
@@ -93,3 +96,11 @@ def test_an_address_with_a_secret_is_known(name, how):
 )
 def test_what_is_no_secret_is_let_through(text):
     assert not in_address(text)
+
+
+def test_names_that_users_give_are_no_secrets():
+    derive = ["+data.derive.password_changed='month > 3'", "+data.derive.token='distance / 2'"]
+    values = compose(ROOT / "conf", derive).values
+    assert not [*validate._secrets(values)]
+    named = compose(ROOT / "conf", ["+data.load.password=x"]).values
+    assert [*validate._secrets(named)] == [("data", "load", "password")]

@@ -32,6 +32,8 @@ MOST_KEYS = {"": 5_000, "contract": 200_000}
 """Keys and values of a file, by its folder; Hydra takes a second for 5,000, and does not read contracts."""
 MOST_CHARACTERS = 20_000_000
 SECRET = "a secret, which git would keep in params.yaml: leave it in the environment"
+NAMED_BY_USERS = {"derive", "drop_where", "rules"}
+"""Keys whose own keys are names of columns and the like, such as password_changed."""
 SHOWN = 80
 """Characters of a wrong value that a message repeats."""
 
@@ -195,7 +197,8 @@ def _secrets(values: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         texts = [
             text for text in (leaf if isinstance(leaf, list) else [leaf]) if text and isinstance(text, str)
         ]
-        if any(in_address(text) for text in texts) or (texts and path and is_secret(path[-1])):
+        named = texts and path and is_secret(path[-1]) and not NAMED_BY_USERS & {*path[:-1]}
+        if named or any(in_address(text) for text in texts):
             yield path
 
 
