@@ -5,7 +5,8 @@
 The table is made from a seed: 14 numbers, 5 categories, a binary target, as Parquet. A fresh clone of the
 last commit gets it by `cairn new-data`; then the stages run by hand, one after the other. Printed are the
 CPU seconds, seconds and peak memory of each, and the exponent b of rows^b that fits best (least squares of
-the logarithms): 1 is growth in proportion.
+the logarithms): 1 is growth in proportion. The last lines hold the largest of them, and the largest peak
+against the table in memory, for the longest table.
 """
 
 import argparse
@@ -38,12 +39,12 @@ class Cost:
     peak: float
 
 
-def make(file: Path, rows: int) -> None:
-    """Write a table whose target depends on some of its columns."""
+def make(file: Path, rows: int) -> float:
+    """Write a table whose target depends on some of its columns; return its GB in memory."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    writer = None
+    writer, size = None, 0
     for number, start in enumerate(range(0, rows, CHUNK)):
         rng, n = np.random.default_rng([2013, number]), min(CHUNK, rows - start)
         frame = pd.DataFrame({f"x{i}": rng.normal(size=n).round(4) for i in range(14)})
@@ -54,11 +55,13 @@ def make(file: Path, rows: int) -> None:
             )
         score = frame["x0"] + frame["x1"] * frame["x2"] + np.sin(3 * frame["x3"]) + (codes[2] % 3) - 2
         frame["event"] = np.where(rng.random(n) < 1 / (1 + np.exp(-score)), "yes", "no")
+        size += int(frame.memory_usage(deep=True).sum())
         table = pa.Table.from_pandas(frame, preserve_index=False)
         writer = writer or pq.ParquetWriter(file, table.schema)
         writer.write_table(table)
     if writer:
         writer.close()
+    return size / 1e9
 
 
 def run(clone: Path, *words: str) -> Cost:
@@ -80,12 +83,12 @@ def run(clone: Path, *words: str) -> Cost:
     return Cost(used.ru_utime + used.ru_stime, time.monotonic() - begun, used.ru_maxrss / 1e6)
 
 
-def measure(rows: int) -> list[Cost]:
-    """Return the costs of `NAMES` for a table of so many rows."""
+def measure(rows: int) -> tuple[list[Cost], float]:
+    """Return the costs of `NAMES` for a table of so many rows, and its GB in memory."""
     with tempfile.TemporaryDirectory() as folder:
         clone, file = Path(folder) / "clone", Path(folder) / "made.parquet"
         subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
-        make(file, rows)
+        size = make(file, rows)
         costs = [run(clone, "new-data", str(file), "--target", "event", "--positive", "yes")]
         file.unlink()
         run(clone, "code")
@@ -95,11 +98,13 @@ def measure(rows: int) -> list[Cost]:
             if stage == "train":
                 run(clone, "cross_validate")
         shutil.rmtree(clone)
-    return costs
+    return costs, size
 
 
 def exponent(rows: list[int], values: list[float]) -> float:
-    """Return b of the fit a * rows^b."""
+    """Return b of the fit a * rows^b; NaN for one number of rows."""
+    if len(rows) < 2:
+        return float("nan")
     return float(np.polyfit(np.log(rows), np.log(values), 1)[0])
 
 
@@ -110,17 +115,21 @@ def main() -> None:
     )
     parser.add_argument("--rows", default=DEFAULT, help="numbers of rows, the smallest first")
     rows = [int(word) for word in parser.parse_args().rows.split(",")]
-    found = [measure(n) for n in rows]
+    measured = [measure(n) for n in rows]
+    found = [costs for costs, _ in measured]
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}; CPU seconds / seconds / peak GB")
     print("| stage |" + "".join(f" {n:,} rows |" for n in rows) + " growth of CPU, of memory |")
     print("|---|" + "---|" * (len(rows) + 1))
+    most = [-np.inf, -np.inf]
     for at, name in enumerate(NAMES):
         costs = [one[at] for one in found]
         cells = "".join(f" {c.cpu:.1f} / {c.wall:.1f} / {c.peak:.2f} |" for c in costs)
-        growth = (
-            f" {exponent(rows, [c.cpu for c in costs]):.2f}, {exponent(rows, [c.peak for c in costs]):.2f} |"
-        )
-        print(f"| {name} |{cells}{growth if len(rows) > 1 else ' |'}")
+        growth = [exponent(rows, [getattr(c, what) for c in costs]) for what in ("cpu", "peak")]
+        most = [max(pair) for pair in zip(most, growth, strict=True)]
+        print(f"| {name} |{cells} {growth[0]:.2f}, {growth[1]:.2f} |")
+    peak, size = max(cost.peak for cost in found[-1]), measured[-1][1]
+    print(f"largest growth of CPU {most[0]:.2f}, of memory {most[1]:.2f}")
+    print(f"largest peak {peak:.2f} GB, {peak / size:.1f} times the table in memory ({size:.2f} GB)")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from cairn.data.folds import fold_rows
-from cairn.metrics.scores import METRICS, score
+from cairn.metrics.bootstrap import on_all_rows
+from cairn.metrics.scores import METRICS
 from cairn.models.build import stops_early
 from cairn.models.recipe import Recipe
 from cairn.settings.cross_validation import CrossValidationConfig
@@ -31,6 +32,6 @@ def cross_validate(
         fit = first if early else np.concatenate([first, stop])
         package = recipe.fit(table.iloc[fit], table.iloc[stop], classes=classes)
         rows = table.iloc[held_out]
-        scores = score(task, package.encode(rows[target]), package.scores(rows), metrics=metrics)
+        scores = on_all_rows(task, package.encode(rows[target]), package.scores(rows), metrics=metrics)
         found.append({"fit": len(fit), "rows": len(rows), **scores})
     return found

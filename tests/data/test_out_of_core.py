@@ -25,13 +25,13 @@ def raw(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "raw").mkdir()
     rng = np.random.default_rng(7)
-    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, 2_000), "D")
+    days = pd.Series(pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 300, 2_000), "D"))
     orders = pd.DataFrame(
         {
             "customer": rng.integers(0, 90, 2_000),
             "amount": rng.gamma(2, 10, 2_000).round(2),
             "pieces": pd.Series(rng.integers(1, 9, 2_000)).where(rng.random(2_000) > 0.1).astype("Int64"),
-            "day": days.strftime("%Y-%m-%d"),
+            "day": days.dt.strftime("%Y-%m-%d"),
         }
     )
     cities = rng.choice(["Łódź", "東京", "Oslo", "007"], 80)

@@ -67,7 +67,7 @@ def _reading(source: Path, folder: str, sql: Sql) -> Generator["duckdb.DuckDBPyC
             "data.sql: needs DuckDB, an extra:"
             " `python bootstrap.py uv pip install -c constraints-dev.txt -e .[duckdb]`"
         ) from error
-    settings = {
+    settings: dict[str, str | float | list[str]] = {
         "memory_limit": sql.memory,
         "threads": 1,
         "temp_directory": folder,

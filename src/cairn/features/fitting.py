@@ -16,7 +16,6 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
 
 from cairn.features.encode import CATEGORICAL, TARGET, ToNumbers, ToText
 
@@ -36,12 +35,13 @@ def fit_and_encode(encoder: ColumnTransformer, rows: pd.DataFrame, y: NDArray[An
     """
     if any(name == TARGET for name, _, _ in encoder.transformers):
         return encoder.fit_transform(rows, y)
-    blocks = encoder.transformers
-    fitted = [(name, _fitted(clone(block), rows[names]), names) for name, block, names in blocks]
+    blocks: list[tuple[str, Any, list[str]]] = encoder.transformers
+    fitted: list[Any] = [(name, _fitted(clone(block), rows[names]), names) for name, block, names in blocks]
     # What else it learns are names and places, which a few rows show.
     encoder.transformers = [(name, FrozenEstimator(block), names) for name, block, names in fitted]
     encoder.fit(rows.iloc[:FEW])
-    encoder.transformers, encoder.transformers_ = blocks, fitted
+    encoder.transformers = blocks
+    encoder.transformers_ = fitted
     return encoded(encoder, rows)
 
 
@@ -58,7 +58,7 @@ def encoded(encoder: ColumnTransformer, rows: pd.DataFrame) -> Any:
     return matrix
 
 
-def _fitted(block: Pipeline, rows: pd.DataFrame) -> Pipeline:
+def _fitted(block: Any, rows: pd.DataFrame) -> Any:
     """Fit a block; a scaler two columns at a time, as its sums of one column alone have other last bits."""
     if isinstance(block[0], ToText) and len(rows):
         words = _fewer_words(rows, block[-1].min_frequency, block[-1].max_categories)
@@ -80,7 +80,7 @@ def _fitted(block: Pipeline, rows: pd.DataFrame) -> Pipeline:
     return block
 
 
-def _scaled(block: Pipeline, rows: pd.DataFrame) -> Pipeline:
+def _scaled(block: Any, rows: pd.DataFrame) -> Any:
     """Fit ToNumbers, SimpleImputer (which sorts where selection is enough) and a scaler."""
     to_numbers, imputer, scaler = block
     numbers = to_numbers.fit(rows).transform(rows)
@@ -125,7 +125,9 @@ def _fewer_words(rows: pd.DataFrame, least: int, most: int | None) -> NDArray[np
 
 def _block(encoder: ColumnTransformer, rows: pd.DataFrame) -> Any:
     """Return what encoder.transform returns for a few rows; a category is looked up once."""
-    blocks = {name: (block, names) for name, block, names in encoder.transformers_}
+    blocks: dict[str, tuple[Any, list[str]]] = {
+        name: (block, names) for name, block, names in encoder.transformers_
+    }
     block, names = blocks.pop(CATEGORICAL, (None, []))
     if block is None or not len(rows) or any(rows[name].dtype == object for name in names):
         return encoder.transform(rows)

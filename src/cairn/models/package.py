@@ -225,7 +225,13 @@ class Package:
         return pd.DataFrame(columns, index=index)
 
     def _encoded(self, inputs: pd.DataFrame) -> Floats:
-        matrix = self.encoder.transform(inputs.iloc[padded(len(inputs))])
+        rows = inputs.iloc[padded(len(inputs))]
+        if len(rows) >= BLOCK and hasattr(self.encoder, "sparse_output_"):
+            from cairn.features.fitting import encoded
+
+            matrix = encoded(self.encoder, rows)
+        else:
+            matrix = self.encoder.transform(rows)
         if isinstance(matrix, np.ndarray):
             matrix = np.ascontiguousarray(matrix)
         rows, width = matrix.shape
