@@ -75,7 +75,7 @@ def main() -> None:
     for name in tables:
         fit_cairn(folder, described(name, args.packages), seeds, candidates, args.rows)
     print(machine())
-    report(collected(folder, list(candidates), tables, seeds), next(iter(candidates)))
+    report(collected(folder, list(candidates), tables, seeds), [BASE])
 
 
 if __name__ == "__main__":

@@ -45,7 +45,8 @@ CAIRN = {
     "cairn, ensemble": ["model=ensemble_general", "train.refit=validation"],
 }
 """Shipped presets, as overrides; without model= it is the model that `cairn new-data` chooses."""
-OURS = "cairn, refitted"
+OURS = ("cairn, refitted", "cairn, ensemble")
+"""What all are compared with."""
 SLOW = ("leaves", "speech")
 """32 classes, or 751 columns: CatBoost's defaults take minutes, on 1,000 rows."""
 TABLES = (FLIGHTS, *(name for name in [*SEEN_LATER, *FOR_PEERS] if name not in SLOW))
@@ -132,16 +133,14 @@ def interval(values: NDArray[np.float64], level: float = 0.95) -> tuple[float, f
     return mean, mean - reach, mean + reach
 
 
-def in_part(fits: pd.DataFrame, ours: str) -> None:
-    """Print how methods with fewer fits compare on the tables and seeds that they have."""
-    print("| method | fits | loss less ours, % | CPU seconds a fit |\n|---|---|---|---|")
-    wide = fits.pivot_table(index=["table", "seed"], columns="method", values="score")
-    for name, cpu in fits.groupby("method")["cpu"].mean().drop(ours).items():
-        change = 100 * np.log(wide[name] / wide[ours]).dropna()
-        by_table = change.groupby("table").mean().to_numpy()
-        mean, low, high = interval(by_table) if len(by_table) > 1 else (by_table.mean(), np.nan, np.nan)
-        print(f"| {name} | {len(change)} | {mean:+.1f} [{low:+.1f}, {high:+.1f}] | {cpu:.1f} |")
-    print()
+def changed(losses: pd.Series, reference: pd.Series) -> str:
+    """Return the mean change of a loss in %, its interval over tables, and where it is worse."""
+    change = 100 * np.log(losses / reference).dropna()
+    by_table = change.groupby(level="table").mean().to_numpy()
+    if len(by_table) < 2 or not by_table.any():
+        return ""
+    mean, low, high = interval(by_table)
+    return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}], worse on {(by_table > 0).sum()} of {len(by_table)}"
 
 
 def flights(folder: Path, methods: Sequence[str], seeds: Sequence[int], ours: str) -> None:
@@ -160,38 +159,33 @@ def flights(folder: Path, methods: Sequence[str], seeds: Sequence[int], ours: st
     lines(rows, found, ours)
 
 
-def report(fits: pd.DataFrame, ours: str) -> None:
-    """Print ranks and paired differences of the methods that have a fit for every table and seed.
+def report(fits: pd.DataFrame, ours: Sequence[str]) -> None:
+    """Print mean ranks, and paired differences from some of the methods.
 
-    A loss is the mean over the seeds; the interval is Student's over tables.
+    A loss is the mean over the seeds; the interval is Student's over tables. A method that lacks fits has no
+    rank, and is compared on the tables and seeds that it has.
     """
     counts = fits.groupby("method")["score"].count()
-    whole = counts[counts == counts.max()].index
-    if len(whole) < len(counts):
-        left = ", ".join(f"{name} {counts[name]}" for name in counts.index.difference(whole))
-        print(f"in part, of {counts.max()} fits: {left}\n")
-        in_part(fits[~fits["method"].isin(whole) | (fits["method"] == ours)], ours)
-    fits = fits[fits["method"].isin(whole)]
-    means = fits.pivot_table(index="table", columns="method", values="score", aggfunc="mean", sort=False)
-    ranks, cpu = means.rank(axis=1).mean(), fits.groupby("method")["cpu"].mean()
-    seeds = fits["seed"].nunique()
-    print(f"{len(means)} tables, {seeds} seeds; change of the loss against {ours}, in %")
-    print("| method | mean rank | loss less ours, % | worse than ours on | CPU seconds a fit |")
-    print("|---|---|---|---|---|")
-    for name in ranks.sort_values().index:
-        change = 100 * np.log(means[name] / means[ours]).to_numpy()
-        mean, low, high = interval(change)
-        compared = "" if name == ours else f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
-        worse = "" if name == ours else f"{(change > 0).sum()} of {len(change)}"
-        print(f"| {name} | {ranks[name]:.2f} | {compared} | {worse} | {cpu[name]:.1f} |")
-    print()
-    shown = means[ranks.sort_values().index]
-    print("| table | " + " | ".join(shown.columns) + " |")
+    whole = list(counts[counts == counts.max()].index)
+    cells = fits.pivot_table(index=["table", "seed"], columns="method", values="score", sort=False)
+    means = cells[whole].groupby(level="table", sort=False).mean()
+    ranks, cpu = means.rank(axis=1).mean().sort_values(), fits.groupby("method")["cpu"].mean()
+    print(f"{len(means)} tables, {fits['seed'].nunique()} seeds; changes of the loss in %, over tables")
+    print(
+        "| method | mean rank | " + " | ".join(f"less {name}'s" for name in ours) + " | CPU seconds a fit |"
+    )
+    print("|---" * (len(ours) + 3) + "|")
+    for name in [*ranks.index, *counts.index.difference(whole)]:
+        some = means if name in whole else cells
+        rank = f"{ranks[name]:.2f}" if name in whole else f"{counts[name]} of {counts.max()} fits"
+        each = [changed(some[name], some[other]) for other in ours]
+        print(f"| {name} | {rank} | {' | '.join(each)} | {cpu[name]:.1f} |")
+    shown = means[ranks.index]
+    print("\n| table | " + " | ".join(shown.columns) + " |")
     print("|---" * (len(shown.columns) + 1) + "|")
     for table, line in shown.iterrows():
-        best = line.min()
-        cells = [f"**{value:.4g}**" if value == best else f"{value:.4g}" for value in line]
-        print(f"| {table} | " + " | ".join(cells) + " |")
+        values = [f"**{value:.4g}**" if value == line.min() else f"{value:.4g}" for value in line]
+        print(f"| {table} | " + " | ".join(values) + " |")
 
 
 def machine() -> str:
@@ -239,9 +233,13 @@ def main() -> None:
                 words = [python, str(script), str(args.folder), *words, "--budget", str(args.budget)]
                 subprocess.run(words, check=True)
     print(machine())
+    found = {}
+    for file in sorted(args.folder.glob("versions-*.json")):
+        found |= {name: number for name, number in json.loads(file.read_text()).items() if number}
+    print("the others: " + ", ".join(f"{name} {number}" for name, number in found.items()))
     report(collected(args.folder, [*CAIRN, *methods], tables, seeds), OURS)
     if FLIGHTS in tables:
-        flights(args.folder, [*CAIRN, *methods], seeds, OURS)
+        flights(args.folder, [*CAIRN, *methods], seeds, OURS[0])
 
 
 if __name__ == "__main__":
