@@ -1,7 +1,7 @@
 """A recipe: everything that decides a model except the rows it is fitted on."""
 
 import inspect
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -165,18 +165,23 @@ class Recipe:
         return replace(package, notes=[note]) if note else package
 
     def fit_both(
-        self, train: pd.DataFrame, validation: pd.DataFrame, *, folder: Path | None = None
+        self, read: Callable[[], Sequence[pd.DataFrame]], *, folder: Path | None = None
     ) -> tuple[Package, Package | None]:
-        """Fit on train, and then, if train.refit says so, on both; otherwise they are emptied, see fit.
+        """Fit on train, and then, if train.refit says so, on train and validation.
 
-        folder is where an interrupted run keeps its snapshots and what it has finished.
+        Args:
+            read: returns train and validation. They are emptied, see fit, and read again for a second fit.
+            folder: where an interrupted run keeps its snapshots and what it has finished.
         """
         own, again = (folder and folder / f"{name}.pt" for name in ("snapshot", "refit"))
-        fit = partial(self.fit, train, validation, snapshot=own)
+
+        def fit() -> Package:
+            return self.fit(*read(), snapshot=own, emptied=True)
+
         if self.train.refit == "none":
-            return fit(emptied=True), None
+            return fit(), None
         fitted = once(fit, own, self.model.trusted)
-        return fitted, self.refit(fitted, train, validation, snapshot=again)
+        return fitted, self.refit(fitted, *read(), snapshot=again, emptied=True)
 
     def refit(
         self,
@@ -184,11 +189,13 @@ class Recipe:
         train: pd.DataFrame,
         *others: pd.DataFrame,
         snapshot: Path | None = None,
+        emptied: bool = False,
     ) -> Package:
         """Fit on train and other parts together, as the model that was fitted on train alone.
 
         The columns, the weights of members and the number of iterations are those of that model; networks
-        take as many steps as its best ones. Rows of a class that train lacks are left out.
+        take as many steps as its best ones. Rows of a class that train lacks are left out. `emptied` takes
+        the columns out of the parts once they are put together.
 
         Raises:
             UserError: as for fit.
@@ -196,7 +203,10 @@ class Recipe:
         known = [self.of_known_classes(rows, train) for rows in others]
         rows = pd.concat([train, *known], ignore_index=True)
         share = len(train) / len(rows)
-        return self.fit(rows, classes=fitted.classes or None, snapshot=snapshot, like=fitted, share=share)
+        for part in (train, *others, *known) if emptied else ():
+            empty(part)
+        classes = fitted.classes or None
+        return self.fit(rows, classes=classes, snapshot=snapshot, like=fitted, share=share, emptied=True)
 
     def _classes(self, train: pd.DataFrame) -> list[Label]:
         column = self.contract.columns.get(self.data.target)

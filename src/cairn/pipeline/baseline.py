@@ -43,7 +43,7 @@ def main(
         train, validation = prepared.train, recipe.of_known_classes(prepared.validation, prepared.train)
         known = pd.concat([train[list(known)], validation[list(known)]], ignore_index=True)
         chosen = replace(recipe, model=ModelConfig.model_validate(linear.config["model"]))
-        linear = chosen.refit(linear, train, validation)
+        linear = chosen.refit(linear, train, validation, emptied=True)
     tables.append(
         baseline_table(known, {"test": read_table(Path("data/splits/test.parquet"))}, baseline, linear)
     )

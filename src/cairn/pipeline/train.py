@@ -9,7 +9,7 @@ A torch model resumes after a kill; torchrun, known by its environment, trains i
 
 from pathlib import Path
 
-from cairn.data.parts import CONTRACT, PARTS, load_prepared
+from cairn.data.parts import CONTRACT, PARTS, prepared_contract
 from cairn.data.records import write_text
 from cairn.data.tables import read_table
 from cairn.imports import code_of_stage
@@ -37,18 +37,17 @@ def main(
     threads: int,
 ) -> None:
     """Write the fitted model, not yet calibrated, its scores of validation, and its training curve."""
-    prepared = load_prepared()
-    rows = len(prepared.train)
-    recipe = Recipe(prepared.contract, data, features, model, train, seed, threads)
+    recipe = Recipe(prepared_contract(), data, features, model, train, seed, threads)
     inputs = [CONTRACT, *PARTS.values(), PINS, *map(Path, model.checkpoints)]
     with run_folder(resume_key(inputs, {**recipe.settings, "code": code_of_stage("train")})) as folder:
-        package, refitted = recipe.fit_both(prepared.train, prepared.validation, folder=folder)
+        package, refitted = recipe.fit_both(lambda: [*map(read_table, PARTS.values())], folder=folder)
         if folder is None:  # another process of torchrun writes
             return
         save(package, FITTED)
         save_scores(package.scores(read_table(PARTS["validation"])))
         if refitted is not None:
             save(refitted, REFITTED)
+    rows = len(read_table(PARTS["train"], columns=["row_id"]))
     curve = training_curve(package.estimator)
     write_text(curve.to_csv(index=False, float_format="%.6g", lineterminator="\n"), CURVE)
     print(f"train: {model.name} on {rows:,} rows and {len(package.features)} features")
