@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from repository import ROOT
@@ -41,6 +41,7 @@ def test_a_file_of_the_repository_holds_what_omegaconf_finds_in_it(name):
 
 
 @given(SCALARS)
+@example("0_E0")
 def test_a_value_is_what_omegaconf_takes_it_for(text):
     written = f"key: {text}\nothers: [1, {{a: b}}]\n"
     try:

@@ -13,7 +13,7 @@ DEEPEST = 100
 """Levels; libyaml ends the process at some 50,000."""
 LARGEST = 1_000_000
 """Keys and values of a file; an alias counts wherever it is used."""
-FLOAT = re.compile(r"[-+]?[0-9][0-9_]*(\.[0-9_]*)?[eE][-+]?[0-9]+$")
+FLOAT = re.compile(r"[-+]?[0-9]+(_[0-9]+)*(\.[0-9_]*)?[eE][-+]?[0-9]+$")
 """What YAML 1.2 and OmegaConf take for a number, and PyYAML for text: 1e-3."""
 
 
