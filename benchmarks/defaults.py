@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from peers import ROWS, SEEDS, collected, fit_cairn, machine, on_one_thread, report
+from peers import SEEDS, collected, fit_cairn, machine, on_one_thread, report
 from table_list import FOR_PEERS, PACKAGED, SEEN_LATER
 from table_rows import described
 
@@ -62,15 +62,15 @@ def main() -> None:
     parser.add_argument("--packages", type=Path, default=Path(), help="folder that pip installed tables to")
     parser.add_argument("--folder", type=Path, default=Path(".dvc/tmp/defaults"), help="for predictions")
     parser.add_argument("--seeds", default=SEEDS)
-    parser.add_argument("--rows", type=int, default=ROWS, help="of train at most")
-    parser.add_argument("--without", nargs="*", default=[], help="tables to leave out")
+    parser.add_argument("--rows", type=int, default=2_000, help="of train at most")
+    parser.add_argument("--tables", nargs="*", help="some of the tables")
     args = parser.parse_args()
     on_one_thread()
     candidates = presets({"one": ONE.values(), "several": SEVERAL, "report": CHOSEN}[args.what])
     first = [name for name in PACKAGED if name not in SEEN_LATER | FOR_PEERS]
     tables = list(SEEN_LATER) if args.what == "report" else first
     seeds = [int(seed) for seed in args.seeds.split(",")]
-    tables = [name for name in tables if name not in args.without]
+    tables = [name for name in tables if args.tables is None or name in args.tables]
     folder = args.folder / str(args.rows)
     for name in tables:
         fit_cairn(folder, described(name, args.packages), seeds, candidates, args.rows)

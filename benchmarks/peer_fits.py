@@ -221,7 +221,7 @@ def _stopped(
         own = {"n_estimators": MOST_TREES, "early_stopping_rounds": PATIENCE, "callbacks": [Late()]}
         model = _xgboost(rows, **params, **own)
         model.fit(*fit, eval_set=[held], verbose=False)
-        return model, model.best_iteration + 1
+        return model, getattr(model, "best_iteration", 0) + 1  # none if the first tree was late
 
     class InTime:
         def after_iteration(self, info: Any) -> bool:
@@ -233,7 +233,10 @@ def _stopped(
 
 
 def network(name: str) -> Method:
-    """Fit pytabkit's RealMLP or TabM with its defaults; the best epoch is that on validation."""
+    """Fit pytabkit's RealMLP or TabM with its defaults; the best epoch is that on validation.
+
+    They take no missing numbers: medians of train stand in for them.
+    """
 
     def fitted(rows: Rows) -> np.ndarray:
         import pytabkit
@@ -245,9 +248,10 @@ def network(name: str) -> Method:
             if name.startswith("RealMLP"):
                 own["use_ls"] = False  # as its documentation advises for this metric
         (X, y), (X_val, y_val) = rows.of("train"), rows.of("validation")
+        medians = X.median(numeric_only=True).fillna(0)
         model = kind(**own)
-        model.fit(X, y, X_val, y_val)
-        return predicted(model, rows.of("test")[0], rows)
+        model.fit(X.fillna(medians), y, X_val.fillna(medians), y_val)
+        return predicted(model, rows.of("test")[0].fillna(medians), rows)
 
     return fitted
 
