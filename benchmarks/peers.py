@@ -40,9 +40,9 @@ from cairn.run_stage import use_threads
 from cairn.settings.config import Config
 
 CAIRN = {
-    "cairn": [],
-    "cairn, refitted": ["train.refit=validation"],
-    "cairn, ensemble": ["model=ensemble_general", "train.refit=validation"],
+    "cairn": ["train.refit=none"],
+    "cairn, refitted": [],
+    "cairn, ensemble": ["model=ensemble_general"],
 }
 """Shipped presets, as overrides; without model= it is the model that `cairn new-data` chooses."""
 OURS = ("cairn, refitted", "cairn, ensemble")
