@@ -93,6 +93,7 @@ WRONG = {
     "split=time split.validation_from=2013-09-01 split.test_from=0.9": (
         "split: validation_from and test_from must both be dates or both be shares of the rows"
     ),
+    "baseline.refit=none": "baseline.refit: is not train.refit, validation: change that, and leave this out",
     "model.classifier=null": (
         "model.classifier: 'hist_gbdt' has no classifier, but the task of 'visits' is binary"
     ),
@@ -239,6 +240,7 @@ HYDRA = {
     "train=[": "override train=[: cannot be parsed; quote anything but plain words and numbers",
     "train": "override train: is not KEY=VALUE",
     "model=null": "override model=null: choose an option: catboost, cnn, ",
+    "model=5": "override model=5: choose an option: catboost, cnn, ",
     "~train.nothing": "conf/: Could not delete from config. 'train.nothing' does not exist.",
     "seed=${sed}": "conf/: Interpolation key 'sed' not found",
     "experiment=tniy": "conf/experiment: no option 'tniy'; did you mean 'tiny'? (options: ",

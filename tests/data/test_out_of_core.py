@@ -1,6 +1,7 @@
 """`data.sql` makes the table out of raw files: what pandas makes of them, in bounded memory, and alone."""
 
 import builtins
+import time
 
 import numpy as np
 import pandas as pd
@@ -104,6 +105,9 @@ def test_more_than_fits_in_its_memory_goes_to_disk(raw, tmp_path):
         ("SELEC 1", "SELEC"),
         ("SELECT random() AS r", "random has another value in each run"),
         ("SELECT CURRENT_DATE AS d", "CURRENT_DATE has another value in each run"),
+        ("SELECT age(day) AS a FROM 'raw/orders-1.csv'", "age(day) has another value in each run"),
+        ("SELECT INTERVAL 3 DAY AS span", "span is an INTERVAL"),
+        ("SELECT sum(x) AS total FROM (VALUES (9223372036854775807), (1)) AS t(x)", "INT64"),
         ("FROM 'raw/orders-1.csv' USING SAMPLE 10", "USING SAMPLE has another value in each run"),
     ],
 )
@@ -156,3 +160,39 @@ def test_exact_whole_numbers_and_missing_ones_stay_what_they_are(raw):
     found = table("SELECT * FROM (VALUES (9007199254740993, 1.5), (NULL, 2.5)) AS t(big, x)")
     assert found["big"].tolist()[0] == "9007199254740993"
     assert found["x"].tolist() == [1.5, 2.5]
+
+
+def test_a_sum_of_whole_numbers_is_exact(raw):
+    found = table("SELECT sum(x) AS total FROM (VALUES (9007199254740990), (3)) AS t(x); -- the end")
+    assert found["total"].tolist() == [9007199254740993]
+    assert found["total"].dtype == "int64"
+
+
+def test_the_time_zone_of_the_machine_changes_nothing(raw, monkeypatch):
+    query = "SELECT to_timestamp(0)::DATE AS day, '2024-01-01 12:00'::TIMESTAMPTZ AS moment"
+    found = []
+    for zone in ("UTC", "America/New_York"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        found.append(table(query))
+    monkeypatch.undo()
+    time.tzset()
+    pd.testing.assert_frame_equal(*found)
+    assert str(found[0]["day"][0]) == "1970-01-01 00:00:00"
+
+
+def test_columns_may_be_called_like_functions(raw):
+    found = table("SELECT 1 AS localtime_of_day, 2 AS today, 3 AS age")
+    assert list(found) == ["localtime_of_day", "today", "age"]
+
+
+def test_files_that_link_into_the_cache_are_read_and_no_others(raw, tmp_path):
+    cached = tmp_path / ".dvc/cache/files/md5/ab/cdef"
+    cached.parent.mkdir(parents=True)
+    (tmp_path / "raw/orders-2.csv").rename(cached)
+    (tmp_path / "raw/orders-2.csv").symlink_to(cached)
+    assert len(table("FROM 'raw/orders-*.csv'")) == 2_000
+    (tmp_path / "other.csv").write_text("a\n1\n")
+    (tmp_path / "raw/other.csv").symlink_to(tmp_path / "other.csv")
+    with pytest.raises(UserError, match="can only read"):
+        table("FROM 'raw/other.csv'")

@@ -87,6 +87,7 @@ def test_an_address_with_a_secret_is_known(name, how):
     "text",
     [
         "https://host/a.csv?year=2013&keyword=a&author=me&monkey=1#about",
+        "https://host/export?format=csv&code=nama_10&key=DE&session=2024#gid=0",
         "postgresql://host/db?sslmode=require",
         "ssh://me@host/x",
         "data/raw/a.csv",
@@ -102,5 +103,7 @@ def test_names_that_users_give_are_no_secrets():
     derive = ["+data.derive.password_changed='month > 3'", "+data.derive.token='distance / 2'"]
     values = compose(ROOT / "conf", derive).values
     assert not [*validate._secrets(values)]
+    given = ["+data.load.dtype={0:str,token:str}"]
+    assert not [*validate._secrets(compose(ROOT / "conf", given).values)]
     named = compose(ROOT / "conf", ["+data.load.password=x"]).values
     assert [*validate._secrets(named)] == [("data", "load", "password")]

@@ -159,6 +159,11 @@ def _model_fits(model: AnyModelConfig, data: DataConfig, trusted: Sequence[str])
         yield from _estimator(path, one, data, trusted)
 
 
+def _baselines_are_fitted_like_the_model(baseline: BaselineConfig, train: TrainConfig) -> Iterator[Problem]:
+    if baseline.refit != train.refit:
+        yield ("baseline", "refit"), f"is not train.refit, {train.refit}: change that, and leave this out"
+
+
 def _weights_are_read(model: AnyModelConfig, train: TrainConfig, root: Path) -> Iterator[Problem]:
     """Files of pretrained weights are there, DVC knows that train reads them, and the models get them."""
     if "reads" not in train.model_fields_set:
@@ -429,6 +434,7 @@ CHECKS: tuple[Callable[..., Iterator[Problem]], ...] = (
     _objective_exists,
     _goal_is_measured,
     _model_fits,
+    _baselines_are_fitted_like_the_model,
     _weights_are_read,
     _linear_fits,
     _loader_fits,

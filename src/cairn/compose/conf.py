@@ -202,9 +202,10 @@ def _in_one_line(error: Exception, conf: Path, overrides: Sequence[str]) -> str:
         return f"conf/{group}: no option '{option}'{did_you_mean(option, names)}{known}"
     said = " ".join(next(iter(str(error).splitlines()), "").split()) or f"{type(error).__name__} in Hydra"
     if said.startswith("Config group override must be a string"):
-        none = next(override for override in overrides if override.endswith("=null"))
-        names = options(conf, none.partition("=")[0].lstrip("+"))
-        said = f"override {none}: choose an option: {', '.join(names)}"
+        groups = [(each, options(conf, each.partition("=")[0].lstrip("+"))) for each in overrides]
+        wrong = [(each, names) for each, names in groups if names and each.partition("=")[2] not in names]
+        if wrong:
+            said = f"override {wrong[0][0]}: choose an option: {', '.join(wrong[0][1])}"
     key = getattr(error.__cause__, "full_key", None)
     # model=mlp is above model.params.x=1: the longest one above the key set it.
     above = [o for o in overrides if key and within(str(key), o.lstrip("+~").partition("=")[0])]

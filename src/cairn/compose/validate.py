@@ -32,7 +32,7 @@ MOST_KEYS = {"": 5_000, "contract": 200_000}
 """Keys and values of a file, by its folder; Hydra takes a second for 5,000, and does not read contracts."""
 MOST_CHARACTERS = 20_000_000
 SECRET = "a secret, which git would keep in params.yaml: leave it in the environment"
-NAMED_BY_USERS = {"derive", "drop_where", "rules"}
+NAMED_BY_USERS = {"converters", "derive", "drop_where", "dtype", "rename", "rules"}
 """Keys whose own keys are names of columns and the like, such as password_changed."""
 SHOWN = 80
 """Characters of a wrong value that a message repeats."""
@@ -193,7 +193,8 @@ def read_config(
 
 
 def _secrets(values: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    for path, leaf in leaves(dict(values)).items():
+    for keys, leaf in leaves(dict(values)).items():
+        path = tuple(map(str, keys))
         texts = [
             text for text in (leaf if isinstance(leaf, list) else [leaf]) if text and isinstance(text, str)
         ]

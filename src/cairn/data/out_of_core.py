@@ -1,8 +1,8 @@
 """Turn raw files that need not fit in memory into one table, by a query that DuckDB runs on disk.
 
 The query sees the files of data.source and nothing else: no other file, no network, no extension, no variable
-of Python. One thread runs it, because the last bits of a sum depend on how many add it up, and all columns
-sort its rows, because a query has no order of its own.
+of Python. One thread runs it, because the last bits of a sum depend on how many add it up (as they do on
+data.sql.memory), and all columns sort its rows, because a query has no order of its own.
 """
 
 import re
@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 SPILLED = Path(".dvc/tmp")
 """Where folders are made for what does not fit in memory: on the disk of the checkout, outside of git."""
 QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
+LAST = re.compile(r"[\s;]*(?:--[^\n]*\s*|/\*.*?\*/\s*)*\Z", re.DOTALL)
 VARYING = re.compile(
-    r"\b((?:random|setseed|uuid\w*|gen_random_uuid|now|today|nextval|transaction_timestamp)(?=\s*\()"
-    r"|(?:get_)?current_(?:date|time|timestamp|local\w+)|localtime\w*|tablesample|using\s+sample)\b",
+    r"\b((?:random|setseed|gen_random_uuid|now|today|nextval|transaction_timestamp)(?=\s*\()"
+    r"|uuid(?:v\d)?\s*\(\s*\)|age\s*\([^,()]*\)|last_modified|current_setting|txid_current|duckdb_\w+(?=\s*\()"
+    r"|query(?:_table)?(?=\s*\()|reservoir_quantile|(?:get_)?current_(?:date|time|timestamp|local\w+)"
+    r"|localtime(?:stamp)?|tablesample|using\s+sample)(?!\w)",
     re.IGNORECASE,
 )
 """What has another value in each run."""
@@ -52,7 +55,7 @@ def rows_of_query(source: Path, sql: Sql) -> pd.DataFrame:
         file = Path(folder, "rows.parquet").as_posix()
         with _reading(source, Path(folder).as_posix(), sql) as connection:
             query = _one_select(connection, sql.query)
-            rows = f"SELECT * FROM ({query}\n) ORDER BY ALL"
+            rows = f"SELECT * {_held(connection, query)} FROM ({query}\n) ORDER BY ALL"
             connection.execute(f"COPY ({rows}) TO '{file}' (FORMAT parquet, USE_TMP_FILE false)")
         return read_raw(Path(file))
 
@@ -79,8 +82,9 @@ def _reading(source: Path, folder: str, sql: Sql) -> Generator["duckdb.DuckDBPyC
     folders = [folder, given] if source.is_dir() else [folder]
     try:
         with duckdb.connect(":memory:", config=settings) as connection:
+            connection.execute("SET TimeZone = 'UTC'")  # otherwise the machine's decides dates
             connection.execute(f"SET allowed_directories = {_listed(folders)}")
-            connection.execute(f"SET allowed_paths = {_listed([given])}")
+            connection.execute(f"SET allowed_paths = {_listed([given, *_linked(source)])}")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
             yield connection
@@ -103,4 +107,20 @@ def _one_select(connection: "duckdb.DuckDBPyConnection", text: str) -> str:
     statements = connection.extract_statements(text)
     if len(statements) != 1 or statements[0].type != StatementType.SELECT:
         raise UserError("data.sql.query: not one SELECT")
-    return statements[0].query.strip().rstrip(";")
+    return LAST.sub("", statements[0].query)
+
+
+def _held(connection: "duckdb.DuckDBPyConnection", query: str) -> str:
+    """Return what makes columns of types that Parquet lacks its own: a sum of whole numbers has 128 bits."""
+    kinds = {str(name): str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE {query}").fetchall()}
+    if spans := [name for name, kind in kinds.items() if kind == "INTERVAL"]:
+        raise UserError(f"data.sql.query: {spans[0]} is an INTERVAL; select epoch({spans[0]}), its seconds")
+    whole = [name.replace('"', '""') for name, kind in kinds.items() if kind in ("HUGEINT", "UHUGEINT")]
+    casts = ", ".join(f'CAST("{name}" AS BIGINT) AS "{name}"' for name in whole)
+    return f"REPLACE ({casts})" if casts else ""
+
+
+def _linked(source: Path) -> list[str]:
+    """Return what files of the source link to in DVC's cache, which may link instead of copying."""
+    links = [file for file in source.rglob("*") if file.is_symlink()] if source.is_dir() else []
+    return [path.as_posix() for path in map(Path.resolve, links) if path.parts[-4:-2] == ("files", "md5")]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 WORKSPACE = "workspace"
 MODEL, PREDICTIONS, SETTINGS = "models/model", "predictions/model.parquet", "params.yaml"
+RECORD = "metrics/evaluation.json"
 TABLE = "data/prepared/table.parquet"
 
 
@@ -48,15 +49,23 @@ class Revision:
 def as_run(settings: Mapping[str, Any], lock: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings with each section as dvc.lock says that the stages ran it.
 
-    params.yaml may have been edited since. Where stages ran a section with different values, those of
-    `evaluate` count, which wrote the record.
+    params.yaml may have been edited since, and a later run may have ended before it wrote scores. The
+    sections of `report` count if it read this record, as it reads all; otherwise those of `evaluate`.
     """
     stages = lock.get("stages") or {}
-    ran = dict(settings)
-    for name in sorted(stages, key=lambda name: name == "evaluate"):
+    ran, last = dict(settings), ["evaluate"]
+    written = [_hash(stages.get(name) or {}, key) for name, key in (("evaluate", "outs"), ("report", "deps"))]
+    if written[0] is not None and written[0] == written[1]:
+        last.append("report")
+    for name in sorted(stages, key=lambda name: last.index(name) + 1 if name in last else 0):
         sections = stages[name].get("params", {}).get(SETTINGS) or {}
         ran |= {key: section for key, section in sections.items() if key in settings}
     return ran
+
+
+def _hash(stage: Mapping[str, Any], key: str) -> str | None:
+    """Return the hash of the record of scores among the outs or deps of a stage."""
+    return next((one.get("md5") for one in stage.get(key) or () if one.get("path") == RECORD), None)
 
 
 class History:

@@ -18,13 +18,22 @@ from tqdm import tqdm
 
 from cairn.compose.conf import leaves
 from cairn.errors import UserError
-from cairn.experiments.history import PREDICTIONS, SETTINGS, TABLE, WORKSPACE, History, Revision, as_run
+from cairn.experiments.history import (
+    PREDICTIONS,
+    RECORD,
+    SETTINGS,
+    TABLE,
+    WORKSPACE,
+    History,
+    Revision,
+    as_run,
+)
 from cairn.experiments.refs import every_experiment, git
 from cairn.metrics.evaluation import Evaluation
 from cairn.settings.purpose import PURPOSE, PurposeConfig
 from cairn.settings.yaml_text import parse_yaml
 
-RECORD, LOCK = "metrics/evaluation.json", "dvc.lock"
+LOCK = "dvc.lock"
 FILES = (RECORD, SETTINGS, LOCK)
 CARD = "reports/model_card.html"
 KINDS = {"refs/heads/": "branch", "refs/tags/": "tag", "refs/remotes/": "remote", "refs/exps/": "experiment"}
@@ -78,7 +87,7 @@ class Runs:
 
     Attributes:
         current: the run whose records are in the workspace.
-        waiting: settings of params.yaml with which the current run was not run, as `differences` lists them.
+        waiting: settings that params.yaml has now and the current run did not, as `differences` lists them.
     """
 
     found: list[Run]

@@ -104,8 +104,7 @@ def unfit_origin(origin: str) -> str | None:
                 " copy the file to data/raw and `dvc add` it, or import it from s3:// or https://"
             )
         return None
-    # The part behind # never reaches a server: what else could it be?
-    if in_address(origin) or (parts.fragment and parts.scheme in ("http", "https")):
+    if in_address(origin):
         return (
             f"the {parts.scheme}:// address holds a password or a signature: give `dvc import-url` the plain"
             " address, and keep the secret in the environment or `dvc remote modify --local`"

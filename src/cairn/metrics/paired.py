@@ -57,8 +57,8 @@ class EvaluationSet:
 
     Attributes:
         y: the target as metrics take it, shape (n,).
-        blocks: a code per row, 0..b-1, each used, shape (n,); None where rows are drawn one by one, or where
-            there are many as they are dealt, see `bootstrap.dealt`.
+        blocks: a code per row, 0..b-1, each used, shape (n,); None where rows are drawn one by one, or
+            many rows in the blocks of `bootstrap.dealt`.
         costs: prices of acting and of the event; None without a saving.
         weights: how much each row counts, shape (n,); None: all the same.
     """

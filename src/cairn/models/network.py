@@ -87,7 +87,7 @@ class NetworkEstimator(BaseEstimator):
 
         The caller removes the snapshot. on_iteration gets each epoch, from 1, and its loss on X_val.
 
-        With `like` the fit does not stop early: the fit takes about as many steps as that estimator's best
+        With `like` the fit does not stop early and takes about as many steps as that estimator's best
         ones, which is its best number of epochs times `share`, its rows divided by these.
 
         Raises:

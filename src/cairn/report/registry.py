@@ -66,7 +66,7 @@ def promoted(plan: Plan) -> Iterator[str]:
 def _found(plan: Plan) -> Iterator[str]:
     found = plan.comparison
     if found is not None:
-        made = draws(found.confidence, found.resamples, found.units, found.block)
+        made = draws(found.confidence, found.resamples, found.units, found.rows, found.block)
         text = f"{conclusion(found, found.candidates[0])} {found.rows:,} {found.part} rows; {made}."
         yield from wrapped(to_ascii(text))
     elif plan.obstacle:

@@ -49,8 +49,8 @@ class BaselineConfig(Section):
         linear: the linear model
         candidates: for `classifier` and `regressor`, values to try of parameters of the linear model: the
             one with the lowest log loss (rmse) on validation is used; {}: the linear model as it is
-        refit: validation: predict test as fitted on train and validation, like a model with train.refit:
-            validation; conf/config.yaml takes it from there
+        refit: validation: test is predicted by baselines fitted on train and validation, as the model is;
+            conf/config.yaml takes it from train.refit
     """
 
     rules: dict[str, Rule]

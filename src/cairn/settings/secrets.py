@@ -9,7 +9,10 @@ NAME = re.compile(
     re.IGNORECASE,
 )
 BRIEF = re.compile(r"(auth|authorization|code|hmac|key|sas|session|sig)", re.IGNORECASE)
-"""Names of secrets in addresses, which mean something else elsewhere: `key` of an HDF file."""
+"""Names of secrets in addresses where the value is long; `key=DE` and `code=3` are none."""
+IN_ADDRESS = re.compile(r"token|^(auth[-_]?key|pass)$", re.IGNORECASE)
+LONG = 12
+"""Characters."""
 PATHS = {"keyfile", "credentialpath", "configpath"}
 """Options of remotes that are the path of a file with a secret."""
 
@@ -19,9 +22,10 @@ def is_secret(name: str) -> bool:
     return bool(NAME.search(name)) and name.lower() not in PATHS
 
 
-def in_query(name: str) -> bool:
-    """Whether the value of a part of an address, such as `?name=value`, is a secret by its name."""
-    return is_secret(name) or bool(BRIEF.fullmatch(name))
+def in_query(name: str, value: str) -> bool:
+    """Whether a part of an address, such as `?name=value`, is a secret."""
+    named = is_secret(name) or IN_ADDRESS.search(name)
+    return bool(named or (BRIEF.fullmatch(name) and len(value) >= LONG))
 
 
 def in_address(address: str) -> bool:
@@ -33,5 +37,5 @@ def in_address(address: str) -> bool:
     if not (parts.scheme and parts.netloc):
         return False
     is_token = parts.username is not None and parts.scheme in ("http", "https")
-    named = [name for name, _ in (*parse_qsl(parts.query), *parse_qsl(parts.fragment))]
-    return parts.password is not None or is_token or any(map(in_query, named))
+    named = (*parse_qsl(parts.query), *parse_qsl(parts.fragment))
+    return parts.password is not None or is_token or any(in_query(*pair) for pair in named)

@@ -49,7 +49,7 @@ class SqlSource(Section):
 def _committable(url: str) -> None:
     """Raise for what must not be committed."""
     parsed = parsed_url(url)
-    if parsed.password or any(map(in_query, parsed.query)):
+    if parsed.password or any(in_query(name, str(value)) for name, value in parsed.query.items()):
         raise ValueError(
             "url holds a password, and this file is committed: name a connection instead, and keep the URL in"
             " an environment variable or `dvc config --local db.NAME.url URL`"

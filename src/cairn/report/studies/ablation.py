@@ -109,7 +109,7 @@ def protocol_notes(protocol: Protocol, noise: float | None) -> list[str]:
         f"Scored on {protocol.rows:,} validation rows, which also {used}: good for choosing, not for a claim."
         " Test is not read."
     ]
-    made = draws(protocol.confidence, protocol.resamples, protocol.units, protocol.block)
+    made = draws(protocol.confidence, protocol.resamples, protocol.units, protocol.rows, protocol.block)
     if noise is None:
         return [*lines, f"One seed; {made}, without the spread between seeds: --seeds 3 includes it."]
     first, last = protocol.numbers[0], protocol.numbers[-1]

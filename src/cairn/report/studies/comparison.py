@@ -188,7 +188,9 @@ def _changes(candidate: Candidate) -> list[str]:
 
 
 def _notes(comparison: Comparison) -> list[str]:
-    made = draws(comparison.confidence, comparison.resamples, comparison.units, comparison.block)
+    made = draws(
+        comparison.confidence, comparison.resamples, comparison.units, comparison.rows, comparison.block
+    )
     lines = [
         f"{comparison.rows:,} {comparison.part} rows; {made}.",
         f"{metric_name(comparison.decides)} decides. p is corrected for the number of tests (Holm): over all"

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from cairn.metrics.bootstrap import DEALT, Estimate
+from cairn.metrics.bootstrap import Estimate
 from cairn.metrics.kpi import PER_ROWS
 from cairn.metrics.paired import Difference, MeanScore
 from cairn.report.card.words import metric_name
@@ -71,9 +71,9 @@ def quantity_title(quantity: str, currency: str | None) -> str:
     return f"saving, {currency}/{PER_ROWS:,} rows" if quantity == SAVING else metric_name(quantity)
 
 
-def draws(confidence: float, resamples: int, units: int, block: str | None) -> str:
+def draws(confidence: float, resamples: int, units: int, rows: int, block: str | None) -> str:
     """Say how intervals were made."""
-    dealt = f"{units:,} blocks of rows dealt at random" if units == DEALT else "rows one by one"
+    dealt = f"{units:,} blocks of rows dealt at random" if units < rows else "rows one by one"
     drawn = f"{units} blocks of {block}" if block else dealt
     return f"{100 * confidence:g}% intervals: {resamples:,} paired bootstrap draws of {drawn}, Student's t"
 
