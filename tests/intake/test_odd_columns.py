@@ -192,3 +192,13 @@ def test_infinite_numbers_are_missing_by_the_contract(tmp_path):
     assert column.nullable
     options = text_options({}, Contract(columns={"p": column}))
     assert read_text(source.path, **options)["p"].isna().sum() == 3
+
+
+def test_a_text_that_means_missing_elsewhere_is_named_where_it_is_a_label(tmp_path):
+    rows = [f"{i},{'-' if i % 9 == 0 else i * 2},{'-' if i % 10 == 0 else 'ab'[i % 2]}" for i in range(200)]
+    file = tmp_path / "t.csv"
+    file.write_text("\n".join(["id,price,town", *rows]) + "\n")
+    found = open_source(file, separator=None, encoding=None)
+    assert "town: '-' stays a value there (20 rows)" in found.notes
+    assert found.table["price"].isna().sum() == 23
+    assert (found.table["town"] == "-").sum() == 20

@@ -14,8 +14,9 @@ from pathlib import Path
 from cairn.compose import params_file
 from cairn.compose.conf import compose
 from cairn.compose.overrides import replaced
-from cairn.compose.params_file import CONF, PARAMS, save_preset, settle
+from cairn.compose.params_file import CONF, PARAMS, RESET, save_preset, settle
 from cairn.compose.validate import Origin, read_config, stop_on_traps
+from cairn.errors import UserError
 from cairn.settings.config import Config
 
 
@@ -32,7 +33,12 @@ def main(*arguments: str) -> None:
     composed, overridden_in = settle(CONF, found)
     if args.override:
         composed, overridden_in = compose(CONF, replaced(composed.overrides, args.override)), "override {}"
-    read_config(composed.values, Path(), Origin(CONF, composed, overridden_in).of)
+    try:
+        read_config(composed.values, Path(), Origin(CONF, composed, overridden_in).of)
+    except UserError as error:
+        if found is None or args.override or not composed.overrides:
+            raise
+        raise UserError(f"{error}\nparams.yaml holds these settings; `{RESET}` returns to conf/") from error
     if args.save_as:
         print(f"{save_preset(CONF, args.save_as, composed).as_posix()} = what params.yaml holds")
     values = {name: composed.values[name] for name in Config.model_fields}

@@ -242,5 +242,7 @@ def _refuse_bad_columns(table: pd.DataFrame) -> None:
 def _known(name: str, table: pd.DataFrame) -> None:
     if name not in table.columns:
         names = [str(column) for column in table]
+        if re.search(r"[=<>]", name):
+            raise UserError(f"'{name}': give what it computes a name, as in 'late = delay > 15'")
         shown = ", ".join(names[:MOST_SHOWN]) + (", …" if len(names) > MOST_SHOWN else "")
         raise UserError(f"no column '{name}'{did_you_mean(name, names)} (columns: {shown})")

@@ -188,6 +188,12 @@ def _refined(
         shown = sorted(set().union(*known.values()))
         columns = listed([name for name, texts in known.items() if texts])
         notes += [f"{', '.join(map(repr, shown))} means missing in {columns}"] if shown else []
+        notes += [
+            f"{name}: {text!r} stays a value there ({rows:,} row{'s'[: rows - 1]})"
+            for text in shown
+            for name in texts_of(table)
+            if name not in known and (rows := int((table[name] == text).sum()))
+        ]
         notes += [f"{name}: {text}" for name, text in said.items()]
         table = read()
     sign = "." if options.get("decimal") == "," else ","

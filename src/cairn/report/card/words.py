@@ -159,7 +159,7 @@ def summary(record: Evaluation, split: Record, name: str, page: str) -> list[str
         lines.append(("caution", f"split.kind={split['kind']} ignores time; set split=time"))
     lines += [
         ("read", page),
-        ("compare", "cairn board, dvc metrics diff"),
+        ("compare", "cairn board"),
     ]
     title = f"{name}: {record.target} by {record.model}, {record.rows:,} test rows"
     width = max(len(subject) for subject, _ in lines)
