@@ -31,7 +31,7 @@ TAGGED = [("!!", tag) for tag in TAGS]
 MOST_KEYS = {"": 5_000, "contract": 200_000}
 """Keys and values of a file, by its folder; Hydra takes a second for 5,000, and does not read contracts."""
 MOST_CHARACTERS = 20_000_000
-SECRET = "a secret, which git would keep in params.yaml: leave it in the environment"
+REFUSED = "a secret, which git would keep in params.yaml: leave it in the environment"
 NAMED_BY_USERS = {"converters", "derive", "drop_where", "dtype", "rename", "rules"}
 """Keys whose own keys are names of columns and the like, such as password_changed."""
 SHOWN = 80
@@ -170,7 +170,7 @@ def read_config(
     if secret := [*_secrets(values)]:
         # `where` may repeat the value, as a part of an override.
         raise UserError(
-            "\n".join(f"{where(path).partition('=')[0]}: {'.'.join(path)}: {SECRET}" for path in secret)
+            "\n".join(f"{where(path).partition('=')[0]}: {'.'.join(path)}: {REFUSED}" for path in secret)
         )
     valid, wrong = _sections(values)
     valid |= {"trusted": read_trusted(root), "root": root}
