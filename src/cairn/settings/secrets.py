@@ -8,9 +8,10 @@ NAME = re.compile(
     r"|(access|account|api|customer|private|subscription)[-_]?key",
     re.IGNORECASE,
 )
-BRIEF = re.compile(r"(auth|authorization|code|hmac|key|sas|session|sig)", re.IGNORECASE)
+IN_ADDRESS = re.compile(r"token|^(auth|authorization|auth[-_]?key|hmac|pass|sas|sig)$", re.IGNORECASE)
+"""Names of secrets in addresses, which mean something else elsewhere."""
+BRIEF = re.compile(r"(code|key|session)", re.IGNORECASE)
 """Names of secrets in addresses where the value is long; `key=DE` and `code=3` are none."""
-IN_ADDRESS = re.compile(r"token|^(auth[-_]?key|pass)$", re.IGNORECASE)
 LONG = 12
 """Characters."""
 PATHS = {"keyfile", "credentialpath", "configpath"}
