@@ -34,6 +34,8 @@ from cairn.settings.purpose import PURPOSE, PurposeConfig
 from cairn.settings.yaml_text import parse_yaml
 
 LOCK = "dvc.lock"
+DERIVED = frozenset({"baseline.refit", "train.reads"})
+"""What conf/config.yaml takes from other settings."""
 FILES = (RECORD, SETTINGS, LOCK)
 CARD = "reports/model_card.html"
 KINDS = {"refs/heads/": "branch", "refs/tags/": "tag", "refs/remotes/": "remote", "refs/exps/": "experiment"}
@@ -271,12 +273,13 @@ def has_predictions(run: Run, history: History) -> bool:
 
 
 def differences(run: Run, reference: Run) -> dict[str, Any]:
-    """Return the settings of a run that differ from the reference; None for one that it does not have.
+    """Return the settings of a run that differ from the reference; last, as None, those it does not have.
 
     Where another option is chosen (`model.name`, `split.kind`), its keys are not listed one by one.
     """
-    keys = dict.fromkeys([*run.settings, *reference.settings])
+    keys = [key for key in dict.fromkeys([*run.settings, *reference.settings]) if key not in DERIVED]
     changed = [key for key in keys if run.settings.get(key) != reference.settings.get(key)]
+    changed.sort(key=lambda key: run.settings.get(key) is None)
     options = [key for key in changed if key.endswith((".name", ".kind"))]
     below = tuple(f"{key.rpartition('.')[0]}." for key in options)
     kept = [key for key in changed if key in options or not key.startswith(below)]
