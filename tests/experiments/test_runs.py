@@ -41,6 +41,14 @@ def test_every_result_is_one_run_named_by_what_holds_it(repository, tmp_path):
     assert found.found[0].outputs["reports/model_card.html"] == "d" * 32
 
 
+def test_a_name_that_a_person_chose_comes_before_one_that_dvc_gave(repository, tmp_path):
+    repository.commit(evaluation(0.70), message="first")
+    for name in ("squat-fore", "tiny"):
+        repository.experiment(name, evaluation(0.71), with_model("mlp"))
+    names = {run.names for run in read_runs(tmp_path).found}
+    assert ("tiny", "squat-fore") in names
+
+
 def test_a_purpose_said_in_other_words_makes_no_new_run(repository, tmp_path):
     repository.commit(evaluation(), SETTINGS)
     repository.commit(

@@ -34,6 +34,8 @@ from cairn.settings.purpose import PURPOSE, PurposeConfig
 from cairn.settings.yaml_text import parse_yaml
 
 LOCK = "dvc.lock"
+RANDOM = re.compile(r"[a-z]{5}-[a-z]{4}")
+"""A name that DVC gives, such as squat-fore; one that a person chose comes before it."""
 DERIVED = frozenset({"baseline.refit", "train.reads"})
 """What conf/config.yaml takes from other settings."""
 FILES = (RECORD, SETTINGS, LOCK)
@@ -124,6 +126,7 @@ def read_runs(root: Path) -> Runs:
             unreadable += 1
             continue
         oldest, held = members[-1], [one for commit in members for one in names.get(commit, ())]
+        held.sort(key=lambda one: one[0] == "experiment" and bool(RANDOM.fullmatch(one[1])))
         settings, purpose, _ = parsed[blobs[members[0]][1], blobs[members[0]][2]]
         at, subject = commits[oldest]
         kind = held[0][0] if held else "commit"
