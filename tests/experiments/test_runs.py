@@ -5,6 +5,7 @@ from board_history import OTHER_TABLE, SETTINGS, START, TABLE, Repository, evalu
 
 from cairn.errors import UserError
 from cairn.experiments.board import condition_of, ordered, reference_of, value_of
+from cairn.experiments.history import as_run
 from cairn.experiments.runs import differences, read_runs
 
 NOW = START + 10 * 86_400
@@ -170,3 +171,19 @@ def test_the_reference_is_the_current_run_or_the_one_that_is_named():
     assert reference_of(runs, runs[0].commit[:7], None) is runs[0]
     with pytest.raises(UserError, match="--against: no run mpl; did you mean 'mlp'"):
         reference_of(runs, "mpl", None)
+
+
+@pytest.mark.parametrize("broke_off", [False, True])
+def test_scores_of_a_run_that_broke_off_have_the_settings_they_were_computed_with(broke_off):
+    record = {"path": "metrics/evaluation.json", "md5": "a" * 32}
+    features = {"exclude": ["day"]} if broke_off else {"exclude": []}
+    lock = {
+        "stages": {
+            "train": {"params": {"params.yaml": {"features": features}}},
+            "evaluate": {"params": {"params.yaml": {"seed": 1}}, "outs": [record]},
+            "report": {"params": {"params.yaml": {"features": {"exclude": []}, "seed": 1}}, "deps": [record]},
+        }
+    }
+    assert as_run({"features": features, "seed": 2}, lock) == {"features": {"exclude": []}, "seed": 1}
+    lock["stages"]["report"]["deps"] = [record | {"md5": "b" * 32}]
+    assert as_run({"features": features, "seed": 2}, lock)["features"] == features
