@@ -5,6 +5,7 @@ from board_history import OTHER_TABLE, SETTINGS, START, TABLE, Repository, evalu
 
 from cairn.errors import UserError
 from cairn.experiments.board import condition_of, ordered, reference_of, value_of
+from cairn.experiments.history import as_run
 from cairn.experiments.runs import differences, read_runs
 
 NOW = START + 10 * 86_400
@@ -39,6 +40,14 @@ def test_every_result_is_one_run_named_by_what_holds_it(repository, tmp_path):
     assert found.current.commit == better
     assert [run.version for run in found.found] == [OTHER_TABLE[:7], TABLE[:7], TABLE[:7]]
     assert found.found[0].outputs["reports/model_card.html"] == "d" * 32
+
+
+def test_a_name_that_a_person_chose_comes_before_one_that_dvc_gave(repository, tmp_path):
+    repository.commit(evaluation(0.70), message="first")
+    for name in ("squat-fore", "tiny"):
+        repository.experiment(name, evaluation(0.71), with_model("mlp"))
+    names = {run.names for run in read_runs(tmp_path).found}
+    assert ("tiny", "squat-fore") in names
 
 
 def test_a_purpose_said_in_other_words_makes_no_new_run(repository, tmp_path):
@@ -162,3 +171,19 @@ def test_the_reference_is_the_current_run_or_the_one_that_is_named():
     assert reference_of(runs, runs[0].commit[:7], None) is runs[0]
     with pytest.raises(UserError, match="--against: no run mpl; did you mean 'mlp'"):
         reference_of(runs, "mpl", None)
+
+
+@pytest.mark.parametrize("broke_off", [False, True])
+def test_scores_of_a_run_that_broke_off_have_the_settings_they_were_computed_with(broke_off):
+    record = {"path": "metrics/evaluation.json", "md5": "a" * 32}
+    features = {"exclude": ["day"]} if broke_off else {"exclude": []}
+    lock = {
+        "stages": {
+            "train": {"params": {"params.yaml": {"features": features}}},
+            "evaluate": {"params": {"params.yaml": {"seed": 1}}, "outs": [record]},
+            "report": {"params": {"params.yaml": {"features": {"exclude": []}, "seed": 1}}, "deps": [record]},
+        }
+    }
+    assert as_run({"features": features, "seed": 2}, lock) == {"features": {"exclude": []}, "seed": 1}
+    lock["stages"]["report"]["deps"] = [record | {"md5": "b" * 32}]
+    assert as_run({"features": features, "seed": 2}, lock)["features"] == features

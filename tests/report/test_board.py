@@ -31,7 +31,7 @@ def test_the_board_fits_the_terminal_and_no_number_is_cut(width, monkeypatch):
         assert f"[{low}," in whole
 
 
-@pytest.mark.parametrize(("width", "settings"), [(80, True), (60, False)])
+@pytest.mark.parametrize(("width", "settings"), [(160, True), (80, False), (60, False)])
 def test_a_board_of_several_tasks_has_one_line_per_run(width, settings, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(width))
     price = replace(
@@ -40,16 +40,20 @@ def test_a_board_of_several_tasks_has_one_line_per_run(width, settings, monkeypa
     )
     runs = [RUNS[0], RUNS[2], price]
     _, _, header, *lines = board_text(runs, runs[0], NOW, columns=["rows"]).splitlines()
-    assert [line.split()[0] for line in lines[:4] if line] == ["main*", runs[1].name, price.name]
+    below = [line for line in lines if line.startswith("    ")]
     assert ("settings" in header) == settings
+    assert bool(below) != settings
+    lines = [line for line in lines if line not in below]
+    assert [line.split()[0] for line in lines[:4] if line] == ["main*", runs[1].name, price.name]
     assert ("seed=4" in lines[2]) == settings
+    assert settings or "seed=4 data=houses" in below[-1]
     assert "rows" in header, "asked for"
     assert "[0.690, 0.710]" in lines[0]
     assert "[0.688, 0.712]" in lines[2], "rounded by its own interval"
 
 
 def test_the_board_shows_score_money_age_and_what_differs(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.setenv("COLUMNS", "170")
     text = board_text(RUNS, RUNS[0], NOW, pair=comparable(RUNS))
     head, _, header, first, second, third, *rest = text.splitlines()
     assert head == "3 runs; forest; ROC AUC; data flights aaaaaaa; saving in EUR per 1,000 rows"
@@ -77,15 +81,19 @@ def test_a_run_is_written_as_the_overrides_that_make_it():
     assert changes(RUNS[2], RUNS[0]) == "seed=3 model=mlp split.gap=36h evaluate.resamples=100"
 
 
-def test_settings_without_room_are_counted_not_cut(monkeypatch):
+def test_settings_without_room_are_below_the_run_and_counted_not_cut(monkeypatch):
     monkeypatch.setenv("COLUMNS", "70")
     said = 'it\'s "x" and y'
-    runs = [RUNS[0], run_of(5, settings={"data.where": said, "model.params.depth": 12})]
-    line = next(
-        line for line in board_text(runs, runs[0], NOW).splitlines() if "0.690" in line and "seed" in line
-    )
-    assert line.endswith("seed=5 +2")
-    assert "+N: N more" in " ".join(board_text(runs, runs[0], NOW).split())
+    many = {f"evaluate.a_long_name_{i}": i for i in range(9)}
+    runs = [RUNS[0], run_of(5, settings={"data.where": said, "model.params.depth": 12} | many)]
+    lines = board_text(runs, runs[0], NOW).splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("    "))
+    assert "0.690" in lines[at - 1]
+    below = " ".join(line.strip() for line in lines[at : at + 2])
+    assert below.startswith("seed=5 model.params.depth=12")
+    assert int(below.rpartition("+")[2]) + below.count("=") == 12
+    assert max(map(len, lines)) <= 70
+    assert "+N: N more" in " ".join(" ".join(lines).split())
     monkeypatch.setenv("COLUMNS", "140")
     assert f"seed=5 model.params.depth=12 data.where={said}" in board_text(runs, runs[0], NOW)
 

@@ -52,10 +52,12 @@ def as_run(settings: Mapping[str, Any], lock: Mapping[str, Any]) -> dict[str, An
     params.yaml may have been edited since, and a later run may have ended before it wrote scores. The
     sections of `report` count if it read this record, as it reads all; otherwise those of `evaluate`.
     """
-    stages = lock.get("stages") or {}
+    stages = dict(lock.get("stages") or {})
     ran, last = dict(settings), ["evaluate"]
-    written = [_hash(stages.get(name) or {}, key) for name, key in (("evaluate", "outs"), ("report", "deps"))]
-    if written[0] is not None and written[0] == written[1]:
+    written, read = _hash(stages.get("evaluate"), "outs"), _hash(stages.get("report"), "deps")
+    if written != read:
+        stages.pop("report", None)
+    elif read is not None:
         last.append("report")
     for name in sorted(stages, key=lambda name: last.index(name) + 1 if name in last else 0):
         sections = stages[name].get("params", {}).get(SETTINGS) or {}
@@ -63,9 +65,9 @@ def as_run(settings: Mapping[str, Any], lock: Mapping[str, Any]) -> dict[str, An
     return ran
 
 
-def _hash(stage: Mapping[str, Any], key: str) -> str | None:
+def _hash(stage: Mapping[str, Any] | None, key: str) -> str | None:
     """Return the hash of the record of scores among the outs or deps of a stage."""
-    return next((one.get("md5") for one in stage.get(key) or () if one.get("path") == RECORD), None)
+    return next((one.get("md5") for one in (stage or {}).get(key) or () if one.get("path") == RECORD), None)
 
 
 class History:

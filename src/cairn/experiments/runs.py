@@ -34,6 +34,10 @@ from cairn.settings.purpose import PURPOSE, PurposeConfig
 from cairn.settings.yaml_text import parse_yaml
 
 LOCK = "dvc.lock"
+RANDOM = re.compile(r"[a-z]{5}-[a-z]{4}")
+"""A name that DVC gives, such as squat-fore; one that a person chose comes before it."""
+DERIVED = frozenset({"baseline.refit", "train.reads"})
+"""What conf/config.yaml takes from other settings."""
 FILES = (RECORD, SETTINGS, LOCK)
 CARD = "reports/model_card.html"
 KINDS = {"refs/heads/": "branch", "refs/tags/": "tag", "refs/remotes/": "remote", "refs/exps/": "experiment"}
@@ -122,6 +126,7 @@ def read_runs(root: Path) -> Runs:
             unreadable += 1
             continue
         oldest, held = members[-1], [one for commit in members for one in names.get(commit, ())]
+        held.sort(key=lambda one: one[0] == "experiment" and bool(RANDOM.fullmatch(one[1])))
         settings, purpose, _ = parsed[blobs[members[0]][1], blobs[members[0]][2]]
         at, subject = commits[oldest]
         kind = held[0][0] if held else "commit"
@@ -271,12 +276,13 @@ def has_predictions(run: Run, history: History) -> bool:
 
 
 def differences(run: Run, reference: Run) -> dict[str, Any]:
-    """Return the settings of a run that differ from the reference; None for one that it does not have.
+    """Return the settings of a run that differ from the reference; last, as None, those it does not have.
 
     Where another option is chosen (`model.name`, `split.kind`), its keys are not listed one by one.
     """
-    keys = dict.fromkeys([*run.settings, *reference.settings])
+    keys = [key for key in dict.fromkeys([*run.settings, *reference.settings]) if key not in DERIVED]
     changed = [key for key in keys if run.settings.get(key) != reference.settings.get(key)]
+    changed.sort(key=lambda key: run.settings.get(key) is None)
     options = [key for key in changed if key.endswith((".name", ".kind"))]
     below = tuple(f"{key.rpartition('.')[0]}." for key in options)
     kept = [key for key in changed if key in options or not key.startswith(below)]

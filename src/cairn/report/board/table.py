@@ -21,6 +21,8 @@ from cairn.settings.search import SAVING
 WIDE = 110
 """Columns of a terminal in which money has its interval."""
 LONGEST_NAME, FEWEST = 24, 8
+INDENT = "    "
+CUT = re.compile(r"(^| )\+\d+$")
 GIVES_WAY = ("model", "data", "settings", "version", "saving", "age")
 AGES = ((31_536_000, "y"), (2_592_000, "mo"), (604_800, "w"), (86_400, "d"), (3_600, "h"), (60, "min"))
 
@@ -54,16 +56,26 @@ def board_text(
     }
     lines = wrapped(_head(len(runs) + hidden, shared, runs))
     if rows:
-        table = _fitted(rows, [name for name in shared if name not in columns], columns)
-        lines += ["", *aligned(table), ""]
-        if "settings" in table.header:
-            cut = any(re.search(r"(^| )\+\d+$", row[-1]) for row in table.rows)
-            more = "; +N: N more, which --csv lists" if cut else ""
-            lines += wrapped(f"settings: what differs from {reference.name}, marked * (--against REV){more}")
-        elif any(row["settings"] for row in rows):
-            lines += wrapped(
-                f"too narrow for settings; --csv lists what differs from {reference.name}, marked *"
+        hidden_columns = [name for name in shared if name not in columns]
+        table = _fitted(rows, hidden_columns, columns)
+        said = [row[-1] for row in table.rows] if "settings" in table.header else []
+        where = "settings"
+        if any(row["settings"] for row in rows) and (not said or any(map(CUT.search, said))):
+            table = _fitted(rows, [*hidden_columns, "settings"], columns)
+            said = [_below(row["settings"].splitlines()) for row in rows]
+            where = "below each run"
+        body = aligned(table)
+        if where != "settings" and len(body) == len(rows) + 1:
+            found = (
+                line
+                for pair in zip(body[1:], said, strict=True)
+                for line in (pair[0], *wrapped(pair[1], INDENT))
             )
+            body = [body[0], *found]
+        lines += ["", *body, ""]
+        if any(said):
+            more = "; +N: N more, which --csv lists" if any(map(CUT.search, said)) else ""
+            lines += wrapped(f"{where}: what differs from {reference.name}, marked * (--against REV){more}")
         if "goal" in table.header:
             lines += wrapped(f"goal: {GOAL_MEANS}")
     if hidden:
@@ -197,6 +209,12 @@ def _whole(overrides: Sequence[str], most: int) -> str:
         for count in range(len(overrides) + 1)
     ]
     return next((text for text in reversed(shown) if len(text) <= most), shown[0])
+
+
+def _below(overrides: Sequence[str]) -> str:
+    """Return the settings for two lines below a run, indented; nothing for none."""
+    text = _whole(overrides, 2 * (terminal_width() - len(INDENT)) - max(map(len, overrides), default=0))
+    return INDENT + text if text else ""
 
 
 def _cut(text: str, most: int) -> str:
