@@ -179,8 +179,13 @@ def test_scores_of_a_run_that_broke_off_have_the_settings_they_were_computed_wit
     features = {"exclude": ["day"]} if broke_off else {"exclude": []}
     lock = {
         "stages": {
-            "train": {"params": {"params.yaml": {"features": features}}},
-            "evaluate": {"params": {"params.yaml": {"seed": 1}}, "outs": [record]},
+            "train": {"params": {"params.yaml": {"features": features}}, "outs": [{"path": "models/fitted"}]},
+            "evaluate": {
+                "params": {"params.yaml": {"seed": 1}},
+                "deps": [{"path": "models/fitted"}],
+                "outs": [record],
+            },
+            "explain": {"params": {"params.yaml": {"features": {"exclude": ["old"]}}}},
             "report": {"params": {"params.yaml": {"features": {"exclude": []}, "seed": 1}}, "deps": [record]},
         }
     }

@@ -50,19 +50,29 @@ def as_run(settings: Mapping[str, Any], lock: Mapping[str, Any]) -> dict[str, An
     """Return the settings with each section as dvc.lock says that the stages ran it.
 
     params.yaml may have been edited since, and a later run may have ended before it wrote scores. The
-    sections of `report` count if it read this record, as it reads all; otherwise those of `evaluate`.
+    sections of `report` count if it read this record, as it reads all; otherwise those of `evaluate` and of
+    the stages that lead to it.
     """
-    stages = dict(lock.get("stages") or {})
-    ran, last = dict(settings), ["evaluate"]
+    stages = lock.get("stages") or {}
+    ran, names = dict(settings), _leading_to("evaluate", stages)
     written, read = _hash(stages.get("evaluate"), "outs"), _hash(stages.get("report"), "deps")
-    if written != read:
-        stages.pop("report", None)
-    elif read is not None:
-        last.append("report")
-    for name in sorted(stages, key=lambda name: last.index(name) + 1 if name in last else 0):
-        sections = stages[name].get("params", {}).get(SETTINGS) or {}
+    if written is not None and written == read:
+        names.append("report")
+    for name in names:
+        sections = stages.get(name, {}).get("params", {}).get(SETTINGS) or {}
         ran |= {key: section for key, section in sections.items() if key in settings}
     return ran
+
+
+def _leading_to(name: str, stages: Mapping[str, Any]) -> list[str]:
+    """Return the stages that make what a stage reads, before what they lead to, and it last."""
+    read = {dep.get("path") for dep in stages.get(name, {}).get("deps") or ()}
+    makers = [
+        other
+        for other, stage in stages.items()
+        if other != name and read & {out.get("path") for out in stage.get("outs") or ()}
+    ]
+    return [*dict.fromkeys(each for maker in makers for each in _leading_to(maker, stages)), name]
 
 
 def _hash(stage: Mapping[str, Any] | None, key: str) -> str | None:
