@@ -6,6 +6,7 @@ import http.server
 import importlib.util
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -47,9 +48,13 @@ def program(name: str, *folders: Path) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of which each, and the one 10,000 above it, is free; SeaweedFS takes both."""
+    """Return ports of which each, and the one 10,000 above it, is free; SeaweedFS takes both.
+
+    They begin at random, so that two processes rarely find the same ones free, and are below those that the
+    system hands out to clients.
+    """
     found: list[int] = []
-    for port in range(20000 + os.getpid() % 5000, 50000):
+    for port in range(random.SystemRandom().randrange(10_500, 20_000), 22_500):
         with contextlib.ExitStack() as stack:
             try:
                 for wanted in (port, port + 10000):
