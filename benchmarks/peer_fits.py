@@ -9,7 +9,7 @@ its like, so the limits of FLAML and AutoGluon are CPU seconds too. What is in t
 import argparse
 import json
 import os
-import shutil
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -280,21 +280,15 @@ def autogluon(rows: Rows) -> np.ndarray:
     from autogluon.tabular import TabularPredictor
 
     X, y = rows.of("train", "validation")
-    problem = {"binary": "binary", "multiclass": "multiclass", "regression": "regression"}[rows.task]
     metric = "root_mean_squared_error" if rows.regression else "log_loss"
-    path = Path(f"/tmp/autogluon-{os.getpid()}")
-    try:
-        predictor = TabularPredictor(
-            "y", problem_type=problem, eval_metric=metric, path=str(path), verbosity=0
-        )
+    with tempfile.TemporaryDirectory() as path:
+        predictor = TabularPredictor("y", problem_type=rows.task, eval_metric=metric, path=path, verbosity=0)
         predictor.fit(X.assign(y=y), time_limit=rows.budget, num_cpus=1, num_gpus=0)
         X_test = rows.of("test")[0]
-        found = predictor.predict(X_test) if rows.regression else predictor.predict_proba(X_test)
-        if not rows.regression:
-            found = found.reindex(columns=range(rows.classes), fill_value=0.0)
+        if rows.regression:
+            return np.asarray(predictor.predict(X_test), dtype=np.float64)
+        found = predictor.predict_proba(X_test).reindex(columns=range(rows.classes), fill_value=0.0)
         return np.asarray(found, dtype=np.float64)
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 METHODS: dict[str, Method] = {

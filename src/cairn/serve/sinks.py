@@ -34,7 +34,7 @@ def replacing(target: Path) -> Generator[Path]:
     from filelock import FileLock, Timeout
 
     if not target.parent.is_dir():
-        raise UserError(f"{target}: there is no folder {target.parent}")
+        raise UserError(f"{target}: the folder {target.parent} does not exist")
     unfinished, held = unfinished_files(target)
     lock = FileLock(held)
     try:
