@@ -66,6 +66,33 @@ def test_a_flipped_bit_of_a_table_is_an_error_and_never_another_value(tmp_path, 
     assert refused > 180
 
 
+def test_a_file_read_a_few_columns_at_a_time_is_the_table_that_pandas_reads_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("cairn.data.tables.CELLS", 10)
+    rows = 10
+    table = pd.DataFrame(
+        {
+            "number": np.arange(rows) / 3,
+            "with.dots": [1, 2] * 5,
+            "": ["a", None] * 5,
+            "category": pd.Categorical(["b", None] * 5, categories=["c", "b"], ordered=True),
+            "zoned": pd.Timestamp("2020-01-01", tz="Europe/Berlin"),
+            "month": pd.period_range("2020", periods=rows, freq="M"),
+            "whole": pd.array([1, None] * 5, dtype="Int64"),
+            "flag": pd.array([True, None] * 5, dtype="boolean"),
+            "mixed": [True, None] * 5,
+            "bytes": b"ab",
+            "nothing": None,
+        }
+    )
+    lists = table.assign(list=[[1, 2]] * rows, record=[{"a": 1}] * rows)
+    for written in (table, table[3:7], table[::2], table[:0], table[[]], table.set_index("number"), lists):
+        written.to_parquet(tmp_path / "t.parquet")
+        expected = pd.read_parquet(tmp_path / "t.parquet")
+        pd.testing.assert_frame_equal(read_table(tmp_path / "t.parquet"), expected)
+    table.to_parquet(tmp_path / "t.parquet")
+    assert [*read_table(tmp_path / "t.parquet", columns=["flag", ""])] == ["flag", ""]
+
+
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.tsv", "t.parquet", "t.feather", "t.jsonl"])
 def test_raw_tables_are_read_by_their_extension(tmp_path, name):
     table = pd.DataFrame({"a": [1, 2], "b": ["x", "ü"]})

@@ -190,11 +190,12 @@ def _at_random(
         strata = pd.qcut(target.iloc[first].rank(method="first"), 10, labels=False).to_numpy()
     else:
         strata = pd.factorize(target.iloc[first])[0]
+    rows = np.bincount(strata)
     order = rng.permutation(len(first))
-    shuffled = pd.Series(strata[order])
-    place = shuffled.groupby(shuffled).cumcount() + rng.random(strata.max() + 1)[shuffled]
+    order = order[np.argsort(strata.astype(np.min_scalar_type(len(rows)))[order], kind="stable")]
+    places = np.arange(len(order)) - np.repeat(np.cumsum(rows) - rows, rows)
     share = np.empty(len(first))
-    share[order] = place / shuffled.map(shuffled.value_counts())
+    share[order] = (places + np.repeat(rng.random(len(rows)), rows)) / np.repeat(rows, rows)
     return _cut(share, split.validation, split.test)[which]
 
 
@@ -303,7 +304,13 @@ def proof(
 
 
 def _shared(columns: list[pd.Series]) -> int:
-    if pd.concat(columns, ignore_index=True).is_unique:
+    whole = pd.concat(columns, ignore_index=True)
+    if whole.dtype in ("int64", "uint64"):  # in a long table, sorting takes a fraction of hashing's memory
+        ordered = np.sort(whole.to_numpy())
+        unique = bool((ordered[1:] != ordered[:-1]).all())
+    else:
+        unique = whole.is_unique
+    if unique:
         return 0
     distinct = pd.concat([pd.Series(column.unique()) for column in columns], ignore_index=True)
     return int(distinct[distinct.duplicated()].nunique())

@@ -1,7 +1,7 @@
 """Read and write tables; the bytes written depend on the content alone."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,11 +24,16 @@ EXACT = 2**53
 WHOLE = r"\s*[-+]?[0-9]+\s*"
 ONE_BY_ONE = {"split_blocks": True, "self_destruct": True}
 """How Arrow gives a table to pandas: column by column, freeing its own; otherwise both hold all of it."""
+CELLS = 2**24
+"""Of the columns of a table that are decoded at a time, 128 MB of numbers."""
 TEXT = {".csv": ",", ".tsv": "\t"}
 PARQUET: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
 """How Cairn writes Parquet: without a checksum per page a flipped byte may be read as another value."""
 CHECKED: dict[str, Any] = {"page_checksum_verification": True}
 """How Cairn reads Parquet; a file without checksums is read as it is."""
+
+# Arrow's own allocator keeps what a table no longer needs; with this one it is free for what comes next.
+pa.set_memory_pool(pa.system_memory_pool())
 
 
 def read_raw(source: Path, **text: Any) -> pd.DataFrame:
@@ -66,10 +71,12 @@ def read_raw(source: Path, **text: Any) -> pd.DataFrame:
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    columns = pq.read_schema(path).names if path.is_file() else []
+    if path.is_dir():
+        return _exactly(pd.read_parquet(path, to_pandas_kwargs=ONE_BY_ONE, **CHECKED), pq.read_table, path)
+    columns = pq.read_schema(path).names
     if twice := [name for name in columns if columns.count(name) > 1]:
         raise ValueError(f"two columns are called {twice[0]}")
-    return _exactly(pd.read_parquet(path, to_pandas_kwargs=ONE_BY_ONE, **CHECKED), pq.read_table, path)
+    return _exactly(read_table(path), pq.read_table, path)
 
 
 def _read_feather(path: Path) -> pd.DataFrame:
@@ -81,12 +88,18 @@ def _read_feather(path: Path) -> pd.DataFrame:
 def _exactly(table: pd.DataFrame, read: Callable[..., pa.Table], path: Path) -> pd.DataFrame:
     """Return the table with the whole numbers as text that pandas made equal, see exact."""
     floats = [name for name in table if table[name].dtype == "float64"]
-    doubtful = [name for name in floats if table[name].abs().max() >= EXACT]
+    doubtful = [name for name in floats if _largest(table[name]) >= EXACT]
     if not doubtful:
         return table
     found = read(path, columns=doubtful)
     columns = {name: exact(found[name]) for name in doubtful}
     return table.assign(**{name: values.to_pandas() for name, values in columns.items()})
+
+
+def _largest(values: pd.Series) -> float:
+    """Return the largest absolute value, without a copy of all of them; 0 where there is none."""
+    ends = np.fmin.reduce(values, initial=0.0), np.fmax.reduce(values, initial=0.0)
+    return max(map(abs, ends))
 
 
 def exact(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -106,7 +119,7 @@ def _read_json(source: Path) -> pd.DataFrame:
     read: Any = pd.read_json
     table = read(source, lines=True, precise_float=True, dtype=False, encoding="utf-8-sig")
     floats = [name for name in table if table[name].dtype == "float64"]
-    doubtful = [name for name in floats if table[name].abs().max() >= EXACT]
+    doubtful = [name for name in floats if _largest(table[name]) >= EXACT]
     if doubtful:
         with open_bytes(source) as (handle, _):
             rows = [json.loads(line.decode("utf-8-sig")) for line in handle if not line.isspace()]
@@ -157,15 +170,43 @@ def _whole_numbers(values: pd.Series) -> bool:
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
-    """Read a Parquet file, such as write_table writes; a flipped byte of one of those is an error."""
-    return pd.read_parquet(path, columns=columns, to_pandas_kwargs=ONE_BY_ONE, **CHECKED)
+    """Read a Parquet file, such as write_table writes; a flipped byte of one of those is an error.
+
+    It is read a few columns at a time, as otherwise what is decoded is in memory beside the table. A file
+    with an index or with columns of lists or records is read at once.
+    """
+    with pq.ParquetFile(path, **CHECKED) as file:
+        schema = file.schema_arrow
+        described = schema.pandas_metadata or {}
+        has_index = any(isinstance(index, str) for index in described.get("index_columns", []))
+        nested = any(pa.types.is_nested(kind) for kind in schema.types)
+        if has_index or nested or not schema.names or len(described.get("column_indexes", [])) > 1:
+            return pd.read_parquet(path, columns=columns, to_pandas_kwargs=ONE_BY_ONE, **CHECKED)
+        names, step = columns or schema.names, max(1, CELLS // max(file.metadata.num_rows, 1))
+        groups = [names[start : start + step] for start in range(0, len(names), step)]
+        parts = [file.read(group).to_pandas(**ONE_BY_ONE) for group in groups]
+    return pd.concat(parts, axis=1)
+
+
+def blocks_of(files: Iterable[Path], columns: list[str], rows: int) -> Iterator[pd.DataFrame]:
+    """Read files of write_table one after the other, at most so many rows at a time."""
+    for path in files:
+        with pq.ParquetFile(path, **CHECKED) as file:
+            for batch in file.iter_batches(rows, columns=columns):
+                yield batch.to_pandas()
+
+
+def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return tables of the same columns as one; they are emptied, so that no row is there twice."""
+    names = list(tables[0])
+    columns = [pd.concat([table.pop(name) for table in tables], ignore_index=True) for name in names]
+    return pd.concat(columns, axis=1)
 
 
 def empty(table: pd.DataFrame) -> None:
     """Take out every column, also for others who hold the table: its memory is free then."""
     for name in list(table):
         del table[name]
-    pa.default_memory_pool().release_unused()
 
 
 def row_hashes(table: pd.DataFrame) -> pd.Series:

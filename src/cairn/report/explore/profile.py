@@ -1,5 +1,6 @@
 """What one column holds: its values as numbers, their distribution, missing values and rare levels."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -248,8 +249,12 @@ def _wide(low: float, high: float) -> bool:
 def rare_levels(columns: dict[str, tuple[Values, Values]]) -> list[Rare]:
     """Return the categories among columns of train and validation with rare or unseen levels, worst first."""
     found = [_rare(name, *parts) for name, parts in columns.items() if not parts[0].ordered]
-    concerned = [rare for rare in found if rare.rare or rare.unseen]
-    return sorted(concerned, key=lambda rare: (-max(rare.rare_share, rare.unseen_share), rare.column))
+    return worst_first(rare for rare in found if rare.rare or rare.unseen)
+
+
+def worst_first(found: Iterable[Rare]) -> list[Rare]:
+    """Return them in the order of their share of values."""
+    return sorted(found, key=lambda rare: (-max(rare.rare_share, rare.unseen_share), rare.column))
 
 
 def _rare(name: str, train: Values, validation: Values) -> Rare:

@@ -22,6 +22,7 @@ from cairn.report.explore.profile import (
     profile,
     rare_levels,
     to_utc,
+    worst_first,
 )
 from cairn.report.explore.statistics import (
     Pair,
@@ -147,21 +148,23 @@ def study(
     If there are no `slices`, the groups of the first columns with few levels are studied. The seed is that of
     the samples: 20,000 rows for single columns and the target, 5,000 for pairs of columns.
     """
-    parts = {
-        name: of_parts(train[name], validation[name], column.kind)
-        for name, column in contract.columns.items()
-        if name != data.target
-    }
-    features = [name for name in parts if contract.columns[name].group]
+    names = [name for name in contract.columns if name != data.target]
+    features = [name for name in names if contract.columns[name].group]
     # Classes are levels, an event is 1.
     kinds: dict[Task, Kind] = {"multiclass": "categorical", "binary": "boolean", "regression": "numeric"}
     target = as_values(train[data.target], kinds[data.task])
     sample = pd.Series(range(len(train))).sample(min(SAMPLE, len(train)), random_state=seed).to_numpy()
-    associations = with_target(
-        {name: train_part.at(sample) for name, (train_part, _) in parts.items()}, target.at(sample)
-    )
+    sliced = [name for name in slices if name in names]
+    samples, profiles, rare, shown = {}, {}, [], {}
+    for name in names:  # one by one: the numbers of all of them are as large as the table
+        both = of_parts(train[name], validation[name], contract.columns[name].kind)
+        samples[name], profiles[name] = both[0].at(sample), profile(*both)
+        rare += rare_levels({name: both}) if name in features else []
+        if name in sliced or (not sliced and len(shown) < MOST_COLUMNS and has_few_levels(both[0])):
+            shown[name] = groups(*both, target, data.task)
+    associations = with_target(samples, target.at(sample))
     compared = [n for n, value in associations.items() if n in features and value is not None][:COMPARED]
-    pairs = matrix({name: parts[name][0].at(sample[:SAMPLE_OF_PAIRS]) for name in compared})
+    pairs = matrix({name: samples[name].at(slice(SAMPLE_OF_PAIRS)) for name in compared})
     time = to_utc(train[data.time]) if data.time else None
     period = None if time is None else period_of(time)
     periods = over_time(time, train[data.target], data.task, period) if time is not None and period else None
@@ -171,18 +174,18 @@ def study(
         task=data.task,
         features=features,
         target=profile(target, target.at(slice(0, 0))),
-        profiles={name: profile(*both) for name, both in parts.items()},
+        profiles=profiles,
         associations=associations,
         compared=compared,
         matrix=pairs,
         alike=alike(compared, pairs),
-        gaps=gaps(train, list(parts), target, data.task),
+        gaps=gaps(train, names, target, data.task),
         complete=float(train[features].notna().all(axis=1).mean()),
-        rare=rare_levels({name: parts[name] for name in features}),
+        rare=worst_first(rare),
         duplicates=duplicates(train, contract, data, features),
         suspects=suspects(judged, contract, data, list(associations)),
         shifts=distances(train, validation, contract, seed),
-        groups={name: groups(*parts[name], target, data.task) for name in columns_to_show(slices, parts)},
+        groups={name: shown[name] for name in sliced or shown},
         entities=entities(train[data.group]) if data.group else None,
         periods=periods,
         period=period,
@@ -231,15 +234,11 @@ def duplicates(train: pd.DataFrame, contract: Contract, data: DataConfig, featur
     return Duplicates(int(whole.duplicated().sum()), int((targets > 1).sum()))
 
 
-def columns_to_show(slices: list[str], columns: dict[str, tuple[Values, Values]]) -> list[str]:
-    """Return the columns of evaluate.slices, or else the first six categories and booleans of few levels."""
-    few = [
-        name
-        for name, (train, _) in columns.items()
-        if train.kind in ("categorical", "boolean")
-        and 1 < len(np.unique(train.numbers[train.known])) <= MOST_LEVELS
-    ]
-    return [name for name in slices if name in columns] or few[:MOST_COLUMNS]
+def has_few_levels(train: Values) -> bool:
+    """Return whether a column is a category or boolean with 2 to 12 levels, whose groups the page shows."""
+    if train.kind not in ("categorical", "boolean"):
+        return False
+    return 1 < len(np.unique(train.numbers[train.known])) <= MOST_LEVELS
 
 
 def groups(train: Values, validation: Values, target: Values, task: Task) -> list[Group]:
