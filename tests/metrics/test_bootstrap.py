@@ -13,7 +13,7 @@ from cairn.metrics import bootstrap as module
 from cairn.metrics.bootstrap import Resampling, bootstrap, bootstrap_sums, interval, p_value
 from cairn.metrics.scores import METRICS, score
 from cairn.metrics.slices import MISSING, slice_levels, slice_scores, small_levels
-from cairn.metrics.weighted import Ranking
+from cairn.metrics.weighted import GroupedRanking, Ranking
 
 
 def example(task, n=240, seed=0):
@@ -54,6 +54,32 @@ def test_weighted_areas_with_ties_agree_with_scikit_learn(rows):
     else:
         assert roc_auc[0] == pytest.approx(roc_auc_score(y, p, sample_weight=w))
         assert pr_auc[0] == pytest.approx(average_precision_score(y, p, sample_weight=w))
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.003])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_groups_of_a_long_ranking_give_the_areas_of_its_rows_within_a_part_of_their_spread(rate, weighted):
+    rng = np.random.default_rng(0)
+    n = 100_000
+    signal = rng.normal(size=n)
+    p = 1 / (1 + np.exp(-2 * signal - np.log(rate / (1 - rate))))
+    y, blocks = rng.random(n) < p, rng.permutation(n) % 1000
+    weights = rng.integers(1, 4, n).astype(float) if weighted else None
+    counts = rng.multinomial(1000, np.full(1000, 1 / 1000), 20).T.astype(np.int32)
+    found = GroupedRanking(y, p, blocks, weights).areas(counts)
+    copies = counts[blocks] * (1 if weights is None else weights[:, None])
+    for area, drawn in zip((roc_auc_score, average_precision_score), found, strict=True):
+        exact = np.array([area(y, p, sample_weight=w) for w in copies.T])
+        assert np.abs(drawn - exact).max() < 0.05 * exact.std()
+
+
+@given(st.lists(weighted_row, min_size=2, max_size=25))
+def test_few_scores_are_groups_of_their_own_with_the_areas_of_their_rows(rows):
+    y, p, w = (np.array(column, dtype=int) for column in zip(*rows, strict=True))
+    arguments = (y == 1, p.astype(float), np.arange(len(y)))
+    counts = w[:, None].astype(np.int32)
+    exact, found = Ranking(*arguments).areas(counts), GroupedRanking(*arguments).areas(counts)
+    np.testing.assert_allclose(found, exact, rtol=1e-12)
 
 
 def test_a_draw_without_a_class_leaves_that_class_out_of_the_mean():

@@ -17,6 +17,7 @@ from cairn.metrics.scores import METRICS, checked, metric_names
 from cairn.metrics.weighted import (
     MEDIANS,
     RANKED,
+    GroupedRanking,
     Ranking,
     block_sums,
     terms_of,
@@ -33,7 +34,7 @@ Draws = dict[str, Floats]
 CHUNK_CELLS = 2_000_000
 MOST_DRAWS_AT_ONCE = 64
 MOST_ALONE = 200_000
-"""Rows that are drawn one by one; more are dealt into blocks."""
+"""Rows that are drawn one by one, and ranked so; more are dealt into blocks, and ranked in groups."""
 DEALT = 10_000
 MOST_UNDEFINED = 0.02
 """Share of the draws. Of 30 blocks with 3 events among them, 4 % of the draws have none."""
@@ -58,6 +59,7 @@ class Resampling:
         confidence: of the intervals.
         n_blocks: number of blocks of the whole table, if these rows are in only some of them.
         weights: how much each row counts, shape (n,); None: all the same. They do not change the draws.
+        grouped: rank groups of neighbours instead of rows, see GroupedRanking; needs blocks.
     """
 
     resamples: int
@@ -66,6 +68,7 @@ class Resampling:
     confidence: float = 0.95
     n_blocks: int | None = None
     weights: Floats | None = None
+    grouped: bool = False
 
     def __post_init__(self) -> None:
         """Refuse negative codes, which pandas gives to missing values."""
@@ -143,7 +146,14 @@ def bootstrap(
         target, predicted = checked(task, y, prediction)
         threshold = thresholds[model] if thresholds else 0.5
         models[model] = _Resampled(
-            task, target, predicted, threshold, resampling.blocks, names, resampling.weights
+            task,
+            target,
+            predicted,
+            threshold,
+            resampling.blocks,
+            names,
+            resampling.weights,
+            resampling.grouped,
         )
     draws = {model: {name: np.empty(resampling.resamples) for name in names} for model in models}
     for where, counts in resampling.draws(len(np.asarray(y))):
@@ -184,6 +194,7 @@ class _Resampled:
     blocks: Blocks
     names: list[str]
     weights: Floats | None = None
+    grouped: bool = False
 
     def __post_init__(self) -> None:
         terms, formulas = terms_of(self.task, self.y, self.prediction, self.threshold)
@@ -199,12 +210,12 @@ class _Resampled:
         self.other = [name for name in self.names if name not in self.summed and name not in RANKED]
         self.rankings = self._rankings() if self.ranked else []
 
-    def _rankings(self) -> list[Ranking]:
+    def _rankings(self) -> list[Ranking] | list[GroupedRanking]:
+        made: Any = GroupedRanking if self.grouped else Ranking
         if self.prediction.ndim == 1:
-            return [Ranking(self.y == 1, self.prediction, self.blocks, self.weights)]
-        return [
-            Ranking(self.y == k, self.prediction[:, k], self.blocks, self.weights) for k in np.unique(self.y)
-        ]
+            return [made(self.y == 1, self.prediction, self.blocks, self.weights)]
+        classes = np.unique(self.y)
+        return [made(self.y == k, self.prediction[:, k], self.blocks, self.weights) for k in classes]
 
     def scores(self, counts: NDArray[np.int32]) -> Draws:
         """The metrics under counts (blocks, draws)."""

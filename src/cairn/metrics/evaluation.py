@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from cairn.data.predictions import Floats
 from cairn.errors import UserError
 from cairn.metrics.bootstrap import (
+    MOST_ALONE,
     Estimate,
     Resampling,
     bootstrap,
@@ -289,7 +290,10 @@ def evaluate_predictions(
     blocks = time_blocks(test.rows[data.time] if data.time else None, settings.block)
     weights = row_weights(test.rows, settings.weight)
     drawn = dealt(len(test.rows), blocks, seed)
-    resampling = Resampling(settings.resamples, seed, drawn, settings.confidence, weights=weights)
+    long = len(test.rows) > MOST_ALONE
+    resampling = Resampling(
+        settings.resamples, seed, drawn, settings.confidence, weights=weights, grouped=long
+    )
     scores, gains = scores_with_intervals(task, test.y, test.predictions, cut, resampling)
     if suspicious := too_good(scores[MODEL], settings.ceiling):
         raise UserError("\n".join(suspicious))

@@ -28,6 +28,7 @@ from scipy import stats
 
 from cairn.data.predictions import Floats
 from cairn.metrics.bootstrap import (
+    MOST_ALONE,
     Blocks,
     Estimate,
     Resampling,
@@ -81,8 +82,9 @@ class EvaluationSet:
     @property
     def resampling(self) -> Resampling:
         """How the rows are resampled."""
-        blocks = dealt(len(self.y), self.blocks, self.seed)
-        return Resampling(self.resamples, self.seed, blocks, self.confidence, weights=self.weights)
+        blocks, long = dealt(len(self.y), self.blocks, self.seed), len(self.y) > MOST_ALONE
+        more: dict[str, Any] = {"weights": self.weights, "grouped": long}
+        return Resampling(self.resamples, self.seed, blocks, self.confidence, **more)
 
     @property
     def units(self) -> int:

@@ -122,6 +122,10 @@ VALUE_VALUES: dict[str, Callable[[Sums], Floats]] = {
 }
 CACHED_CELLS = 2**18
 """Rows of a ranking times draws at a time: about what a processor's cache holds."""
+GROUPS = 2**12
+"""A group of a long ranking has at most this share of its rows;"""
+ALONE = 2**9
+"""and at most this share of those above it, as the precision of the highest rows changes fastest."""
 RANKED = ("roc_auc", "pr_auc")
 MEDIANS: dict[str, Callable[[Floats, Floats], Floats]] = {
     "median_ae": lambda y, prediction: np.abs(y - prediction)
@@ -249,3 +253,59 @@ class Ranking:
         pr_auc = ratio(found, all_positive, np.nan)
         pr_auc[all_negative == 0] = np.nan
         return roc_auc, pr_auc
+
+
+class GroupedRanking:
+    """A long ranking by groups of neighbours, for many weightings in a fraction of the time.
+
+    In ROC AUC the rows of a group count as tied; in average precision each has the precision in the middle of
+    the group. Rows of one score are in one group. Both differ from those of `Ranking` by far less than they
+    vary between draws, and not at all where every group has one score.
+    """
+
+    def __init__(
+        self,
+        positive: NDArray[np.bool_],
+        prediction: Floats,
+        blocks: NDArray[np.int64],
+        weights: Floats | None = None,
+    ) -> None:
+        from scipy import sparse
+
+        ranked = np.sort(prediction)
+        edges = np.unique(ranked[_starts(len(ranked))])
+        last = np.append(np.searchsorted(ranked, edges[1:]), len(ranked)) - 1
+        self.half = np.where(ranked[last] == edges, 0.0, 0.5)[:, None]
+        groups, shape = np.searchsorted(edges, prediction, "right") - 1, (len(edges), int(blocks.max()) + 1)
+        values = np.ones(len(blocks)) if weights is None else weights
+        self.positives, self.negatives = (
+            sparse.csr_array((values[rows], (groups[rows], blocks[rows])), shape=shape)
+            for rows in (positive, ~positive)
+        )
+
+    def areas(self, counts: NDArray[np.int32]) -> tuple[Floats, Floats]:
+        """ROC AUC and average precision under counts (blocks, draws), see Ranking.areas."""
+        of_blocks = counts[: self.positives.shape[1]].astype(np.float64)
+        positives, negatives = self.positives @ of_blocks, self.negatives @ of_blocks
+        above, below = np.cumsum(positives, axis=0), np.cumsum(negatives, axis=0)
+        all_positive, all_negative = above[-1].copy(), below[-1].copy()
+        below -= negatives
+        wins = np.cumsum(positives * (below + negatives / 2), axis=0)[-1]
+        true = all_positive - above + positives
+        called = true + all_negative - below - self.half * (positives + negatives)
+        true -= self.half * positives
+        precision = np.divide(true, called, out=np.zeros(true.shape), where=called > 0)
+        found = np.cumsum(precision * positives, axis=0)[-1]
+        roc_auc = ratio(wins, all_positive * all_negative, np.nan)
+        pr_auc = ratio(found, all_positive, np.nan)
+        pr_auc[all_negative == 0] = np.nan
+        return roc_auc, pr_auc
+
+
+def _starts(rows: int) -> list[int]:
+    """Return where groups of sorted rows start: the highest rows alone, below them more and more together."""
+    starts = [rows]
+    while starts[-1] > 0:
+        above = rows - starts[-1]
+        starts.append(max(0, starts[-1] - min(max(1, above // ALONE), -(-rows // GROUPS))))
+    return starts[1:]
