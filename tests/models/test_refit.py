@@ -8,6 +8,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from synthetic import CONTRACT, TARGETS, config, ensemble, recipe, rows
 
+from cairn.data.tables import write_table
 from cairn.models.calibration import calibrate, is_refitted, recalibrated, validated
 from cairn.models.package import load, save
 from cairn.settings.contract import Contract
@@ -28,6 +29,31 @@ def test_a_model_that_does_not_stop_early_is_the_one_fitted_on_all_rows(name):
     expected = plan.fit(BOTH)
     asked = rows(200, seed=5)
     np.testing.assert_array_equal(plan.refit(fitted, TRAIN, VALIDATION).scores(asked), expected.scores(asked))
+
+
+@pytest.mark.parametrize("name", ["hist_gbdt", "logistic", "mlp"])
+def test_a_fit_that_reads_its_rows_in_blocks_has_the_bits_of_one_in_memory(name, tmp_path, monkeypatch):
+    monkeypatch.setattr("cairn.features.fitting.CELLS", 5_000)  # blocks of some 300 rows
+    files = [tmp_path / "train.parquet", tmp_path / "validation.parquet"]
+    for part, file in zip((TRAIN, VALIDATION), files, strict=True):
+        write_table(part, file)
+    plan = made(config(name, **({"max_epochs": 2} if name == "mlp" else {})))
+    plan = replace(plan, train=plan.train.model_copy(update={"refit": "validation"}))
+    first, second = plan.fit_both(*files)
+    expected = plan.fit(TRAIN, VALIDATION)
+    asked = rows(200, seed=5)
+    np.testing.assert_array_equal(first.scores(asked), expected.scores(asked))
+    again = plan.refit(expected, TRAIN, VALIDATION)
+    np.testing.assert_array_equal(second.scores(asked), again.scores(asked))
+    assert (first.types, first.features, first.classes) == (
+        expected.types,
+        expected.features,
+        expected.classes,
+    )
+    # The parts are taken apart, and only these.
+    emptied = [part.copy() for part in (TRAIN, VALIDATION)]
+    plan.refit(expected, *emptied, files=files)
+    assert [len(part.columns) for part in emptied] == [0, 0]
 
 
 def test_boosting_gets_as_many_trees_as_stopped_on_validation():

@@ -5,7 +5,7 @@ encoders of categories look up the text of every row.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -17,8 +17,11 @@ from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
 
+from cairn.data.tables import empty
 from cairn.features.encode import CATEGORICAL, TARGET, ToNumbers, ToText
 
+Blocks = Callable[[int], Iterable[pd.DataFrame]]
+"""Reads rows in blocks of at most so many."""
 FEW = 2
 CELLS = 2**22
 """Of a block of rows, 32 MB."""
@@ -28,10 +31,14 @@ OF_ROWS = ("n_samples_seen_", "n_quantiles_", "references_")
 """What they learn of the number of rows."""
 
 
-def fit_and_encode(encoder: ColumnTransformer, rows: pd.DataFrame, y: NDArray[Any]) -> Any:
+def fit_and_encode(
+    encoder: ColumnTransformer, rows: pd.DataFrame, y: NDArray[Any], again: Blocks | None = None
+) -> Any:
     """Fit an encoder of build_encoder, and return the matrix of the rows it was fitted on, as encoded does.
 
     Means of the target have to be fitted and computed at once: a row gets those of the other folds.
+
+    `again` reads the same rows in blocks; `rows` are then emptied before the matrix is made.
     """
     if any(name == TARGET for name, _, _ in encoder.transformers):
         return encoder.fit_transform(rows, y)
@@ -42,19 +49,38 @@ def fit_and_encode(encoder: ColumnTransformer, rows: pd.DataFrame, y: NDArray[An
     encoder.fit(rows.iloc[:FEW])
     encoder.transformers = blocks
     encoder.transformers_ = fitted
-    return encoded(encoder, rows)
+    if again is None:
+        return encoded(encoder, rows)
+    number, step = len(rows), _rows_of_block(encoder)
+    empty(rows)
+    return _matrix(encoder, again(step), number)
 
 
 def encoded(encoder: ColumnTransformer, rows: pd.DataFrame) -> Any:
     """Return the matrix of rows, float64 (n, width): an array in C order, or a CSR matrix."""
-    width = max((place.stop for place in encoder.output_indices_.values()), default=0)
-    step = max(1, CELLS // max(rows.shape[1] if encoder.sparse_output_ else width, 1))
-    blocks = (_block(encoder, rows.iloc[start : start + step]) for start in range(0, len(rows), step))
+    step = _rows_of_block(encoder)
+    blocks = (rows.iloc[start : start + step] for start in range(0, len(rows), step))
+    return _matrix(encoder, blocks, len(rows))
+
+
+def _width(encoder: ColumnTransformer) -> int:
+    return max((place.stop for place in encoder.output_indices_.values()), default=0)
+
+
+def _rows_of_block(encoder: Any) -> int:
+    columns = encoder.n_features_in_ if encoder.sparse_output_ else _width(encoder)
+    return max(1, CELLS // max(columns, 1))
+
+
+def _matrix(encoder: ColumnTransformer, blocks: Iterable[pd.DataFrame], rows: int) -> Any:
+    """Return the matrix of so many rows from blocks of them."""
+    parts, width = (_block(encoder, block) for block in blocks), _width(encoder)
     if encoder.sparse_output_:
-        return _stacked(blocks, len(rows), _most_in_a_row(encoder, width))
-    matrix = np.empty((len(rows), width))
-    for number, block in enumerate(blocks):
-        matrix[number * step : number * step + len(block)] = block
+        return _stacked(parts, rows, _most_in_a_row(encoder, width))
+    matrix, start = np.empty((rows, width)), 0
+    for part in parts:
+        matrix[start : start + len(part)] = part
+        start += len(part)
     return matrix
 
 

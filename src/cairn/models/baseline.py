@@ -1,8 +1,9 @@
 """Baselines: the prior, a smoothed rate per group, a column used as the prediction, a linear model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -41,12 +42,17 @@ def baseline_table(
 
 
 def fit_linear(
-    recipe: Recipe, train: pd.DataFrame, validation: pd.DataFrame, grid: Grid, *, emptied: bool = False
+    recipe: Recipe,
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    grid: Grid,
+    *,
+    files: Sequence[Path] = (),
 ) -> Package:
     """Fit the linear model with the parameters of the grid that predict validation best; {}: as it is.
 
     In a large table they are chosen by MOST_TRIED rows of each, and the best one is fitted on all of train.
-    Both parts are emptied if asked, see Recipe.fit.
+    Both parts are emptied if `files` hold the rows of train, see Recipe.fit.
     """
     role = "regressor" if recipe.data.task == "regression" else "classifier"
     metric = "rmse" if recipe.data.task == "regression" else "log_loss"
@@ -54,7 +60,7 @@ def fit_linear(
     tried = spaced(train, MOST_TRIED) if len(train) > MOST_TRIED else train
     whole = validation
     validation = spaced(whole, MOST_TRIED) if len(whole) > MOST_TRIED else whole.copy(deep=False)
-    if emptied:
+    if files:
         empty(whole)
     names, values = zip(*grid.items(), strict=True) if grid else ((), ())
     for chosen in product(*values):
@@ -62,14 +68,14 @@ def fit_linear(
         model = recipe.model.model_copy(update={role: block})
         chosen_recipe = replace(recipe, model=model)
         if not grid:
-            return chosen_recipe.fit(train, emptied=emptied)
+            return chosen_recipe.fit(train, files=files)
         fitted = chosen_recipe.fit(tried)
         y = target_values(validation[fitted.target], fitted.task, fitted.classes)
         loss = on_all_rows(fitted.task, y, fitted.scores(validation), metrics=[metric])[metric]
         if best is None or loss < least or np.isnan(least):
             best, least = (fitted, chosen_recipe), loss
     assert best is not None, "compose refuses an empty list of values"
-    return best[0] if tried is train else best[1].fit(train, emptied=emptied)
+    return best[0] if tried is train else best[1].fit(train, files=files)
 
 
 def one_hot(target: pd.Series, task: Task, classes: list[str]) -> Floats:

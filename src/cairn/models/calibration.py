@@ -107,15 +107,20 @@ def load_and_score(
 ) -> tuple[Package, dict[str, Floats]]:
     """Return the model of a folder, and the scores of the parts by name.
 
-    Validation is scored by the model that has not seen it.
+    Validation is scored by the model that has not seen it; without a calibration train has done that.
 
     Raises:
         UserError: see load and validated.
     """
     package = load(folder, trust)
-    of = {"validation": validated(package, FITTED, trust)}
+    of, known = {}, {}
+    if package.config["calibration"]["method"] == "none" and not package.refit_of:
+        known["validation"] = np.load(SCORES)
+    else:
+        of["validation"] = validated(package, FITTED, trust)
     with elapsed("predicting"):
-        return package, {name: of.get(name, package).scores(rows) for name, rows in parts.items()}
+        scored = {n: of.get(n, package).scores(rows) for n, rows in parts.items() if n not in known}
+    return package, {name: (known | scored)[name] for name in parts}
 
 
 def recalibrated(package: Package, estimator: Any) -> Any:

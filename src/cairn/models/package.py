@@ -43,8 +43,8 @@ TILE = 64
 """Rows are predicted in multiples of this number: BLAS then uses the same instructions for every row."""
 BLOCK = 16 * TILE
 """The least rows predicted at a time. Every tree reads all of them: they have to stay in the cache."""
-CACHED_CELLS = 2**16
-"""Of a matrix, 512 kB: a narrow one has more rows than BLOCK at a time, as every call takes some time."""
+CACHED_CELLS = 2**20
+"""Of a matrix, 8 MB: a narrow one has more rows than BLOCK at a time, as every tree wakes every thread."""
 ENCODED_CELLS = 2**20
 """Of the inputs, which are encoded at a time."""
 REFERENCE_ROWS = 256

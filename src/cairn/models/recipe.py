@@ -1,7 +1,7 @@
 """A recipe: everything that decides a model except the rows it is fitted on."""
 
 import inspect
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cairn.data.folds import fold_rows, left_out_rows
 from cairn.data.load import type_of
 from cairn.data.predictions import Floats
-from cairn.data.tables import empty
+from cairn.data.tables import blocks_of, empty, joined, read_table
 from cairn.errors import UserError
 from cairn.features.encode import build_encoder, categorical_positions, forget_folds, target_columns
 from cairn.features.fitting import encoded, fit_and_encode
@@ -78,7 +78,7 @@ class Recipe:
         on_iteration: OnIteration | None = None,
         like: Package | None = None,
         share: float = 1.0,
-        emptied: bool = False,
+        files: Sequence[Path] = (),
     ) -> Package:
         """Select the columns, fit encoder and estimator on train, and use validation only for early stopping.
 
@@ -91,8 +91,9 @@ class Recipe:
 
         `like` is a model of this recipe that was fitted on a share of these rows, see `refit`.
 
-        `emptied` takes the columns out of train and validation once a single model has encoded them: a large
-        table is then not in memory beside its matrix.
+        `files` hold the rows of train, see write_table. A single model then reads these again in blocks to
+        encode them, and takes the columns out of train and validation: a large table is not in memory beside
+        its matrix.
 
         The members of an ensemble are fitted one after the other, and their weights chosen on validation or
         on folds of train.
@@ -119,11 +120,20 @@ class Recipe:
             task=task,
             folds=left_out_rows(train, TARGET_FOLDS, self.data, self.seed) if means else (),
         )
+        raw = raw_contract(self.contract, features, self.data)
+        types = {name: type_of(train[name]) for name in raw.columns if name in train.columns}
+
+        def again(rows: int) -> Iterator[pd.DataFrame]:
+            empty(train)
+            yield from blocks_of(files, features, rows)
+
+        held_out = None
+        if validation is not None:
+            validation = self.of_known_classes(validation, train)
         with quiet():
-            X = fit_and_encode(encoder, train[features], y)
+            X = fit_and_encode(encoder, train[features], y, again if files else None)
         forget_folds(encoder)
         estimator = self._estimator(categorical=categorical_positions(encoder))
-        raw = raw_contract(self.contract, features, self.data)
         package = Package(
             encoder,
             estimator,
@@ -133,18 +143,14 @@ class Recipe:
             classes,
             config=self.settings,
             raw=raw,
-            types={name: type_of(train[name]) for name in raw.columns if name in train.columns},
+            types=types,
             weights={Path(path).name: Path(path) for path in self.model.checkpoints},
         )
-        held_out = None
-        if validation is not None:
-            validation = self.of_known_classes(validation, train)
         if validation is not None and len(validation):
             held_out = encoded(encoder, validation[features]), package.encode(validation[target])
-        if emptied:
-            for rows in (train, validation):
-                if rows is not None:
-                    empty(rows)
+        for rows in (train, validation) if files else ():
+            if rows is not None:
+                empty(rows)
         extra = self._extra(estimator, held_out, snapshot, on_iteration)
         if like is not None:
             extra |= _as_long_as(like.estimator, estimator, share)
@@ -165,23 +171,25 @@ class Recipe:
         return replace(package, notes=[note]) if note else package
 
     def fit_both(
-        self, read: Callable[[], Sequence[pd.DataFrame]], *, folder: Path | None = None
+        self, train: Path, validation: Path, *, folder: Path | None = None
     ) -> tuple[Package, Package | None]:
         """Fit on train, and then, if train.refit says so, on train and validation.
 
         Args:
-            read: returns train and validation. They are emptied, see fit, and read again for a second fit.
+            train: a file of write_table.
+            validation: another one.
             folder: where an interrupted run keeps its snapshots and what it has finished.
         """
         own, again = (folder and folder / f"{name}.pt" for name in ("snapshot", "refit"))
+        files = [train, validation]
 
         def fit() -> Package:
-            return self.fit(*read(), snapshot=own, emptied=True)
+            return self.fit(*map(read_table, files), snapshot=own, files=[train])
 
         if self.train.refit == "none":
             return fit(), None
         fitted = once(fit, own, self.model.trusted)
-        return fitted, self.refit(fitted, *read(), snapshot=again, emptied=True)
+        return fitted, self.refit(fitted, *map(read_table, files), snapshot=again, files=files)
 
     def refit(
         self,
@@ -189,24 +197,23 @@ class Recipe:
         train: pd.DataFrame,
         *others: pd.DataFrame,
         snapshot: Path | None = None,
-        emptied: bool = False,
+        files: Sequence[Path] = (),
     ) -> Package:
         """Fit on train and other parts together, as the model that was fitted on train alone.
 
         The columns, the weights of members and the number of iterations are those of that model; networks
-        take as many steps as its best ones. Rows of a class that train lacks are left out. `emptied` takes
-        the columns out of the parts once they are put together.
+        take as many steps as its best ones. Rows of a class that train lacks are left out. `files` hold the
+        parts, which are emptied, see fit.
 
         Raises:
             UserError: as for fit.
         """
         known = [self.of_known_classes(rows, train) for rows in others]
-        rows = pd.concat([train, *known], ignore_index=True)
-        share = len(train) / len(rows)
-        for part in (train, *others, *known) if emptied else ():
-            empty(part)
+        files = files if sum(map(len, known)) == sum(map(len, others)) else ()
+        share = len(train) / (len(train) + sum(map(len, known)))
+        rows = joined([train, *known]) if files else pd.concat([train, *known], ignore_index=True)
         classes = fitted.classes or None
-        return self.fit(rows, classes=classes, snapshot=snapshot, like=fitted, share=share, emptied=True)
+        return self.fit(rows, classes=classes, snapshot=snapshot, like=fitted, share=share, files=files)
 
     def _classes(self, train: pd.DataFrame) -> list[Label]:
         column = self.contract.columns.get(self.data.target)

@@ -36,14 +36,14 @@ def main(
     train, validation, grid = prepared.train, prepared.validation, baseline.candidates.get(role, {})
     by = {name for rule in baseline.rules.values() if isinstance(rule, RateRule) for name in rule.by}
     known = train[[name for name in train if name in {data.target, *by}]]
-    linear = fit_linear(recipe, train, validation, grid, emptied=True)
+    linear = fit_linear(recipe, train, validation, grid, files=[PARTS["train"]])
     tables = [baseline_table(known, {"validation": read_table(PARTS["validation"])}, baseline, linear)]
     if baseline.refit == "validation":
         prepared = load_prepared()  # fit_linear has emptied the first
         train, validation = prepared.train, recipe.of_known_classes(prepared.validation, prepared.train)
         known = pd.concat([train[list(known)], validation[list(known)]], ignore_index=True)
         chosen = replace(recipe, model=ModelConfig.model_validate(linear.config["model"]))
-        linear = chosen.refit(linear, train, validation, emptied=True)
+        linear = chosen.refit(linear, train, validation, files=[*PARTS.values()])
     tables.append(
         baseline_table(known, {"test": read_table(Path("data/splits/test.parquet"))}, baseline, linear)
     )

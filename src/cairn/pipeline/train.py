@@ -40,7 +40,7 @@ def main(
     recipe = Recipe(prepared_contract(), data, features, model, train, seed, threads)
     inputs = [CONTRACT, *PARTS.values(), PINS, *map(Path, model.checkpoints)]
     with run_folder(resume_key(inputs, {**recipe.settings, "code": code_of_stage("train")})) as folder:
-        package, refitted = recipe.fit_both(lambda: [*map(read_table, PARTS.values())], folder=folder)
+        package, refitted = recipe.fit_both(*PARTS.values(), folder=folder)
         if folder is None:  # another process of torchrun writes
             return
         save(package, FITTED)

@@ -40,14 +40,16 @@ def refitted_on_all(found: Found) -> tuple[Package, int]:
         raise UserError(f"{revision.name}: its model has no hashes; run `dvc repro` with this version first")
     folder = history.tracked_folder(revision, FITTED.as_posix())
     fitted = load(folder, found.trust)
-    parts = [read_table(history.tracked(revision, f"data/splits/{part}.parquet")) for part in ALL_PARTS]
+    files = [history.tracked(revision, f"data/splits/{part}.parquet") for part in ALL_PARTS]
+    parts = [read_table(file) for file in files]
     scores = np.load(folder / SCORES.name)
     same = fitted.config == {name: package.config[name] for name in fitted.config}
     if not same or len(scores) != len(parts[1]) or not np.allclose(fitted.scores(parts[1]), scores):
         raise UserError(f"{revision.name}: data/splits and models/ are of several runs; run `dvc repro`")
     file = history.tracked(revision, "data/prepared/contract.json")
     recipe = recipe_of(fitted, Contract.model_validate(read_json(file)))
-    again = recipe.refit(fitted, *parts)
+    rows = sum(map(len, parts))
+    again = recipe.refit(fitted, *parts, files=files)
     notes = [note for note in package.notes if note != REFIT]
     whole = replace(
         package,
@@ -57,7 +59,7 @@ def refitted_on_all(found: Found) -> tuple[Package, int]:
         notes=[UNSCORED.format(hashes[RECORD][:12]), *notes],
         refit_of=hashes[RECORD],
     )
-    return whole, sum(map(len, parts))
+    return whole, rows
 
 
 def recipe_of(package: Package, contract: Contract) -> Recipe:
