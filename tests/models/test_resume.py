@@ -13,21 +13,24 @@ import numpy as np
 import pytest
 import torch
 
+from test_mlp import needs_gpu
+
 from cairn.models.mlp import MLPClassifier
 from cairn.models.resume import resume_key, snapshot_folder
 
 EPOCHS = 12
 
 
-def train(root: Path) -> None:
+def train(root: Path, device: str) -> None:
     """Fit with snapshots, then print how far the snapshot had come and the hash of the weights."""
     rng = np.random.default_rng(0)
     X = np.column_stack([rng.normal(size=(4000, 8)), rng.integers(0, 30, 4000)])
     y = (X[:, 0] * X[:, 1] + 0.3 * (X[:, 8] % 3) + 0.3 * rng.normal(size=4000)) > 0.3
-    model = MLPClassifier(hidden=[128, 128], batch_size=64, max_epochs=EPOCHS, categorical_features=[8])
+    params = {"hidden": [128, 128], "batch_size": 64, "max_epochs": EPOCHS, "device": device}
+    model = MLPClassifier(**params, categorical_features=[8])
     with snapshot_folder(root, "key") as folder:
         file = folder / "snapshot.pt"
-        written = folder / "snapshot-cpu.pt"
+        written = folder / f"snapshot-{device}.pt"
         done = len(torch.load(written, weights_only=True)["state"]["train"]) if written.exists() else 0
         model.fit(X[:3000], y[:3000], X[3000:], y[3000:], snapshot=file)
     arrays = [model.weights_[name].tobytes() for name in sorted(model.weights_)]
@@ -35,9 +38,9 @@ def train(root: Path) -> None:
     print(done, hashlib.sha256(b"".join(arrays + scores)).hexdigest())
 
 
-def start(root: Path) -> subprocess.Popen[str]:
+def start(root: Path, device: str) -> subprocess.Popen[str]:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, __file__, str(root)]
+    command = [sys.executable, __file__, str(root), device]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 
@@ -63,11 +66,12 @@ def kill_after(process: subprocess.Popen[str], snapshot: Path, versions: int) ->
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
-def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path, device):
     root = tmp_path / "killed"
-    undisturbed = start(tmp_path / "calm")
-    kill_after(start(root), root / "key/snapshot-cpu.pt", versions=3)
-    done, digest = finish(start(root))
+    undisturbed = start(tmp_path / "calm", device)
+    kill_after(start(root, device), root / f"key/snapshot-{device}.pt", versions=3)
+    done, digest = finish(start(root, device))
     assert 2 <= int(done) < EPOCHS
     assert finish(undisturbed) == ["0", digest]
     assert not (root / "key").exists()
@@ -124,4 +128,4 @@ def test_the_key_depends_on_code_data_and_settings_not_on_the_folder(tmp_path):
 
 
 if __name__ == "__main__":
-    train(Path(sys.argv[1]))
+    train(Path(sys.argv[1]), sys.argv[2])
