@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
 from test_mlp import needs_gpu
 
 from cairn.models.mlp import MLPClassifier
