@@ -5,8 +5,8 @@
 The table is made from a seed: 14 numbers, 5 categories, a binary target, as Parquet. A fresh clone of the
 last commit gets it by `cairn new-data`; then the stages run by hand, one after the other. Printed are the
 CPU seconds, seconds and peak memory of each, and the exponent b of rows^b that fits best (least squares of
-the logarithms): 1 is growth in proportion. The last lines hold the largest of them, and the largest peak
-against the table in memory, for the longest table.
+the logarithms): 1 is growth in proportion. The last lines hold the largest of them, the seconds of all stages
+after new-data, and the largest peak against the table in memory, for the longest table.
 """
 
 import argparse
@@ -127,6 +127,8 @@ def main() -> None:
         growth = [exponent(rows, [getattr(c, what) for c in costs]) for what in ("cpu", "peak")]
         most = [max(pair) for pair in zip(most, growth, strict=True)]
         print(f"| {name} |{cells} {growth[0]:.2f}, {growth[1]:.2f} |")
+    totals = [sum(cost.wall for cost in costs[1:]) for costs in found]
+    print("seconds of all stages: " + ", ".join(f"{total:.0f}" for total in totals))
     peak, size = max(cost.peak for cost in found[-1]), measured[-1][1]
     print(f"largest growth of CPU {most[0]:.2f}, of memory {most[1]:.2f}")
     print(f"largest peak {peak:.2f} GB, {peak / size:.1f} times the table in memory ({size:.2f} GB)")
