@@ -15,8 +15,9 @@ from cairn.metrics.kpi import PER_ROWS
 from cairn.report.card.goal import GOAL_MEANS, reached
 from cairn.report.card.words import metric_name
 from cairn.report.numbers import ABSENT, estimate, number, places, short, to_ascii
-from cairn.report.table import Table, aligned, terminal_width, wrapped
+from cairn.report.table import Table, aligned
 from cairn.settings.search import SAVING
+from cairn.terminal import terminal_width, wrapped
 
 WIDE = 110
 """Columns of a terminal in which money has its interval."""
