@@ -1,10 +1,10 @@
 """The table of commands: what `cairn --help` prints, without importing any of them."""
 
+import os
+import sys
 from pathlib import Path
 from textwrap import wrap
 from typing import NamedTuple
-
-from cairn.terminal import painted
 
 
 class Command(NamedTuple):
@@ -81,10 +81,13 @@ def overview(stages: list[str]) -> str:
         "  --install-completion  Install completion for the current shell",
         "  --show-completion     Print the completion script of the current shell",
         "",
-        *(
-            painted(line, "dim")
-            for line in wrap(f"Stages of dvc.yaml, run by `dvc repro`: {' '.join(stages)}", 80)
-            if stages
-        ),
+        *map(_dim, wrap(f"Stages of dvc.yaml, run by `dvc repro`: {' '.join(stages)}", 80) if stages else []),
     ]
     return "\n".join(lines)
+
+
+def _dim(text: str) -> str:
+    shown = sys.stdout.isatty() and not os.environ.get(
+        "NO_COLOR"
+    )  # as cairn.terminal, which is not imported here
+    return f"\033[2m{text}\033[0m" if shown else text

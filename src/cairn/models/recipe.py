@@ -134,6 +134,7 @@ class Recipe:
             config=self.settings,
             raw=raw,
             types={name: type_of(train[name]) for name in raw.columns if name in train.columns},
+            key=self.contract.key,
             weights={Path(path).name: Path(path) for path in self.model.checkpoints},
         )
         held_out = None
