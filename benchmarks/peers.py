@@ -87,7 +87,8 @@ def fit_cairn(
                 configs[name] = composed([*model, *overrides])
             recipe = table.recipe(configs[name], seed)
             began = time.process_time()
-            fitted, again = recipe.fit_both(drawn.parts["train"], drawn.parts["validation"])
+            read = [drawn.parts["train"], drawn.parts["validation"]]
+            fitted, again = recipe.fit_both(lambda read=read: [part.copy() for part in read])
             prediction = (again or fitted).scores(drawn.parts["test"])
             cpu = time.process_time() - began
             if facts["task"] == "binary":
