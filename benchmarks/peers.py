@@ -87,8 +87,10 @@ def fit_cairn(
                 configs[name] = composed([*model, *overrides])
             recipe = table.recipe(configs[name], seed)
             began = time.process_time()
-            fitted, again = recipe.fit_both(drawn.parts["train"], drawn.parts["validation"])
-            prediction = (again or fitted).scores(drawn.parts["test"])
+            both = [drawn.parts["train"], drawn.parts["validation"]]
+            fitted = recipe.fit(*both)
+            again = fitted if recipe.train.refit == "none" else recipe.refit(fitted, *both)
+            prediction = again.scores(drawn.parts["test"])
             cpu = time.process_time() - began
             if facts["task"] == "binary":
                 prediction = np.stack([1 - prediction, prediction], axis=1)

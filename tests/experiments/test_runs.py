@@ -93,13 +93,13 @@ def test_a_run_has_the_settings_of_dvc_lock_where_params_yaml_was_edited_since(r
     assert read_runs(tmp_path).waiting == {}
 
 
-def test_records_that_cannot_be_read_are_counted_and_commits_without_one_left_out(repository, tmp_path):
+def test_records_that_cannot_be_read_are_named_and_commits_without_one_left_out(repository, tmp_path):
     repository.commit(None)
-    repository.commit('{"task": "binary"}')
+    old = repository.commit('{"task": "binary"}')
     repository.commit(evaluation())
     repository.commit(evaluation(), SETTINGS | {"seed": 2})
     found = read_runs(tmp_path)
-    assert (len(found.found), found.unreadable) == (2, 1)
+    assert (len(found.found), found.unreadable) == (2, [old[:7]])
 
 
 def test_a_folder_without_git_and_one_without_commits_are_answered_with_a_line(tmp_path):

@@ -70,6 +70,18 @@ def test_dry_shows_every_file_and_writes_none(folder, capsys):
     assert everything(folder) == before
 
 
+def test_what_it_says_fits_the_terminal_and_counts_rows_without_a_target(folder, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    table = sales(1200)
+    table.loc[::12, "amount"] = None
+    table.to_csv(folder / "sales.csv", index=False)
+    run("new-data", str(folder / "sales.csv"), "--target", "amount", "--dry")
+    said = capsys.readouterr().out.partition("\n--- conf/")[0].splitlines()
+    assert "dropped rows: 100 (8.3 %) without a value of amount" in said
+    assert max(map(len, said)) <= 80
+    assert any(line.startswith("  ") for line in said)  # at least one was too long
+
+
 def test_a_converted_file_is_named_beside_the_source_and_leaves_nothing_behind(folder, capsys):
     wine().to_json(folder / "wine.json", orient="records")
     (folder / "bad.json").write_text("{}", encoding="utf-8")

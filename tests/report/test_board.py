@@ -11,7 +11,16 @@ from card_inputs import Page, record_of
 
 from cairn.metrics.evaluation import Evaluation, Score
 from cairn.report.board.page import board_page, coded, content
-from cairn.report.board.table import age, board_csv, board_record, board_text, changes, comparable, not_run
+from cairn.report.board.table import (
+    age,
+    board_csv,
+    board_record,
+    board_text,
+    changes,
+    comparable,
+    left_out,
+    not_run,
+)
 
 NOW = START + 86_400
 RUNS = [
@@ -74,7 +83,19 @@ def test_runs_on_other_data_are_told_apart_and_not_suggested():
     assert "bbbbbbb" in text
     assert f"`cairn board --where 'data~{RUNS[0].version}'` lists the runs on the data of main" in text
     assert comparable([RUNS[0], other]) is None
-    assert comparable([RUNS[0], run_of(9, 0.70)]) is None, "the same scores"
+    same = run_of(9, 0.70)
+    assert comparable([RUNS[0], same]) is None, "the same scores"
+    kpi = same.record.kpi.model_copy(update={"savings_of_model": {}})
+    same = replace(same, record=same.record.model_copy(update={"kpi": kpi, "gains": {}}))
+    assert comparable([RUNS[0], same]) is None, "only the baselines differ"
+
+
+def test_runs_that_cannot_be_read_are_named_with_a_command_that_shows_one(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    said = left_out(["v1", "a1be404"])
+    assert "v1 and a1be404" in " ".join(said.split())
+    assert "`git show v1:metrics/test.json`" in said
+    assert max(map(len, said.splitlines())) <= 80
 
 
 def test_a_run_is_written_as_the_overrides_that_make_it():

@@ -17,7 +17,8 @@ from cairn.report.numbers import (
     signed,
     span,
 )
-from cairn.report.table import Table, aligned, escaped, piped, wrapped
+from cairn.report.table import Table, aligned, escaped, piped
+from cairn.terminal import wrapped
 
 NAN = float("nan")
 

@@ -9,8 +9,8 @@ import termios
 import pytest
 from repository import ROOT
 
-from cairn.report.colour import painted
-from cairn.report.table import Table, aligned, terminal_width, wrapped
+from cairn.report.table import Table, aligned
+from cairn.terminal import folded, painted, terminal_width, wrapped
 
 TABLE = Table(
     ["metric", "A", "B", "95% interval", "what it is about"],
@@ -81,6 +81,15 @@ def test_an_interval_a_remark_and_a_command_stay_on_one_line(monkeypatch):
     assert wrapped(gain)[1] == "  (not significant), so run `dvc repro`"
 
 
+def test_a_text_is_folded_line_by_line_and_loses_nothing(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = f"settings: conf/ + {' '.join(f'model.params.key{i}={i}' for i in range(9))}\n\nshort"
+    *long, blank, short = folded(text).splitlines()
+    assert [blank, short] == ["", "short"]
+    assert max(map(len, long)) <= 80 < len(text.splitlines()[0])
+    assert " ".join(line.strip() for line in long) == text.splitlines()[0]
+
+
 def test_without_a_terminal_the_width_is_that_of_columns_or_a_hundred(monkeypatch):
     monkeypatch.setenv("COLUMNS", "72")
     assert terminal_width() == 72
@@ -100,7 +109,7 @@ def test_a_terminal_gets_colour_unless_it_was_refused(more, coloured):
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 60))
     environment = {"TERM": "xterm", "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "src")} | more
-    program = "from cairn.report.table import *; print(painted('worse', 'worse'), terminal_width())"
+    program = "from cairn.terminal import *; print(painted('worse', 'worse'), terminal_width())"
     subprocess.run([sys.executable, "-c", program], stdout=theirs, env=environment, check=True)
     os.close(theirs)
     shown = os.read(ours, 1000).decode()

@@ -83,7 +83,7 @@ READ = {
 
 def check(found, made):
     expected = package().predict(made)
-    assert list(found) == ["id", "row_id", "probability", "decision", "expected_saving"]
+    assert list(found) == ["id", "row_id", "probability", "decision", "expected_saving", "violations"]
     assert found["id"].tolist() == made["id"].tolist()
     assert found["row_id"].tolist() == list(range(len(made)))
     np.testing.assert_array_equal(found["probability"], expected["probability"])
@@ -104,6 +104,19 @@ def test_every_format_is_read_and_predicted_to_the_same_bits(user, given, monkey
     check(pd.read_parquet(user / "out.parquet"), made)
 
 
+@pytest.mark.parametrize("given", ["in.csv", "in.jsonl", "in.parquet"])
+def test_the_key_of_the_contract_is_copied_unless_other_columns_are_named(user, given):
+    save(replace(package(), key=["id", "elsewhere"]), user / "model")
+    WRITE[given](table(60), user / given)
+    run(given, output="out.parquet", keep=None)
+    found = pd.read_parquet(user / "out.parquet")
+    assert found["id"].tolist() == table(60)["id"].tolist()
+    assert ("elsewhere" in found) == (given == "in.jsonl")  # whose rows have columns of their own
+    for keep, kept in (["stop"], ["stop"]), ([""], []):
+        run(given, output="out.parquet", keep=keep)
+        assert list(pd.read_parquet(user / "out.parquet"))[: len(kept) + 1] == [*kept, "row_id"]
+
+
 @pytest.mark.parametrize("output", READ)
 def test_every_format_is_written(user, output):
     made = table()
@@ -122,7 +135,7 @@ def test_other_tasks_have_the_columns_of_the_model(user, task):
     found = pd.read_parquet(user / "out.parquet")
     expected = package(task=task).predict(made)
     assert found.pop("row_id").tolist() == list(range(100))
-    assert list(found) == list(expected)
+    assert list(found) == [*expected, "violations"]
     for name in expected:
         np.testing.assert_array_equal(found[name], expected[name])
 
@@ -145,7 +158,12 @@ def test_a_wrong_value_is_listed_counted_and_predicted(user, capsys):
     made.loc[[7, 9], "stop"] = "s99"
     made.to_csv(user / "in.csv", index=False)
     run("in.csv", output="out.csv", keep=["id"])
-    check(READ["out.csv"](user / "out.csv"), made.assign(noise=pd.to_numeric(made["noise"], errors="coerce")))
+    found = READ["out.csv"](user / "out.csv")
+    check(found, made.assign(noise=pd.to_numeric(made["noise"], errors="coerce")))
+    assert found["violations"].dropna().to_dict() == {
+        7: "noise: is not a number; stop: was not seen in training",
+        9: "stop: was not seen in training",
+    }
     listed = (user / "out.csv.violations.csv").read_text().splitlines()
     assert listed == [
         "row_id,column,reason,value",

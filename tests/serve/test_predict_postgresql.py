@@ -93,7 +93,7 @@ def test_a_query_is_predicted_into_a_table(trips, predict):
     assert dict(types) == {
         "id": "bigint", "day": "date", "seen": "timestamp with time zone", "ticket": "text",
         "fare": "numeric", "photo": "bytea", "row_id": "bigint", "probability": "double precision",
-        "decision": "boolean", "expected_saving": "double precision",
+        "decision": "boolean", "expected_saving": "double precision", "violations": "text",
     }  # fmt: skip
     found = select(database, "SELECT row_id, id, probability, decision FROM scores ORDER BY row_id")
     assert [row[:2] for row in found] == [(n, n) for n in range(ROWS)]

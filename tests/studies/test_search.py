@@ -233,6 +233,7 @@ class NoDvc:
 
 
 def test_a_study_accepts_every_override_and_keeps_those_that_the_prepared_data_need(toy, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
     before = Path("params.yaml").read_bytes()
     monkeypatch.setattr(protocol.subprocess, "run", lambda *_, **__: NoDvc)
     assert protocol.prepare(["model=hist_gbdt"]).model.name == "hist_gbdt"

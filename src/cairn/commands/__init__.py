@@ -87,5 +87,5 @@ def overview(stages: list[str]) -> str:
 
 
 def _dim(text: str) -> str:
-    shown = sys.stdout.isatty() and not os.environ.get("NO_COLOR")  # as cairn.report.colour
+    shown = sys.stdout.isatty() and not os.environ.get("NO_COLOR")  # as cairn.terminal
     return f"\033[2m{text}\033[0m" if shown else text

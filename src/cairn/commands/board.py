@@ -59,7 +59,7 @@ def main(
     from cairn.experiments.runs import has_predictions, read_runs
     from cairn.progress import elapsed
     from cairn.report.board.page import board_page, compared_with, copied_cards
-    from cairn.report.board.table import board_csv, board_record, board_text, comparable, not_run
+    from cairn.report.board.table import board_csv, board_record, board_text, comparable, left_out, not_run
 
     root, now = Path.cwd(), time.time()
     history = History(root)
@@ -93,8 +93,7 @@ def main(
             )
         )
     if runs.unreadable:
-        said = f"{runs.unreadable} older runs are left out: this version cannot read their records"
-        print(said, file=sys.stderr)
+        print(left_out(runs.unreadable), file=sys.stderr)
     if html:
         links = copied_cards(chosen, history, user_folder() / html)
         cached = [has_predictions(run, history) for run in chosen]

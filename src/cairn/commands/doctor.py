@@ -19,7 +19,7 @@ def main() -> None:
     """
     from cairn.doctor import examine
     from cairn.progress import elapsed
-    from cairn.report.colour import painted
+    from cairn.terminal import painted
 
     wrong, lines = 0, examine(Path().resolve())
     while True:

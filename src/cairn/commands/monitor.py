@@ -108,6 +108,7 @@ def main(
     from cairn.report.monitor.page import monitor_page, summary
     from cairn.serve.model import find_model
     from cairn.serve.observed import Labels, kind_of, read_rows, reference_rows, with_labels
+    from cairn.terminal import folded
 
     folder = user_folder()
     found = find_model(model, folder if (folder / model).exists() else Path.cwd(), names(trust))
@@ -138,7 +139,7 @@ def main(
             result = monitor(rows, known, validation, settings, subject)
     if found.history and found.revision and found.revision.commit is None:
         recorded = recorded_in(found.history.root / SETTINGS)
-        print(settings_line(recorded, recorded), file=sys.stderr)
+        print(folded(settings_line(recorded, recorded)), file=sys.stderr)
     root = found.history.root if found.history else folder
     write_json(result.model_dump(), (root if record == RECORD else folder) / record)
     write_text(monitor_page(result), (root if page == PAGE else folder) / page)

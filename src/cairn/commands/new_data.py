@@ -94,6 +94,7 @@ def main(
     from cairn.intake.write.yaml_files import texts
     from cairn.progress import elapsed
     from cairn.report.new_data import plan_text
+    from cairn.terminal import folded
 
     root = Path()
     name = free_name(name or _default_name(given, sql), root)
@@ -122,7 +123,7 @@ def main(
         said = plan_text(plan, source)
         with elapsed("checking the contract and the split"):
             prove(plan, source.table, written, root, emptied=True)
-        print(said)
+        print(folded(said))
         files = intake.records | {f"conf/{file}": text for file, text in written.items()}
         if dry:
             for file, text in files.items():
@@ -130,9 +131,9 @@ def main(
             print("\n--dry: nothing was written")
             return
         new = put(source, destination, files, root)
-    print(f"new: {', '.join(new)}")
+    print(folded(f"new: {', '.join(new)}"))
     if intake.update:
-        print(f"later: {intake.update}")
+        print(folded(f"later: {intake.update}"))
     print(f"next: dvc exp run {' '.join(f'-S {override}' for override in choice(root / 'conf', name))}")
 
 

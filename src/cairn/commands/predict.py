@@ -38,7 +38,10 @@ def main(
     ),
     policy: Policy = "flag",
     keep: list[str] | None = Option(
-        None, metavar="COLUMN,COLUMN", help="Columns of the input to copy to the output"
+        None,
+        metavar="COLUMN,COLUMN",
+        help="Columns of the input to copy to the output; '' for none",
+        show_default="key of the contract",
     ),
     violations: str | None = Option(
         None,
@@ -77,9 +80,9 @@ def main(
     """Predict the rows of a file, a folder or a query.
 
     Reads rows as they come from the source, in blocks, and writes one
-    prediction per row: row_id (its position), the probability and the
-    decision, or the prediction, and the expected saving. The output appears
-    when it is complete.
+    prediction per row: the key of the contract, row_id (the position), the
+    probability and the decision, or the prediction, the expected saving, and
+    what breaks the contract. The output appears when it is complete.
 
     Exit codes: 1 error, 2 wrong command line, 3 some rows were refused
     (--policy refuse).
@@ -95,7 +98,7 @@ def main(
     if workers is not None and on != "ray":
         raise UserError("--workers needs --on ray")
     from cairn.progress import elapsed
-    from cairn.serve.batch import predict_source, write_all
+    from cairn.serve.batch import key_columns, predict_source, write_all
     from cairn.serve.model import named_model
     from cairn.serve.outcomes import prices
     from cairn.serve.predictor import Predictor
@@ -120,7 +123,8 @@ def main(
             opened = _file(path, form, predictor.package, names(trust))
         source = stack.enter_context(opened)
         predict = _on_ray(predictor, source.text, workers) if on == "ray" else None
-        blocks = predict_source(predictor, source, names(keep), predict)
+        kept = key_columns(predictor, source) if keep is None else names(keep)
+        blocks = predict_source(predictor, source, kept, predict)
         _say_if_stopped(target)
         summary = write_all(blocks, source, sink, listing, stack.close)
     _say_what_is_missing(predictor, source)

@@ -30,6 +30,7 @@ def main(
     from cairn.models.package import save
     from cairn.serve.model import find_model
     from cairn.serve.refit import refitted_on_all
+    from cairn.terminal import folded
 
     target = user_folder() / folder
     if target.exists():
@@ -37,4 +38,4 @@ def main(
     package, rows = refitted_on_all(find_model(model, Path.cwd(), names(trust)))
     save(package, target)
     print(f"{folder}: {package.config['model']['name']} fitted on {rows:,} rows, all of them")
-    print(package.notes[0])
+    print(folded(package.notes[0]))

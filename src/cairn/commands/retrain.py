@@ -84,6 +84,7 @@ def main(
         run_retraining,
     )
     from cairn.studies.retrain.windows import NothingNewError
+    from cairn.terminal import folded, wrapped
 
     root = Path.cwd()
     if apply:
@@ -102,11 +103,12 @@ def main(
         with FileLock(LOCK, timeout=0):
             plan = plan_retraining(root, request)
             # A result is for reading, and may be piped: what comes before it is not part of it.
-            print("\n".join(plan_lines(plan)), file=sys.stderr, flush=True)
+            shown = (part for line in plan_lines(plan) for part in wrapped(line, " " * 12))
+            print("\n".join(shown), file=sys.stderr, flush=True)
             if dry:
                 return
             if plan.tried:
-                print(tried_line(plan.tried), file=sys.stderr)
+                print(folded(tried_line(plan.tried)), file=sys.stderr)
             wanted = apply and bool(plan.tried) and plan.tried.verdict == "promote"
             found = run_retraining(root, plan, again=wanted and not is_experiment(root, plan))
             applied = apply and found.verdict == "promote"
@@ -116,7 +118,7 @@ def main(
             write_json(sheet.record, root / RECORD)
             show(sheet, md=md, as_json=json, html=html)
             sys.stdout.flush()
-            print(next_line(found, applied=applied), file=sys.stderr)
+            print(folded(next_line(found, applied=applied)), file=sys.stderr)
     except Timeout as error:
         raise UserError("another `cairn retrain` is running in this checkout; wait until it ends") from error
     except NothingNewError as error:

@@ -60,12 +60,12 @@ def main(
     from cairn.compose.params_file import CONF, check_name, save_preset
     from cairn.experiments.engines import crew_size
     from cairn.report.studies.search import conclusion, table, write_report
-    from cairn.report.table import wrapped
     from cairn.studies.protocol import prepare
     from cairn.studies.search import driver
     from cairn.studies.search.confirm import confirm, contenders
     from cairn.studies.search.space import split_words
     from cairn.studies.search.study import check_scientific, ranked
+    from cairn.terminal import folded
 
     if save_as:
         check_name(CONF, save_as)
@@ -83,13 +83,13 @@ def main(
             f" {(runs + 1) * count} full experiments ({count} seeds each), {crew} side by side: as long as"
             f" {ceil((runs + 1) * count / crew)} times `dvc exp run`; --top 0 runs none"
         )
-        print("\n".join(wrapped(said)), flush=True)
+        print(folded(said), flush=True)
     study = driver.run(plan, space, workers=crew, engine=on)
     print("\n".join(table(study, plan, space)))
 
     few = contenders(study, plan, space, max(runs, 1))
     confirmed = confirm(plan, few, workers=crew, engine=on) if runs and len(few) > 1 else None
-    print("\n".join(line for said in conclusion(study, plan, confirmed) for line in wrapped(said)))
+    print(folded("\n".join(conclusion(study, plan, confirmed))))
     print(f"report: {write_report(study, plan, space, confirmed, keys).as_posix()}")
     if confirmed is not None:
         best = confirmed.contenders[confirmed.winner]
@@ -97,6 +97,8 @@ def main(
         best = few[0] if ranked(study)[0].params == space.default else few[1]
     if save_as:
         path = save_preset(CONF, save_as, compose(CONF, best.overrides))
-        print(f"{path.as_posix()} = {best.name}; select it with dvc exp run -S experiment={save_as}")
+        print(
+            folded(f"{path.as_posix()} = {best.name}; select it with `dvc exp run -S experiment={save_as}`")
+        )
     elif best.number is not None:
         print("keep: the same command with --save-as NAME writes conf/experiment/NAME.yaml")

@@ -69,6 +69,7 @@ def main(
         without_repeats,
     )
     from cairn.report.sweep import sweep_table
+    from cairn.terminal import folded
 
     root = Path.cwd()
     checked_name(name)
@@ -79,10 +80,10 @@ def main(
             " commit these files, or run without these changes: --from HEAD"
         )
     revision = commit_of(root, start or "HEAD")
-    print(starts_from(root, revision, listed))
+    print(folded(starts_from(root, revision, listed)))
     checked, dropped = without_repeats(check_combinations(root, revision, listed))
     for line in dropped:
-        print(line)
+        print(folded(line))
     jobs = [job_of(combination, name, revision) for combination in checked]
     if dry:
         done = experiments_of(root, revision)

@@ -24,6 +24,7 @@ def main(
       cairn update sales.csv --no-diff   an import that does not fit in memory twice
     """
     from cairn.intake.update import unfit_for_git, update
+    from cairn.terminal import folded
 
     path, done = update(name)
     print(f"update: {path.as_posix()}: {done}")
@@ -35,8 +36,8 @@ def main(
         if not no_diff:
             print(_compared(path))
     for line in unfit_for_git():
-        print(f"Before you commit: {line}")
-    print(f"Next: `dvc repro`, then `git add {record}` and commit; `dvc push` keeps the data.")
+        print(folded(f"Before you commit: {line}"))
+    print(folded(f"Next: `dvc repro`, then `git add {record}` and commit; `dvc push` keeps the data."))
 
 
 def _compared(path: Path) -> str:

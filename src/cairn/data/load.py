@@ -15,7 +15,7 @@ import pyarrow as pa
 from pandas.api import types
 
 from cairn.data.expressions import evaluate
-from cairn.data.tables import EXACT, WHOLE, exact, read_raw, read_text
+from cairn.data.tables import EXACT, exact, read_raw, read_text, whole_numbers
 from cairn.data.written import as_numbers, numbers_of, without_missing
 from cairn.errors import UserError
 from cairn.settings.contract import Column, Contract
@@ -198,10 +198,10 @@ def _beyond_int64(values: pd.Series) -> pd.Series | None:
     """Return whole numbers as float64 that pandas left as text, as one is beyond int64; None for others."""
     if not types.is_string_dtype(values):
         return None
-    there = values.dropna().astype("str")
-    if there.empty or not there.str.fullmatch(WHOLE).all():
+    there = values.dropna()
+    if there.empty or not whole_numbers(there):
         return None
-    numbers = there.astype("float64")
+    numbers = there.astype("str").astype("float64")
     return numbers.reindex(values.index) if numbers.abs().max() >= 2**63 else None
 
 

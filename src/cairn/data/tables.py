@@ -1,7 +1,7 @@
 """Read and write tables; the bytes written depend on the content alone."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -155,15 +155,16 @@ def parse_text(source: Path, options: Mapping[str, Any]) -> pd.DataFrame:
     # The parsers of pandas that are not written in C do so by default.
     table = read(source, **({} if "engine" in options else {"low_memory": False}) | dict(options))
     for name in table.columns if options.get("keep_default_na", True) else ():
-        if types.is_string_dtype(table[name]) and _whole_numbers(table[name]):
+        if types.is_string_dtype(table[name]) and whole_numbers(table[name], MARKERS):
+            # Where one is beyond int64, pandas keeps "" and NA too.
             table[name] = table[name].where(~table[name].isin(MARKERS))
     return table
 
 
-def _whole_numbers(values: pd.Series) -> bool:
-    """Return whether text is whole numbers alone: where one is beyond int64, pandas keeps "" and NA too."""
+def whole_numbers(values: pd.Series, ignored: Collection[str] = ()) -> bool:
+    """Return whether text is whole numbers alone, besides what is missing or ignored."""
     for some in (values.head(100), values):
-        there = some[some.notna() & ~some.isin(MARKERS)]
+        there = some[some.notna() & ~some.isin(ignored)]
         if not there.astype("str").str.fullmatch(WHOLE).all():
             return False
     return True

@@ -87,16 +87,18 @@ class Run:
 
 @dataclass(frozen=True)
 class Runs:
-    """What `read_runs` found: the runs, the newest first, and how many records could not be read.
+    """What `read_runs` found.
 
     Attributes:
+        found: the runs, the newest first.
+        unreadable: names of the runs whose records this version cannot read, the newest first.
         current: the run whose records are in the workspace.
         waiting: settings that params.yaml has now and the current run did not, as `differences` lists them.
     """
 
     found: list[Run]
     current: Run | None
-    unreadable: int
+    unreadable: list[str]
     waiting: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -118,14 +120,14 @@ def read_runs(root: Path) -> Runs:
             if (settings, lock) not in parsed:
                 parsed[settings, lock] = _settings(texts[settings], texts.get(lock, b""), f"{commit[:7]}: ")
             groups.setdefault((record, parsed[settings, lock][2]), []).append(commit)
-    found, current, unreadable = [], None, 0
+    found, current, unreadable = [], None, []
     head = git(root, "rev-parse", "HEAD")
     for (record, _), members in groups.items():
         evaluation = _evaluation(texts[record])
-        if evaluation is None:
-            unreadable += 1
-            continue
         oldest, held = members[-1], [one for commit in members for one in names.get(commit, ())]
+        if evaluation is None:
+            unreadable.append(held[0][1] if held else oldest[:7])
+            continue
         held.sort(key=lambda one: one[0] == "experiment" and bool(RANDOM.fullmatch(one[1])))
         settings, purpose, _ = parsed[blobs[members[0]][1], blobs[members[0]][2]]
         at, subject = commits[oldest]

@@ -36,7 +36,7 @@ from cairn.settings.expressions import names_in
 
 NUMBERS = (bool, int, float, np.bool_, np.number)
 MODEL, REFERENCE = "model.skops", "reference.parquet"
-SAME = ("task", "target", "classes", "threshold", "config", "versions", "types", "notes", "refit_of")
+SAME = ("task", "target", "classes", "threshold", "config", "versions", "types", "key", "notes", "refit_of")
 """What a package and its record both have."""
 
 TILE = 64
@@ -74,6 +74,7 @@ class Package:
         raw: the columns of the source that the inputs are computed from, and what data.derive computes on the
             way; empty in a model saved by an older version.
         types: by column of raw, what train held: number, text, true or false, moment (see cairn.data.load).
+        key: columns of the source that identify a row, see Contract; empty in an older model.
         reference: up to REFERENCE_ROWS rows of validation with the columns of raw; None in an older model.
         notes: what to know about the fit, in sentences.
         bound: the record holds the hashes of the files; False in an older model.
@@ -93,6 +94,7 @@ class Package:
     versions: dict[str, str] = field(default_factory=library_versions)
     raw: Contract = field(default_factory=lambda: Contract(columns={}))
     types: dict[str, str] = field(default_factory=dict)
+    key: list[str] = field(default_factory=list)
     reference: pd.DataFrame | None = None
     notes: list[str] = field(default_factory=list)
     bound: bool = True
@@ -441,6 +443,7 @@ def _record(package: Package) -> dict[str, Any]:
         "threshold": package.threshold,
         "config": package.config,
         "versions": package.versions,
+        **({"key": package.key} if package.key else {}),
         **({"notes": package.notes} if package.notes else {}),
         **({"refit_of": package.refit_of} if package.refit_of else {}),
         **({} if package.classes == in_alphabet(package.classes) else {"class_order": package.classes}),

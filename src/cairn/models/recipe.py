@@ -144,6 +144,7 @@ class Recipe:
             config=self.settings,
             raw=raw,
             types=types,
+            key=self.contract.key,
             weights={Path(path).name: Path(path) for path in self.model.checkpoints},
         )
         if validation is not None and len(validation):

@@ -38,6 +38,7 @@ class Record(Section):
         raw: the columns of the source that the inputs are computed from
         raw_order: their names, in order
         types: by column of raw, what train held
+        key: columns of the source that identify a row
         task: of the model
         target: the column that it predicts
         classes: labels in the order of their codes; none for a regression
@@ -57,6 +58,7 @@ class Record(Section):
     raw: dict[str, Column] = Field(default_factory=dict)
     raw_order: list[str] = Field(default_factory=list)
     types: dict[str, str] = Field(default_factory=dict)
+    key: list[str] = Field(default_factory=list)
     task: Task
     target: str
     classes: list[Label]

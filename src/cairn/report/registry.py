@@ -17,7 +17,8 @@ from cairn.report.numbers import ABSENT, estimate, listed, moment, to_ascii
 from cairn.report.storage import SAYS
 from cairn.report.studies.comparison import conclusion
 from cairn.report.studies.difference import draws, size
-from cairn.report.table import WIDTH, Table, aligned, wrapped
+from cairn.report.table import Table, aligned
+from cairn.terminal import WIDTH, wrapped
 
 SCORE, WIDEST = "test score", 20
 """A column of `cairn models`, and how wide its header may be for a table of 80 columns."""

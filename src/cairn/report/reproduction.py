@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from cairn.report.numbers import listed, short
-from cairn.report.table import Table, aligned, wrapped
+from cairn.report.table import Table, aligned
 from cairn.reproduction.judge import COMMAND, Compared, StageResult
 from cairn.reproduction.reproduce import Reproduction
+from cairn.terminal import wrapped
 
 MOST = 60
 """Characters of a value that are shown."""

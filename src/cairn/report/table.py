@@ -1,19 +1,9 @@
 """A table as text for a terminal or as GitHub's Markdown; the macro `table` in macros.html.j2 writes HTML."""
 
-import re
-import shutil
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cairn.report.colour import painted
-
-WIDTH = 100
-"""Columns where the output is not a terminal and COLUMNS is not set."""
-NARROWEST = 40
-UNBROKEN = "\u00a0"
-JOINED = re.compile(r"\[[^][]{1,40}\]|\([^()]{1,30}\)|`[^`]{1,50}`|\S+ [↑↓]")
-"""[1,200 to 1,300], (not significant), `dvc repro`, the arrow behind the name of a metric."""
+from cairn.terminal import broken, joined, painted, terminal_width, wrapped
 
 
 @dataclass(frozen=True)
@@ -31,11 +21,6 @@ class Table:
         return range(last + 1) if self.words else (0, last)
 
 
-def terminal_width() -> int:
-    """Return the columns of the terminal, or WIDTH."""
-    return max(shutil.get_terminal_size((WIDTH, 24)).columns, NARROWEST)
-
-
 def aligned(table: Table) -> list[str]:
     """Return the lines of a table with aligned columns; where they are too wide, cells are wrapped at spaces.
 
@@ -44,7 +29,7 @@ def aligned(table: Table) -> list[str]:
     lines = [table.header, *table.rows]
     whole = [max(map(len, column)) for column in zip(*lines, strict=True)]
     narrowest = [
-        max(len(word) for cell in column for word in [*_kept(cell).split(" "), ""])
+        max(len(word) for cell in column for word in [*joined(cell).split(" "), ""])
         for column in zip(*lines, strict=True)
     ]
     gaps = ("  ",) if table.words else ("  ", " ")
@@ -67,7 +52,7 @@ def _fitted(whole: Sequence[int], least: Sequence[int], room: int) -> list[int]:
 
 
 def _wrapped_row(table: Table, cells: Sequence[str], widths: Sequence[int], gap: str) -> list[str]:
-    parts = [_broken(cell, max(width, 1)) or [""] for cell, width in zip(cells, widths, strict=True)]
+    parts = [broken(cell, max(width, 1)) or [""] for cell, width in zip(cells, widths, strict=True)]
     tall = max(map(len, parts))
     return [
         _line(table, [part[at] if at < len(part) else "" for part in parts], widths, gap)
@@ -108,20 +93,3 @@ def escaped(text: str) -> str:
     for character in "\\`*_|<>":
         text = text.replace(character, f"\\{character}")
     return text
-
-
-def wrapped(text: str, indent: str = "  ") -> list[str]:
-    """Break a paragraph into lines for a terminal; lines after the first are indented."""
-    return _broken(text, terminal_width(), indent)
-
-
-def _broken(text: str, width: int, indent: str = "") -> list[str]:
-    lines = textwrap.wrap(
-        _kept(text), width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
-    return [line.replace(UNBROKEN, " ") for line in lines]
-
-
-def _kept(text: str) -> str:
-    """Join the ends of an interval, a short remark or a command, which belong on one line."""
-    return JOINED.sub(lambda match: match[0].replace(" ", UNBROKEN), text)

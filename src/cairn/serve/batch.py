@@ -22,7 +22,7 @@ from cairn.serve.predictor import Predictions, Predictor
 from cairn.serve.sinks import Write, replacing, unfinished_files
 from cairn.serve.sources import Block, Source, as_text
 
-ROW = "row_id"
+ROW, VIOLATIONS = "row_id", "violations"
 
 
 @dataclass
@@ -64,7 +64,7 @@ def needed_columns(predictor: Predictor, source: Source, keep: Sequence[str]) ->
         UserError: none of them, all rows would be refused, no such column to keep, or one called like a
             column of the output.
     """
-    taken = [name for name in keep if name in (ROW, *output_columns(predictor.package))]
+    taken = [name for name in keep if name in (ROW, VIOLATIONS, *output_columns(predictor.package))]
     if taken:
         raise UserError(f"--keep: {taken[0]} is also a column of the predictions")
     if source.columns is None:
@@ -80,6 +80,13 @@ def needed_columns(predictor: Predictor, source: Source, keep: Sequence[str]) ->
         hint = did_you_mean(missing[0], source.columns) or _other_separator(source.columns)
         raise UserError(f"{source.name}: no column {listed(missing)}, which the model needs{hint}")
     return there
+
+
+def key_columns(predictor: Predictor, source: Source) -> list[str]:
+    """Return the columns that identify a row, as far as the source has them: rows are joined by them."""
+    taken = (ROW, VIOLATIONS, *output_columns(predictor.package))
+    there = predictor.package.key if source.columns is None else source.columns
+    return [name for name in predictor.package.key if name in there and name not in taken]
 
 
 def _other_separator(columns: Sequence[str]) -> str:
@@ -103,7 +110,7 @@ def predict_source(
     keep: Sequence[str],
     predict: Callable[[Iterable[Block]], Iterator[tuple[pa.Table, Predictions]]] | None = None,
 ) -> Iterator[Done]:
-    """Yield the kept columns, the row's number and its prediction, block by block.
+    """Yield the kept columns, the row's number, its prediction and its violations, block by block.
 
     The number of a row is its position in the source, from 0; a row that is refused has nulls.
 
@@ -127,7 +134,8 @@ def predict_source(
         rows = len(found.refused)
         columns = {name: kept[name] for name in keep}
         columns[ROW] = pa.array(np.arange(done, done + rows))
-        yield Done(pa.table(columns | _outputs(predictor.package, found)), found, shares.popleft())
+        columns |= _outputs(predictor.package, found) | {VIOLATIONS: _in_words(found)}
+        yield Done(pa.table(columns), found, shares.popleft())
         done += rows
 
 
@@ -186,6 +194,15 @@ def _listing(target: Path | None) -> Generator[Callable[[list[Violation], int], 
     if target is not None and not writers:
         for left in (target, *unfinished_files(target)):
             left.unlink(missing_ok=True)
+
+
+def _in_words(found: Predictions) -> pa.Array:
+    """Return the violations of each row, such as `age: is missing; town: was not seen in training`."""
+    said: list[str | None] = [None] * len(found.refused)
+    for row, column, reason, _ in found.violations:
+        before = said[row]
+        said[row] = f"{column}: {reason}" if before is None else f"{before}; {column}: {reason}"
+    return pa.array(said, pa.string())
 
 
 def _outputs(package: Package, found: Predictions) -> dict[str, pa.Array]:

@@ -33,6 +33,7 @@ from cairn.settings.config import Config
 from cairn.settings.evaluate import METRICS_OF
 from cairn.settings.kpi import CostKpi
 from cairn.settings.search import SAVING
+from cairn.terminal import folded
 
 LOG_LINES = 5
 SHARED = ("data", "split", "seed", "threads")
@@ -113,7 +114,7 @@ def prepare(overrides: Sequence[str], check: Callable[[Config], object] = lambda
     composed = _with(base, overrides)
     config = read_config(composed.values, Path(), Origin(CONF, composed, "-S {}").of)
     check(config)
-    print(settings_line(composed.overrides, base.overrides), file=sys.stderr)
+    print(folded(settings_line(composed.overrides, base.overrides)), file=sys.stderr)
     changed = {key.partition(".")[0] for key in differing(base.values, composed.values)} & {*SHARED}
     if changed:
         # What a search fixes for itself decides no data.
@@ -121,8 +122,10 @@ def prepare(overrides: Sequence[str], check: Callable[[Config], object] = lambda
         values = {name: kept.values[name] for name in Config.model_fields}
         params_file.write(PARAMS, params_file.text_of(values, kept.overrides))
         print(
-            f"params.yaml now has these settings, because {', '.join(sorted(changed))} changed and the data"
-            f" have to be prepared again; to go back: `{RESET}`",
+            folded(
+                f"params.yaml now has these settings, because {', '.join(sorted(changed))} changed and the"
+                f" data have to be prepared again; to go back: `{RESET}`"
+            ),
             file=sys.stderr,
         )
     if "threads" in changed:

@@ -13,7 +13,7 @@ from cairn.data.prepare import usable_rows
 from cairn.data.tables import duplicated
 from cairn.errors import UserError
 from cairn.intake.draft import entities, names, published_split, time_columns
-from cairn.intake.draft.columns import Finding, Role, look_at, shown
+from cairn.intake.draft.columns import Finding, Role, look_at, share, shown
 from cairn.intake.draft.defaults import Defaults, choose
 from cairn.intake.draft.names import free_name, quoted
 from cairn.intake.draft.published_split import Published
@@ -129,7 +129,9 @@ def make_plan(source: Source, name: str, path: str, request: Request) -> Plan:
         drop_where=drop,
         leakage=Leakage(trusted=list(request.keep)),
     )
-    prepared, _ = usable_rows(draft.table, data)
+    prepared, dropped = usable_rows(draft.table, data)
+    if count := dropped["no_target"]:
+        drop_why["no_target"] = f"{count:,} ({share(count / len(draft.table))}) without a value of {target}"
     alone = _mark_leaks(draft, prepared, data)
     best = max((alone.get(n, 0.0) for n, f in draft.findings.items() if f.role == "feature"), default=0.0)
     bound = min(1.0, max(HONEST, round(best + MARGIN, 3)))

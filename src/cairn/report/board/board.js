@@ -134,8 +134,8 @@ function ordered(found) {
 }
 
 function table(found) {
-  const isKnown = (value) => value !== null && value !== undefined;
-  const shown = [...columns].filter(([key, { falls, value }]) => state.shown.has(key) && (falls === undefined || !found.length || found.some((run) => isKnown(value(run)))));
+  const isKnown = (value) => value !== null && value !== undefined && value !== "";
+  const shown = [...columns].filter(([key, { value }]) => state.shown.has(key) && (!found.length || found.some((run) => isKnown(value(run)))));
   const head = element("tr", {}, element("th", { class: "text", scope: "col" }, element("span", { class: "soft" }, "pick two")), ...shown.map(([key, column]) =>
     element("th", { scope: "col", class: column.text ? "text" : null, "aria-sort": state.sort === key ? (state.down !== Boolean(column.falls) ? "descending" : "ascending") : null },
       element("button", { type: "button", title: `sort by ${column.title}`, on: ["click", () => sortBy(key)] }, column.title))));
@@ -168,9 +168,11 @@ function sortBy(key) {
 function pick(index) {
   state.picked = state.picked.includes(index) ? state.picked.filter((one) => one !== index) : [...state.picked, index].slice(-2);
   for (const box of document.querySelectorAll("#board .pick input")) box.checked = state.picked.includes(Number(box.value));
-  for (const mark of document.querySelectorAll("#chart [data-run]")) mark.setAttribute("class", state.picked.includes(Number(mark.dataset.run)) ? "chosen" : "");
+  for (const mark of document.querySelectorAll("#chart [data-run]")) mark.setAttribute("class", classOf(runs[mark.dataset.run]));
   pair();
 }
+
+const classOf = (run) => [state.picked.includes(run.index) ? "chosen" : "", run.table === runs[reference].table ? "" : "other"].join(" ").trim();
 
 // The score of each run, the oldest on the left.
 function chart(found) {
@@ -187,7 +189,7 @@ function chart(found) {
   const radius = points.length > 400 ? 2 : points.length > 80 ? 3 : 4.5;
   const parts = ticks(low, high).map((value) => drawn("g", {}, drawn("line", { class: "rule", x1: left, x2: width - right, y1: y(value), y2: y(value) }), drawn("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, number(value, decimals(ticks(low, high))))));
   const marks = points.map((run, place) => {
-    const score = run.scores[at], mark = drawn("g", { class: state.picked.includes(run.index) ? "chosen" : "", "data-run": run.index }, drawn("title", {}, `${run.name}: ${number(score[0], places(score))} ${span(score, places(score))}`));
+    const score = run.scores[at], mark = drawn("g", { class: classOf(run), "data-run": run.index }, drawn("title", {}, `${run.name}: ${number(score[0], places(score))} ${span(score, places(score))}`));
     if (score[1] !== null && score[2] !== null) mark.append(drawn("line", { class: "span", x1: x(place).toFixed(1), x2: x(place).toFixed(1), y1: y(score[1]).toFixed(1), y2: y(score[2]).toFixed(1) }));
     mark.append(drawn("circle", { cx: x(place).toFixed(1), cy: y(score[0]).toFixed(1), r: radius }));
     mark.addEventListener("click", () => pick(run.index));
@@ -230,6 +232,7 @@ function pair() {
   const rows = [...metrics.map(({ key, name }, at) => [name, a.scores[at], b.scores[at], key]), ["saving", a.saving, b.saving, "saving"], ["gain over the best baseline", a.gain, b.gain, "gain"]]
     .filter(([, left, right]) => left && right);
   const same = a.table === b.table && a.rows === b.rows;
+  const equal = same && rows.every(([, left, right]) => String(left) === String(right));
   const command = `cairn compare ${a.names[0] || a.commit} ${b.names[0] || b.commit}`;
   const lacking = [a, b].filter((run) => !run.cached).map((run) => run.name);
   const exact = content.paired[a.index === content.reference ? b.index : a.index];
@@ -254,7 +257,7 @@ function pair() {
           element("td", {}, (change > 0 ? "+" : "") + number(change, digits)));
       })))),
     differing(a, b),
-    same
+    equal ? element("p", {}, "Every score is the same, with its interval.") : same
       ? element("p", {}, "These are the two records. Their intervals overlap even where one run is surely better: the paired comparison on the same rows decides. Type", element("pre", {}, command),
         lacking.length ? `The predictions of ${lacking.join(" and ")} are not in DVC's cache: it fetches them from the remote.` : "")
       : element("p", {}, `Not on the same test rows (${a.table}, ${number(a.rows, 0)} rows; ${b.table}, ${number(b.rows, 0)} rows): the difference says nothing about the models.`),
@@ -283,9 +286,8 @@ function update(fresh = true) {
   if (fresh) state.rows = STEP;
   const found = chosen();
   if (found === null) return;
-  const why = state.data ? `: those on the data ${state.data}${state.data === runs[reference].table ? " of the reference" : ""}. Scores on other data cannot be compared.` : "";
-  byId("found").textContent = `${found.length.toLocaleString("en-US")} of ${runs.length.toLocaleString("en-US")} runs${why}`;
-  byId("every").hidden = !state.data;
+  const others = found.some((run) => run.table !== runs[reference].table) ? ` Pale points: runs on other data than the reference (${runs[reference].table}); their scores cannot be compared with its.` : "";
+  byId("found").textContent = `${found.length.toLocaleString("en-US")} of ${runs.length.toLocaleString("en-US")} runs.${others}`;
   table(ordered(found));
   chart(found);
   pair();
@@ -294,7 +296,6 @@ function update(fresh = true) {
 function start() {
   const current = runs[reference], tables = [...new Set(runs.map((run) => run.table))];
   byId("data").append(element("option", { value: "" }, "all"), ...tables.map((one) => element("option", { value: one }, one || "unknown")));
-  if (tables.length > 1) state.data = byId("data").value = current.table;
   byId("metric").append(...metrics.map(({ name }, at) => element("option", { value: at }, name)));
   state.metric = Math.max(0, metrics.findIndex(({ key }) => key === current.primary));
   byId("metric").value = state.metric;
@@ -306,7 +307,6 @@ function start() {
   byId("filter").addEventListener("input", (event) => { clearTimeout(waiting); waiting = setTimeout(() => { state.text = event.target.value; update(); }, 120); });
   byId("controls").addEventListener("submit", (event) => event.preventDefault());
   byId("data").addEventListener("change", (event) => { state.data = event.target.value; update(); });
-  byId("every").addEventListener("click", () => { state.data = byId("data").value = ""; update(); byId("data").focus(); });
   byId("metric").addEventListener("change", (event) => { state.metric = Number(event.target.value); const found = chosen(); if (found) chart(found); });
   byId("more").addEventListener("click", () => { state.rows += STEP; list(); });
   addEventListener("resize", () => { const found = chosen(); if (found) chart(found); });

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from cairn.experiments.board import measures
 from cairn.experiments.history import WORKSPACE, History
-from cairn.experiments.runs import CARD, Run
+from cairn.experiments.runs import CARD, DERIVED, Run
 from cairn.metrics.evaluation import MODEL, Score
 from cairn.metrics.kpi import PER_ROWS
 from cairn.report.board.table import comparable
@@ -96,7 +96,7 @@ def content(
         "card": [links.get(at) for at in range(len(runs))],
         "cached": list(cached),
     }
-    keys = dict.fromkeys(key for run in runs for key in run.settings)
+    keys = dict.fromkeys(key for run in runs for key in run.settings if key not in DERIVED)
     settings = {key: coded([run.settings.get(key) for run in runs]) for key in keys}
     return {
         "count": len(runs),

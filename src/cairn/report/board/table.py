@@ -14,13 +14,14 @@ from cairn.metrics.evaluation import MODEL, Score
 from cairn.metrics.kpi import PER_ROWS
 from cairn.report.card.goal import GOAL_MEANS, reached
 from cairn.report.card.words import metric_name
-from cairn.report.numbers import ABSENT, estimate, number, places, short, to_ascii
-from cairn.report.table import Table, aligned, terminal_width, wrapped
+from cairn.report.numbers import ABSENT, estimate, listed, number, places, short, to_ascii
+from cairn.report.table import Table, aligned
 from cairn.settings.search import SAVING
+from cairn.terminal import folded, terminal_width, wrapped
 
 WIDE = 110
 """Columns of a terminal in which money has its interval."""
-LONGEST_NAME, FEWEST = 24, 8
+LONGEST_NAME, FEWEST, MOST_NAMED = 24, 8, 8
 INDENT = "    "
 CUT = re.compile(r"(^| )\+\d+$")
 GIVES_WAY = ("model", "data", "settings", "version", "saving", "age")
@@ -100,7 +101,7 @@ def comparable(runs: Sequence[Run]) -> tuple[Run, Run] | None:
         return [run.data, run.record.rows, split]
 
     def result_of(run: Run) -> list[Any]:
-        return [run.record.score, run.record.kpi]
+        return [run.record.scores[MODEL], run.record.kpi and run.record.kpi.policies[MODEL]]
 
     for one in runs:
         for other in runs:
@@ -200,6 +201,12 @@ def not_run(waiting: Mapping[str, Any], name: str) -> str:
     if not waiting:
         return ""
     return f"params.yaml was changed after {name} ran: {' '.join(written(waiting))}; `dvc repro` runs it."
+
+
+def left_out(names: Sequence[str]) -> str:
+    """Say which runs are not listed because a version of Cairn wrote them whose records are others."""
+    said = f"not listed, because an older version wrote their records: {listed(names, MOST_NAMED)}"
+    return folded(f"{said}; `git show {names[0]}:metrics/test.json` prints the scores of {names[0]}")
 
 
 def _whole(overrides: Sequence[str], most: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from cairn.metrics.evaluation import MODEL, Evaluation, Kpi, Score
 from cairn.report.numbers import Interval, estimate, listed, number, places, span, to_ascii
 from cairn.report.page import seen_future
-from cairn.report.table import wrapped
+from cairn.terminal import wrapped
 
 Record = Mapping[str, Any]
 

@@ -199,7 +199,8 @@ def _drift(found: Study, split: Mapping[str, Any]) -> Iterator[Finding]:
         largest = f"the largest distance is {number(found.shifts[furthest], 2)}, of {furthest}"
         fact = f"No feature differs from train by more than {FAR:g}: {largest}."
         yield Finding("better", "Drift to validation", fact)
-    yield from _warning("Drift to test", f"Features that differ from train by more than {FAR:g}", test)
+    recorded = f"Features that differ from train by more than {FAR:g}, as recorded by the stage split"
+    yield from _warning("Drift to test", recorded, test)
 
 
 def _target(found: Study, event: str, split: Mapping[str, Any]) -> Iterator[Finding]:

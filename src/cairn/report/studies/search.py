@@ -20,7 +20,7 @@ from cairn.metrics.paired import Difference, greater_is_better, judged
 from cairn.report.plots.canvas import MODEL, OTHERS, TEXT, draw, keep_readable, legend, to_svg
 from cairn.report.studies.difference import quantity_title, size, verdict
 from cairn.report.studies.sheet import Section, Sheet, to_html
-from cairn.report.table import Table, aligned, wrapped
+from cairn.report.table import Table, aligned
 from cairn.studies.search.confirm import CONFIDENCE, Confirmed
 from cairn.studies.search.space import TUNABLE, Dimension, Space
 from cairn.studies.search.study import (
@@ -41,6 +41,7 @@ from cairn.studies.search.study import (
     ranked,
     value,
 )
+from cairn.terminal import wrapped
 
 REPORTS = Path("reports/search")
 SHOWN = 5

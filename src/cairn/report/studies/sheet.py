@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cairn.report.colour import painted
 from cairn.report.numbers import to_ascii
 from cairn.report.page import embedded, render
-from cairn.report.table import Table, aligned, escaped, piped, wrapped
+from cairn.report.table import Table, aligned, escaped, piped
+from cairn.terminal import painted, wrapped
 
 MOST_LINES = 12
 """Lines of a list that the terminal and Markdown show; the page shows all."""
