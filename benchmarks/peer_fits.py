@@ -275,20 +275,27 @@ def flaml(rows: Rows) -> np.ndarray:
     return predicted(model, rows.of("test")[0], rows)
 
 
-def autogluon(rows: Rows) -> np.ndarray:
-    """Let AutoGluon fit its default ensemble within the budget."""
-    from autogluon.tabular import TabularPredictor
+def autogluon(limit: bool) -> Method:
+    """Let AutoGluon fit its default ensemble, within the budget or as long as it takes."""
 
-    X, y = rows.of("train", "validation")
-    metric = "root_mean_squared_error" if rows.regression else "log_loss"
-    with tempfile.TemporaryDirectory() as path:
-        predictor = TabularPredictor("y", problem_type=rows.task, eval_metric=metric, path=path, verbosity=0)
-        predictor.fit(X.assign(y=y), time_limit=rows.budget, num_cpus=1, num_gpus=0)
-        X_test = rows.of("test")[0]
-        if rows.regression:
-            return np.asarray(predictor.predict(X_test), dtype=np.float64)
-        found = predictor.predict_proba(X_test).reindex(columns=range(rows.classes), fill_value=0.0)
-        return np.asarray(found, dtype=np.float64)
+    def fitted(rows: Rows) -> np.ndarray:
+        from autogluon.tabular import TabularPredictor
+
+        X, y = rows.of("train", "validation")
+        own = {"problem_type": rows.task, "verbosity": 0}
+        own["eval_metric"] = "root_mean_squared_error" if rows.regression else "log_loss"
+        with tempfile.TemporaryDirectory() as path:
+            predictor = TabularPredictor("y", path=path, **own)
+            predictor.fit(
+                X.assign(y=y), time_limit=rows.budget if limit else None, num_cpus=1, num_gpus=0
+            )
+            X_test = rows.of("test")[0]
+            if rows.regression:
+                return np.asarray(predictor.predict(X_test), dtype=np.float64)
+            found = predictor.predict_proba(X_test).reindex(columns=range(rows.classes), fill_value=0.0)
+            return np.asarray(found, dtype=np.float64)
+
+    return fitted
 
 
 METHODS: dict[str, Method] = {
@@ -297,9 +304,11 @@ METHODS: dict[str, Method] = {
     "realmlp": network("RealMLP_TD"),
     "tabm": network("TabM_D"),
     "flaml": flaml,
-    "autogluon": autogluon,
+    "autogluon": autogluon(limit=True),
+    "autogluon-no-limit": autogluon(limit=False),
 }
-NEEDS = {"realmlp": "pytabkit", "tabm": "pytabkit", "flaml": "flaml", "autogluon": "autogluon.tabular"}
+NEEDS = {"realmlp": "pytabkit", "tabm": "pytabkit", "flaml": "flaml", "autogluon": "autogluon.tabular",
+    "autogluon-no-limit": "autogluon.tabular"}
 LIBRARIES = (
     "lightgbm",
     "xgboost-cpu",

@@ -14,13 +14,16 @@ after all values of conf/model were set (table_list.SEEN_LATER and FOR_PEERS), a
 """
 
 import argparse
+import io
 import json
 import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import chdir, redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
 
@@ -31,13 +34,18 @@ from numpy.typing import NDArray
 from peer_fits import METHODS, save
 from scipy import stats
 from table_list import FOR_PEERS, SEEN_LATER
-from table_rows import FLIGHTS, Described, composed, dealt, described
+from table_rows import FLIGHTS, Dealt, Described, composed, dealt, described
 
+from cairn.data.parts import Prepared
 from cairn.data.predictions import Floats
 from cairn.metrics.evaluation import time_blocks
 from cairn.metrics.paired import EvaluationSet
+from cairn.models.recipe import Recipe
 from cairn.run_stage import use_threads
 from cairn.settings.config import Config
+from cairn.studies.search import driver, worker
+from cairn.studies.search.space import Space
+from cairn.studies.search.study import Plan, open_study, ranked
 
 CAIRN = {
     "cairn": ["train.refit=none"],
@@ -45,6 +53,8 @@ CAIRN = {
     "cairn, ensemble": ["model=ensemble_general"],
 }
 """Shipped presets, as overrides; without model= it is the model that `cairn new-data` chooses."""
+TUNED = "cairn, tuned"
+"""`cairn search` of the model that `cairn new-data` chooses: its shipped space, trials and sampler."""
 OURS = ("cairn, refitted", "cairn, ensemble")
 """What all are compared with."""
 SLOW = ("leaves", "speech")
@@ -86,14 +96,47 @@ def fit_cairn(
                 model = [] if any(each.startswith("model=") for each in overrides) else [f"model={own}"]
                 configs[name] = composed([*model, *overrides])
             recipe = table.recipe(configs[name], seed)
-            began = time.process_time()
-            fitted, again = recipe.fit_both(drawn.parts["train"], drawn.parts["validation"])
-            prediction = (again or fitted).scores(drawn.parts["test"])
-            cpu = time.process_time() - began
-            if facts["task"] == "binary":
-                prediction = np.stack([1 - prediction, prediction], axis=1)
-            save(files[name], prediction, cpu)
-            print(f"{name} {table.name} {seed}: {cpu:.1f} CPU seconds", flush=True)
+            fit_and_save(files[name], lambda recipe=recipe: recipe, drawn)
+
+
+def fit_tuned(folder: Path, name: str, packages: Path, seeds: Sequence[int], rows: int, budget: float) -> None:
+    """Write what the best settings of `cairn search` predict, found in a copy of conf/ as it is shipped."""
+    files = {seed: folder.resolve() / "fits" / TUNED / f"{name}-{seed}.npz" for seed in seeds}
+    missing = [seed for seed in seeds if not files[seed].exists()]
+    with tempfile.TemporaryDirectory() as checkout:
+        table = described(name, packages, Path(checkout)) if missing else None
+        for seed in missing if table else ():
+            drawn = dealt(table, seed, rows)
+            loss = "rmse" if table.config.data.task == "regression" else "log_loss"
+            words = [f"data={name}", f"seed={seed}", "threads=1", f"search.objective={loss}"]
+            with chdir(checkout):
+                plan, space = driver.make_plan(words, name=f"seed_{seed}", storage=None)
+                fit_and_save(files[seed], lambda: table.recipe(searched(plan, space, drawn, budget), seed), drawn)
+
+
+def searched(plan: Plan, space: Space, drawn: Dealt, budget: float) -> Config:
+    """Run the trials of a search in this process, none of which begins after the budget; return the best."""
+    until = time.process_time() + budget
+    prepared = Prepared(drawn.of.contract, drawn.parts["train"], drawn.parts["validation"])
+    plan.folder.mkdir(parents=True)
+    study = open_study(plan, space)
+    with redirect_stdout(io.StringIO()):
+        while time.process_time() < until and (trial := worker.begin(study, plan, space, "benchmark")):
+            worker.run(trial, study, plan, space, prepared)
+    return Config.model_validate(space.values(plan.base, ranked(study)[0].params))
+
+
+def fit_and_save(file: Path, choose: Callable[[], Recipe], drawn: Dealt) -> None:
+    """Choose a recipe, fit it, predict test, and write that with the CPU seconds of all of it."""
+    began = time.process_time()
+    parts = {part: drawn.parts[part] for part in ("train", "validation")}
+    fitted, again = choose().fit_both(lambda: [rows.copy() for rows in parts.values()])
+    prediction = (again or fitted).scores(drawn.parts["test"])
+    cpu = time.process_time() - began
+    if drawn.of.config.data.task == "binary":
+        prediction = np.stack([1 - prediction, prediction], axis=1)
+    save(file, prediction, cpu)
+    print(f"{file.parent.name} {file.stem}: {cpu:.1f} CPU seconds", flush=True)
 
 
 def score(task: str, y: NDArray[np.float64], p: Floats) -> float:
@@ -224,6 +267,7 @@ def main() -> None:
     if not args.report:
         for name in tables:
             fit_cairn(args.folder, described(name, args.packages), seeds, CAIRN, args.rows)
+            fit_tuned(args.folder, name, args.packages, seeds, args.rows, args.budget)
         own = [name for name in methods if name not in IN_AUTOGLUON]
         each = [(args.peers, own), (args.autogluon, [name for name in methods if name in IN_AUTOGLUON])]
         for python, some in each:
@@ -237,9 +281,9 @@ def main() -> None:
     for file in sorted(args.folder.glob("versions-*.json")):
         found |= {name: number for name, number in json.loads(file.read_text()).items() if number}
     print("the others: " + ", ".join(f"{name} {number}" for name, number in found.items()))
-    report(collected(args.folder, [*CAIRN, *methods], tables, seeds), OURS)
+    report(collected(args.folder, [*CAIRN, TUNED, *methods], tables, seeds), OURS)
     if FLIGHTS in tables:
-        flights(args.folder, [*CAIRN, *methods], seeds, OURS[0])
+        flights(args.folder, [*CAIRN, TUNED, *methods], seeds, OURS[0])
 
 
 if __name__ == "__main__":
