@@ -51,6 +51,7 @@ CAIRN = {
     "cairn": ["train.refit=none"],
     "cairn, refitted": [],
     "cairn, ensemble": ["model=ensemble_general"],
+    "cairn, tabm": ["model=tabm"],
 }
 """Shipped presets, as overrides; without model= it is the model that `cairn new-data` chooses."""
 TUNED = "cairn, tuned"
@@ -206,29 +207,40 @@ def report(fits: pd.DataFrame, ours: Sequence[str]) -> None:
     """Print mean ranks, and paired differences from some of the methods.
 
     A loss is the mean over the seeds; the interval is Student's over tables. A method that lacks fits has no
-    rank, and is compared on the tables and seeds that it has.
+    rank, and is compared on the tables and seeds that it has; a second table ranks all where all have fits.
     """
     counts = fits.groupby("method")["score"].count()
-    whole = list(counts[counts == counts.max()].index)
+    whole = counts[counts == counts.max()].index
     cells = fits.pivot_table(index=["table", "seed"], columns="method", values="score", sort=False)
-    means = cells[whole].groupby(level="table", sort=False).mean()
-    ranks, cpu = means.rank(axis=1).mean().sort_values(), fits.groupby("method")["cpu"].mean()
-    print(f"{len(means)} tables, {fits['seed'].nunique()} seeds; changes of the loss in %, over tables")
-    print(
-        "| method | mean rank | " + " | ".join(f"less {name}'s" for name in ours) + " | CPU seconds a fit |"
-    )
-    print("|---" * (len(ours) + 3) + "|")
-    for name in [*ranks.index, *counts.index.difference(whole)]:
-        some = means if name in whole else cells
-        rank = f"{ranks[name]:.2f}" if name in whole else f"{counts[name]} of {counts.max()} fits"
-        each = [changed(some[name], some[other]) for other in ours]
-        print(f"| {name} | {rank} | {' | '.join(each)} | {cpu[name]:.1f} |")
-    shown = means[ranks.index]
+    compared(cells, fits, ours, ranked=whole)
+    shown = cells[whole].groupby(level="table", sort=False).mean()
+    shown = shown[shown.rank(axis=1).mean().sort_values().index]
     print("\n| table | " + " | ".join(shown.columns) + " |")
     print("|---" * (len(shown.columns) + 1) + "|")
     for table, line in shown.iterrows():
         values = [f"**{value:.4g}**" if value == line.min() else f"{value:.4g}" for value in line]
         print(f"| {table} | " + " | ".join(values) + " |")
+    common = cells.dropna()
+    if len(whole) < len(counts) and len(common):
+        print("\nall methods, where all have fits:\n")
+        compared(common, fits, ours, ranked=counts.index)
+
+
+def compared(cells: pd.DataFrame, fits: pd.DataFrame, ours: Sequence[str], *, ranked: pd.Index) -> None:
+    """Print the methods with their differences from some of them, those to be ranked first."""
+    means = cells[ranked].groupby(level="table", sort=False).mean()
+    ranks, cpu = means.rank(axis=1).mean().sort_values(), fits.groupby("method")["cpu"].mean()
+    seeds = cells.index.get_level_values("seed").nunique()
+    print(f"{len(means)} tables, {seeds} seeds; changes of the loss in %, over tables")
+    print(
+        "| method | mean rank | " + " | ".join(f"less {name}'s" for name in ours) + " | CPU seconds a fit |"
+    )
+    print("|---" * (len(ours) + 3) + "|")
+    for name in [*ranks.index, *cells.columns.difference(ranked)]:
+        some = means if name in ranked else cells
+        rank = f"{ranks[name]:.2f}" if name in ranked else f"{cells[name].count()} of {len(cells)} fits"
+        each = [changed(some[name], some[other]) for other in ours]
+        print(f"| {name} | {rank} | {' | '.join(each)} | {cpu[name]:.1f} |")
 
 
 def machine() -> str:
