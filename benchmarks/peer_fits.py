@@ -233,9 +233,9 @@ def _stopped(
 
 
 def network(name: str) -> Method:
-    """Fit pytabkit's RealMLP or TabM with its defaults; the best epoch is that on validation.
+    """Fit a network of pytabkit with its defaults; the best epoch is that on validation.
 
-    They take no missing numbers: medians of train stand in for them.
+    It takes no missing numbers: medians of train stand in for them.
     """
 
     def fitted(rows: Rows) -> np.ndarray:
@@ -245,8 +245,7 @@ def network(name: str) -> Method:
         own: dict[str, Any] = {"device": "cpu", "random_state": rows.seed, "n_threads": 1, "verbosity": 0}
         if not rows.regression:
             own["val_metric_name"] = "cross_entropy"
-            if name.startswith("RealMLP"):
-                own["use_ls"] = False  # as its documentation advises for this metric
+            own["use_ls"] = False  # as its documentation advises for this metric
         (X, y), (X_val, y_val) = rows.of("train"), rows.of("validation")
         medians = X.median(numeric_only=True).fillna(0)
         model = kind(**own)
@@ -286,9 +285,7 @@ def autogluon(limit: bool) -> Method:
         own["eval_metric"] = "root_mean_squared_error" if rows.regression else "log_loss"
         with tempfile.TemporaryDirectory() as path:
             predictor = TabularPredictor("y", path=path, **own)
-            predictor.fit(
-                X.assign(y=y), time_limit=rows.budget if limit else None, num_cpus=1, num_gpus=0
-            )
+            predictor.fit(X.assign(y=y), time_limit=rows.budget if limit else None, num_cpus=1, num_gpus=0)
             X_test = rows.of("test")[0]
             if rows.regression:
                 return np.asarray(predictor.predict(X_test), dtype=np.float64)
@@ -302,13 +299,10 @@ METHODS: dict[str, Method] = {
     **{name: default(name) for name in MADE},
     **{f"{name}-tuned": tuned(name) for name in MADE},
     "realmlp": network("RealMLP_TD"),
-    "tabm": network("TabM_D"),
     "flaml": flaml,
     "autogluon": autogluon(limit=True),
     "autogluon-no-limit": autogluon(limit=False),
 }
-NEEDS = {"realmlp": "pytabkit", "tabm": "pytabkit", "flaml": "flaml", "autogluon": "autogluon.tabular",
-    "autogluon-no-limit": "autogluon.tabular"}
 LIBRARIES = (
     "lightgbm",
     "xgboost-cpu",
@@ -317,6 +311,7 @@ LIBRARIES = (
     "pytabkit",
     "flaml",
     "autogluon.tabular",
+    "fastai",
     "torch",
 )
 

@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import chdir, redirect_stdout
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -61,7 +62,7 @@ OURS = ("cairn, refitted", "cairn, ensemble")
 SLOW = ("leaves", "speech")
 """32 classes, or 751 columns: CatBoost's defaults take minutes, on 1,000 rows."""
 TABLES = (FLIGHTS, *(name for name in [*SEEN_LATER, *FOR_PEERS] if name not in SLOW))
-IN_AUTOGLUON = ("autogluon",)
+IN_AUTOGLUON = ("autogluon", "autogluon-no-limit")
 SEEDS = "1,2,3"
 ROWS = 1000
 BUDGET = 3.0
@@ -96,26 +97,29 @@ def fit_cairn(
             if name not in configs:
                 model = [] if any(each.startswith("model=") for each in overrides) else [f"model={own}"]
                 configs[name] = composed([*model, *overrides])
-            recipe = table.recipe(configs[name], seed)
-            fit_and_save(files[name], lambda recipe=recipe: recipe, drawn)
+            fit_and_save(files[name], partial(table.recipe, configs[name], seed), drawn)
 
 
-def fit_tuned(folder: Path, name: str, packages: Path, seeds: Sequence[int], rows: int, budget: float) -> None:
+def fit_tuned(
+    folder: Path, name: str, packages: Path, seeds: Sequence[int], *, rows: int, budget: float
+) -> None:
     """Write what the best settings of `cairn search` predict, found in a copy of conf/ as it is shipped."""
     files = {seed: folder.resolve() / "fits" / TUNED / f"{name}-{seed}.npz" for seed in seeds}
-    missing = [seed for seed in seeds if not files[seed].exists()]
+    missing = {seed: file for seed, file in files.items() if not file.exists()}
+    if not missing:
+        return
     with tempfile.TemporaryDirectory() as checkout:
-        table = described(name, packages, Path(checkout)) if missing else None
-        for seed in missing if table else ():
+        table = described(name, packages, Path(checkout))
+        loss = "rmse" if table.config.data.task == "regression" else "log_loss"
+        for seed, file in missing.items():
             drawn = dealt(table, seed, rows)
-            loss = "rmse" if table.config.data.task == "regression" else "log_loss"
             words = [f"data={name}", f"seed={seed}", "threads=1", f"search.objective={loss}"]
             with chdir(checkout):
                 plan, space = driver.make_plan(words, name=f"seed_{seed}", storage=None)
-                fit_and_save(files[seed], lambda: table.recipe(searched(plan, space, drawn, budget), seed), drawn)
+                fit_and_save(file, partial(searched, plan, space, drawn, budget), drawn)
 
 
-def searched(plan: Plan, space: Space, drawn: Dealt, budget: float) -> Config:
+def searched(plan: Plan, space: Space, drawn: Dealt, budget: float) -> Recipe:
     """Run the trials of a search in this process, none of which begins after the budget; return the best."""
     until = time.process_time() + budget
     prepared = Prepared(drawn.of.contract, drawn.parts["train"], drawn.parts["validation"])
@@ -124,7 +128,8 @@ def searched(plan: Plan, space: Space, drawn: Dealt, budget: float) -> Config:
     with redirect_stdout(io.StringIO()):
         while time.process_time() < until and (trial := worker.begin(study, plan, space, "benchmark")):
             worker.run(trial, study, plan, space, prepared)
-    return Config.model_validate(space.values(plan.base, ranked(study)[0].params))
+    best = Config.model_validate(space.values(plan.base, ranked(study)[0].params))
+    return drawn.of.recipe(best, best.seed)
 
 
 def fit_and_save(file: Path, choose: Callable[[], Recipe], drawn: Dealt) -> None:
@@ -279,7 +284,7 @@ def main() -> None:
     if not args.report:
         for name in tables:
             fit_cairn(args.folder, described(name, args.packages), seeds, CAIRN, args.rows)
-            fit_tuned(args.folder, name, args.packages, seeds, args.rows, args.budget)
+            fit_tuned(args.folder, name, args.packages, seeds, rows=args.rows, budget=args.budget)
         own = [name for name in methods if name not in IN_AUTOGLUON]
         each = [(args.peers, own), (args.autogluon, [name for name in methods if name in IN_AUTOGLUON])]
         for python, some in each:
