@@ -232,27 +232,21 @@ def _stopped(
     return model, model.get_best_iteration() + 1
 
 
-def network(name: str) -> Method:
-    """Fit a network of pytabkit with its defaults; the best epoch is that on validation.
+def realmlp(rows: Rows) -> np.ndarray:
+    """Fit RealMLP with pytabkit's defaults; the best epoch is that on validation.
 
     It takes no missing numbers: medians of train stand in for them.
     """
+    from pytabkit import RealMLP_TD_Classifier, RealMLP_TD_Regressor
 
-    def fitted(rows: Rows) -> np.ndarray:
-        import pytabkit
-
-        kind = getattr(pytabkit, f"{name}_{'Regressor' if rows.regression else 'Classifier'}")
-        own: dict[str, Any] = {"device": "cpu", "random_state": rows.seed, "n_threads": 1, "verbosity": 0}
-        if not rows.regression:
-            own["val_metric_name"] = "cross_entropy"
-            own["use_ls"] = False  # as its documentation advises for this metric
-        (X, y), (X_val, y_val) = rows.of("train"), rows.of("validation")
-        medians = X.median(numeric_only=True).fillna(0)
-        model = kind(**own)
-        model.fit(X.fillna(medians), y, X_val.fillna(medians), y_val)
-        return predicted(model, rows.of("test")[0].fillna(medians), rows)
-
-    return fitted
+    own: dict[str, Any] = {"device": "cpu", "random_state": rows.seed, "n_threads": 1, "verbosity": 0}
+    if not rows.regression:
+        own |= {"val_metric_name": "cross_entropy", "use_ls": False}  # as its documentation advises together
+    (X, y), (X_val, y_val) = rows.of("train"), rows.of("validation")
+    medians = X.median(numeric_only=True).fillna(0)
+    model = (RealMLP_TD_Regressor if rows.regression else RealMLP_TD_Classifier)(**own)
+    model.fit(X.fillna(medians), y, X_val.fillna(medians), y_val)
+    return predicted(model, rows.of("test")[0].fillna(medians), rows)
 
 
 def flaml(rows: Rows) -> np.ndarray:
@@ -298,7 +292,7 @@ def autogluon(limit: bool) -> Method:
 METHODS: dict[str, Method] = {
     **{name: default(name) for name in MADE},
     **{f"{name}-tuned": tuned(name) for name in MADE},
-    "realmlp": network("RealMLP_TD"),
+    "realmlp": realmlp,
     "flaml": flaml,
     "autogluon": autogluon(limit=True),
     "autogluon-no-limit": autogluon(limit=False),
