@@ -52,12 +52,13 @@ CAIRN = {
     "cairn": ["train.refit=none"],
     "cairn, refitted": [],
     "cairn, ensemble": ["model=ensemble_general"],
+    "cairn, ensemble with libraries": ["model=ensemble_general_libraries"],
     "cairn, tabm": ["model=tabm"],
 }
 """Shipped presets, as overrides; without model= it is the model that `cairn new-data` chooses."""
 TUNED = "cairn, tuned"
 """`cairn search` of the model that `cairn new-data` chooses: its shipped space, trials and sampler."""
-OURS = ("cairn, refitted", "cairn, ensemble")
+OURS = ("cairn, refitted", "cairn, ensemble", "cairn, ensemble with libraries")
 """What all are compared with."""
 SLOW = ("leaves", "speech")
 """32 classes, or 751 columns: CatBoost's defaults take minutes, on 1,000 rows."""
