@@ -5,8 +5,9 @@
     python benchmarks/peers.py --packages PACKAGES --peers PYTHON --autogluon PYTHON
 
 PYTHON is that of an environment with lightgbm, xgboost-cpu, catboost, optuna, pytabkit and flaml, or with
-autogluon.tabular; without one of the two its libraries are left out. All predictions are kept in --folder, so
-a run that was interrupted goes on, and `--report` prints what is there.
+autogluon.tabular[lightgbm,catboost,fastai] and xgboost-cpu; without one of the two its libraries are left
+out. All predictions are kept in --folder, so a run that was interrupted goes on, and `--report` prints those
+that are there.
 
 Each table is described by `cairn new-data` and split under each seed. Every library gets the same drawn rows
 and columns: train and validation to fit on and to choose with, as it likes. The tables are those that came
@@ -58,7 +59,7 @@ CAIRN = {
 """Shipped presets, as overrides; without model= it is the model that `cairn new-data` chooses."""
 TUNED = "cairn, tuned"
 """`cairn search` of the model that `cairn new-data` chooses: its shipped space, trials and sampler."""
-OURS = ("cairn, refitted", "cairn, ensemble", "cairn, ensemble with libraries")
+OURS = ("cairn, refitted", "cairn, ensemble with libraries")
 """What all are compared with."""
 SLOW = ("leaves", "speech")
 """32 classes, or 751 columns: CatBoost's defaults take minutes, on 1,000 rows."""
@@ -243,9 +244,11 @@ def compared(cells: pd.DataFrame, fits: pd.DataFrame, ours: Sequence[str], *, ra
     )
     print("|---" * (len(ours) + 3) + "|")
     for name in [*ranks.index, *cells.columns.difference(ranked)]:
-        some = means if name in ranked else cells
         rank = f"{ranks[name]:.2f}" if name in ranked else f"{cells[name].count()} of {len(cells)} fits"
-        each = [changed(some[name], some[other]) for other in ours]
+        each = []
+        for other in ours:
+            some = means if {name, other} <= {*ranked} else cells
+            each.append(changed(some[name], some[other]))
         print(f"| {name} | {rank} | {' | '.join(each)} | {cpu[name]:.1f} |")
 
 
