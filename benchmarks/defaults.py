@@ -46,6 +46,16 @@ CHOSEN = ({"max_leaf_nodes": 8, "l2_regularization": 10.0},)
 """What `report` compares with the shipped values."""
 
 
+ENSEMBLE = "model=ensemble_general"
+MORE = {name: f"+model@model.members.{name}={name}" for name in ("catboost", "lightgbm", "xgboost")}
+"""Members that need an extra, as overrides."""
+ENSEMBLES = {BASE: [ENSEMBLE]} | {
+    f"with {' and '.join(names)}": [ENSEMBLE, *(MORE[name] for name in names)]
+    for names in (["lightgbm"], ["xgboost"], ["catboost"], ["catboost", "lightgbm"], [*MORE])
+}
+"""Ensembles with further members at the values of their files."""
+
+
 def presets(changes: Iterable[Mapping[str, float]]) -> dict[str, list[str]]:
     """Return the shipped values and changes of them, as overrides by name."""
     named = {", ".join(f"{key}={value}" for key, value in change.items()): change for change in changes}
@@ -58,7 +68,7 @@ def presets(changes: Iterable[Mapping[str, float]]) -> dict[str, list[str]]:
 def main() -> None:
     """Fit what is missing and print a line for each candidate."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=["one", "several", "report"])
+    parser.add_argument("what", choices=["one", "several", "ensembles", "report"])
     parser.add_argument("--packages", type=Path, default=Path(), help="folder that pip installed tables to")
     parser.add_argument("--folder", type=Path, default=Path(".dvc/tmp/defaults"), help="for predictions")
     parser.add_argument("--seeds", default=SEEDS)
@@ -66,7 +76,8 @@ def main() -> None:
     parser.add_argument("--tables", nargs="*", help="some of the tables")
     args = parser.parse_args()
     on_one_thread()
-    candidates = presets({"one": ONE.values(), "several": SEVERAL, "report": CHOSEN}[args.what])
+    changes = {"one": ONE.values(), "several": SEVERAL, "report": CHOSEN}
+    candidates = presets(changes[args.what]) if args.what in changes else ENSEMBLES
     first = [name for name in PACKAGED if name not in SEEN_LATER | FOR_PEERS]
     tables = list(SEEN_LATER) if args.what == "report" else first
     seeds = [int(seed) for seed in args.seeds.split(",")]

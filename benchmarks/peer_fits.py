@@ -232,28 +232,21 @@ def _stopped(
     return model, model.get_best_iteration() + 1
 
 
-def network(name: str) -> Method:
-    """Fit pytabkit's RealMLP or TabM with its defaults; the best epoch is that on validation.
+def realmlp(rows: Rows) -> np.ndarray:
+    """Fit RealMLP with pytabkit's defaults; the best epoch is that on validation.
 
-    They take no missing numbers: medians of train stand in for them.
+    It takes no missing numbers: medians of train stand in for them.
     """
+    from pytabkit import RealMLP_TD_Classifier, RealMLP_TD_Regressor
 
-    def fitted(rows: Rows) -> np.ndarray:
-        import pytabkit
-
-        kind = getattr(pytabkit, f"{name}_{'Regressor' if rows.regression else 'Classifier'}")
-        own: dict[str, Any] = {"device": "cpu", "random_state": rows.seed, "n_threads": 1, "verbosity": 0}
-        if not rows.regression:
-            own["val_metric_name"] = "cross_entropy"
-            if name.startswith("RealMLP"):
-                own["use_ls"] = False  # as its documentation advises for this metric
-        (X, y), (X_val, y_val) = rows.of("train"), rows.of("validation")
-        medians = X.median(numeric_only=True).fillna(0)
-        model = kind(**own)
-        model.fit(X.fillna(medians), y, X_val.fillna(medians), y_val)
-        return predicted(model, rows.of("test")[0].fillna(medians), rows)
-
-    return fitted
+    own: dict[str, Any] = {"device": "cpu", "random_state": rows.seed, "n_threads": 1, "verbosity": 0}
+    if not rows.regression:
+        own |= {"val_metric_name": "cross_entropy", "use_ls": False}  # as its documentation advises together
+    (X, y), (X_val, y_val) = rows.of("train"), rows.of("validation")
+    medians = X.median(numeric_only=True).fillna(0)
+    model = (RealMLP_TD_Regressor if rows.regression else RealMLP_TD_Classifier)(**own)
+    model.fit(X.fillna(medians), y, X_val.fillna(medians), y_val)
+    return predicted(model, rows.of("test")[0].fillna(medians), rows)
 
 
 def flaml(rows: Rows) -> np.ndarray:
@@ -275,31 +268,35 @@ def flaml(rows: Rows) -> np.ndarray:
     return predicted(model, rows.of("test")[0], rows)
 
 
-def autogluon(rows: Rows) -> np.ndarray:
-    """Let AutoGluon fit its default ensemble within the budget."""
-    from autogluon.tabular import TabularPredictor
+def autogluon(limit: bool) -> Method:
+    """Let AutoGluon fit its default ensemble, within the budget or as long as it takes."""
 
-    X, y = rows.of("train", "validation")
-    metric = "root_mean_squared_error" if rows.regression else "log_loss"
-    with tempfile.TemporaryDirectory() as path:
-        predictor = TabularPredictor("y", problem_type=rows.task, eval_metric=metric, path=path, verbosity=0)
-        predictor.fit(X.assign(y=y), time_limit=rows.budget, num_cpus=1, num_gpus=0)
-        X_test = rows.of("test")[0]
-        if rows.regression:
-            return np.asarray(predictor.predict(X_test), dtype=np.float64)
-        found = predictor.predict_proba(X_test).reindex(columns=range(rows.classes), fill_value=0.0)
-        return np.asarray(found, dtype=np.float64)
+    def fitted(rows: Rows) -> np.ndarray:
+        from autogluon.tabular import TabularPredictor
+
+        X, y = rows.of("train", "validation")
+        own = {"problem_type": rows.task, "verbosity": 0}
+        own["eval_metric"] = "root_mean_squared_error" if rows.regression else "log_loss"
+        with tempfile.TemporaryDirectory() as path:
+            predictor = TabularPredictor("y", path=path, **own)
+            predictor.fit(X.assign(y=y), time_limit=rows.budget if limit else None, num_cpus=1, num_gpus=0)
+            X_test = rows.of("test")[0]
+            if rows.regression:
+                return np.asarray(predictor.predict(X_test), dtype=np.float64)
+            found = predictor.predict_proba(X_test).reindex(columns=range(rows.classes), fill_value=0.0)
+            return np.asarray(found, dtype=np.float64)
+
+    return fitted
 
 
 METHODS: dict[str, Method] = {
     **{name: default(name) for name in MADE},
     **{f"{name}-tuned": tuned(name) for name in MADE},
-    "realmlp": network("RealMLP_TD"),
-    "tabm": network("TabM_D"),
+    "realmlp": realmlp,
     "flaml": flaml,
-    "autogluon": autogluon,
+    "autogluon": autogluon(limit=True),
+    "autogluon-no-limit": autogluon(limit=False),
 }
-NEEDS = {"realmlp": "pytabkit", "tabm": "pytabkit", "flaml": "flaml", "autogluon": "autogluon.tabular"}
 LIBRARIES = (
     "lightgbm",
     "xgboost-cpu",
@@ -308,6 +305,7 @@ LIBRARIES = (
     "pytabkit",
     "flaml",
     "autogluon.tabular",
+    "fastai",
     "torch",
 )
 

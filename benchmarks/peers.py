@@ -5,8 +5,9 @@
     python benchmarks/peers.py --packages PACKAGES --peers PYTHON --autogluon PYTHON
 
 PYTHON is that of an environment with lightgbm, xgboost-cpu, catboost, optuna, pytabkit and flaml, or with
-autogluon.tabular; without one of the two its libraries are left out. All predictions are kept in --folder, so
-a run that was interrupted goes on, and `--report` prints what is there.
+autogluon.tabular[lightgbm,catboost,fastai] and xgboost-cpu; without one of the two its libraries are left
+out. All predictions are kept in --folder, so a run that was interrupted goes on, and `--report` prints those
+that are there.
 
 Each table is described by `cairn new-data` and split under each seed. Every library gets the same drawn rows
 and columns: train and validation to fit on and to choose with, as it likes. The tables are those that came
@@ -14,13 +15,17 @@ after all values of conf/model were set (table_list.SEEN_LATER and FOR_PEERS), a
 """
 
 import argparse
+import io
 import json
 import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import chdir, redirect_stdout
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -31,26 +36,35 @@ from numpy.typing import NDArray
 from peer_fits import METHODS, save
 from scipy import stats
 from table_list import FOR_PEERS, SEEN_LATER
-from table_rows import FLIGHTS, Described, composed, dealt, described
+from table_rows import FLIGHTS, Dealt, Described, composed, dealt, described
 
+from cairn.data.parts import Prepared
 from cairn.data.predictions import Floats
 from cairn.metrics.evaluation import time_blocks
 from cairn.metrics.paired import EvaluationSet
+from cairn.models.recipe import Recipe
 from cairn.run_stage import use_threads
 from cairn.settings.config import Config
+from cairn.studies.search import driver, worker
+from cairn.studies.search.space import Space
+from cairn.studies.search.study import Plan, open_study, ranked
 
 CAIRN = {
     "cairn": ["train.refit=none"],
     "cairn, refitted": [],
     "cairn, ensemble": ["model=ensemble_general"],
+    "cairn, ensemble with libraries": ["model=ensemble_general_libraries"],
+    "cairn, tabm": ["model=tabm"],
 }
 """Shipped presets, as overrides; without model= it is the model that `cairn new-data` chooses."""
-OURS = ("cairn, refitted", "cairn, ensemble")
+TUNED = "cairn, tuned"
+"""`cairn search` of the model that `cairn new-data` chooses: its shipped space, trials and sampler."""
+OURS = ("cairn, refitted", "cairn, ensemble with libraries")
 """What all are compared with."""
 SLOW = ("leaves", "speech")
 """32 classes, or 751 columns: CatBoost's defaults take minutes, on 1,000 rows."""
 TABLES = (FLIGHTS, *(name for name in [*SEEN_LATER, *FOR_PEERS] if name not in SLOW))
-IN_AUTOGLUON = ("autogluon",)
+IN_AUTOGLUON = ("autogluon", "autogluon-no-limit")
 SEEDS = "1,2,3"
 ROWS = 1000
 BUDGET = 3.0
@@ -85,17 +99,53 @@ def fit_cairn(
             if name not in configs:
                 model = [] if any(each.startswith("model=") for each in overrides) else [f"model={own}"]
                 configs[name] = composed([*model, *overrides])
-            recipe = table.recipe(configs[name], seed)
-            began = time.process_time()
-            both = [drawn.parts["train"], drawn.parts["validation"]]
-            fitted = recipe.fit(*both)
-            again = fitted if recipe.train.refit == "none" else recipe.refit(fitted, *both)
-            prediction = again.scores(drawn.parts["test"])
-            cpu = time.process_time() - began
-            if facts["task"] == "binary":
-                prediction = np.stack([1 - prediction, prediction], axis=1)
-            save(files[name], prediction, cpu)
-            print(f"{name} {table.name} {seed}: {cpu:.1f} CPU seconds", flush=True)
+            fit_and_save(files[name], partial(table.recipe, configs[name], seed), drawn)
+
+
+def fit_tuned(
+    folder: Path, name: str, packages: Path, seeds: Sequence[int], *, rows: int, budget: float
+) -> None:
+    """Write what the best settings of `cairn search` predict, found in a copy of conf/ as it is shipped."""
+    files = {seed: folder.resolve() / "fits" / TUNED / f"{name}-{seed}.npz" for seed in seeds}
+    missing = {seed: file for seed, file in files.items() if not file.exists()}
+    if not missing:
+        return
+    with tempfile.TemporaryDirectory() as checkout:
+        table = described(name, packages, Path(checkout))
+        loss = "rmse" if table.config.data.task == "regression" else "log_loss"
+        for seed, file in missing.items():
+            drawn = dealt(table, seed, rows)
+            words = [f"data={name}", f"seed={seed}", "threads=1", f"search.objective={loss}"]
+            with chdir(checkout):
+                plan, space = driver.make_plan(words, name=f"seed_{seed}", storage=None)
+                fit_and_save(file, partial(searched, plan, space, drawn, budget), drawn)
+
+
+def searched(plan: Plan, space: Space, drawn: Dealt, budget: float) -> Recipe:
+    """Run the trials of a search in this process, none of which begins after the budget; return the best."""
+    until = time.process_time() + budget
+    prepared = Prepared(drawn.of.contract, drawn.parts["train"], drawn.parts["validation"])
+    plan.folder.mkdir(parents=True)
+    study = open_study(plan, space)
+    with redirect_stdout(io.StringIO()):
+        while time.process_time() < until and (trial := worker.begin(study, plan, space, "benchmark")):
+            worker.run(trial, study, plan, space, prepared)
+    best = Config.model_validate(space.values(plan.base, ranked(study)[0].params))
+    return drawn.of.recipe(best, best.seed)
+
+
+def fit_and_save(file: Path, choose: Callable[[], Recipe], drawn: Dealt) -> None:
+    """Choose a recipe, fit it, predict test, and write that with the CPU seconds of all of it."""
+    began = time.process_time()
+    recipe, both = choose(), [drawn.parts[part] for part in ("train", "validation")]
+    fitted = recipe.fit(*both)
+    again = fitted if recipe.train.refit == "none" else recipe.refit(fitted, *both)
+    prediction = again.scores(drawn.parts["test"])
+    cpu = time.process_time() - began
+    if drawn.of.config.data.task == "binary":
+        prediction = np.stack([1 - prediction, prediction], axis=1)
+    save(file, prediction, cpu)
+    print(f"{file.parent.name} {file.stem}: {cpu:.1f} CPU seconds", flush=True)
 
 
 def score(task: str, y: NDArray[np.float64], p: Floats) -> float:
@@ -165,29 +215,42 @@ def report(fits: pd.DataFrame, ours: Sequence[str]) -> None:
     """Print mean ranks, and paired differences from some of the methods.
 
     A loss is the mean over the seeds; the interval is Student's over tables. A method that lacks fits has no
-    rank, and is compared on the tables and seeds that it has.
+    rank, and is compared on the tables and seeds that it has; a second table ranks all where all have fits.
     """
     counts = fits.groupby("method")["score"].count()
-    whole = list(counts[counts == counts.max()].index)
+    whole = counts[counts == counts.max()].index
     cells = fits.pivot_table(index=["table", "seed"], columns="method", values="score", sort=False)
-    means = cells[whole].groupby(level="table", sort=False).mean()
-    ranks, cpu = means.rank(axis=1).mean().sort_values(), fits.groupby("method")["cpu"].mean()
-    print(f"{len(means)} tables, {fits['seed'].nunique()} seeds; changes of the loss in %, over tables")
-    print(
-        "| method | mean rank | " + " | ".join(f"less {name}'s" for name in ours) + " | CPU seconds a fit |"
-    )
-    print("|---" * (len(ours) + 3) + "|")
-    for name in [*ranks.index, *counts.index.difference(whole)]:
-        some = means if name in whole else cells
-        rank = f"{ranks[name]:.2f}" if name in whole else f"{counts[name]} of {counts.max()} fits"
-        each = [changed(some[name], some[other]) for other in ours]
-        print(f"| {name} | {rank} | {' | '.join(each)} | {cpu[name]:.1f} |")
-    shown = means[ranks.index]
+    compared(cells, fits, ours, ranked=whole)
+    shown = cells[whole].groupby(level="table", sort=False).mean()
+    shown = shown[shown.rank(axis=1).mean().sort_values().index]
     print("\n| table | " + " | ".join(shown.columns) + " |")
     print("|---" * (len(shown.columns) + 1) + "|")
     for table, line in shown.iterrows():
         values = [f"**{value:.4g}**" if value == line.min() else f"{value:.4g}" for value in line]
         print(f"| {table} | " + " | ".join(values) + " |")
+    common = cells.dropna()
+    if len(whole) < len(counts) and len(common):
+        print("\nall methods, where all have fits:\n")
+        compared(common, fits, ours, ranked=counts.index)
+
+
+def compared(cells: pd.DataFrame, fits: pd.DataFrame, ours: Sequence[str], *, ranked: pd.Index) -> None:
+    """Print the methods with their differences from some of them, those to be ranked first."""
+    means = cells[ranked].groupby(level="table", sort=False).mean()
+    ranks, cpu = means.rank(axis=1).mean().sort_values(), fits.groupby("method")["cpu"].mean()
+    seeds = cells.index.get_level_values("seed").nunique()
+    print(f"{len(means)} tables, {seeds} seeds; changes of the loss in %, over tables")
+    print(
+        "| method | mean rank | " + " | ".join(f"less {name}'s" for name in ours) + " | CPU seconds a fit |"
+    )
+    print("|---" * (len(ours) + 3) + "|")
+    for name in [*ranks.index, *cells.columns.difference(ranked)]:
+        rank = f"{ranks[name]:.2f}" if name in ranked else f"{cells[name].count()} of {len(cells)} fits"
+        each = []
+        for other in ours:
+            some = means if {name, other} <= {*ranked} else cells
+            each.append(changed(some[name], some[other]))
+        print(f"| {name} | {rank} | {' | '.join(each)} | {cpu[name]:.1f} |")
 
 
 def machine() -> str:
@@ -226,6 +289,7 @@ def main() -> None:
     if not args.report:
         for name in tables:
             fit_cairn(args.folder, described(name, args.packages), seeds, CAIRN, args.rows)
+            fit_tuned(args.folder, name, args.packages, seeds, rows=args.rows, budget=args.budget)
         own = [name for name in methods if name not in IN_AUTOGLUON]
         each = [(args.peers, own), (args.autogluon, [name for name in methods if name in IN_AUTOGLUON])]
         for python, some in each:
@@ -239,9 +303,9 @@ def main() -> None:
     for file in sorted(args.folder.glob("versions-*.json")):
         found |= {name: number for name, number in json.loads(file.read_text()).items() if number}
     print("the others: " + ", ".join(f"{name} {number}" for name, number in found.items()))
-    report(collected(args.folder, [*CAIRN, *methods], tables, seeds), OURS)
+    report(collected(args.folder, [*CAIRN, TUNED, *methods], tables, seeds), OURS)
     if FLIGHTS in tables:
-        flights(args.folder, [*CAIRN, *methods], seeds, OURS[0])
+        flights(args.folder, [*CAIRN, TUNED, *methods], seeds, OURS[0])
 
 
 if __name__ == "__main__":

@@ -95,20 +95,25 @@ class Dealt:
         return pd.DataFrame(columns)
 
 
-def described(name: str, packages: Path) -> Described:
-    """Describe a table of a package as `cairn new-data` does, without writing anything into the checkout."""
+def described(name: str, packages: Path, folder: Path | None = None) -> Described:
+    """Describe a table of a package as `cairn new-data` does, without writing anything into the checkout.
+
+    A folder gets the conf/ that it would leave.
+    """
     if name == FLIGHTS:
+        if folder is not None:
+            shutil.copytree(CONF, folder / CONF)
         prepared = load_prepared()
         parts = {"train": prepared.train, "validation": prepared.validation}
         parts["test"] = read_table(Path("data/splits/test.parquet"))
         table = pd.concat([rows.assign(**{".part": part}) for part, rows in parts.items()], ignore_index=True)
         return Described(name, prepared.contract, composed([f"data={FLIGHTS}"]), table)
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"{name}.csv"
+    with tempfile.TemporaryDirectory() as temporary:
+        file = Path(temporary) / f"{name}.csv"
         file.write_bytes(content(PACKAGED[name], packages))
         source = open_source(file, separator=None, encoding=None, target=PACKAGED[name].target)
         plan = make_plan(source, name, f"data/raw/{name}.csv", Request(PACKAGED[name].target))
-        conf = Path(folder) / "conf"
+        conf = (folder or Path(temporary)) / CONF
         shutil.copytree(CONF, conf)
         for path, text in texts(plan).items():
             (conf / path).write_text(text, encoding="utf-8", newline="\n")

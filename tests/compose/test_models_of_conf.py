@@ -43,6 +43,15 @@ def test_the_ensemble_for_tables_in_general_has_their_boosting_and_the_weights_o
     assert model == other.model_copy(update={"name": "ensemble_general", "members": model.members})
 
 
+def test_the_ensemble_with_libraries_has_them_beside_the_members_of_the_other():
+    ours, general, catboost, lightgbm = (
+        compose(CONF, [f"model={name}"]).values["model"]
+        for name in ("ensemble_general_libraries", "ensemble_general", "catboost", "lightgbm")
+    )
+    members = general["members"] | {"catboost": catboost, "lightgbm": lightgbm}
+    assert ours == general | {"name": "ensemble_general_libraries", "members": members}
+
+
 def test_the_linear_model_selects_the_penalty_that_predicts_left_out_rows_best():
     table = rows(120)
     found = {}

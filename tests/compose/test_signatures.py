@@ -1,8 +1,11 @@
 """Reading a signature from source gives what importing the class gives."""
 
+import ast
+import importlib
 import inspect
 import json
 import math
+import os
 import subprocess
 import sys
 
@@ -38,6 +41,18 @@ def test_what_source_does_not_show_is_imported():
     assert parameters("math.hypot") is None
     assert parameters("math.copysign") == imported(math.copysign)
     assert parameters("json.JSONEncoder") == imported(json.JSONEncoder)
+
+
+def test_a_source_is_read_once_and_again_when_it_has_changed(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    file, parsed, parse = tmp_path / "of_a_user.py", [], ast.parse
+    monkeypatch.setattr(ast, "parse", lambda source: parsed.append(source) or parse(source))
+    for number, takes in enumerate(["depth", "depth, rate"]):
+        file.write_text(f"def Model({takes}): pass\n")
+        os.utime(file, ns=(number, number))
+        importlib.invalidate_caches()
+        assert [parameters("of_a_user.Model") for _ in range(3)] == [takes.split(", ")] * 3
+    assert len(parsed) == 2
 
 
 @pytest.mark.parametrize(

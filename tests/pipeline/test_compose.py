@@ -22,7 +22,8 @@ COMPANIONS = {
     ("model", "svr"): ["data=flights_delay"],
 }
 LIBRARIES = (
-    "catboost", "ensemble_libraries", "keras", "keras_tensorflow", "lightgbm", "tabm", "xgboost"
+    "catboost", "ensemble_general_libraries", "ensemble_libraries", "keras", "keras_tensorflow", "lightgbm",
+    "tabm", "xgboost",
 )  # fmt: skip
 """Models whose libraries are extras, which only the environment of the tests marked `scale` has."""
 MODELS = [

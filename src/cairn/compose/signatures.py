@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import inspect
 from collections.abc import Iterator
+from functools import lru_cache
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def _definition(module: str, name: str) -> tuple[str, Definition] | None:
     file = _file(module)
     if file is None:
         return None
-    for node in _statements(ast.parse(file.read_bytes())):
+    for node in _statements(_tree(file, file.stat().st_mtime_ns)):
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
             return module, node
         if isinstance(node, ast.ImportFrom):
@@ -73,6 +74,12 @@ def _definition(module: str, name: str) -> tuple[str, Definition] | None:
                 if (alias.asname or alias.name) == name:
                     return _definition(_absolute(node, module, file), alias.name)
     return None
+
+
+@lru_cache(maxsize=64)
+def _tree(file: Path, changed: int) -> ast.Module:
+    """Parse a source file once for all names in it; `changed` is its time of change."""
+    return ast.parse(file.read_bytes())
 
 
 def _statements(tree: ast.Module) -> Iterator[ast.stmt]:
