@@ -13,7 +13,7 @@ WIDTH = 100
 """Columns where the output is not a terminal and COLUMNS is not set."""
 NARROWEST = 40
 UNBROKEN = "\u00a0"
-JOINED = re.compile(r"\[[^][]{1,40}\]|\([^()]{1,30}\)|`[^`]{1,50}`|\S+ [↑↓]")
+JOINED = re.compile(r"\[[^][]{1,40}\]|\([^()]{1,30}\)|`[^`]{1,120}`|\S+ [↑↓]")
 """[1,200 to 1,300], (not significant), `dvc repro`, the arrow behind the name of a metric."""
 CODES = {"better": "32", "worse": "31", "unclear": "33", "bold": "1", "dim": "2"}
 """What is painted, by its meaning, as codes of ANSI (ECMA-48)."""
@@ -47,11 +47,11 @@ def wrapped(text: str, indent: str = "  ") -> list[str]:
 def broken(text: str, width: int, indent: str = "") -> list[str]:
     """Break a paragraph at spaces into lines of at most a width; a longer word has a line of its own."""
     lines = textwrap.wrap(
-        joined(text), width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        unbroken(text), width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
     return [line.replace(UNBROKEN, " ") for line in lines]
 
 
-def joined(text: str) -> str:
+def unbroken(text: str) -> str:
     """Join the ends of an interval, a short remark or a command, which belong on one line."""
     return JOINED.sub(lambda match: match[0].replace(" ", UNBROKEN), text)

@@ -91,6 +91,9 @@ def test_a_file_read_a_few_columns_at_a_time_is_the_table_that_pandas_reads_at_o
         pd.testing.assert_frame_equal(read_table(tmp_path / "t.parquet"), expected)
     table.to_parquet(tmp_path / "t.parquet")
     assert [*read_table(tmp_path / "t.parquet", columns=["flag", ""])] == ["flag", ""]
+    assert read_table(tmp_path / "t.parquet", columns=[]).shape == (rows, 0)
+    with pytest.raises(pa.ArrowInvalid, match="unknown"):
+        read_table(tmp_path / "t.parquet", columns=["flag", "unknown"])
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.tsv", "t.parquet", "t.feather", "t.jsonl"])

@@ -56,14 +56,18 @@ def test_weighted_areas_with_ties_agree_with_scikit_learn(rows):
         assert pr_auc[0] == pytest.approx(average_precision_score(y, p, sample_weight=w))
 
 
-@pytest.mark.parametrize("rate", [0.3, 0.003])
-@pytest.mark.parametrize("weighted", [False, True])
-def test_groups_of_a_long_ranking_give_the_areas_of_its_rows_within_a_part_of_their_spread(rate, weighted):
+@pytest.mark.parametrize(
+    ("rate", "weighted", "tied"), [(0.3, False, 0), (0.003, True, 0), (0.3, True, 0.6), (0.3, False, 0.9)]
+)
+def test_groups_of_a_long_ranking_give_the_areas_of_its_rows_within_a_part_of_their_spread(
+    rate, weighted, tied
+):
     rng = np.random.default_rng(0)
     n = 100_000
     signal = rng.normal(size=n)
     p = 1 / (1 + np.exp(-2 * signal - np.log(rate / (1 - rate))))
     y, blocks = rng.random(n) < p, rng.permutation(n) % 1000
+    p = np.maximum(p, np.quantile(p, tied))
     weights = rng.integers(1, 4, n).astype(float) if weighted else None
     counts = rng.multinomial(1000, np.full(1000, 1 / 1000), 20).T.astype(np.int32)
     found = GroupedRanking(y, p, blocks, weights).areas(counts)

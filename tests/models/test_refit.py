@@ -56,6 +56,19 @@ def test_a_fit_that_reads_its_rows_in_blocks_has_the_bits_of_one_in_memory(name,
     assert [len(part.columns) for part in emptied] == [0, 0]
 
 
+def test_rows_of_a_class_that_train_lacks_are_left_out_of_files_too(tmp_path):
+    known = TRAIN[TRAIN["class"] != TRAIN["class"].iloc[0]]
+    files = [tmp_path / "train.parquet", tmp_path / "validation.parquet"]
+    for part, file in zip((known, VALIDATION), files, strict=True):
+        write_table(part, file)
+    plan = made(config("logistic"), "multiclass")
+    fitted = plan.fit(known, VALIDATION)
+    expected = plan.refit(fitted, known, VALIDATION)
+    for validation in (VALIDATION, plan.of_known_classes(VALIDATION, known)):
+        found = plan.refit(fitted, known.copy(), validation.copy(), files=files)
+        np.testing.assert_array_equal(found.scores(VALIDATION), expected.scores(VALIDATION))
+
+
 def test_boosting_gets_as_many_trees_as_stopped_on_validation():
     plan = made(config("hist_gbdt", n_iter_no_change=3, max_iter=400, learning_rate=0.2))
     fitted = plan.fit(TRAIN, VALIDATION)

@@ -9,7 +9,16 @@ from scipy import stats
 
 from cairn.data.drift import chance, distances, kolmogorov_smirnov, summary, total_variation
 from cairn.report.explore.page import histogram, target_figure
-from cairn.report.explore.profile import Values, as_values, bin_edges, of_parts, profile, rare_levels, to_utc
+from cairn.report.explore.profile import (
+    Values,
+    as_values,
+    bin_edges,
+    of_parts,
+    profile,
+    rare_levels,
+    to_utc,
+    worst_first,
+)
 from cairn.report.explore.statistics import association, matrix, mean_of, over_time, period_of, with_target
 from cairn.report.explore.study import entities, gaps, groups
 from cairn.report.numbers import moment
@@ -253,7 +262,8 @@ def test_columns_missing_in_the_same_rows_are_one_gap():
 
 def test_rare_and_unseen_levels_are_counted():
     train = pd.Series(["a"] * 100 + ["b"] * 19 + ["c"])
-    (rare,) = rare_levels({"x": of_parts(train, pd.Series(["a", "new", None]), "categorical")})
+    rare = rare_levels("x", *of_parts(train, pd.Series(["a", "new", None]), "categorical"))
+    assert worst_first([rare]) == [rare]
     assert (rare.levels, rare.rare, rare.rare_share) == (3, 2, 20 / 120)
     assert (rare.unseen, rare.unseen_share) == (("new",), 0.5)
     assert not rare.identifies_rows

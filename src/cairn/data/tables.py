@@ -178,12 +178,14 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     """
     with pq.ParquetFile(path, **CHECKED) as file:
         schema = file.schema_arrow
+        names = schema.names if columns is None else columns
         described = schema.pandas_metadata or {}
         has_index = any(isinstance(index, str) for index in described.get("index_columns", []))
         nested = any(pa.types.is_nested(kind) for kind in schema.types)
-        if has_index or nested or not schema.names or len(described.get("column_indexes", [])) > 1:
+        several = len(described.get("column_indexes", [])) > 1
+        if has_index or nested or several or not names or not set(names) <= set(schema.names):
             return pd.read_parquet(path, columns=columns, to_pandas_kwargs=ONE_BY_ONE, **CHECKED)
-        names, step = columns or schema.names, max(1, CELLS // max(file.metadata.num_rows, 1))
+        step = max(1, CELLS // max(file.metadata.num_rows, 1))
         groups = [names[start : start + step] for start in range(0, len(names), step)]
         parts = [file.read(group).to_pandas(**ONE_BY_ONE) for group in groups]
     return pd.concat(parts, axis=1)
@@ -195,6 +197,11 @@ def blocks_of(files: Iterable[Path], columns: list[str], rows: int) -> Iterator[
         with pq.ParquetFile(path, **CHECKED) as file:
             for batch in file.iter_batches(rows, columns=columns):
                 yield batch.to_pandas()
+
+
+def rows_in(files: Iterable[Path]) -> int:
+    """Return how many rows files of write_table have."""
+    return sum(pq.read_metadata(path).num_rows for path in files)
 
 
 def joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -125,10 +125,10 @@ def read_runs(root: Path) -> Runs:
     for (record, _), members in groups.items():
         evaluation = _evaluation(texts[record])
         oldest, held = members[-1], [one for commit in members for one in names.get(commit, ())]
-        if evaluation is None:
-            unreadable.append(held[0][1] if held else oldest[:7])
-            continue
         held.sort(key=lambda one: one[0] == "experiment" and bool(RANDOM.fullmatch(one[1])))
+        if evaluation is None:  # git knows no experiment by its name
+            unreadable.append(held[0][1] if held and held[0][0] != "experiment" else oldest[:7])
+            continue
         settings, purpose, _ = parsed[blobs[members[0]][1], blobs[members[0]][2]]
         at, subject = commits[oldest]
         kind = held[0][0] if held else "commit"

@@ -81,6 +81,7 @@ def _matrix(encoder: ColumnTransformer, blocks: Iterable[pd.DataFrame], rows: in
     for part in parts:
         matrix[start : start + len(part)] = part
         start += len(part)
+    assert start == rows, "the blocks are these rows"
     return matrix
 
 
@@ -197,5 +198,5 @@ def _stacked(blocks: Iterator[Any], rows: int, most: int) -> Any:
         data[cell : cell + block.nnz], indices[cell : cell + block.nnz] = block.data, block.indices
         starts[row + 1 : row + 1 + block.shape[0]] = cell + block.indptr[1:]
         row, cell = row + block.shape[0], cell + block.nnz
-    assert block is not None, "there are rows"
+    assert block is not None and row == rows, "the blocks are these rows"
     return type(block)((data[:cell], indices[:cell], starts), shape=(rows, block.shape[1]))

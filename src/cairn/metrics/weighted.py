@@ -123,9 +123,9 @@ VALUE_VALUES: dict[str, Callable[[Sums], Floats]] = {
 CACHED_CELLS = 2**18
 """Rows of a ranking times draws at a time: about what a processor's cache holds."""
 GROUPS = 2**12
-"""A group of a long ranking has at most this share of its rows;"""
+"""A group of a long ranking has at most 1 / GROUPS of its rows, if these are not tied;"""
 ALONE = 2**9
-"""and at most this share of those above it, as the precision of the highest rows changes fastest."""
+"""and at most 1 / ALONE of the rows above it, as the precision of the highest rows changes fastest."""
 RANKED = ("roc_auc", "pr_auc")
 MEDIANS: dict[str, Callable[[Floats, Floats], Floats]] = {
     "median_ae": lambda y, prediction: np.abs(y - prediction)
@@ -259,8 +259,9 @@ class GroupedRanking:
     """A long ranking by groups of neighbours, for many weightings in a fraction of the time.
 
     In ROC AUC the rows of a group count as tied; in average precision each has the precision in the middle of
-    the group. Rows of one score are in one group. Both differ from those of `Ranking` by far less than they
-    vary between draws, and not at all where every group has one score.
+    the group. Rows of one score are in one group, and many of them in a group of their own. Both differ from
+    those of `Ranking` by far less than they vary between draws, and not at all where every group has one
+    score.
     """
 
     def __init__(
@@ -274,6 +275,8 @@ class GroupedRanking:
 
         ranked = np.sort(prediction)
         edges = np.unique(ranked[_starts(len(ranked))])
+        first, after = (np.searchsorted(ranked, edges, side) for side in ("left", "right"))
+        edges = np.union1d(edges, ranked[after[(after - first > 1) & (after < len(ranked))]])
         last = np.append(np.searchsorted(ranked, edges[1:]), len(ranked)) - 1
         self.half = np.where(ranked[last] == edges, 0.0, 0.5)[:, None]
         groups, shape = np.searchsorted(edges, prediction, "right") - 1, (len(edges), int(blocks.max()) + 1)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cairn.data.folds import fold_rows, left_out_rows
 from cairn.data.load import type_of
 from cairn.data.predictions import Floats
-from cairn.data.tables import blocks_of, empty, joined, read_table
+from cairn.data.tables import blocks_of, empty, joined, read_table, rows_in
 from cairn.errors import UserError
 from cairn.features.encode import build_encoder, categorical_positions, forget_folds, target_columns
 from cairn.features.fitting import encoded, fit_and_encode
@@ -204,14 +204,15 @@ class Recipe:
 
         The columns, the weights of members and the number of iterations are those of that model; networks
         take as many steps as its best ones. Rows of a class that train lacks are left out. `files` hold the
-        parts, which are emptied, see fit.
+        parts, which are emptied, see fit; if rows are left out, they are not read.
 
         Raises:
             UserError: as for fit.
         """
         known = [self.of_known_classes(rows, train) for rows in others]
-        files = files if sum(map(len, known)) == sum(map(len, others)) else ()
-        share = len(train) / (len(train) + sum(map(len, known)))
+        number = len(train) + sum(map(len, known))
+        files = files if rows_in(files) == number else ()  # they have more if a row is left out
+        share = len(train) / number
         rows = joined([train, *known]) if files else pd.concat([train, *known], ignore_index=True)
         classes = fitted.classes or None
         return self.fit(rows, classes=classes, snapshot=snapshot, like=fitted, share=share, files=files)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cairn.terminal import broken, joined, painted, terminal_width, wrapped
+from cairn.terminal import broken, painted, terminal_width, unbroken, wrapped
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def aligned(table: Table) -> list[str]:
     lines = [table.header, *table.rows]
     whole = [max(map(len, column)) for column in zip(*lines, strict=True)]
     narrowest = [
-        max(len(word) for cell in column for word in [*joined(cell).split(" "), ""])
+        max(len(word) for cell in column for word in [*unbroken(cell).split(" "), ""])
         for column in zip(*lines, strict=True)
     ]
     gaps = ("  ",) if table.words else ("  ", " ")

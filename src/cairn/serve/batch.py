@@ -64,8 +64,7 @@ def needed_columns(predictor: Predictor, source: Source, keep: Sequence[str]) ->
         UserError: none of them, all rows would be refused, no such column to keep, or one called like a
             column of the output.
     """
-    taken = [name for name in keep if name in (ROW, VIOLATIONS, *output_columns(predictor.package))]
-    if taken:
+    if taken := [name for name in keep if name in written_columns(predictor)]:
         raise UserError(f"--keep: {taken[0]} is also a column of the predictions")
     if source.columns is None:
         return list(predictor.fields)
@@ -84,9 +83,14 @@ def needed_columns(predictor: Predictor, source: Source, keep: Sequence[str]) ->
 
 def key_columns(predictor: Predictor, source: Source) -> list[str]:
     """Return the columns that identify a row, as far as the source has them: rows are joined by them."""
-    taken = (ROW, VIOLATIONS, *output_columns(predictor.package))
     there = predictor.package.key if source.columns is None else source.columns
+    taken = written_columns(predictor)
     return [name for name in predictor.package.key if name in there and name not in taken]
+
+
+def written_columns(predictor: Predictor) -> list[str]:
+    """Return the columns that the output has beside those of the source."""
+    return [ROW, *output_columns(predictor.package), VIOLATIONS]
 
 
 def _other_separator(columns: Sequence[str]) -> str:

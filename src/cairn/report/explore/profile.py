@@ -246,18 +246,14 @@ def _wide(low: float, high: float) -> bool:
     return low > 0 and high > ORDERS * low
 
 
-def rare_levels(columns: dict[str, tuple[Values, Values]]) -> list[Rare]:
-    """Return the categories among columns of train and validation with rare or unseen levels, worst first."""
-    found = [_rare(name, *parts) for name, parts in columns.items() if not parts[0].ordered]
-    return worst_first(rare for rare in found if rare.rare or rare.unseen)
-
-
 def worst_first(found: Iterable[Rare]) -> list[Rare]:
-    """Return them in the order of their share of values."""
-    return sorted(found, key=lambda rare: (-max(rare.rare_share, rare.unseen_share), rare.column))
+    """Return the categories that have rare or unseen levels, those with the most such values first."""
+    concerned = (rare for rare in found if rare.rare or rare.unseen)
+    return sorted(concerned, key=lambda rare: (-max(rare.rare_share, rare.unseen_share), rare.column))
 
 
-def _rare(name: str, train: Values, validation: Values) -> Rare:
+def rare_levels(name: str, train: Values, validation: Values) -> Rare:
+    """Count the levels of a category that are rare in train or unseen there."""
     rows, others = train.counts(), validation.counts()
     rare = np.flatnonzero((rows > 0) & (rows < FEW))
     unseen = np.flatnonzero((rows == 0) & (others > 0))

@@ -159,7 +159,8 @@ def study(
     for name in names:  # one by one: the numbers of all of them are as large as the table
         both = of_parts(train[name], validation[name], contract.columns[name].kind)
         samples[name], profiles[name] = both[0].at(sample), profile(*both)
-        rare += rare_levels({name: both}) if name in features else []
+        if name in features and not both[0].ordered:
+            rare.append(rare_levels(name, *both))
         if name in sliced or (not sliced and len(shown) < MOST_COLUMNS and has_few_levels(both[0])):
             shown[name] = groups(*both, target, data.task)
     associations = with_target(samples, target.at(sample))
