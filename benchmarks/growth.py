@@ -1,6 +1,6 @@
 """How time and memory of every stage grow with the rows of a table.
 
-    python benchmarks/growth.py [--rows 100000,1000000,10000000]
+    python benchmarks/growth.py [--rows 100000,1000000,10000000] [--set KEY=VALUE ...]
 
 The table is made from a seed: 14 numbers, 5 categories, a binary target, as Parquet. A fresh clone of the
 last commit gets it by `cairn new-data`; then the stages run by hand, one after the other. Printed are the
@@ -83,8 +83,8 @@ def run(clone: Path, *words: str) -> Cost:
     return Cost(used.ru_utime + used.ru_stime, time.monotonic() - begun, used.ru_maxrss / 1e6)
 
 
-def measure(rows: int) -> tuple[list[Cost], float]:
-    """Return the costs of `NAMES` for a table of so many rows, and its GB in memory."""
+def measure(rows: int, settings: list[str]) -> tuple[list[Cost], float]:
+    """Return the costs of `NAMES` for a table of so many rows under settings, and its GB in memory."""
     with tempfile.TemporaryDirectory() as folder:
         clone, file = Path(folder) / "clone", Path(folder) / "made.parquet"
         subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
@@ -92,7 +92,7 @@ def measure(rows: int) -> tuple[list[Cost], float]:
         costs = [run(clone, "new-data", str(file), "--target", "event", "--positive", "yes")]
         file.unlink()
         run(clone, "code")
-        run(clone, "compose", "data=made")
+        run(clone, "compose", "data=made", *settings)
         for stage in STAGES:
             costs.append(run(clone, stage))
             if stage == "train":
@@ -114,8 +114,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rows", default=DEFAULT, help="numbers of rows, the smallest first")
-    rows = [int(word) for word in parser.parse_args().rows.split(",")]
-    measured = [measure(n) for n in rows]
+    parser.add_argument("--set", nargs="*", default=[], help="settings, such as model.params.max_iter=30")
+    args = parser.parse_args()
+    rows = [int(word) for word in args.rows.split(",")]
+    measured = [measure(n, args.set) for n in rows]
     found = [costs for costs, _ in measured]
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}; CPU seconds / seconds / peak GB")
     print("| stage |" + "".join(f" {n:,} rows |" for n in rows) + " growth of CPU, of memory |")

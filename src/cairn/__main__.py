@@ -30,8 +30,8 @@ def main(argv: list[str]) -> int:
         code = run(*argv)
         sys.stdout.flush()
     except UserError as error:
-        for line in str(error).splitlines():
-            print(f"{name}: {line}", file=sys.stderr)
+        text = "\n".join(f"{name}: {line}" for line in str(error).splitlines())
+        print(_shown(text), file=sys.stderr)
         return 1
     except BrokenPipeError:  # `cairn … | head`
         return 1
@@ -40,6 +40,13 @@ def main(argv: list[str]) -> int:
     if code == 130:
         print(f"{name}: stopped", file=sys.stderr)
     return code
+
+
+def _shown(text: str) -> str:
+    """Break the lines of an error for a terminal; in a log each stays one line."""
+    from cairn.terminal import folded
+
+    return folded(text) if sys.stderr.isatty() else text
 
 
 def end(code: int | str | None) -> None:

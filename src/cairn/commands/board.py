@@ -58,8 +58,9 @@ def main(
     from cairn.experiments.history import History
     from cairn.experiments.runs import has_predictions, read_runs
     from cairn.progress import elapsed
-    from cairn.report.board.page import board_page, compared_with, copied_cards
+    from cairn.report.board.page import CARDS, board_page, compared_with, copied_cards
     from cairn.report.board.table import board_csv, board_record, board_text, comparable, left_out, not_run
+    from cairn.terminal import folded
 
     root, now = Path.cwd(), time.time()
     history = History(root)
@@ -89,7 +90,7 @@ def main(
                 columns=more,
                 hidden=len(chosen) - len(listed),
                 waiting=waiting,
-                pair=comparable(compared),
+                pair=comparable([run for run in compared if run.data == (runs.current or reference).data]),
             )
         )
     if runs.unreadable:
@@ -100,3 +101,5 @@ def main(
         with elapsed("comparing predictions"):
             pairs = compared_with(reference, chosen, cached, root, most=paired)
         write_page(html, board_page(chosen, reference, links, cached, pairs, waiting=waiting))
+        cards = f"; the model cards that it opens are in {(Path(html).parent / CARDS).as_posix()}"
+        print(folded(f"page: {html}{cards if links else ''}"), file=sys.stderr)

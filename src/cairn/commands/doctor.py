@@ -1,5 +1,6 @@
 """`cairn doctor`."""
 
+import sys
 from pathlib import Path
 
 from cairn.errors import UserError
@@ -19,7 +20,7 @@ def main() -> None:
     """
     from cairn.doctor import examine
     from cairn.progress import elapsed
-    from cairn.terminal import painted
+    from cairn.terminal import painted, wrapped
 
     wrong, lines = 0, examine(Path().resolve())
     while True:
@@ -27,7 +28,7 @@ def main() -> None:
             line = next(lines, None)
         if line is None:
             break
-        text = str(line)
+        text = "\n".join(wrapped(str(line), " " * 19)) if sys.stdout.isatty() else str(line)
         print(painted(text[: len(line.state)], TONES[line.state]) + text[len(line.state) :], flush=True)
         wrong += line.state == "wrong"
     if wrong:

@@ -37,4 +37,4 @@ def main(
         )
     write_json(found.model_dump(), Path("metrics/explain.json"))
     first = found.groups[0].name
-    print(f"explain: {first} matters most for {found.metric}, on {found.rows:,} validation rows")
+    print(f"explain: the group {first} matters most for {found.metric}, on {found.rows:,} validation rows")

@@ -77,7 +77,10 @@ def needed_columns(predictor: Predictor, source: Source, keep: Sequence[str]) ->
     missing = [name for name in predictor.fields if name not in source.columns]
     if missing and (not there or predictor.policy == "refuse"):
         hint = did_you_mean(missing[0], source.columns) or _other_separator(source.columns)
-        raise UserError(f"{source.name}: no column {listed(missing)}, which the model needs{hint}")
+        of = predictor.package.target
+        raise UserError(
+            f"{source.name}: no column {listed(missing)}, which the model needs; it predicts {of}{hint}"
+        )
     return there
 
 
