@@ -6,7 +6,7 @@ const state = { text: "", data: "", metric: 0, sort: "age", down: false, rows: S
 let reference = content.reference;
 
 // A column has its different values and, for each run, the number of its value.
-const facts = Object.entries(content.facts), varying = Object.keys(settings).sort();
+const facts = Object.entries(content.facts), varying = Object.keys(settings).sort((a, b) => (b === "data.name") - (a === "data.name") || (a < b ? -1 : 1));
 const scoreOf = (ends, at) => (ends[0][at] === null ? null : ends.map((values) => values[at]));
 const runs = Array.from({ length: content.count }, (_, index) => {
   const run = Object.fromEntries(facts.map(([name, { levels, at }]) => [name, levels[at[index]]]));
@@ -195,11 +195,13 @@ function chart(found) {
     mark.addEventListener("click", () => pick(run.index));
     return mark;
   });
+  const beyond = points.filter((run) => run.scores[at][0] < low || run.scores[at][0] > high).length;
+  const edge = beyond ? ` ${beyond} point${beyond > 1 ? "s lie" : " lies"} beyond the scale and ${beyond > 1 ? "are" : "is"} drawn at its edge.` : "";
   const dates = between(points[0].at, points[points.length - 1].at);
   const axis = [drawn("text", { x: left, y: height - 10 }, dates[0]), dates.length > 1 ? drawn("text", { x: width - right, y: height - 10, "text-anchor": "end" }, dates[1]) : ""];
   figure.replaceChildren(
     drawn("svg", { viewBox: `0 0 ${width} ${height}`, class: points.length > 400 ? "many" : "", role: "img", "aria-label": `${name} of ${points.length} runs, ${dates.join(" to ")}; the table has the numbers` }, ...parts, ...marks, ...axis.filter(Boolean)),
-    element("figcaption", {}, `${name} on test with its interval, one step per run, the oldest on the left; ${better} is better. A click on a point picks it.`));
+    element("figcaption", {}, `${name} on test with its interval, one step per run, the oldest on the left; ${better} is better. A click on a point picks it.${edge}`));
 }
 // The ends of a time axis: two days, two times of one day, or one time.
 function between(first, last) {
