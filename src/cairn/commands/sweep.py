@@ -1,6 +1,7 @@
 """`cairn sweep`."""
 
 from collections.abc import Sequence
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,8 +83,8 @@ def main(
     revision = commit_of(root, start or "HEAD")
     print(folded(starts_from(root, revision, listed)))
     checked, dropped = without_repeats(check_combinations(root, revision, listed))
-    for line in dropped:
-        print(folded(line))
+    for line in dropped:  # a list for other programs too: in a pipe each stays one line
+        print(folded(line) if sys.stdout.isatty() else line)
     jobs = [job_of(combination, name, revision) for combination in checked]
     if dry:
         done = experiments_of(root, revision)
