@@ -1,7 +1,7 @@
 """`cairn sweep`."""
 
-from collections.abc import Sequence
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
