@@ -3,6 +3,8 @@
     python benchmarks/defaults.py one --packages PACKAGES        one value changed, on the first half
     python benchmarks/defaults.py several --packages PACKAGES    those that were better alone, together
     python benchmarks/defaults.py report --packages PACKAGES     CHOSEN on the tables of table_list.SEEN_LATER
+    python benchmarks/defaults.py large --packages PACKAGES --rows 300000 --tables NAME ...
+                                                                 larger learning rates, on long tables
 
 `one` and `several` fit on train, stop early on validation and score the test rows of the first half, from
 which CHOSEN was picked; a value of conf/model changes only if the interval confirms it. Predictions are
@@ -15,7 +17,7 @@ from pathlib import Path
 
 from peers import SEEDS, collected, fit_cairn, machine, on_one_thread, report
 from table_list import FOR_PEERS, PACKAGED, SEEN_LATER
-from table_rows import described
+from table_rows import FLIGHTS, described
 
 BASE = "as shipped"
 PARAMS = {
@@ -42,6 +44,8 @@ SEVERAL = (
     {"l2_regularization": 10.0, "learning_rate": 0.05, "n_iter_no_change": 10},
 )
 """Those that were better alone, together."""
+LARGE = ({"learning_rate": 0.15}, {"learning_rate": 0.2}, {"learning_rate": 0.3})
+"""Candidates for conf/model/hist_gbdt_large.yaml."""
 CHOSEN = ({"max_leaf_nodes": 8, "l2_regularization": 10.0},)
 """What `report` compares with the shipped values."""
 
@@ -68,7 +72,7 @@ def presets(changes: Iterable[Mapping[str, float]]) -> dict[str, list[str]]:
 def main() -> None:
     """Fit what is missing and print a line for each candidate."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=["one", "several", "ensembles", "report"])
+    parser.add_argument("what", choices=["one", "several", "ensembles", "report", "large"])
     parser.add_argument("--packages", type=Path, default=Path(), help="folder that pip installed tables to")
     parser.add_argument("--folder", type=Path, default=Path(".dvc/tmp/defaults"), help="for predictions")
     parser.add_argument("--seeds", default=SEEDS)
@@ -76,10 +80,10 @@ def main() -> None:
     parser.add_argument("--tables", nargs="*", help="some of the tables")
     args = parser.parse_args()
     on_one_thread()
-    changes = {"one": ONE.values(), "several": SEVERAL, "report": CHOSEN}
+    changes = {"one": ONE.values(), "several": SEVERAL, "report": CHOSEN, "large": LARGE}
     candidates = presets(changes[args.what]) if args.what in changes else ENSEMBLES
     first = [name for name in PACKAGED if name not in SEEN_LATER | FOR_PEERS]
-    tables = list(SEEN_LATER) if args.what == "report" else first
+    tables = {"report": [*SEEN_LATER], "large": [*first, FLIGHTS]}.get(args.what, first)
     seeds = [int(seed) for seed in args.seeds.split(",")]
     tables = [name for name in tables if args.tables is None or name in args.tables]
     folder = args.folder / str(args.rows)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from drafts import ROOT, planned, proven, visits
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -85,6 +86,30 @@ def test_a_target_made_by_an_expression_takes_its_sources_out_of_the_features():
 
 
 # splits
+
+
+@pytest.mark.parametrize(
+    ("rows", "timed", "model", "refit"),
+    [
+        (999, False, "hist_gbdt_small", None),
+        (1_000, False, "hist_gbdt_general", None),
+        (999_999, False, "hist_gbdt_general", None),
+        (1_000_000, False, "hist_gbdt_large", "none"),
+        (1_000_000, True, "hist_gbdt_large", None),
+    ],
+)
+def test_the_number_of_rows_decides_the_model_and_whether_a_second_fit_is_worth_its_time(
+    rows, timed, model, refit
+):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"size": rng.normal(size=rows), "price": rng.normal(size=rows)})
+    if timed:
+        table["sold_at"] = pd.date_range("2010-01-01", periods=rows, freq="min")
+    plan = planned(table, "price")
+    assert plan.defaults.model.value == model
+    assert (plan.defaults.refit and plan.defaults.refit.value) == refit
+    data = yaml.safe_load(texts(plan)["data/mine.yaml"])
+    assert data.get("train") == ({"refit": refit} if refit else None)
 
 
 def test_a_table_with_a_time_is_split_by_time_and_a_birth_date_is_no_time():

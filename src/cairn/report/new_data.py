@@ -22,6 +22,7 @@ def plan_text(plan: Plan, source: Source) -> str:
     lines.append(f"metric: {defaults.primary.value}: {defaults.primary.why}")
     lines += [f"weight: {defaults.weight.value}: {defaults.weight.why}"] if defaults.weight else []
     lines.append(f"model: {defaults.model.value}: {defaults.model.why}")
+    lines += [f"refit: {defaults.refit.value}: {defaults.refit.why}"] if defaults.refit else []
     features = plan.named("feature")
     lines.append(f"features: {len(features)}: {listed(features, MOST_SHOWN)}")
     lines += [

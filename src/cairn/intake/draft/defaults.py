@@ -13,6 +13,7 @@ from cairn.intake.draft.time_columns import can_be_cut, dates_to_cut_at
 
 RARE_EVENT = 0.05
 SMALL = 1_000
+LARGE = 1_000_000
 MANY_BLOCKS = 20
 MANY_COPIES = 0.05
 FEW_VALUES = 50
@@ -42,6 +43,7 @@ class Defaults:
     min_slice_rows: Default
     rules: dict[str, Default]
     weight: Default | None = None
+    refit: Default | None = None
 
 
 def choose(
@@ -69,14 +71,12 @@ def choose(
         key=lambda name: -alone.get(name, 0.0),
     )
     sliced = [name for name in categories if findings[name].distinct <= SLICE_LEVELS][:MOST_SLICES]
-    small = f"gradient boosting for {rows:,} rows: small leaves, a fixed number of trees"
     best = f"a list of averages would predict this; {''.join(categories[:1])} is the most predictive category"
+    split = _split(time, group, _alike(rows, findings, copies), published)
     return Defaults(
-        split=_split(time, group, _alike(rows, findings, copies), published),
+        split=split,
         split_values=_labels(published) if published else _cuts(table, time),
-        model=Default("hist_gbdt_small", small)
-        if rows < SMALL
-        else Default("hist_gbdt_general", "gradient boosting before any tuning"),
+        model=_model(rows),
         primary=_primary(question),
         block=_block(table, time),
         slices=Default(sliced, "columns known before; every value of each is scored on its own"),
@@ -86,7 +86,25 @@ def choose(
         ),
         rules={"best_category": Default(categories[0], best)} if categories else {},
         weight=_weight(findings),
+        refit=_refit(rows, split.value),
     )
+
+
+def _model(rows: int) -> Default:
+    if rows < SMALL:
+        return Default(
+            "hist_gbdt_small", f"gradient boosting for {rows:,} rows: small leaves, a fixed number of trees"
+        )
+    if rows < LARGE:
+        return Default("hist_gbdt_general", "gradient boosting before any tuning")
+    return Default("hist_gbdt_large", f"gradient boosting for {rows:,} rows: fewer trees, larger steps")
+
+
+def _refit(rows: int, split: str) -> Default | None:
+    """Propose to fit once where validation has nothing new: it is neither later than train nor of others."""
+    if rows < LARGE or split not in ("random", "random_rows"):
+        return None
+    return Default("none", f"of {rows:,} rows in random parts, those of validation would add time, not skill")
 
 
 def _weight(findings: Mapping[str, Finding]) -> Default | None:
