@@ -1,13 +1,14 @@
 """Which ensemble suits the flights, chosen on validation only, and what it scores on test.
 
     python benchmarks/ensembles.py choose      after `dvc repro split`; compares candidates without test
-    python benchmarks/ensembles.py report      the shipped preset beside single models, on test, three seeds
+    python benchmarks/ensembles.py report      the shipped presets beside single models, on test, three seeds
 
-`choose` fits every model of MODELS on train. A candidate is a set of them; its weights are chosen on the days
-of one half of validation (September or October) and judged on the days of the other, both ways round. Early
-stopping has seen all of validation, in every candidate alike.
+`choose` fits every model of MODELS with two seeds before each of PERIODS, six months in all: the last two are
+validation, the others train. A candidate is a set of models, with one seed or two; its weights are equal, or
+chosen greedily on one month of the period and judged on the other, both ways round. Early stopping has seen
+the period, in every candidate alike.
 
-`report` fits the members of the preset and every single model on train, then again on train and validation
+`report` fits the members of the presets and every single model on train, then again on train and validation
 (train.refit: validation), and scores test. An interval of a difference is paired, by whole days, and holds
 the spread between seeds too (see cairn.metrics.paired). Fitted models are kept in --folder, so a second run
 goes on where the first one ended.
@@ -22,10 +23,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from sklearn.metrics import log_loss
 
 from cairn.compose.conf import compose
 from cairn.data.parts import Prepared, load_prepared
@@ -41,18 +45,20 @@ from cairn.settings.config import Config
 from cairn.settings.model import EnsembleConfig, ModelConfig
 
 CONF = Path("conf")
-PRESET = "experiment=flights_ensemble"
+PRESETS = ("flights_ensemble_libraries", "flights_ensemble")
+"""Experiments of conf/ that `report` scores; the first one is the best."""
 MODELS = {
     "hist_gbdt": ["model=hist_gbdt"],
     "lightgbm": ["model=lightgbm"],
     "xgboost": ["model=xgboost"],
     "catboost": ["model=catboost"],
     "mlp, bins=0": ["model=mlp", "model.params.bins=0"],
-    "mlp, bins=16": ["model=mlp", "model.params.bins=16"],
 }
 """What `choose` fits, by name: the overrides that name a model."""
-TWICE = ("hist_gbdt", "mlp, bins=0")
-"""Models that `choose` fits with a second seed."""
+PERIODS = (("2013-05-01", "2013-07-01"), ("2013-07-01", "2013-09-01"), ("2013-09-01", "2013-11-01"))
+"""Of validation; each is predicted by models that were fitted on all earlier rows but those of one day."""
+GAP = pd.Timedelta("1D")
+SHOWN = 12
 SINGLE = ("lightgbm", "xgboost", "catboost")
 """Single models that `report` compares the preset with, beside its own members."""
 THREADS = "2"
@@ -61,7 +67,6 @@ DEFAULT = "hist_gbdt, refitted"
 """What conf/ composes to."""
 QUANTITIES = ("roc_auc", "log_loss")
 RESAMPLES = 1000
-HALVES_AT = "2013-10-01"
 Floats = NDArray[np.float64]
 
 
@@ -127,77 +132,96 @@ def lines(rows: EvaluationSet, fits: Mapping[str, Sequence[Floats]], other: str)
         print(f"| {name} | {' | '.join(cells)} |")
 
 
-def choose(folder: Path, seed: int, without: Sequence[str]) -> None:
-    """Print what every candidate reaches on validation; test is not read."""
-    prepared = load_prepared()
-    packages, scores = {}, {}
-    fits = [(name, seed) for name in MODELS if name not in without]
-    fits += [(name, seed + 1) for name in TWICE if name not in without]
-    for name, number in fits:
-        recipe = recipe_of(prepared, MODELS[name], number)
-        key = name if number == seed else f"{name}#2"
-        packages[key] = fitted(recipe, prepared, name, folder, again=False)
-        scores[key] = packages[key].scores(prepared.validation)
-    rows = rows_of(packages["hist_gbdt"], prepared.validation, recipe)
-    late = (prepared.validation[recipe.data.time] >= HALVES_AT).to_numpy()
-    print(f"\n{late.sum():,} of {len(late):,} rows of validation are from {HALVES_AT} on\n")
-    single: dict[str, Sequence[Floats]] = {name: [each] for name, each in scores.items()}
-    mixed: dict[str, Sequence[Floats]] = {}
-    libraries = [name for name in ("lightgbm", "xgboost", "catboost") if name in scores]
-    boosting = ["hist_gbdt", "hist_gbdt#2"]
-    mlps = [name for name in scores if name.startswith("mlp") and "#" not in name]
-    candidates = [[*first, mlp] for mlp in mlps for first in (["hist_gbdt"], boosting)]
-    candidates += [[*boosting, name, f"{name}#2"] for name in mlps if f"{name}#2" in scores]
-    candidates += [boosting, [*boosting, *libraries]]
-    candidates += [[*boosting, *libraries, mlp] for mlp in mlps]
-    candidates += [[*boosting, each, mlps[0]] for each in libraries] if mlps else []
-    candidates += [["hist_gbdt", "lightgbm", "xgboost", mlps[0]]] if mlps else []
-    candidates += [[*boosting, *libraries, *mlps]] if len(mlps) > 1 else []
-    for names in candidates:
-        some, found, said = [scores[name] for name in names], np.empty(len(late)), []
-        for judged in (late, ~late):
-            weights = chosen_weights([each[~judged] for each in some], rows.y[~judged], rows.task, 50)
-            found[judged] = mixture([each[judged] for each in some], weights)
-            said.append(told(names, weights))
-        name = " + ".join(names)
-        mixed[name] = [found]
-        print(f"{name}: weights of September {said[0]}; of October {said[1]}")
-    print()
-    lines(rows, single | mixed, "hist_gbdt")
+def parts_at(prepared: Prepared, time: str, first: pd.Timestamp, last: pd.Timestamp) -> Prepared:
+    """Return the rows before `first`, but for those of one day, as train, and up to `last` as validation."""
+    rows = pd.concat([prepared.train, prepared.validation], ignore_index=True)
+    train = rows[rows[time] < first - GAP]
+    return replace(prepared, train=train, validation=rows[rows[time].between(first, last, "left")])
+
+
+def candidates() -> list[tuple[str, ...]]:
+    """Return the members of every candidate: two or more of MODELS, each with one seed or with two."""
+    sets = [some for size in range(2, len(MODELS) + 1) for some in combinations(MODELS, size)]
+    return [*sets, *(tuple(f"{name}{more}" for name in some for more in ("", "#2")) for some in sets)]
+
+
+def choose(folder: Path, seed: int) -> None:
+    """Print what every candidate reaches in PERIODS; test is not read."""
+    prepared, judged = load_prepared(), []
+    found: dict[str, list[Floats]] = {}
+    for start, end in PERIODS:
+        first, last = pd.Timestamp(start), pd.Timestamp(end)
+        scores: dict[str, Floats] = {}
+        for model, number in product(MODELS, (seed, seed + 1)):
+            recipe = recipe_of(prepared, MODELS[model], number)
+            assert recipe.data.time is not None
+            parts = parts_at(prepared, recipe.data.time, first, last)
+            package = fitted(recipe, parts, model, folder / start, again=False)
+            scores[model if number == seed else f"{model}#2"] = package.scores(parts.validation)
+        judged.append(parts.validation)
+        rows = rows_of(package, parts.validation, recipe)
+        late = (parts.validation[recipe.data.time] >= first + (last - first) / 2).to_numpy()
+        tried = {name: each for name, each in scores.items() if "#" not in name}
+        for names in candidates():
+            some = [scores[name] for name in names]
+            tried[f"{' + '.join(names)}, weights greedy"] = across(some, rows, late)
+            tried[f"{' + '.join(names)}, weights equal"] = np.mean(some, axis=0)
+        for name, each in tried.items():
+            found.setdefault(name, []).append(each)
+    rows = rows_of(package, pd.concat(judged, ignore_index=True), recipe)
+    fits = {name: np.concatenate(each) for name, each in found.items()}
+    order = sorted(fits, key=lambda name: log_loss(rows.y, fits[name]))
+    print(f"\n{len(fits)} models and ensembles on {len(rows.y):,} rows, the least log loss first\n")
+    plain = [name for name in order if name in MODELS or not any(library in name for library in SINGLE)]
+    shown = [name for at, name in enumerate(order) if at < SHOWN or name in plain]
+    lines(rows, {name: [fits[name]] for name in shown}, "hist_gbdt")
+
+
+def across(scores: Sequence[Floats], rows: EvaluationSet, half: NDArray[np.bool_]) -> Floats:
+    """Return the mixture with weights chosen on one half of the rows for the other, both ways round."""
+    found = np.empty(len(half))
+    for judged in (half, ~half):
+        weights = chosen_weights([each[~judged] for each in scores], rows.y[~judged], rows.task, 50)
+        found[judged] = mixture([each[judged] for each in scores], weights)
+    return found
 
 
 def report(folder: Path, seeds: Sequence[int], single: Sequence[str]) -> None:
-    """Print what the shipped preset and the single models reach on test."""
+    """Print what the shipped presets and the single models reach on test."""
     prepared = load_prepared()
     test = read_table(Path("data/splits/test.parquet"))
+    kept = folder / PERIODS[-1][0]
     found: dict[str, list[Floats]] = {}
-    for seed in seeds:
-        whole = recipe_of(prepared, [PRESET], seed)
+    members: set[tuple[str, int]] = set()
+    for preset, seed in product(PRESETS, seeds):
+        whole = recipe_of(prepared, [f"experiment={preset}"], seed)
         model = whole.model
         assert isinstance(model, EnsembleConfig) and whole.train.refit == "validation"
         fits, again = {}, {}
         for name in names_of(model):
             config, more, _ = member(model, name)
             recipe = replace(whole, model=config, seed=seed + more)
-            fits[name] = fitted(recipe, prepared, _named(config), folder, again=False)
-            again[name] = fitted(recipe, prepared, _named(config), folder, again=True)
-        y = next(iter(fits.values())).encode(prepared.validation[whole.data.target])
+            fits[name] = fitted(recipe, prepared, _named(config), kept, again=False)
+            again[name] = fitted(recipe, prepared, _named(config), kept, again=True)
         some = [each.scores(prepared.validation) for each in fits.values()]
-        weights = chosen_weights(some, y, whole.data.task, model.draws)
-        print(f"weights under seed {seed}: {told([*fits], weights)}", flush=True)
+        weights = np.full(len(some), 1 / len(some))
+        if model.weights == "greedy":
+            y = next(iter(fits.values())).encode(prepared.validation[whole.data.target])
+            weights = chosen_weights(some, y, whole.data.task, model.draws)
+        print(f"{preset}, weights under seed {seed}: {told([*fits], weights)}", flush=True)
         scores = {name: each.scores(test) for name, each in again.items()}
-        found.setdefault("preset", []).append(mixture([*scores.values()], weights))
-        found.setdefault("hist_gbdt", []).append(fits["hist_gbdt"].scores(test))
-        for name, config in model.members.items():
-            found.setdefault(f"{_named(config)}, refitted", []).append(scores[name])
-    for name in single:
-        for seed in seeds:
-            recipe = recipe_of(prepared, [*MODELS[name], "train.refit=validation"], seed)
-            one = fitted(recipe, prepared, name, folder, again=True)
-            found.setdefault(f"{name}, refitted", []).append(one.scores(test))
+        found.setdefault(preset, []).append(mixture([*scores.values()], weights))
+        members |= {(_named(config), seed) for config in model.members.values()}
+    for name, seed in sorted(members | set(product([*single, "hist_gbdt"], seeds))):
+        recipe = recipe_of(prepared, MODELS[name], seed)
+        one = fitted(recipe, prepared, name, kept, again=True)
+        found.setdefault(f"{name}, refitted", []).append(one.scores(test))
+        if name == "hist_gbdt":
+            one = fitted(recipe, prepared, name, kept, again=False)
+            found.setdefault(name, []).append(one.scores(test))
     print()
-    rows = rows_of(fits["hist_gbdt"], test, whole)
-    for other in ("preset", DEFAULT):
+    rows = rows_of(one, test, recipe)
+    for other in (PRESETS[0], DEFAULT):
         lines(rows, found, other)
         print()
 
@@ -214,18 +238,18 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(".dvc/tmp/ensembles"), help="for fitted models")
     parser.add_argument("--seed", type=int, default=2013, help="of choose")
     parser.add_argument("--seeds", default="2013,2015,2017", help="of report")
-    parser.add_argument("--without", nargs="*", default=[], help="models that choose leaves out")
     parser.add_argument("--single", nargs="*", default=SINGLE, help="single models that report adds")
     args = parser.parse_args()
     if os.environ.get("OMP_NUM_THREADS") != THREADS:
         use_threads(int(THREADS))  # takes effect before the libraries are loaded
         os.execv(sys.executable, [sys.executable, *sys.argv])
-    args.folder.mkdir(parents=True, exist_ok=True)
+    for start, _ in PERIODS:
+        (args.folder / start).mkdir(parents=True, exist_ok=True)
     names = ("scikit-learn", "torch", "lightgbm", "xgboost-cpu", "catboost")
     libraries = ", ".join(f"{name} {version(name).partition('+')[0]}" for name in names)
     print(f"{platform.machine()}, {os.cpu_count()} cores; Python {platform.python_version()}, {libraries}")
     if args.what == "choose":
-        choose(args.folder, args.seed, args.without)
+        choose(args.folder, args.seed)
     else:
         report(args.folder, [int(seed) for seed in args.seeds.split(",")], args.single)
 

@@ -6,10 +6,12 @@ The table is made from a seed: 14 numbers, 5 categories, a binary target, as Par
 last commit gets it by `cairn new-data`; then the stages run by hand, one after the other. Printed are the
 CPU seconds, seconds and peak memory of each, and the exponent b of rows^b that fits best (least squares of
 the logarithms): 1 is growth in proportion. The last lines hold the largest of them, the seconds of all stages
-after new-data, and the largest peak against the table in memory, for the longest table.
+after new-data, what the model scores on test, and the largest peak against the table in memory, for the
+longest table.
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -37,6 +39,16 @@ class Cost:
     cpu: float
     wall: float
     peak: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The costs of NAMES for a table, its GB in memory, and what the model scores on test."""
+
+    costs: list[Cost]
+    size: float
+    log_loss: float
+    roc_auc: float
 
 
 def make(file: Path, rows: int) -> float:
@@ -83,8 +95,8 @@ def run(clone: Path, *words: str) -> Cost:
     return Cost(used.ru_utime + used.ru_stime, time.monotonic() - begun, used.ru_maxrss / 1e6)
 
 
-def measure(rows: int, settings: list[str]) -> tuple[list[Cost], float]:
-    """Return the costs of `NAMES` for a table of so many rows under settings, and its GB in memory."""
+def measure(rows: int, settings: list[str]) -> Measured:
+    """Run all stages for a table of so many rows under settings."""
     with tempfile.TemporaryDirectory() as folder:
         clone, file = Path(folder) / "clone", Path(folder) / "made.parquet"
         subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
@@ -97,8 +109,11 @@ def measure(rows: int, settings: list[str]) -> tuple[list[Cost], float]:
             costs.append(run(clone, stage))
             if stage == "train":
                 run(clone, "cross_validate")
+        scores = json.loads((clone / "metrics/evaluation.json").read_text(encoding="utf-8"))["scores"][
+            "model"
+        ]
         shutil.rmtree(clone)
-    return costs, size
+    return Measured(costs, size, *(scores[name]["value"] for name in ("log_loss", "roc_auc")))
 
 
 def exponent(rows: list[int], values: list[float]) -> float:
@@ -118,7 +133,7 @@ def main() -> None:
     args = parser.parse_args()
     rows = [int(word) for word in args.rows.split(",")]
     measured = [measure(n, args.set) for n in rows]
-    found = [costs for costs, _ in measured]
+    found = [one.costs for one in measured]
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}; CPU seconds / seconds / peak GB")
     print("| stage |" + "".join(f" {n:,} rows |" for n in rows) + " growth of CPU, of memory |")
     print("|---|" + "---|" * (len(rows) + 1))
@@ -131,7 +146,8 @@ def main() -> None:
         print(f"| {name} |{cells} {growth[0]:.2f}, {growth[1]:.2f} |")
     totals = [sum(cost.wall for cost in costs[1:]) for costs in found]
     print("seconds of all stages: " + ", ".join(f"{total:.0f}" for total in totals))
-    peak, size = max(cost.peak for cost in found[-1]), measured[-1][1]
+    print("log loss and ROC AUC on test: " + ", ".join(f"{m.log_loss:.4f} {m.roc_auc:.4f}" for m in measured))
+    peak, size = max(cost.peak for cost in found[-1]), measured[-1].size
     print(f"largest growth of CPU {most[0]:.2f}, of memory {most[1]:.2f}")
     print(f"largest peak {peak:.2f} GB, {peak / size:.1f} times the table in memory ({size:.2f} GB)")
 

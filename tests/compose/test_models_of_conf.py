@@ -52,6 +52,20 @@ def test_the_ensemble_with_libraries_has_them_beside_the_members_of_the_other():
     assert ours == general | {"name": "ensemble_general_libraries", "members": members}
 
 
+def test_a_member_that_is_null_is_left_out():
+    assert list(read("model=ensemble", "model.members.hist_gbdt=null").model.members) == ["mlp"]
+    with pytest.raises(UserError, match=r"model\.members: "):
+        read("model=ensemble", "model.members.hist_gbdt=null", "model.members.mlp=null")
+
+
+def test_the_best_ensemble_of_the_flights_has_the_libraries_and_the_network_as_their_files_are():
+    model = read("experiment=flights_ensemble_libraries").model
+    assert (model.weights, model.seeds) == ("equal", 2)
+    network = read("model=mlp", "model.params.bins=0").model
+    libraries = {name: read(f"model={name}").model for name in ("lightgbm", "xgboost", "catboost")}
+    assert model.members == {"mlp": network} | libraries
+
+
 def test_the_linear_model_selects_the_penalty_that_predicts_left_out_rows_best():
     table = rows(120)
     found = {}
