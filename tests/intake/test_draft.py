@@ -1,5 +1,6 @@
 """What new-data finds out about a table is true, and what it writes works for any table."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from toy_conf import edit, make_toy_conf
 from cairn.data.prepare import prepare_table
 from cairn.errors import UserError
 from cairn.intake.draft.columns import date_formats, look_at
+from cairn.intake.draft.defaults import choose
 from cairn.intake.draft.names import is_code, is_entity, is_id, plan_of, shared_word, slug, words
 from cairn.intake.draft.time_columns import FEW, follows
 from cairn.intake.read.source import Source
@@ -93,22 +95,22 @@ def test_a_target_made_by_an_expression_takes_its_sources_out_of_the_features():
     [
         (999, False, "hist_gbdt_small", None),
         (1_000, False, "hist_gbdt_general", None),
-        (999_999, False, "hist_gbdt_general", None),
-        (1_000_000, False, "hist_gbdt_large", "none"),
-        (1_000_000, True, "hist_gbdt_large", None),
+        (1_000_000, False, "hist_gbdt_general", None),
+        (5_000_000, False, "hist_gbdt_large", "none"),
+        (5_000_000, True, "hist_gbdt_large", None),
     ],
 )
 def test_the_number_of_rows_decides_the_model_and_whether_a_second_fit_is_worth_its_time(
     rows, timed, model, refit
 ):
-    rng = np.random.default_rng(0)
-    table = pd.DataFrame({"size": rng.normal(size=rows), "price": rng.normal(size=rows)})
+    few = planned(pd.DataFrame({"size": RNG.normal(size=ROWS), "price": RNG.normal(size=ROWS)}), "price")
+    table, time = pd.DataFrame(index=range(rows)), None
     if timed:
-        table["sold_at"] = pd.date_range("2010-01-01", periods=rows, freq="min")
-    plan = planned(table, "price")
-    assert plan.defaults.model.value == model
-    assert (plan.defaults.refit and plan.defaults.refit.value) == refit
-    data = yaml.safe_load(texts(plan)["data/mine.yaml"])
+        time = "sold_at"
+        table[time] = pd.date_range("2010-01-01", periods=rows, freq="s")
+    found = choose(table, few.findings, few.question, time=time, group=None, alone={}, copies=0)
+    data = yaml.safe_load(texts(replace(few, defaults=found))["data/mine.yaml"])
+    assert {"override /model": model} in data["defaults"]
     assert data.get("train") == ({"refit": refit} if refit else None)
 
 

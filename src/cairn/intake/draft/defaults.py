@@ -13,7 +13,7 @@ from cairn.intake.draft.time_columns import can_be_cut, dates_to_cut_at
 
 RARE_EVENT = 0.05
 SMALL = 1_000
-LARGE = 1_000_000
+LARGE = 5_000_000
 MANY_BLOCKS = 20
 MANY_COPIES = 0.05
 FEW_VALUES = 50
@@ -104,7 +104,7 @@ def _refit(rows: int, split: str) -> Default | None:
     """Propose to fit once where validation has nothing new: it is neither later than train nor of others."""
     if rows < LARGE or split not in ("random", "random_rows"):
         return None
-    return Default("none", f"of {rows:,} rows in random parts, those of validation would add time, not skill")
+    return Default("none", f"of {rows:,} rows in random parts, those of validation would add little but time")
 
 
 def _weight(findings: Mapping[str, Finding]) -> Default | None:
