@@ -1,4 +1,4 @@
-"""What DVC adds: `dvc repro` with nothing to do beside `dvc status`, and a forced one beside its stages by hand.
+"""What DVC adds: `dvc repro` with nothing to do beside `dvc status`, a forced one beside its stages by hand.
 
     python benchmarks/overhead.py [--pairs 12] [--forced 2] [--set experiment=tiny]
 
@@ -8,6 +8,7 @@ seconds of commands and their child processes: on a machine that is busy with ot
 """
 
 import argparse
+import importlib
 import os
 import platform
 import resource
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager
 from importlib.metadata import distributions, version
 from multiprocessing import get_context
 from pathlib import Path
@@ -52,9 +54,8 @@ def main() -> None:
         prepare(clone, args.set)
         more = compare_forced(clone, args.forced)
         restore(clone)
-        print(
-            f"\n| nothing to do | {' | '.join(' '.join(('dvc', *words)) for words in IDLE)} | ratio, last to first |"
-        )
+        commands = " | ".join(" ".join(("dvc", *words)) for words in IDLE)
+        print(f"\n| nothing to do | {commands} | ratio, last to first |")
         print("|---|" + "---|" * (len(IDLE) + 1))
         compare_idle("this repository", clone, args.pairs)
         for stages in TOYS:
@@ -93,14 +94,14 @@ def restore(clone: Path) -> None:
 
 
 def compare_forced(clone: Path, times: int) -> float:
-    """Print CPU seconds and seconds of the stages by hand and of a forced `dvc repro`; return more CPU seconds.
+    """Print the seconds of the stages by hand and of a forced `dvc repro`; return how many CPU seconds more.
 
     Raises:
         SystemExit: they made different files.
     """
     from dvc.utils.serialize import load_yaml
 
-    by_hand = [(*CAIRN, stage) for stage in load_yaml(str(clone / "dvc.yaml"))["stages"]]
+    by_hand: list[Command] = [(*CAIRN, stage) for stage in load_yaml(str(clone / "dvc.yaml"))["stages"]]
     cpu, wall = alternate(((by_hand, clone), ([(*DVC, "repro", "--force")], clone)), times)
     run((*DVC, "status", "--quiet"), clone)  # fails after other files than dvc.lock has
     print(f"| {len(by_hand)} stages | by hand | dvc repro --force | ratio |\n|---|---|---|---|")
@@ -137,7 +138,7 @@ def toy(folder: Path, stages: int) -> Path:
 
 
 def parts(clone: Path) -> dict[str, float]:
-    """Return the CPU seconds of what DVC does, in a process that has imported and read what `dvc status` does."""
+    """Return the CPU seconds of parts of `dvc repro`, in a process that loaded what `dvc status` loads."""
     os.chdir(clone)
     from dvc.repo import Repo
     from dvc.rwlock import rwlock
@@ -146,11 +147,11 @@ def parts(clone: Path) -> dict[str, float]:
     repo = Repo()
     stages = [stage for stage in repo.index.stages if Path(stage.path) == clone / "dvc.yaml"]
 
-    def locked(reads: list[str]) -> rwlock:
+    def locked(reads: list[str]) -> AbstractContextManager[None]:
         return rwlock(repo.tmp_dir, repo.fs, "benchmark", reads, [], hardlink=False)
 
     clock = [time.process_time()]
-    import networkx  # noqa: F401 - what its import costs
+    importlib.import_module("networkx")
 
     clock.append(time.process_time())
     repo.stage.load_all("dvc.yaml")
@@ -178,7 +179,7 @@ def parts(clone: Path) -> dict[str, float]:
 
 
 def alternate(sides: tuple[tuple[list[Command], Path], ...], times: int) -> tuple[list[float], list[float]]:
-    """Run the commands of each side in turn; return each side's median CPU seconds, and its median seconds."""
+    """Run the commands of each side in turn; return the median CPU seconds of each side, and seconds."""
     cpu: list[list[float]] = [[] for _ in sides]
     wall: list[list[float]] = [[] for _ in sides]
     for number in range(times):
