@@ -17,7 +17,7 @@ from pathlib import Path
 
 from peers import SEEDS, collected, fit_cairn, machine, on_one_thread, report
 from table_list import FOR_PEERS, PACKAGED, SEEN_LATER
-from table_rows import FLIGHTS, described
+from table_rows import described
 
 BASE = "as shipped"
 PARAMS = {
@@ -83,7 +83,7 @@ def main() -> None:
     changes = {"one": ONE.values(), "several": SEVERAL, "report": CHOSEN, "large": LARGE}
     candidates = presets(changes[args.what]) if args.what in changes else ENSEMBLES
     first = [name for name in PACKAGED if name not in SEEN_LATER | FOR_PEERS]
-    tables = {"report": [*SEEN_LATER], "large": [*first, FLIGHTS]}.get(args.what, first)
+    tables = list(SEEN_LATER) if args.what == "report" else first
     seeds = [int(seed) for seed in args.seeds.split(",")]
     tables = [name for name in tables if args.tables is None or name in args.tables]
     folder = args.folder / str(args.rows)

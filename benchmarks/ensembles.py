@@ -1,4 +1,4 @@
-"""Which ensemble suits the flights, chosen on validation only, and what it scores on test.
+"""Which ensemble suits the flights, chosen on six months before test, and what it scores on test.
 
     python benchmarks/ensembles.py choose      after `dvc repro split`; compares candidates without test
     python benchmarks/ensembles.py report      the shipped presets beside single models, on test, three seeds
@@ -56,11 +56,11 @@ MODELS = {
 }
 """What `choose` fits, by name: the overrides that name a model."""
 PERIODS = (("2013-05-01", "2013-07-01"), ("2013-07-01", "2013-09-01"), ("2013-09-01", "2013-11-01"))
-"""Of validation; each is predicted by models that were fitted on all earlier rows but those of one day."""
+"""Two months each, predicted by models that were fitted on all earlier rows but those of the day before."""
 GAP = pd.Timedelta("1D")
 SHOWN = 12
 SINGLE = ("lightgbm", "xgboost", "catboost")
-"""Single models that `report` compares the preset with, beside its own members."""
+"""Single models that `report` compares the presets with, beside their own members."""
 THREADS = "2"
 """As in conf/config.yaml: the last digits of a network depend on them."""
 DEFAULT = "hist_gbdt, refitted"
@@ -160,7 +160,7 @@ def choose(folder: Path, seed: int) -> None:
             scores[model if number == seed else f"{model}#2"] = package.scores(parts.validation)
         judged.append(parts.validation)
         rows = rows_of(package, parts.validation, recipe)
-        late = (parts.validation[recipe.data.time] >= first + (last - first) / 2).to_numpy()
+        late = (parts.validation[recipe.data.time] >= first + pd.DateOffset(months=1)).to_numpy()
         tried = {name: each for name, each in scores.items() if "#" not in name}
         for names in candidates():
             some = [scores[name] for name in names]

@@ -52,12 +52,6 @@ def test_the_ensemble_with_libraries_has_them_beside_the_members_of_the_other():
     assert ours == general | {"name": "ensemble_general_libraries", "members": members}
 
 
-def test_a_member_that_is_null_is_left_out():
-    assert list(read("model=ensemble", "model.members.hist_gbdt=null").model.members) == ["mlp"]
-    with pytest.raises(UserError, match=r"model\.members: "):
-        read("model=ensemble", "model.members.hist_gbdt=null", "model.members.mlp=null")
-
-
 def test_the_best_ensemble_of_the_flights_has_the_libraries_and_the_network_as_their_files_are():
     model = read("experiment=flights_ensemble_libraries").model
     assert (model.weights, model.seeds) == ("equal", 2)
@@ -112,6 +106,7 @@ def test_the_linear_model_selects_the_penalty_that_predicts_left_out_rows_best()
             "model.weights: must be 'greedy' or 'equal', not 'greed'; did you mean 'greedy'?",
         ),
         ("model.members.hist_gbdt.encoding.max_categories=300", "hist_gbdt.encoding.max_categories: Hist"),
+        ("model.members.mlp=5", "model.members.mlp: "),
         (
             "+model.members.mlp.classifer=null",
             "model.members.mlp.classifer: unknown key; did you mean 'classifier'?",

@@ -95,7 +95,7 @@ def test_a_target_made_by_an_expression_takes_its_sources_out_of_the_features():
     [
         (999, False, "hist_gbdt_small", None),
         (1_000, False, "hist_gbdt_general", None),
-        (1_000_000, False, "hist_gbdt_general", None),
+        (4_999_999, False, "hist_gbdt_general", None),
         (5_000_000, False, "hist_gbdt_large", "none"),
         (5_000_000, True, "hist_gbdt_large", None),
     ],

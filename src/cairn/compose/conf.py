@@ -64,7 +64,7 @@ def compose(conf: Path, overrides: Sequence[str] = ()) -> Composed:
 
 def sections_of(conf: Path, choices: Mapping[str, str | None], values: dict[str, Any]) -> dict[str, Any]:
     """Return what the stages read of what Hydra composed: no search space, no key of an option not chosen."""
-    return _for_stages(_of_one_kind(values, settings_files(conf, choices)), choices)
+    return _without_spaces(_of_one_kind(values, settings_files(conf, choices)), choices)
 
 
 def settings_files(conf: Path, choices: Mapping[str, str | None]) -> list[Path]:
@@ -140,8 +140,8 @@ def _of_one_kind(values: dict[str, Any], files: Sequence[Path]) -> dict[str, Any
     return values
 
 
-def _for_stages(values: dict[str, Any], choices: Iterable[str]) -> dict[str, Any]:
-    """Return the sections less the key `space` wherever a file of conf/model stands, and less null members.
+def _without_spaces(values: dict[str, Any], choices: Iterable[str]) -> dict[str, Any]:
+    """Return the sections less the key `space` wherever a file of conf/model stands.
 
     DVC writes this key into params.yaml when it composes; if it stayed there, an edit of the space would be
     an edit of the model, and train would rerun.
@@ -150,11 +150,9 @@ def _for_stages(values: dict[str, Any], choices: Iterable[str]) -> dict[str, Any
     for group in choices:
         section = at(values, place(group).split(".")) if group.partition("@")[0] == MODEL else None
         if isinstance(section, dict):
-            members = section.get(MEMBERS) or {}
-            for name in [name for name, member in members.items() if member is None]:
-                del members[name]
-            for each in (section, *members.values()):
-                each.pop(SPACE, None)
+            for each in (section, *(section.get(MEMBERS) or {}).values()):
+                if isinstance(each, dict):
+                    each.pop(SPACE, None)
     return values
 
 

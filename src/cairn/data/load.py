@@ -158,7 +158,7 @@ def type_of(values: pd.Series) -> str:
     if types.is_bool_dtype(there) or types.infer_dtype(there) == "boolean":
         return "true or false"
     if types.is_numeric_dtype(there):
-        # The first rows answer most often; the division of a long column takes longer than to read it.
+        # The first rows answer most often; the division of a long column takes longer than reading it.
         parts = (there.iloc[:1_000], there)
         whole = types.is_integer_dtype(there) or not any((part % 1).any() for part in parts)
         return "whole number" if whole else "number"

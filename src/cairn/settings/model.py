@@ -98,7 +98,7 @@ class EnsembleConfig(Section):
     Attributes:
         kind: ensemble
         name: shown in tables and reports
-        members: models by name, each as section model has it; conf/ leaves out one that is null
+        members: models by name, each as section model has it
         weights: greedy: chosen on validation, a member that does not help gets none; equal: the plain mean
         weights_from: validation: greedy weights are chosen there; folds: on rows of train, each predicted by
             models fitted on other folds, on earlier rows where data.time is set

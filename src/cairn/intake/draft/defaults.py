@@ -101,10 +101,12 @@ def _model(rows: int) -> Default:
 
 
 def _refit(rows: int, split: str) -> Default | None:
-    """Propose to fit once where validation has nothing new: it is neither later than train nor of others."""
+    """Propose one fit where validation has nothing new: no rows later than train's or of other groups."""
     if rows < LARGE or split not in ("random", "random_rows"):
         return None
-    return Default("none", f"of {rows:,} rows in random parts, those of validation would add little but time")
+    return Default(
+        "none", f"fitting again on {rows:,} rows would take time and add little, as the parts are random"
+    )
 
 
 def _weight(findings: Mapping[str, Finding]) -> Default | None:
