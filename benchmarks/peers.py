@@ -213,8 +213,8 @@ def flights(folder: Path, methods: Sequence[str], seeds: Sequence[int], ours: st
     lines(rows, found, ours)
 
 
-def report(fits: pd.DataFrame, ours: Sequence[str], most: float) -> None:
-    """Print mean ranks, of all and of those of at most so many CPU seconds a fit, and paired differences.
+def report(fits: pd.DataFrame, ours: Sequence[str], most: float | None = None) -> None:
+    """Print mean ranks, of all and (most) of those of at most so many CPU seconds a fit, and differences.
 
     A loss is the mean over the seeds; the interval is Student's over tables. A method that lacks fits has no
     rank, and is compared on the tables and seeds that it has.
@@ -233,26 +233,30 @@ def report(fits: pd.DataFrame, ours: Sequence[str], most: float) -> None:
 
 
 def compared(
-    cells: pd.DataFrame, fits: pd.DataFrame, ours: Sequence[str], *, ranked: pd.Index, most: float
+    cells: pd.DataFrame, fits: pd.DataFrame, ours: Sequence[str], *, ranked: pd.Index, most: float | None
 ) -> None:
     """Print the methods with their differences from some of them, those to be ranked first."""
     means = cells[ranked].groupby(level="table", sort=False).mean()
     ranks, cpu = means.rank(axis=1).mean().sort_values(), fits.groupby("method")["cpu"].mean()
-    quick = means[ranked[cpu[ranked] <= most]].rank(axis=1).mean()
     seeds = cells.index.get_level_values("seed").nunique()
     print(f"{len(means)} tables, {seeds} seeds; changes of the loss in %, over tables")
-    less = " | ".join(f"less {name}'s" for name in ours)
-    of_quick = f"mean rank of the {len(quick)} of at most {most:g} CPU seconds"
-    print(f"| method | mean rank | {of_quick} | {less} | CPU seconds a fit |")
-    print("|---" * (len(ours) + 4) + "|")
+    columns = ["method", "mean rank", *(f"less {name}'s" for name in ours), "CPU seconds a fit"]
+    quick = means[ranked[cpu[ranked] <= (most or 0)]].rank(axis=1).mean()
+    if most:
+        columns.insert(2, f"mean rank of the {len(quick)} of at most {most:g} CPU seconds")
+    print("| " + " | ".join(columns) + " |")
+    print("|---" * len(columns) + "|")
     for name in [*ranks.index, *cells.columns.difference(ranked)]:
-        rank = f"{ranks[name]:.2f}" if name in ranked else f"{cells[name].count()} of {len(cells)} fits"
-        among = f"{quick[name]:.2f}" if name in quick else ""
-        each = []
+        row = [
+            name,
+            f"{ranks[name]:.2f}" if name in ranked else f"{cells[name].count()} of {len(cells)} fits",
+        ]
+        if most:
+            row.append(f"{quick[name]:.2f}" if name in quick else "")
         for other in ours:
             some = means if {name, other} <= {*ranked} else cells
-            each.append(changed(some[name], some[other]))
-        print(f"| {name} | {rank} | {among} | {' | '.join(each)} | {cpu[name]:.1f} |")
+            row.append(changed(some[name], some[other]))
+        print("| " + " | ".join([*row, f"{cpu[name]:.1f}"]) + " |")
 
 
 def machine() -> str:
