@@ -53,11 +53,13 @@ def test_the_ensemble_with_libraries_has_them_beside_the_members_of_the_other():
 
 
 def test_the_best_ensemble_of_the_flights_has_the_libraries_and_the_network_as_their_files_are():
-    model = read("experiment=flights_ensemble_libraries").model
-    assert (model.weights, model.seeds) == ("equal", 2)
-    network = read("model=mlp", "model.params.bins=0").model
-    libraries = {name: read(f"model={name}").model for name in ("lightgbm", "xgboost", "catboost")}
-    assert model.members == {"mlp": network} | libraries
+    model = compose(CONF, ["experiment=flights_ensemble_libraries"]).values["model"]
+    assert (model["weights"], model["seeds"]) == ("equal", 2)
+    libraries = {
+        name: compose(CONF, [f"model={name}"]).values["model"] for name in ("lightgbm", "xgboost", "catboost")
+    }
+    network = compose(CONF, ["model=mlp", "model.params.bins=0"]).values["model"]
+    assert model["members"] == libraries | {"mlp": network}
 
 
 def test_the_linear_model_selects_the_penalty_that_predicts_left_out_rows_best():

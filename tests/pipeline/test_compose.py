@@ -30,7 +30,12 @@ MODELS = [
     pytest.param(option, marks=pytest.mark.scale if option in LIBRARIES else [])
     for option in options(CONF, "model")
 ]
-OTHERS = [(group, option) for group in GROUPS if group != "model" for option in options(CONF, group)]
+OTHERS = [
+    pytest.param(group, option, marks=pytest.mark.scale if option == "flights_ensemble_libraries" else [])
+    for group in GROUPS
+    if group != "model"
+    for option in options(CONF, group)
+]
 KEY = re.compile(r"\s*(- )?(override )?/?[\w@./]+:( |$)")
 
 
